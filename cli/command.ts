@@ -1,0 +1,23 @@
+/** What a command may touch of the world: injected, so that commands can be tested in process. */
+export interface Io {
+  /** Writes text as it is (no newline is added) to standard output: results, what a machine reads. */
+  out(text: string): void;
+  /** Writes text as it is to standard error: progress, warnings, errors. */
+  err(text: string): void;
+  /** True where `err` is a terminal: colour and live progress only then. */
+  readonly tty: boolean;
+  readonly env: NodeJS.ProcessEnv;
+  /** Aborts on Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+/** One `k8sauth` command. */
+export interface Command {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Full help text with usage, options, examples and exit codes. */
+  readonly help: string;
+  /** Runs with the arguments after the command's name; returns the exit code. */
+  run(args: readonly string[], io: Io): Promise<number>;
+}

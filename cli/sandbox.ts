@@ -1,0 +1,193 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { parseArgs } from "node:util";
+import {
+  listSandboxes,
+  openSandbox,
+  progressPrinter,
+  SandboxError,
+  type SandboxStatus,
+  sandboxStatus,
+  startSandbox,
+  stopSandbox,
+} from "../sandbox/index.ts";
+import type { Command, Io } from "./command.ts";
+
+const help = `A throw-away real Kubernetes control plane on this machine, for trying things out and for tests.
+
+Usage
+  k8sauth sandbox start [--name NAME] [--issuer ISSUER] [--api-audience AUDIENCE]...
+  k8sauth sandbox stop [--name NAME]
+  k8sauth sandbox status [--name NAME] [--json]
+  k8sauth sandbox kubeconfig [--name NAME]
+  k8sauth sandbox kubectl [--name NAME] -- ARGUMENTS...
+
+  start       Builds it on first use (minutes, from Go modules; needs Go 1.26), starts it and prints the path of its
+              kubeconfig. One that runs already is left as it is.
+  stop        Ends it and removes all that it kept.
+  status      Says what runs; without --name, of all sandboxes.
+  kubeconfig  Prints the kubeconfig of its administrator. It holds a private key.
+  kubectl     Runs kubectl against it.
+
+Options
+  --name NAME               One of several side by side (default: default).
+  --issuer ISSUER           Issuer of service account tokens: "cluster" (https://kubernetes.default.svc.cluster.local, the
+                            default), "self" (its own https address), or any other value as it is.
+  --api-audience AUDIENCE   A further audience of the API server; may be repeated.
+  --json                    Prints the status as JSON.
+
+Examples
+  k8sauth sandbox start
+  export KUBECONFIG=$(k8sauth sandbox start --name blue --issuer self)
+  k8sauth sandbox kubectl -- get serviceaccounts --all-namespaces
+  k8sauth sandbox stop --name blue
+
+Exit codes
+  0  done; for status: it runs
+  1  failed; the message says why and what to do
+  2  the command line is wrong
+  3  status: it does not run, or a part of it has ended
+  kubectl's own, for kubectl
+`;
+
+class UsageError extends Error {}
+
+/** `k8sauth sandbox`: start, stop and use a control plane of one's own. */
+export const sandboxCommand: Command = {
+  name: "sandbox",
+  summary: "Start, stop and use a throw-away Kubernetes control plane on this machine",
+  help,
+  async run(args, io) {
+    try {
+      return await dispatch(args, io);
+    } catch (error) {
+      if (error instanceof UsageError) {
+        io.err(`${error.message}\nSee \`k8sauth sandbox --help\`.\n`);
+        return 2;
+      }
+      if (error instanceof SandboxError) {
+        io.err(`${error.message} [${error.code}]\n`);
+        return error.code === "SANDBOX_NAME_INVALID" || error.code === "SANDBOX_OPTION_INVALID" ? 2 : 1;
+      }
+      throw error;
+    }
+  },
+};
+
+async function dispatch(args: readonly string[], io: Io): Promise<number> {
+  const [action, ...rest] = args;
+  switch (action) {
+    case "start":
+      return start(rest, io);
+    case "stop":
+      return stop(rest, io);
+    case "status":
+      return status(rest, io);
+    case "kubeconfig": {
+      const { name } = options(rest, { name: { type: "string" } });
+      io.out(readFileSync((await openSandbox(name ?? "default", io.env)).kubeconfig, "utf8"));
+      return 0;
+    }
+    case "kubectl":
+      return kubectl(rest, io);
+    case "help":
+    case "--help":
+    case "-h":
+      io.out(help);
+      return 0;
+    default:
+      throw new UsageError(
+        `${action === undefined ? "A command is missing" : `Unknown command ${JSON.stringify(action)}`}: expected start, stop, status, kubeconfig or kubectl.`,
+      );
+  }
+}
+
+async function start(args: readonly string[], io: Io): Promise<number> {
+  const given = options(args, {
+    name: { type: "string" },
+    issuer: { type: "string" },
+    "api-audience": { type: "string", multiple: true },
+  });
+  const printer = progressPrinter(io.err, io.tty);
+  try {
+    const sandbox = await startSandbox({
+      name: given.name,
+      issuer: given.issuer,
+      apiAudiences: given["api-audience"],
+      onProgress: printer.onProgress,
+      env: io.env,
+      signal: io.signal,
+    });
+    printer.finish();
+    io.err(`The sandbox ${sandbox.name} runs at ${sandbox.server} with issuer ${sandbox.issuer}. Its kubeconfig:\n`);
+    io.out(`${sandbox.kubeconfig}\n`);
+    return 0;
+  } finally {
+    printer.finish();
+  }
+}
+
+async function stop(args: readonly string[], io: Io): Promise<number> {
+  const { name = "default" } = options(args, { name: { type: "string" } });
+  const stopped = await stopSandbox(name, io.env);
+  io.err(
+    stopped ? `The sandbox ${name} was stopped and removed.\n` : `There is no sandbox ${name}: nothing to stop.\n`,
+  );
+  return 0;
+}
+
+async function status(args: readonly string[], io: Io): Promise<number> {
+  const { name, json } = options(args, { name: { type: "string" }, json: { type: "boolean" } });
+  const all = name === undefined ? await listSandboxes(io.env) : [await sandboxStatus(name, io.env)];
+  if (json) io.out(`${JSON.stringify(name === undefined ? all : all[0], null, 2)}\n`);
+  else io.out(all.length === 0 ? "No sandbox runs.\n" : all.map(describe).join(""));
+  return all.length > 0 && all.every(({ condition }) => condition === "running") ? 0 : 3;
+}
+
+function describe({ name, condition, server, issuer, apiAudiences, kubeconfig, pids }: SandboxStatus): string {
+  const rows: [string, string | undefined][] = [
+    ["server", server],
+    ["issuer", issuer],
+    ["audiences", apiAudiences?.join(", ")],
+    ["kubeconfig", kubeconfig],
+    [
+      "processes",
+      Object.entries(pids)
+        .map(([who, pid]) => `${who} ${pid}`)
+        .join(", "),
+    ],
+  ];
+  const lines = rows.filter(([, value]) => value).map(([key, value]) => `  ${key.padEnd(11)}${value}\n`);
+  return `${name}: ${condition}\n${lines.join("")}`;
+}
+
+async function kubectl(args: readonly string[], io: Io): Promise<number> {
+  const at = args.indexOf("--");
+  const { name = "default" } = options(at < 0 ? args : args.slice(0, at), { name: { type: "string" } });
+  const sandbox = await openSandbox(name, io.env);
+  const child = spawn(sandbox.binary, ["kubectl", ...(at < 0 ? [] : args.slice(at + 1))], {
+    stdio: "inherit",
+    env: { ...io.env, KUBECONFIG: sandbox.kubeconfig },
+  });
+  const forward = () => child.kill("SIGTERM");
+  io.signal.addEventListener("abort", forward);
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      io.signal.removeEventListener("abort", forward);
+      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
+    });
+  });
+}
+
+type OptionTypes = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>;
+
+function options<const T extends OptionTypes>(args: readonly string[], types: T) {
+  try {
+    return parseArgs({ args: [...args], options: types, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    // parseArgs says which argument it does not know, and what it would have expected.
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,5 @@
+/** Pulumi component resources: Kubernetes identities for authentication gateways. */
+export * from "./cluster.ts";
+export * from "./reviewerToken.ts";
+export * from "./rights.ts";
+export * from "./tokenReviewer.ts";

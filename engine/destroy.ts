@@ -1,0 +1,37 @@
+import { limiter } from "./deployment.ts";
+import type { Changes } from "./events.ts";
+import { idleHandler } from "./monitor.ts";
+import { removeAll, settleCreations } from "./removal.ts";
+import { openSession, type StackOptions } from "./session.ts";
+
+export interface DestroyOptions extends StackOptions {
+  /** Shows what would be deleted and deletes nothing. */
+  readonly preview: boolean;
+}
+
+/** Deletes everything that the stack made, dependents first. The stack and its settings stay, empty. */
+export async function destroy(options: DestroyOptions): Promise<{ changes: Changes }> {
+  const session = await openSession({ ...options, handler: idleHandler });
+  const cancel = () => void session.providers.cancel();
+  options.signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    const { providers, parallel } = session;
+    const snapshot = await session.snapshot;
+    const changes: Changes = {};
+    if (!options.preview) await settleCreations(snapshot, providers);
+    await removeAll({
+      resources: [...snapshot.remaining],
+      snapshot,
+      providers,
+      emit: options.emit,
+      limit: limiter(parallel),
+      preview: options.preview,
+      changes,
+    });
+    if (!options.preview) await snapshot.save();
+    return { changes };
+  } finally {
+    options.signal?.removeEventListener("abort", cancel);
+    await session.close();
+  }
+}

@@ -1,0 +1,43 @@
+import type { Urn } from "./urn.ts";
+
+/** What happens to a resource. `create-replacement` and `delete-replaced` are the halves of a replacement. */
+export type Operation =
+  | "same"
+  | "create"
+  | "update"
+  | "replace"
+  | "create-replacement"
+  | "delete"
+  | "delete-replaced"
+  | "refresh";
+
+export interface StepEvent {
+  readonly kind: "step";
+  readonly state: "started" | "done" | "failed";
+  readonly operation: Operation;
+  readonly urn: Urn;
+  /** Names of the properties that differ; never their values. */
+  readonly diffs: readonly string[];
+  /** Of those, the ones that force a replacement. */
+  readonly replaces: readonly string[];
+}
+
+export interface DiagnosticEvent {
+  readonly kind: "diagnostic";
+  readonly severity: "info" | "warning" | "error";
+  readonly message: string;
+  readonly urn?: Urn;
+  /** Progress that need not be kept. */
+  readonly ephemeral: boolean;
+}
+
+export type EngineEvent = StepEvent | DiagnosticEvent;
+export type EventSink = (event: EngineEvent) => void;
+
+/** How many resources each operation touched. */
+export type Changes = Partial<Record<Operation, number>>;
+
+/** Whether anything but confirmations happened. */
+export function hasChanges(changes: Changes): boolean {
+  return Object.entries(changes).some(([operation, count]) => operation !== "same" && operation !== "refresh" && count > 0);
+}

@@ -1,0 +1,176 @@
+import { Deployment } from "./deployment.ts";
+import { EngineError, messageOf } from "./errors.ts";
+import type { Changes } from "./events.ts";
+import { readGoal } from "./goal.ts";
+import { type Program, runProgram } from "./program.ts";
+import { openSession, type Session, type StackOptions } from "./session.ts";
+import { hasSecrets, type ProgramConfig, programConfig } from "./settings.ts";
+import { stackType } from "./urn.ts";
+import { type Properties, secret, type Value } from "./values.ts";
+
+export interface UpdateResult {
+  readonly changes: Changes;
+  /** The stack's outputs; secrets are marked, not masked. */
+  readonly outputs: Properties;
+}
+
+/** How long the steps under way may go on after a cancellation before the state is left with them unfinished. */
+const cancelGrace = 2_000;
+
+/**
+ * Runs the program and makes the stack what it says (`preview: false`), or finds out what that would change. Throws
+ * with the reason when anything failed; the state then holds what was done.
+ */
+export async function update(options: StackOptions & { readonly preview: boolean }): Promise<UpdateResult> {
+  const run = new UpdateRun(options);
+  return run.execute();
+}
+
+/** One run: keeps account of the requests under way, so that a failure ends it cleanly. */
+class UpdateRun {
+  readonly #options: StackOptions & { readonly preview: boolean };
+  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #deployment = Promise.withResolvers<Deployment>();
+  /** Settles with the first failure; no request is answered after it. */
+  readonly #failure = Promise.withResolvers<never>();
+  readonly #errors: Error[] = [];
+
+  constructor(options: StackOptions & { readonly preview: boolean }) {
+    this.#options = options;
+    this.#failure.promise.catch(() => {});
+    this.#deployment.promise.catch(() => {});
+  }
+
+  async execute(): Promise<UpdateResult> {
+    const { preview, signal } = this.#options;
+    signal?.throwIfAborted();
+    const session = await openSession({ ...this.#options, preview, handler: this.#handler() });
+    const cancel = () => {
+      this.#fail(new EngineError("DEPLOYMENT_FAILED", "Cancelled. What was done is in the state; run it again to go on."));
+      void session.providers.cancel();
+    };
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      return await this.#run(session);
+    } catch (error) {
+      throw this.#errors.length > 1 ? summary(this.#errors) : error;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      await session.close();
+    }
+  }
+
+  async #run(session: Session): Promise<UpdateResult> {
+    session.providers.warmUp();
+    const { stack } = session;
+    const crypter = hasSecrets(stack.settings) ? (await stack.crypters()).settings : undefined;
+    const config = programConfig(stack.project, stack.settings, crypter);
+    const program = this.#start(session, config);
+    try {
+      const snapshot = await Promise.race([session.snapshot, this.#failure.promise]);
+      const deployment = new Deployment({
+        stack: stack.name.stack,
+        project: stack.name.project,
+        snapshot,
+        providers: session.providers,
+        preview: this.#options.preview,
+        parallel: session.parallel,
+        emit: this.#options.emit,
+        providerConfig: (name) => providerConfig(config, name),
+        now: () => new Date(),
+      });
+      this.#deployment.resolve(deployment);
+      const problem = await Promise.race([program.ended, this.#failure.promise]);
+      if (problem !== undefined) throw new EngineError("PROGRAM_FAILED", problem);
+      await Promise.race([deployment.finish(), this.#failure.promise]);
+      if (!this.#options.preview) await snapshot.save();
+      const root = snapshot.content.resources.find((resource) => resource.type === stackType);
+      return { changes: deployment.changes, outputs: root?.outputs ?? {} };
+    } finally {
+      // After a failure the steps under way are seen to their end, and nothing is written after that.
+      await this.#settle();
+      session.snapshot.then((snapshot) => snapshot.seal(), () => {});
+      program.kill();
+    }
+  }
+
+  #start(session: Session, config: ProgramConfig): Program {
+    const { emit, preview } = this.#options;
+    return runProgram({
+      project: session.stack.project,
+      stack: session.stack.name.stack,
+      config,
+      monitorAddress: session.servers.monitorAddress,
+      engineAddress: session.servers.engineAddress,
+      preview,
+      parallel: session.parallel,
+      env: session.env,
+      print: (message) => emit({ kind: "diagnostic", severity: "info", message, ephemeral: false }),
+    });
+  }
+
+  #handler() {
+    return {
+      register: (request: Parameters<typeof readGoal>[0]) =>
+        this.#answer(async () => {
+          const deployment = await this.#deployment.promise;
+          return deployment.register(readGoal(request, deployment));
+        }, `${request.getType()} "${request.getName()}"`),
+      registerOutputs: (urn: string, outputs: Properties) =>
+        this.#answer(async () => (await this.#deployment.promise).registerOutputs(urn, outputs), urn),
+      programDone: async () => {},
+    };
+  }
+
+  /** Answers a request of the program's; the first one that fails ends the run, and no later one is answered. */
+  async #answer<T>(act: () => Promise<T>, what: string): Promise<T> {
+    if (this.#errors.length > 0) return this.#never();
+    const acting = act();
+    this.#underWay.add(acting);
+    try {
+      return await acting;
+    } catch (error) {
+      if (!this.#errors.includes(error as Error)) {
+        const code = error instanceof EngineError ? error.code : "DEPLOYMENT_FAILED";
+        this.#fail(new EngineError(code, `${what}: ${messageOf(error)}`, { cause: error }));
+      }
+      return this.#never();
+    } finally {
+      this.#underWay.delete(acting);
+    }
+  }
+
+  #never(): Promise<never> {
+    return new Promise(() => {});
+  }
+
+  #fail(error: Error): void {
+    this.#errors.push(error);
+    this.#failure.reject(error);
+    this.#deployment.reject(error);
+  }
+
+  /** Waits for the steps under way; after a cancellation not for ever. */
+  async #settle(): Promise<void> {
+    const all = Promise.allSettled([...this.#underWay]);
+    if (!this.#options.signal?.aborted) return void (await all);
+    let timer: NodeJS.Timeout | undefined;
+    const grace = new Promise((resolve) => {
+      timer = setTimeout(resolve, cancelGrace);
+    });
+    await Promise.race([all, grace]);
+    clearTimeout(timer);
+  }
+}
+
+/** The stack's settings for a package's default provider, such as `kubernetes:context`. */
+function providerConfig({ values, secretKeys }: ProgramConfig, packageName: string): Properties {
+  const prefix = `${packageName}:`;
+  const entries = Object.entries(values).filter(([key]) => key.startsWith(prefix));
+  const marked = (key: string, value: string): Value => (secretKeys.includes(key) ? secret(value) : value);
+  return Object.fromEntries(entries.map(([key, value]) => [key.slice(prefix.length), marked(key, value)]));
+}
+
+function summary(errors: readonly Error[]): EngineError {
+  return new EngineError("DEPLOYMENT_FAILED", errors.map((error) => error.message).join("\n"), { cause: errors[0] });
+}

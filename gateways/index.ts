@@ -1,0 +1,3 @@
+/** Auth configs of gateway products: pure functions from one neutral core, `ClusterAccess`. */
+export * from "./access.ts";
+export * from "./akeyless.ts";

@@ -1,0 +1,127 @@
+import { X509Certificate } from "node:crypto";
+import type { Connection } from "./config.ts";
+import type { Credentials } from "./credentials.ts";
+import { KubeError } from "./errors.ts";
+import type { RawAnswer } from "./transport.ts";
+
+/** The error for an answer that is not JSON; nothing of it is quoted. */
+export function notJson(method: string, path: string, answer: RawAnswer, connection: Connection): KubeError {
+  const type = String(answer.headers["content-type"] ?? "no content type").split(";")[0];
+  const what = `${connection.server} answered ${method} ${path.split("?")[0]} with status ${answer.status} and ${answer.text.length} characters of ${type}, which is not complete JSON.`;
+  return new KubeError("KUBE_NOT_JSON", what, {
+    status: answer.status,
+    remedy: "Check that this is the address of an API server, and not of a proxy, a login page or a console.",
+  });
+}
+
+interface Status {
+  readonly kind?: string;
+  readonly message?: string;
+  readonly reason?: string;
+}
+
+/** The error for an answer of 400 and above. */
+export function statusError(
+  method: string,
+  path: string,
+  answer: RawAnswer,
+  connection: Connection,
+  credentials: Credentials,
+): KubeError {
+  const status = parseStatus(answer);
+  const what = `${method} ${path.split("?")[0]} on ${connection.server}`;
+  // A server error without a Status comes from something on the way; what it said helps nobody.
+  if (
+    status === undefined &&
+    answer.status < 500 &&
+    answer.status !== 401 &&
+    answer.status !== 403 &&
+    answer.status !== 404
+  ) {
+    return notJson(method, path, answer, connection);
+  }
+  const serverMessage = (status?.message ?? "").trim();
+  const reason = status?.reason ?? "";
+  const said = serverMessage === "" ? "" : `: ${serverMessage.replace(/\.$/, "")}`;
+  const make = (code: KubeError["code"], text: string, remedy: string) =>
+    new KubeError(code, text, { remedy, status: answer.status, reason, serverMessage });
+  switch (answer.status) {
+    case 401:
+      return make(
+        "KUBE_UNAUTHORIZED",
+        `${connection.server} does not accept ${who(connection)} (${method} ${path.split("?")[0]}).`,
+        expiryHint(connection, credentials),
+      );
+    case 403:
+      return make(
+        "KUBE_FORBIDDEN",
+        `${connection.server} does not allow ${method} ${path.split("?")[0]}${said}.`,
+        "Grant this right to that user, or use one that has it.",
+      );
+    case 404:
+      return make("KUBE_NOT_FOUND", `Not found: ${what}${said}.`, "");
+    case 409:
+      return reason === "AlreadyExists"
+        ? make(
+            "KUBE_ALREADY_EXISTS",
+            `It exists already: ${what}${said}.`,
+            "Choose another name, or remove what is there.",
+          )
+        : make("KUBE_CONFLICT", `Conflict: ${what}${said}.`, "Something else changed it at the same time; try again.");
+    case 410:
+      return make("KUBE_GONE", `Gone: ${what}${said}.`, "");
+    case 400:
+      return make("KUBE_BAD_REQUEST", `The server cannot read the request: ${what}${said}.`, "");
+    case 422:
+      return make("KUBE_INVALID", `The server refuses the object: ${what}${said}.`, "");
+    case 429:
+      return make("KUBE_TOO_MANY_REQUESTS", `The server is asked too much: ${what}${said}.`, "Try again later.");
+    case 502:
+    case 503:
+    case 504:
+      return make(
+        "KUBE_UNAVAILABLE",
+        `The server is not available (${answer.status}): ${what}${said}.`,
+        "Try again later.",
+      );
+    default:
+      return answer.status >= 500
+        ? make(
+            "KUBE_SERVER_ERROR",
+            `The server failed (${answer.status}): ${what}${said}.`,
+            "Look at the API server's log.",
+          )
+        : make("KUBE_STATUS", `Status ${answer.status}: ${what}${said}.`, "");
+  }
+}
+
+function parseStatus(answer: RawAnswer): Status | undefined {
+  try {
+    const parsed = JSON.parse(answer.text) as Status;
+    return typeof parsed === "object" && parsed !== null ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function who(connection: Connection): string {
+  return connection.context === ""
+    ? connection.user
+    : `the credentials of user "${connection.user}" (context "${connection.context}" of ${connection.source})`;
+}
+
+function expiryHint(connection: Connection, { certPem }: Credentials): string {
+  if (certPem !== undefined) {
+    try {
+      const { validToDate } = new X509Certificate(certPem);
+      if (validToDate.getTime() < Date.now()) {
+        return `Its client certificate expired on ${validToDate.toISOString()}: get a new kubeconfig.`;
+      }
+    } catch {
+      // Not readable here: the server's refusal stands for itself.
+    }
+  }
+  return connection.context === ""
+    ? "It has expired, was revoked, or belongs to another cluster."
+    : "They have expired, were revoked, or belong to another cluster: log in again or get a new kubeconfig.";
+}

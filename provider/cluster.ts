@@ -1,0 +1,281 @@
+import type { KubeClient } from "../kube/client.ts";
+import type { Connection } from "../kube/config.ts";
+import { loadConnection } from "../kube/config.ts";
+import { isKubeError, isUnreachable, KubeError } from "../kube/errors.ts";
+import { certificates } from "../kube/pem.ts";
+import { type Deployer, deployerClient, glanceMs } from "./clients.ts";
+import { clusterInputs, clusterOutputs } from "./clusterFields.ts";
+import { ProviderError } from "./errors.ts";
+import { type CheckFailure, type Inputs, same } from "./fields.ts";
+import { gatewayHost, refuseLocalHost } from "./host.ts";
+import {
+  caFingerprint,
+  caUidPrefix,
+  type IssuerFacts,
+  proveHost,
+  type ReservedName,
+  type Right,
+  readIssuer,
+  readUid,
+  readVersion,
+  requireFree,
+  requireRights,
+} from "./preflight.ts";
+import type { Context, Resource, State } from "./resource.ts";
+
+export interface ClusterInputs extends Deployer {
+  readonly host?: string;
+  readonly caPem?: string;
+  readonly allowLoopback: boolean;
+  readonly proveHost: boolean;
+  readonly rights: readonly Right[];
+  readonly reservedNames: readonly ReservedName[];
+}
+
+/** What is found out about the cluster. */
+export interface ClusterFacts extends IssuerFacts {
+  readonly host: string;
+  readonly caPem: string;
+  readonly caFingerprint: string;
+  readonly version: string;
+  readonly distribution: string;
+  readonly uid: string;
+}
+
+export interface ClusterOutputs extends ClusterFacts {
+  readonly reservedNames: readonly ReservedName[];
+}
+
+type ClusterState = State<ClusterInputs, ClusterOutputs>;
+
+const lists = { rights: [], reservedNames: [] } as const;
+const flags = { allowLoopback: false, proveHost: true } as const;
+
+/** The cluster of the stack: found, proved, and checked for everything that could stop an `up` half-way. */
+export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
+  type: "k8sauth:index:Cluster",
+  description: "Facts of the cluster, proved before anything is made in it.",
+  inputs: clusterInputs,
+  outputs: clusterOutputs,
+
+  check({ known }) {
+    return [
+      ...failure("host", () => {
+        if (known.host === undefined) return;
+        const host = gatewayHost(known.host);
+        if (known.allowLoopback === false) refuseLocalHost(host);
+      }),
+      ...failure("caPem", () => {
+        if (known.caPem !== undefined) certificates(known.caPem, '"caPem"');
+      }),
+      ...(known.rights ?? []).flatMap((right, index) =>
+        (right.resource === undefined) === (right.nonResourcePath === undefined)
+          ? [{ property: "rights", reason: `rights[${index}] needs either "resource" or "nonResourcePath".` }]
+          : [],
+      ),
+    ];
+  },
+
+  async create(inputs, context) {
+    const facts = await survey(inputs, [], context);
+    return { id: facts.uid, outputs: { ...facts, reservedNames: inputs.reservedNames ?? [] } };
+  },
+
+  async previewCreate(inputs, context) {
+    const reservedNames = inputs.unknown.has("reservedNames") ? undefined : (inputs.known.reservedNames ?? []);
+    const offline = await offlineFacts(inputs, context);
+    const facts = await glance(inputs, [], context);
+    const outputs: Partial<ClusterOutputs> = { ...offline, ...facts, reservedNames };
+    return facts === undefined ? { outputs } : { id: facts.uid, outputs };
+  },
+
+  async diff(state, inputs, context) {
+    const changes: Record<string, "update"> = {};
+    for (const name of ["host", "caPem", "reservedNames"] as const) {
+      const [before, after] = [state.inputs[name] ?? given(name), inputs.known[name] ?? given(name)];
+      if (inputs.unknown.has(name) || !same(before, after)) changes[name] = "update";
+    }
+    const facts = await glance(inputs, state.outputs.reservedNames ?? [], context, state);
+    if (facts !== undefined) {
+      for (const name of ["host", "caPem", "issuer", "issuerNote", "jwks", "version", "distribution"] as const) {
+        if (!same(facts[name], state.outputs[name])) changes[name] = "update";
+      }
+    }
+    return changes;
+  },
+
+  async update(state, inputs, context) {
+    const facts = await survey(inputs, state.outputs.reservedNames ?? [], context, state);
+    return { ...facts, uid: state.id, reservedNames: inputs.reservedNames ?? [] };
+  },
+
+  async previewUpdate(state, inputs, context) {
+    const reservedNames = inputs.unknown.has("reservedNames") ? undefined : (inputs.known.reservedNames ?? []);
+    const offline = await offlineFacts(inputs, context);
+    const facts = await glance(inputs, state.outputs.reservedNames ?? [], context, state, false);
+    return { id: state.id, outputs: { ...offline, ...facts, uid: state.id, reservedNames } };
+  },
+
+  async read(state, context) {
+    const inputs: Inputs<ClusterInputs> = {
+      // A refresh looks; what the next `up` would need is for that to check.
+      known: { ...flags, ...state.inputs, ...lists, proveHost: false },
+      unknown: new Set(),
+    };
+    const imported = state.outputs.uid === undefined;
+    const facts = imported
+      ? await survey(inputs.known as ClusterInputs, [], context, state)
+      : await glance(inputs, [], context, state);
+    const reservedNames = state.outputs.reservedNames ?? [];
+    return { id: state.id, outputs: { ...state.outputs, ...facts, uid: state.id, reservedNames } };
+  },
+};
+
+function given(name: string): unknown {
+  return name === "reservedNames" ? [] : undefined;
+}
+
+function failure(property: string, work: () => void): CheckFailure[] {
+  try {
+    work();
+    return [];
+  } catch (error) {
+    if (error instanceof ProviderError || error instanceof KubeError) {
+      return [{ property, reason: `${error.code}: ${error.message}` }];
+    }
+    throw error;
+  }
+}
+
+/** Host and CA that the gateway gets: what was given, or what the kubeconfig says. */
+function gatewayTarget(inputs: Partial<ClusterInputs>, connection: Connection): { host: string; caPem: string } {
+  const host = inputs.host === undefined ? connection.server : gatewayHost(inputs.host);
+  if (inputs.allowLoopback !== true) {
+    refuseLocalHost(host);
+    if (inputs.host === undefined && connection.context === "in-cluster") {
+      throw new ProviderError(
+        "CLUSTER_HOST_LOOPBACK",
+        `The deployer runs in a pod and reaches the API server at ${host}, an address inside the cluster.`,
+        'Set "host" to an address that the gateway can reach, or "allowLoopback" when the gateway runs in the cluster too.',
+      );
+    }
+  }
+  return { host, caPem: inputs.caPem === undefined ? connection.caPem : certificates(inputs.caPem, '"caPem"') };
+}
+
+/** Finds out and checks everything, at the same time; of several failures the most basic is thrown. */
+async function survey(
+  inputs: ClusterInputs,
+  ours: readonly ReservedName[],
+  context: Context,
+  state?: ClusterState,
+  timeoutMs = 15_000,
+): Promise<ClusterFacts> {
+  using client = await deployerClient(inputs, context, timeoutMs);
+  const target = gatewayTarget(inputs, client.connection);
+  const names = (inputs.reservedNames ?? []).filter((name) => !ours.some((own) => same(own, name)));
+  const proof = inputs.proveHost && !provedAnyway(client, target) ? target : undefined;
+  const [version, uid, host, issuer, rights, free] = await Promise.allSettled([
+    readVersion(client),
+    identify(client, target.caPem, context, state),
+    proof && proveHost(proof.host, proof.caPem, Math.min(timeoutMs, 5_000), context.signal),
+    readIssuer(client),
+    requireRights(client, inputs.rights ?? []),
+    requireFree(client, names),
+  ]);
+  for (const result of [version, uid, host, rights, free, issuer]) {
+    if (result.status === "rejected") throw hostFailure(result === host, result.reason);
+  }
+  return {
+    ...target,
+    caFingerprint: caFingerprint(target.caPem),
+    ...settled(version),
+    uid: settled(uid),
+    ...settled(issuer),
+  };
+}
+
+/** The deployer's own requests went to the very same place with the very same trust. */
+function provedAnyway(client: KubeClient, target: { host: string; caPem: string }): boolean {
+  const { server, caPem, tlsServerName, proxyAgent, env } = client.connection;
+  const direct = tlsServerName === undefined && proxyAgent === undefined && !(env.HTTPS_PROXY || env.https_proxy);
+  return direct && server === target.host && caPem === target.caPem;
+}
+
+/** The host is what was given for the gateway: its trouble must not look like that of the deployer's connection. */
+function hostFailure(ofHost: boolean, error: unknown): unknown {
+  if (!ofHost || !(error instanceof KubeError)) return error;
+  return new ProviderError(
+    "CLUSTER_HOST_PROOF_FAILED",
+    `The gateway's way to the API server was tried and failed (${error.code}). ${error.message}`,
+    'Correct "host" or "caPem"; or set "proveHost" to false if this machine cannot reach the host but the gateway can.',
+  );
+}
+
+function settled<T>(result: PromiseSettledResult<T>): T {
+  if (result.status === "rejected") throw result.reason;
+  return result.value;
+}
+
+/** The cluster's identity. A stack belongs to one cluster: another one is refused. */
+async function identify(client: KubeClient, caPem: string, context: Context, state?: ClusterState): Promise<string> {
+  const uid = await readUid(client, caPem);
+  const before = state?.id;
+  if (uid === undefined) {
+    if (before !== undefined) return before;
+    throw new ProviderError(
+      "CLUSTER_OTHER",
+      `The cluster at ${client.connection.server} cannot be identified: namespace kube-system may not be read, and there is no CA.`,
+      'Grant get on namespace kube-system, or set "caPem".',
+    );
+  }
+  const byCa = uid.startsWith(caUidPrefix);
+  if (byCa && !before) {
+    context.log.warn("Namespace kube-system may not be read: the cluster is identified by the hash of its CA instead.");
+  }
+  // A hash of the CA changes when the CA does, and says nothing beside a UID.
+  if (before === undefined || before === uid || byCa || before.startsWith(caUidPrefix)) return before ?? uid;
+  throw new ProviderError(
+    "CLUSTER_OTHER",
+    `This stack belongs to the cluster ${before}, and the kubeconfig (context "${client.connection.context}", ${client.connection.server}) leads to the cluster ${uid}.`,
+    "Choose the kubeconfig or context of the stack's cluster; for the other cluster use a stack of its own. If the cluster was made anew, destroy this stack, or remove it, first.",
+  );
+}
+
+/** The survey where it is not needed to go on: bounded, and a cluster that cannot be asked is a warning. */
+async function glance(
+  inputs: Inputs<ClusterInputs>,
+  ours: readonly ReservedName[],
+  context: Context,
+  state?: ClusterState,
+  warn = true,
+): Promise<ClusterFacts | undefined> {
+  const blind = ["kubeconfig", "context", "host", "caPem"].some((name) => inputs.unknown.has(name));
+  if (blind) return undefined;
+  try {
+    return await survey({ ...flags, ...lists, ...inputs.known }, ours, context, state, glanceMs);
+  } catch (error) {
+    if (!outOfReach(error, inputs)) throw error;
+    if (warn) context.log.warn(`The cluster was not checked. ${(error as Error).message}`);
+    return undefined;
+  }
+}
+
+function outOfReach(error: unknown, inputs: Inputs<ClusterInputs>): boolean {
+  if (isUnreachable(error)) return true;
+  // A machine without any kubeconfig can preview; one that was named must be there.
+  return isKubeError(error, "KUBECONFIG_NOT_FOUND") && !inputs.known.kubeconfig;
+}
+
+/** What the kubeconfig alone says, for a preview without a cluster. */
+async function offlineFacts(inputs: Inputs<ClusterInputs>, context: Context): Promise<Partial<ClusterOutputs>> {
+  const blind = ["kubeconfig", "context", "host", "caPem", "allowLoopback"].some((name) => inputs.unknown.has(name));
+  if (blind) return {};
+  try {
+    const target = gatewayTarget(inputs.known, await loadConnection(inputs.known, context.env));
+    return { ...target, caFingerprint: caFingerprint(target.caPem) };
+  } catch (error) {
+    if (outOfReach(error, inputs)) return {};
+    throw error;
+  }
+}

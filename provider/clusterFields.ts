@@ -1,0 +1,73 @@
+import { deployerFields } from "./clients.ts";
+import type { Fields } from "./fields.ts";
+
+const reservedName: Fields = {
+  apiVersion: {
+    type: "string",
+    required: true,
+    description: 'apiVersion of the object ("rbac.authorization.k8s.io/v1").',
+  },
+  kind: { type: "string", required: true, description: 'Kind of the object ("ClusterRoleBinding").' },
+  namespace: { type: "string", description: "Its namespace, for namespaced kinds." },
+  name: { type: "string", required: true, description: "Its name." },
+};
+
+export const clusterInputs: Fields = {
+  ...deployerFields,
+  host: {
+    type: "string",
+    description: "https URL at which the gateway reaches the API server; by default the kubeconfig's server.",
+  },
+  caPem: {
+    type: "string",
+    description: "CA certificates for that host, PEM; by default those of the kubeconfig.",
+  },
+  allowLoopback: {
+    type: "boolean",
+    default: false,
+    description: "Accepts a host that only this machine can reach.",
+  },
+  proveHost: {
+    type: "boolean",
+    default: true,
+    description: "Tries the host with the CA by a real TLS handshake.",
+  },
+  rights: {
+    type: "objects",
+    description: "Rights that the deployer is going to need; all that are missing are named before anything is made.",
+    fields: {
+      verb: { type: "string", required: true, description: 'Verb ("create").' },
+      group: { type: "string", description: 'API group; "" for the core group.' },
+      resource: { type: "string", description: 'Plural of the resource ("clusterrolebindings").' },
+      subresource: { type: "string", description: 'Subresource ("approval").' },
+      namespace: { type: "string", description: "Namespace, which need not exist yet; without it the whole cluster." },
+      name: { type: "string", description: "Name of the one object." },
+      nonResourcePath: { type: "string", description: "Path of the API server, instead of a resource." },
+    },
+  },
+  reservedNames: {
+    type: "objects",
+    description: "Objects that will be made under fixed names, which must be free.",
+    fields: reservedName,
+  },
+};
+
+export const clusterOutputs: Fields = {
+  host: { type: "string", description: "https URL at which the gateway reaches the API server." },
+  caPem: { type: "string", description: 'CA certificates for that host, PEM; "" where a public CA signed it.' },
+  caFingerprint: {
+    type: "string",
+    description: "SHA-256 of the first CA certificate's DER, in hexadecimal with colons.",
+  },
+  issuer: { type: "string", description: 'Issuer of service account tokens; "" where discovery does not tell.' },
+  issuerNote: { type: "string", description: "Why the issuer is empty." },
+  jwks: { type: "string", description: 'Public keys of that issuer, a JSON Web Key Set as JSON; "" where unknown.' },
+  version: { type: "string", description: 'Version of the API server ("v1.36.3").' },
+  distribution: { type: "string", description: 'Product that serves the API ("EKS", "k3s", "Kubernetes"…).' },
+  uid: { type: "string", description: "What identifies the cluster: the UID of its namespace kube-system." },
+  reservedNames: {
+    type: "objects",
+    description: "Names that were free when this stack took them.",
+    fields: reservedName,
+  },
+};

@@ -1,0 +1,44 @@
+import { KubeError, scrub } from "../kube/errors.ts";
+
+/** Errors of the plugin itself. Those of the way to the API server are in kube/errors.ts. Codes are stable. */
+export type ProviderErrorCode =
+  | "CLUSTER_HOST_INVALID"
+  | "CLUSTER_HOST_LOOPBACK"
+  | "CLUSTER_HOST_PROOF_FAILED"
+  | "CLUSTER_RIGHTS_MISSING"
+  | "CLUSTER_NAME_TAKEN"
+  | "CLUSTER_OTHER"
+  | "TOKEN_SECRET_MISSING"
+  | "TOKEN_SECRET_OTHER"
+  | "TOKEN_ACCOUNT_MISSING"
+  | "TOKEN_ACCOUNT_OTHER"
+  | "TOKEN_NOT_FILLED"
+  | "TOKEN_MALFORMED"
+  | "TOKEN_SUBJECT_OTHER"
+  | "TOKEN_REFUSED"
+  | "TOKEN_MAY_NOT_REVIEW"
+  | "TOKEN_PROJECTION_OFF"
+  | "TOKEN_AUDIENCE_REFUSED"
+  | "TYPE_UNKNOWN"
+  | "CANCELLED";
+
+/** An error that the user can act on. Its message never holds a secret. */
+export class ProviderError extends Error {
+  readonly code: ProviderErrorCode;
+
+  constructor(code: ProviderErrorCode, what: string, remedy = "") {
+    super(scrub(remedy ? `${what} ${remedy}` : what));
+    this.name = "ProviderError";
+    this.code = code;
+  }
+}
+
+export function isProviderError(error: unknown, ...codes: readonly ProviderErrorCode[]): error is ProviderError {
+  return error instanceof ProviderError && (codes.length === 0 || codes.includes(error.code));
+}
+
+/** An error as one line for the engine: its code, then its message. */
+export function describe(error: unknown): string {
+  if (error instanceof ProviderError || error instanceof KubeError) return `${error.code}: ${error.message}`;
+  return `INTERNAL: ${scrub(error instanceof Error ? (error.stack ?? error.message) : String(error))}`;
+}

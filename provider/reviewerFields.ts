@@ -1,0 +1,60 @@
+import { deployerFields } from "./clients.ts";
+import type { Fields } from "./fields.ts";
+
+/** What the token belongs to: a change of any makes it another token. */
+const identity: Fields = {
+  namespace: { type: "string", required: true, description: "Namespace of the service account and its Secret." },
+  serviceAccountName: { type: "string", required: true, description: "Name of the service account." },
+  serviceAccountUid: { type: "string", required: true, description: "UID of the service account." },
+  secretName: { type: "string", required: true, description: "Name of the token Secret that this stack made." },
+  secretUid: { type: "string", required: true, description: "UID of that Secret." },
+};
+
+/** What the token is proved with: a change means another proof. */
+const target: Fields = {
+  host: { type: "string", required: true, description: "https URL at which the gateway reaches the API server." },
+  caPem: { type: "string", required: true, description: 'CA certificates for that host, PEM; "" for a public CA.' },
+};
+
+const audience: Fields = {
+  audience: {
+    type: "string",
+    description: "Audience that workloads' tokens will have; by default the API server's own.",
+  },
+};
+
+export const reviewerInputs: Fields = {
+  ...deployerFields,
+  ...identity,
+  ...target,
+  ...audience,
+  issuer: {
+    type: "string",
+    default: "",
+    description: 'Issuer of workload tokens as discovery states it; "" takes it from a token minted for the purpose.',
+  },
+  proveHost: {
+    type: "boolean",
+    default: true,
+    description: "Proves the token at the gateway's host; false proves it at the deployer's server.",
+  },
+};
+
+export const reviewerOutputs: Fields = {
+  ...identity,
+  ...target,
+  ...audience,
+  kind: { type: "string", description: '"Secret": a token of a Secret, which does not expire.' },
+  token: { type: "string", secret: true, description: "The reviewer's token, a JWT." },
+  tokenSha256: { type: "string", description: "SHA-256 of the token, in hexadecimal." },
+  subject: { type: "string", description: 'User name of the token ("system:serviceaccount:NAMESPACE:NAME").' },
+  uid: { type: "string", description: "UID of the service account." },
+  issuer: { type: "string", description: 'Issuer of workload tokens; "" where it could not be found out.' },
+  issuerSource: { type: "string", description: '"discovery", "token" (the iss of a minted token) or "none".' },
+  notBefore: { type: "string", description: 'Start of validity, RFC 3339; "" for a token that has none.' },
+  notAfter: { type: "string", description: 'End of validity, RFC 3339; "" for a token that does not expire.' },
+  audienceAcceptedByDefault: {
+    type: "boolean",
+    description: "Whether a review that names no audience accepts a workload's token.",
+  },
+};

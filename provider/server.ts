@@ -1,0 +1,273 @@
+import { readFileSync } from "node:fs";
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import pluginPb from "@pulumi/pulumi/proto/plugin_pb.js";
+import providerGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
+import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
+import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
+import { completed, diffResponse, outputsToWire, stateOf, toStruct, toWire } from "./convert.ts";
+import { type EngineLink, engineLink, silentLink } from "./engine.ts";
+import { describe, isProviderError, ProviderError } from "./errors.ts";
+import { readInputs } from "./fields.ts";
+import type { AnyResource, Context, Forecast } from "./resource.ts";
+import { packageSchema } from "./schema.ts";
+import { decodeObject, type WireObject } from "./wire.ts";
+
+/** What a plugin process is made of. */
+export interface ServerOptions {
+  readonly resources: readonly AnyResource[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly now: () => number;
+  /** The engine that started us; without it one may attach later. */
+  readonly link?: EngineLink;
+}
+
+export interface RunningServer {
+  readonly port: number;
+  /** Ends every wait. */
+  cancel(): void;
+  close(): void;
+}
+
+/** Serves the resources over Pulumi's ResourceProvider protocol on a free port of 127.0.0.1. */
+export async function serve(options: ServerOptions): Promise<RunningServer> {
+  const handlers = new Handlers(options);
+  const server = new Server({
+    "grpc.max_receive_message_length": 400 << 20,
+    "grpc.max_send_message_length": 400 << 20,
+  });
+  server.addService(providerGrpc.ResourceProviderService, handlers.service());
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  return {
+    port,
+    cancel: () => handlers.cancel(),
+    close: () => {
+      handlers.cancel();
+      server.forceShutdown();
+    },
+  };
+}
+
+/** The version of this package. */
+function packageVersion(): string {
+  const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+  return manifest.version;
+}
+
+interface Operation {
+  getUrn(): string;
+}
+
+class Handlers {
+  readonly #options: ServerOptions;
+  readonly #resources: ReadonlyMap<string, AnyResource>;
+  readonly #abort = new AbortController();
+  #link: EngineLink;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#resources = new Map(options.resources.map((resource) => [resource.type, resource]));
+    this.#link = options.link ?? silentLink;
+  }
+
+  cancel(): void {
+    this.#abort.abort(new ProviderError("CANCELLED", "The operation was cancelled."));
+  }
+
+  service(): UntypedServiceImplementation {
+    return {
+      handshake: unary(async (request: pb.ProviderHandshakeRequest) => {
+        this.#attach(request.getEngineAddress());
+        const response = new providerPb.ProviderHandshakeResponse();
+        response.setAcceptSecrets(true);
+        response.setAcceptResources(true);
+        response.setAcceptOutputs(true);
+        return response;
+      }),
+      attach: unary(async (request: InstanceType<typeof pluginPb.PluginAttach>) => {
+        this.#attach(request.getAddress());
+        return new emptyPb.Empty();
+      }),
+      getPluginInfo: unary(async () => new pluginPb.PluginInfo().setVersion(packageVersion())),
+      getSchema: unary(async () =>
+        new providerPb.GetSchemaResponse().setSchema(
+          packageSchema("k8sauth", packageVersion(), [...this.#resources.values()]),
+        ),
+      ),
+      checkConfig: unary(async (request: pb.CheckRequest) => {
+        return new providerPb.CheckResponse().setInputs(toStruct(ownConfig(toWire(request.getNews()))));
+      }),
+      diffConfig: unary(async () =>
+        new providerPb.DiffResponse().setChanges(providerPb.DiffResponse.DiffChanges.DIFF_NONE),
+      ),
+      configure: unary(async () => {
+        const response = new providerPb.ConfigureResponse();
+        response.setAcceptsecrets(true);
+        response.setAcceptresources(true);
+        response.setAcceptoutputs(true);
+        response.setSupportspreview(true);
+        return response;
+      }),
+      check: unary((request: pb.CheckRequest) => this.#check(request)),
+      diff: unary((request: pb.DiffRequest) => this.#diff(request)),
+      create: unary((request: pb.CreateRequest) => this.#create(request)),
+      read: unary((request: pb.ReadRequest) => this.#read(request)),
+      update: unary((request: pb.UpdateRequest) => this.#update(request)),
+      delete: unary((request: pb.DeleteRequest) => this.#delete(request)),
+      cancel: unary(async () => {
+        this.cancel();
+        return new emptyPb.Empty();
+      }),
+      invoke: unary(async (request: pb.InvokeRequest) => unimplemented(`The function ${request.getTok()}`)),
+      call: unary(async (request: pb.CallRequest) => unimplemented(`The method ${request.getTok()}`)),
+      construct: unary(async (request: pb.ConstructRequest) => unimplemented(`The component ${request.getType()}`)),
+      parameterize: unary(async () => unimplemented("Parameterization")),
+      getMapping: unary(async () => new providerPb.GetMappingResponse()),
+      getMappings: unary(async () => new providerPb.GetMappingsResponse()),
+      list: (call: { emit(event: string, error: object): void }) =>
+        call.emit("error", { code: status.UNIMPLEMENTED, details: "k8sauth lists nothing." }),
+      streamInvoke: (call: { emit(event: string, error: object): void }) =>
+        call.emit("error", { code: status.UNIMPLEMENTED, details: "k8sauth streams nothing." }),
+    };
+  }
+
+  #attach(address: string): void {
+    if (address !== "" && this.#link === silentLink) this.#link = engineLink(address);
+  }
+
+  #resource(urn: string): AnyResource {
+    // urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME
+    const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
+    const resource = this.#resources.get(type);
+    if (resource !== undefined) return resource;
+    throw new ProviderError(
+      "TYPE_UNKNOWN",
+      `k8sauth has no resource type "${type}".`,
+      `It has: ${[...this.#resources.keys()].join(", ")}.`,
+    );
+  }
+
+  /** Runs one operation with its own log, and answers only when what was logged has arrived. */
+  async #run<T>(
+    request: Operation,
+    seconds: number,
+    work: (resource: AnyResource, context: Context) => Promise<T>,
+  ): Promise<T> {
+    const { log, flushed } = this.#link.logFor(request.getUrn());
+    const { env, now } = this.#options;
+    const context = { log, env, now, signal: this.#abort.signal, timeoutMs: seconds > 0 ? seconds * 1000 : undefined };
+    try {
+      return await work(this.#resource(request.getUrn()), context);
+    } finally {
+      await flushed();
+    }
+  }
+
+  async #check(request: pb.CheckRequest): Promise<pb.CheckResponse> {
+    const resource = this.#resource(request.getUrn());
+    const wire = toWire(request.getNews());
+    const inputs = readInputs<Record<string, unknown>>(decodeObject(wire), resource.inputs);
+    const failures = [...inputs.failures, ...(inputs.failures.length === 0 ? (resource.check?.(inputs) ?? []) : [])];
+    const response = new providerPb.CheckResponse();
+    response.setInputs(toStruct(completed(wire, resource.inputs)));
+    response.setFailuresList(
+      failures.map(({ property, reason }) => new providerPb.CheckFailure().setProperty(property).setReason(reason)),
+    );
+    return response;
+  }
+
+  #diff(request: pb.DiffRequest): Promise<pb.DiffResponse> {
+    return this.#run(request, 0, async (resource, context) => {
+      const state = stateOf(resource, request.getId(), request.getOldInputs(), request.getOlds());
+      const inputs = readInputs<Record<string, unknown>>(decodeObject(toWire(request.getNews())), resource.inputs);
+      return diffResponse(await resource.diff(state, inputs, context), state.outputs);
+    });
+  }
+
+  #create(request: pb.CreateRequest): Promise<pb.CreateResponse> {
+    return this.#run(request, request.getTimeout(), async (resource, context) => {
+      const inputs = readInputs<Record<string, unknown>>(
+        decodeObject(toWire(request.getProperties())),
+        resource.inputs,
+      );
+      const made: Forecast<Record<string, unknown>> = request.getPreview()
+        ? await resource.previewCreate(inputs, context)
+        : await resource.create(inputs.known, context);
+      return new providerPb.CreateResponse()
+        .setId(made.id ?? "")
+        .setProperties(toStruct(outputsToWire(made.outputs, resource.outputs)));
+    });
+  }
+
+  #update(request: pb.UpdateRequest): Promise<pb.UpdateResponse> {
+    return this.#run(request, request.getTimeout(), async (resource, context) => {
+      const state = stateOf(resource, request.getId(), request.getOldInputs(), request.getOlds());
+      const inputs = readInputs<Record<string, unknown>>(decodeObject(toWire(request.getNews())), resource.inputs);
+      const outputs = request.getPreview()
+        ? (await resource.previewUpdate(state, inputs, context)).outputs
+        : await resource.update(state, inputs.known, context);
+      return new providerPb.UpdateResponse().setProperties(toStruct(outputsToWire(outputs, resource.outputs)));
+    });
+  }
+
+  #read(request: pb.ReadRequest): Promise<pb.ReadResponse> {
+    return this.#run(request, 0, async (resource, context) => {
+      const state = stateOf(resource, request.getId(), request.getInputs(), request.getProperties());
+      const found = await resource.read(state, context);
+      // An empty id says that the resource is gone.
+      if (found === undefined) return new providerPb.ReadResponse();
+      return new providerPb.ReadResponse()
+        .setId(found.id)
+        .setProperties(toStruct(outputsToWire(found.outputs, resource.outputs)))
+        .setInputs(toStruct(completed(toWire(request.getInputs()), resource.inputs)));
+    });
+  }
+
+  #delete(request: pb.DeleteRequest): Promise<InstanceType<typeof emptyPb.Empty>> {
+    return this.#run(request, request.getTimeout(), async (resource, context) => {
+      const state = stateOf(resource, request.getId(), request.getOldInputs(), request.getProperties());
+      await resource.delete?.(state, context);
+      return new emptyPb.Empty();
+    });
+  }
+}
+
+/** Wraps a function as a handler; what it throws becomes the call's error, with its code first. */
+function unary<Q, A>(work: (request: Q) => Promise<A>) {
+  return (call: ServerUnaryCall<Q, A>, callback: sendUnaryData<A>): void => {
+    work(call.request).then(
+      (answer) => callback(null, answer),
+      (error: unknown) => callback({ code: statusCode(error), details: describe(error) }),
+    );
+  };
+}
+
+class Unimplemented extends Error {}
+
+function unimplemented(what: string): never {
+  throw new Unimplemented(`${what} is not one of k8sauth.`);
+}
+
+function statusCode(error: unknown): status {
+  if (error instanceof Unimplemented) return status.UNIMPLEMENTED;
+  return isProviderError(error, "CANCELLED") ? status.CANCELLED : status.UNKNOWN;
+}
+
+/**
+ * The provider's own settings: none. The project of this repository has the plugin's name, so Pulumi offers it all of
+ * the stack's settings as provider settings; they are dropped here, and so are kept out of the state.
+ */
+function ownConfig(config: WireObject): WireObject {
+  return Object.fromEntries(Object.entries(config).filter(([key]) => key === "version" || key.startsWith("__")));
+}

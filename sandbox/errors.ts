@@ -1,0 +1,30 @@
+/** Everything that can go wrong with a sandbox, by a code that stays. */
+export type SandboxErrorCode =
+  | "SANDBOX_NAME_INVALID"
+  | "SANDBOX_OPTION_INVALID"
+  | "SANDBOX_NO_HOME"
+  | "SANDBOX_PLATFORM"
+  | "SANDBOX_STORAGE"
+  | "SANDBOX_BUSY"
+  | "SANDBOX_DIFFERENT"
+  | "SANDBOX_NOT_RUNNING"
+  | "SANDBOX_COMPONENT_UNKNOWN"
+  | "SANDBOX_COMPONENT_ENDED"
+  | "SANDBOX_TIMEOUT"
+  | "SANDBOX_ABORTED"
+  | "SANDBOX_GO_MISSING"
+  | "SANDBOX_GO_TOO_OLD"
+  | "SANDBOX_DOWNLOAD_FAILED"
+  | "SANDBOX_DISK_FULL"
+  | "SANDBOX_BUILD_FAILED";
+
+/** An error of the sandbox: the message says what happened, where, what was expected and what to do. */
+export class SandboxError extends Error {
+  readonly code: SandboxErrorCode;
+
+  constructor(code: SandboxErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "SandboxError";
+    this.code = code;
+  }
+}

@@ -1,0 +1,172 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { SandboxError } from "./errors.ts";
+import { type ClientCertificateOptions, issueClientCertificate, type KeyPair } from "./pki.ts";
+import { type ComponentName, componentNames, files } from "./plan.ts";
+import { type Identity, isAlive, signalProcess, waitForEnd } from "./process.ts";
+import { waitUntilReady } from "./ready.ts";
+import { inspect, knownProcesses, type Pids, type SandboxRecord } from "./state.ts";
+
+/** A server of a running sandbox, for tests that need it to fail. */
+export interface Component {
+  readonly name: ComponentName;
+  /** Process id, or `undefined` while it does not run. */
+  readonly pid: number | undefined;
+  /** Ends it (SIGKILL) and returns when it is gone; it stays down until `restart`. */
+  kill(): Promise<void>;
+  /** Stops it from running (SIGSTOP): it accepts connections and never answers. */
+  pause(): void;
+  /** Lets it go on after `pause`. */
+  resume(): void;
+  /** Ends it if it runs, starts it, and returns when the whole sandbox is ready. What is in etcd stays. */
+  restart(): Promise<void>;
+}
+
+/** A running sandbox. */
+export interface Sandbox {
+  readonly name: string;
+  /** Folder with everything that is the sandbox's own; only its owner can enter. */
+  readonly dir: string;
+  /** https address of the API server, on the loopback interface. */
+  readonly server: string;
+  readonly issuer: string;
+  /** Audiences of the API server beside the issuer. */
+  readonly apiAudiences: readonly string[];
+  /** CA of the API server's certificate, PEM. */
+  readonly caPem: string;
+  /** CA of client certificates, PEM. */
+  readonly clientCaPem: string;
+  /** Path of a kubeconfig of `kubernetes-admin` with all data inside; mode 0600. */
+  readonly kubeconfig: string;
+  /** The one binary: `k8s kubectl …` and the servers. */
+  readonly binary: string;
+  readonly pids: Pids;
+  component(name: ComponentName): Component;
+  /** Makes a client certificate (RSA 2048) that the API server accepts. */
+  issueClientCertificate(options: ClientCertificateOptions): Promise<KeyPair>;
+  /** Ends all processes and removes the folder. */
+  stop(): Promise<void>;
+}
+
+export function sandboxHandle(dir: string, record: SandboxRecord, stop: () => Promise<void>): Sandbox {
+  const read = (file: string) => readFileSync(join(dir, file), "utf8");
+  const clientCa = { certPem: read(files.clientCa), keyPem: read(files.clientCaKey) };
+  const caPem = read(files.servingCa);
+  return {
+    name: record.name,
+    dir,
+    server: record.server,
+    issuer: record.issuer,
+    apiAudiences: record.apiAudiences,
+    caPem,
+    clientCaPem: clientCa.certPem,
+    kubeconfig: join(dir, files.kubeconfig),
+    binary: record.binary,
+    get pids() {
+      return inspect(record.name, dir).pids;
+    },
+    component: (name) => component(dir, record, name),
+    issueClientCertificate: (options) => issueClientCertificate(clientCa, options),
+    stop,
+  };
+}
+
+function component(dir: string, record: SandboxRecord, name: ComponentName): Component {
+  if (!componentNames.includes(name)) {
+    throw new SandboxError(
+      "SANDBOX_COMPONENT_UNKNOWN",
+      `A sandbox has no ${JSON.stringify(name)}: expected one of ${componentNames.join(", ")}.`,
+    );
+  }
+  const current = (): Identity | undefined => {
+    const id = knownProcesses(dir).children.get(name);
+    return id && isAlive(id) ? id : undefined;
+  };
+  const kill = async () => {
+    const id = current();
+    if (!id) return;
+    signalProcess(id, "SIGKILL");
+    if (!(await waitForEnd([id], 10_000))) throw timeout(`${name} (pid ${id.pid}) did not end within 10 s of SIGKILL`);
+  };
+  const signal = (what: NodeJS.Signals) => {
+    const id = current();
+    if (id) signalProcess(id, what);
+  };
+  return {
+    name,
+    get pid() {
+      return current()?.pid;
+    },
+    kill,
+    pause: () => signal("SIGSTOP"),
+    resume: () => signal("SIGCONT"),
+    async restart() {
+      await kill();
+      await startAgain(dir, name, current);
+      const admin = readAdmin(join(dir, files.kubeconfig));
+      await waitUntilReady({
+        dir,
+        server: record.server,
+        controllerManagerPort: record.controllerManagerPort,
+        servingCaPem: readFileSync(join(dir, files.servingCa), "utf8"),
+        admin,
+        timeoutMs: 60_000,
+      });
+    },
+  };
+}
+
+/** Asks the supervisor to start what is missing until it has: it may not have noticed the end of the process yet. */
+async function startAgain(dir: string, name: ComponentName, current: () => Identity | undefined): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!current()) {
+    const { supervisor } = knownProcesses(dir);
+    if (!supervisor || !isAlive(supervisor)) {
+      throw new SandboxError(
+        "SANDBOX_NOT_RUNNING",
+        `${name} cannot be started again: the supervisor of the sandbox in ${dir} does not run. Start the sandbox.`,
+      );
+    }
+    if (Date.now() > deadline) throw timeout(`${name} was not started again within 10 s`);
+    signalProcess(supervisor, "SIGHUP");
+    await delay(50);
+  }
+}
+
+function timeout(what: string): SandboxError {
+  return new SandboxError("SANDBOX_TIMEOUT", `${what}. Stop the sandbox and start it again.`);
+}
+
+/** The admin's certificate and key, out of a kubeconfig that {@link adminKubeconfig} wrote. */
+export function readAdmin(kubeconfig: string): KeyPair {
+  const text = readFileSync(kubeconfig, "utf8");
+  const value = (key: string) =>
+    Buffer.from(new RegExp(`${key}: (\\S+)`).exec(text)?.[1] ?? "", "base64").toString("utf8");
+  return { certPem: value("client-certificate-data"), keyPem: value("client-key-data") };
+}
+
+/** A kubeconfig with all data inside. */
+export function adminKubeconfig(name: string, server: string, caPem: string, admin: KeyPair): string {
+  const base64 = (text: string) => Buffer.from(text).toString("base64");
+  const context = `sandbox-${name}`;
+  return `apiVersion: v1
+kind: Config
+current-context: ${context}
+clusters:
+  - name: ${context}
+    cluster:
+      server: ${server}
+      certificate-authority-data: ${base64(caPem)}
+users:
+  - name: ${context}-admin
+    user:
+      client-certificate-data: ${base64(admin.certPem)}
+      client-key-data: ${base64(admin.keyPem)}
+contexts:
+  - name: ${context}
+    context:
+      cluster: ${context}
+      user: ${context}-admin
+`;
+}

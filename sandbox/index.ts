@@ -1,0 +1,205 @@
+/** A throw-away real Kubernetes control plane on this machine: etcd, API server and controller manager. */
+import { mkdirSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ensureBinary } from "./build.ts";
+import { SandboxError } from "./errors.ts";
+import { type Sandbox, sandboxHandle } from "./handle.ts";
+import { launch } from "./launch.ts";
+import { type LockOptions, withLock } from "./lock.ts";
+import { checkName, stateRoot, storageError } from "./paths.ts";
+import { makePki } from "./pki.ts";
+import { type Progress, ProgressMeter } from "./progress.ts";
+import {
+  inspect,
+  readRecord,
+  removeSandbox,
+  type SandboxRecord,
+  type SandboxStatus,
+  sandboxDir,
+  sandboxNames,
+} from "./state.ts";
+
+export { type BuildOptions, ensureBinary } from "./build.ts";
+export { SandboxError, type SandboxErrorCode } from "./errors.ts";
+export type { Component, Sandbox } from "./handle.ts";
+export type { ClientCertificateOptions, KeyPair } from "./pki.ts";
+export type { ComponentName } from "./plan.ts";
+export { describeProgress, type Phase, type Progress, type ProgressPrinter, progressPrinter } from "./progress.ts";
+export type { Condition, Pids, SandboxStatus } from "./state.ts";
+
+/** The issuer that most clusters have. */
+const clusterIssuer = "https://kubernetes.default.svc.cluster.local";
+
+export interface SandboxOptions {
+  /** Several can run side by side: 1 to 40 lower-case letters, digits and dashes. @default "default" */
+  readonly name?: string;
+  /**
+   * Issuer of service account tokens: `cluster` is https://kubernetes.default.svc.cluster.local, `self` the sandbox's own
+   * https address. Anything else is used as it is; what is no https URL, such as `api`, switches discovery off.
+   *
+   * @default "cluster"
+   */
+  readonly issuer?: "cluster" | "self" | (string & {});
+  /** Audiences of the API server beside the issuer. @default [] */
+  readonly apiAudiences?: readonly string[];
+  /**
+   * True: always a new sandbox, in a temporary folder, which ends with this process, also when that is killed. False: it
+   * lives on in the background until it is stopped.
+   *
+   * @default false
+   */
+  readonly ephemeral?: boolean;
+  readonly onProgress?: (progress: Progress) => void;
+  /** Where HOME, XDG_CACHE_HOME, XDG_STATE_HOME, PATH and Go's settings come from. @default process.env */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Cancels the start; nothing of it stays. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Starts a sandbox, or returns the one of that name if it runs already; one that is only half there is replaced.
+ *
+ * @throws SandboxError SANDBOX_NAME_INVALID, SANDBOX_OPTION_INVALID, SANDBOX_DIFFERENT when it runs with other settings than those
+ *   asked for, SANDBOX_COMPONENT_ENDED, SANDBOX_TIMEOUT, SANDBOX_BUSY, and all that {@link ensureBinary} throws
+ */
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const name = checkName(options.name ?? "default");
+  checkOptions(options);
+  if (process.platform === "win32") {
+    throw new SandboxError(
+      "SANDBOX_PLATFORM",
+      "The sandbox needs Unix sockets and signals: run it in WSL, or use a cluster of your own.",
+    );
+  }
+  const env = options.env ?? process.env;
+  if (options.ephemeral) return create(name, options, () => mkdtempSync(join(tmpdir(), "k8sauth-sandbox-")));
+
+  return locked(name, env, options.signal, async (dir) => {
+    const found = inspect(name, dir);
+    const record = readRecord(dir);
+    if (found.condition === "running" && record) {
+      checkSameSettings(record, options);
+      return sandboxHandle(dir, record, () => stop(name, env));
+    }
+    await removeSandbox(dir);
+    return create(name, options, () => {
+      mkdirSync(dir, { mode: 0o700 });
+      return dir;
+    });
+  });
+}
+
+/** Stops a sandbox and removes all that it kept; false when there was none of that name. */
+export async function stopSandbox(name: string, env: NodeJS.ProcessEnv = process.env): Promise<boolean> {
+  checkName(name);
+  if (inspect(name, sandboxDir(name, env)).condition === "absent") return false;
+  await stop(name, env);
+  return true;
+}
+
+/** What there is of a sandbox; a sandbox that was never started is `absent`. */
+export async function sandboxStatus(name: string, env: NodeJS.ProcessEnv = process.env): Promise<SandboxStatus> {
+  return inspect(checkName(name), sandboxDir(name, env));
+}
+
+/** All sandboxes of this user that live in the background, by name. */
+export async function listSandboxes(env: NodeJS.ProcessEnv = process.env): Promise<SandboxStatus[]> {
+  return sandboxNames(env).map((name) => inspect(name, sandboxDir(name, env)));
+}
+
+/** A sandbox that runs. @throws SandboxError SANDBOX_NOT_RUNNING */
+export async function openSandbox(name: string, env: NodeJS.ProcessEnv = process.env): Promise<Sandbox> {
+  const dir = sandboxDir(checkName(name), env);
+  const { condition } = inspect(name, dir);
+  const record = readRecord(dir);
+  if (condition === "running" && record) return sandboxHandle(dir, record, () => stop(name, env));
+  throw new SandboxError(
+    "SANDBOX_NOT_RUNNING",
+    `The sandbox ${name} is ${condition}: start it with \`k8sauth sandbox start${name === "default" ? "" : ` --name ${name}`}\`.`,
+  );
+}
+
+async function create(name: string, options: SandboxOptions, makeDir: () => string): Promise<Sandbox> {
+  const env = options.env ?? process.env;
+  const meter = new ProgressMeter(options.onProgress);
+  const [binary, pki] = await Promise.all([ensureBinary(options), makePki()]);
+  // Not before now: what a killed build leaves is in the cache alone.
+  const dir = makeFolder(makeDir);
+  try {
+    const record = await launch({
+      name,
+      dir,
+      binary,
+      issuer: !options.issuer || options.issuer === "cluster" ? clusterIssuer : options.issuer,
+      apiAudiences: options.apiAudiences ?? [],
+      ephemeral: options.ephemeral ?? false,
+      pki,
+      env,
+      meter,
+      signal: options.signal,
+    });
+    return sandboxHandle(dir, record, options.ephemeral ? () => removeSandbox(dir) : () => stop(name, env));
+  } catch (error) {
+    await removeSandbox(dir);
+    throw error;
+  } finally {
+    meter.close();
+  }
+}
+
+function makeFolder(makeDir: () => string): string {
+  try {
+    return makeDir();
+  } catch (error) {
+    throw storageError("Making the folder of a sandbox", (error as NodeJS.ErrnoException).path ?? tmpdir(), error);
+  }
+}
+
+async function stop(name: string, env: NodeJS.ProcessEnv): Promise<void> {
+  await locked(name, env, undefined, removeSandbox);
+}
+
+/** Start and stop of one name exclude each other, over all processes. */
+async function locked<T>(
+  name: string,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal | undefined,
+  work: (dir: string) => Promise<T>,
+): Promise<T> {
+  const root = stateRoot(env);
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw storageError("Making the folder of the sandboxes", root, error);
+  }
+  const lock: LockOptions = { timeoutMs: 1_800_000, what: `Starting or stopping the sandbox ${name}`, signal };
+  return withLock(join(root, `${name}.lock`), lock, () => work(sandboxDir(name, env)));
+}
+
+function checkOptions({ issuer, apiAudiences }: SandboxOptions): void {
+  // Both end up in comma-separated lists of the API server.
+  const bad = [issuer ?? "cluster", ...(apiAudiences ?? [])].find((value) => !/^[^\s,]{1,1024}$/.test(value));
+  if (bad === undefined) return;
+  throw new SandboxError(
+    "SANDBOX_OPTION_INVALID",
+    `${JSON.stringify(bad)} cannot be an issuer or audience of the sandbox: expected 1 to 1024 characters without blanks and commas.`,
+  );
+}
+
+function checkSameSettings(record: SandboxRecord, { issuer, apiAudiences }: SandboxOptions): void {
+  const wanted = issuer === "cluster" ? clusterIssuer : issuer === "self" ? record.server : issuer;
+  const other = (wanted !== undefined && wanted !== record.issuer) || !sameSet(apiAudiences, record.apiAudiences);
+  if (!other) return;
+  throw new SandboxError(
+    "SANDBOX_DIFFERENT",
+    `The sandbox ${record.name} already runs with issuer ${record.issuer} and API audiences [${record.apiAudiences.join(", ")}]: stop it first, or start another one with a name of its own.`,
+  );
+}
+
+function sameSet(wanted: readonly string[] | undefined, have: readonly string[]): boolean {
+  return (
+    wanted === undefined ||
+    (new Set([...wanted, ...have]).size === new Set(have).size && new Set(wanted).size === new Set(have).size)
+  );
+}

@@ -1,0 +1,68 @@
+/** A local https server that answers as a test says. */
+import { once } from "node:events";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { type Identity, makeCertificate } from "./pki.ts";
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface LocalServer extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly ca: Identity;
+  readonly requests: { readonly method: string; readonly url: string; readonly headers: IncomingMessage["headers"] }[];
+  handler: Handler;
+}
+
+export const testCa = makeCertificate({ commonName: "test-ca" });
+const standard = makeCertificate({ commonName: "server", issuer: testCa, names: ["127.0.0.1", "localhost"] });
+
+export async function localServer(handler: Handler, identity: Identity = standard): Promise<LocalServer> {
+  const requests: LocalServer["requests"] = [];
+  const server: Server = createServer({ cert: identity.certPem, key: identity.keyPem }, (request, response) => {
+    requests.push({ method: request.method ?? "", url: request.url ?? "", headers: request.headers });
+    local.handler(request, response);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const local: LocalServer = {
+    url: `https://127.0.0.1:${port}`,
+    port,
+    ca: testCa,
+    requests,
+    handler,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+  return local;
+}
+
+export function answer(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) {
+  response.writeHead(status, { "Content-Type": "application/json", ...headers });
+  response.end(JSON.stringify(body));
+}
+
+export function failure(response: ServerResponse, status: number, reason: string, message: string, headers = {}) {
+  answer(
+    response,
+    status,
+    { kind: "Status", apiVersion: "v1", status: "Failure", reason, message, code: status },
+    headers,
+  );
+}
+
+/** A port of this machine where nothing listens. */
+export async function closedPort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,260 @@
+/** Runs the plugin as an engine does: a process of its own, spoken to over gRPC. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { credentials, Server, ServerCredentials, type ServiceError } from "@grpc/grpc-js";
+import engineGrpc from "@pulumi/pulumi/proto/engine_grpc_pb.js";
+import type * as engine from "@pulumi/pulumi/proto/engine_pb.js";
+import enginePb from "@pulumi/pulumi/proto/engine_pb.js";
+import providerGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
+import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
+import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
+import structPb from "google-protobuf/google/protobuf/struct_pb.js";
+
+export const pluginPath = fileURLToPath(new URL("../../../provider/pulumi-resource-k8sauth", import.meta.url));
+
+export const unknownMark = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+const signature = "4dabf18193072939515e22adb298388d";
+const secretMark = "1b47061264138c4ac30d75fd1eb44270";
+
+export type Properties = Readonly<Record<string, unknown>>;
+
+export function secretOf(value: unknown): Properties {
+  return { [signature]: secretMark, value };
+}
+
+export function isSecret(value: unknown): boolean {
+  return (value as Properties | undefined)?.[signature] === secretMark;
+}
+
+export interface LogLine {
+  readonly severity: "debug" | "info" | "warning" | "error";
+  readonly message: string;
+  readonly urn: string;
+  readonly ephemeral: boolean;
+}
+
+/** The part of an engine that plugins call back. */
+export interface FakeEngine extends AsyncDisposable {
+  readonly address: string;
+  readonly lines: LogLine[];
+  stop(): void;
+}
+
+export async function startEngine(): Promise<FakeEngine> {
+  const lines: LogLine[] = [];
+  const server = new Server();
+  server.addService(engineGrpc.EngineService, {
+    log(call: { request: engine.LogRequest }, callback: (error: null, answer: object) => void) {
+      const severity = (["debug", "info", "warning", "error"] as const)[call.request.getSeverity()] ?? "error";
+      lines.push({
+        severity,
+        message: call.request.getMessage(),
+        urn: call.request.getUrn(),
+        ephemeral: call.request.getEphemeral(),
+      });
+      callback(null, new emptyPb.Empty());
+    },
+    getRootResource(_call: unknown, callback: (error: null, answer: object) => void) {
+      callback(null, new enginePb.GetRootResourceResponse());
+    },
+    setRootResource(_call: unknown, callback: (error: null, answer: object) => void) {
+      callback(null, new enginePb.SetRootResourceResponse());
+    },
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  return {
+    address: `127.0.0.1:${port}`,
+    lines,
+    stop: () => server.forceShutdown(),
+    async [Symbol.asyncDispose]() {
+      server.forceShutdown();
+    },
+  };
+}
+
+export interface Diff {
+  readonly changes: boolean;
+  readonly replaces: readonly string[];
+  readonly diffs: readonly string[];
+  readonly kinds: Readonly<Record<string, number>>;
+}
+
+/** The error of a call, as the engine sees it. */
+export type CallError = ServiceError;
+
+export class Plugin implements AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly client: InstanceType<typeof providerGrpc.ResourceProviderClient>;
+  /** Everything that the process wrote, to both streams. */
+  readonly output: string[];
+  /** Every answer and error, as JSON: to be searched for secrets. */
+  readonly traffic: string[] = [];
+
+  private constructor(child: ChildProcess, port: number, output: string[]) {
+    this.child = child;
+    this.output = output;
+    this.client = new providerGrpc.ResourceProviderClient(`127.0.0.1:${port}`, credentials.createInsecure());
+  }
+
+  static async start(engine?: FakeEngine, env: NodeJS.ProcessEnv = process.env): Promise<Plugin> {
+    const child = spawn(pluginPath, engine ? [engine.address] : [], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const output: string[] = [];
+    child.stderr.on("data", (chunk) => output.push(String(chunk)));
+    const [line] = (await once(
+      createInterface(child.stdout).on("line", (text) => output.push(text)),
+      "line",
+    )) as [string];
+    return new Plugin(child, Number(line), output);
+  }
+
+  async #call<Q, A>(method: string, request: Q): Promise<A> {
+    const client = this.client as unknown as Record<
+      string,
+      (request: Q, callback: (error: ServiceError | null, answer: A) => void) => void
+    >;
+    return new Promise((resolve, reject) => {
+      client[method]?.(request, (error, answer) => {
+        if (error) {
+          this.traffic.push(`${error.message} ${error.details}`);
+          reject(error);
+        } else resolve(answer);
+      });
+    });
+  }
+
+  async handshake(address: string): Promise<pb.ProviderHandshakeResponse> {
+    return this.#call("handshake", new providerPb.ProviderHandshakeRequest().setEngineAddress(address));
+  }
+
+  async configure(): Promise<pb.ConfigureResponse.AsObject> {
+    const request = new providerPb.ConfigureRequest().setAcceptsecrets(true).setAcceptresources(true);
+    return (await this.#call<unknown, pb.ConfigureResponse>("configure", request)).toObject();
+  }
+
+  async schema(): Promise<Properties> {
+    const answer = await this.#call<unknown, pb.GetSchemaResponse>("getSchema", new providerPb.GetSchemaRequest());
+    return JSON.parse(answer.getSchema()) as Properties;
+  }
+
+  async version(): Promise<string> {
+    const answer = await this.#call<unknown, { getVersion(): string }>("getPluginInfo", new emptyPb.Empty());
+    return answer.getVersion();
+  }
+
+  async cancel(): Promise<void> {
+    await this.#call("cancel", new emptyPb.Empty());
+  }
+
+  async check(
+    type: string,
+    news: Properties,
+  ): Promise<{ inputs: Properties; failures: { property: string; reason: string }[] }> {
+    const request = new providerPb.CheckRequest().setUrn(urn(type)).setNews(struct(news));
+    const answer = await this.#call<unknown, pb.CheckResponse>("check", request);
+    return {
+      inputs: plain(answer.getInputs()),
+      failures: answer.getFailuresList().map((failure) => failure.toObject()),
+    };
+  }
+
+  async create(type: string, inputs: Properties, options: { preview?: boolean; timeout?: number } = {}) {
+    const request = new providerPb.CreateRequest()
+      .setUrn(urn(type))
+      .setProperties(struct(inputs))
+      .setPreview(options.preview ?? false)
+      .setTimeout(options.timeout ?? 0);
+    const answer = await this.#call<unknown, pb.CreateResponse>("create", request);
+    return { id: answer.getId(), outputs: this.#outputs(answer.getProperties()) };
+  }
+
+  async diff(type: string, id: string, olds: Properties, oldInputs: Properties, news: Properties): Promise<Diff> {
+    const request = new providerPb.DiffRequest()
+      .setUrn(urn(type))
+      .setId(id)
+      .setOlds(struct(olds))
+      .setOldInputs(struct(oldInputs))
+      .setNews(struct(news));
+    const answer = await this.#call<unknown, pb.DiffResponse>("diff", request);
+    return {
+      changes: answer.getChanges() === providerPb.DiffResponse.DiffChanges.DIFF_SOME,
+      replaces: answer.getReplacesList(),
+      diffs: answer.getDiffsList(),
+      kinds: Object.fromEntries(
+        answer
+          .getDetaileddiffMap()
+          .toArray()
+          .map(([key]) => [key, answer.getDetaileddiffMap().get(key)?.getKind() ?? -1]),
+      ),
+    };
+  }
+
+  async update(type: string, id: string, olds: Properties, oldInputs: Properties, news: Properties, preview = false) {
+    const request = new providerPb.UpdateRequest()
+      .setUrn(urn(type))
+      .setId(id)
+      .setOlds(struct(olds))
+      .setOldInputs(struct(oldInputs))
+      .setNews(struct(news))
+      .setPreview(preview);
+    const answer = await this.#call<unknown, pb.UpdateResponse>("update", request);
+    return this.#outputs(answer.getProperties());
+  }
+
+  async read(type: string, id: string, outputs: Properties, inputs: Properties) {
+    const request = new providerPb.ReadRequest()
+      .setUrn(urn(type))
+      .setId(id)
+      .setProperties(struct(outputs))
+      .setInputs(struct(inputs));
+    const answer = await this.#call<unknown, pb.ReadResponse>("read", request);
+    return { id: answer.getId(), outputs: this.#outputs(answer.getProperties()), inputs: plain(answer.getInputs()) };
+  }
+
+  async delete(type: string, id: string, outputs: Properties): Promise<void> {
+    await this.#call(
+      "delete",
+      new providerPb.DeleteRequest().setUrn(urn(type)).setId(id).setProperties(struct(outputs)),
+    );
+  }
+
+  /** Outputs as they came over the wire. What is marked secret is not searched for secrets: it is where they belong. */
+  #outputs(answer: InstanceType<typeof structPb.Struct> | undefined): Properties {
+    const outputs = plain(answer);
+    this.traffic.push(JSON.stringify(Object.entries(outputs).filter(([, value]) => !isSecret(value))));
+    return outputs;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.client.close();
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      this.child.kill("SIGKILL");
+      await once(this.child, "exit");
+    }
+  }
+}
+
+export function urn(type: string): string {
+  return `urn:pulumi:dev::test::my:component$${type}::it`;
+}
+
+function struct(value: Properties): InstanceType<typeof structPb.Struct> {
+  return structPb.Struct.fromJavaScript(JSON.parse(JSON.stringify(value)));
+}
+
+function plain(value: InstanceType<typeof structPb.Struct> | undefined): Properties {
+  return (value?.toJavaScript() ?? {}) as Properties;
+}
+
+/** Takes the secret marks off. */
+export function revealed(properties: Properties): Properties {
+  return Object.fromEntries(
+    Object.entries(properties).map(([key, value]) => [key, isSecret(value) ? (value as Properties).value : value]),
+  );
+}

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import { describeProgress, type Progress, ProgressMeter, progressPrinter } from "../../../sandbox/progress.ts";
+
+const at = (phase: Progress["phase"], done: number, total: number, elapsedMs: number): Progress => ({
+  phase,
+  done,
+  total,
+  elapsedMs,
+});
+
+describe("a report", () => {
+  test("says what is done of what, and for how long", () => {
+    expect(describeProgress(at("compile", 812, 2640, 88_200))).toBe(
+      "Building Kubernetes (first use only): 812 of 2640 packages, 30 %, 88 s",
+    );
+  });
+
+  test("leaves out counts that there are none of", () => {
+    expect(describeProgress(at("link", 0, 0, 0))).toBe("Linking");
+    expect(describeProgress(at("link", 0, 0, 12_000))).toBe("Linking: 12 s");
+  });
+});
+
+test("a meter never counts beyond its total, and begins anew with each phase", () => {
+  const seen: string[] = [];
+  const meter = new ProgressMeter(({ phase, done, total }) => seen.push(`${phase} ${done}/${total}`));
+  meter.begin("download", 1);
+  meter.step();
+  meter.step();
+  meter.begin("compile", 2);
+  meter.close();
+  expect(seen).toEqual(["download 0/1", "download 1/1", "download 1/1", "compile 0/2"]);
+});
+
+describe("printed where there is no terminal", () => {
+  test("reports of every second become a line at least every five seconds, without control characters", () => {
+    let now = 0;
+    const lines: { at: number; text: string }[] = [];
+    const printer = progressPrinter(
+      (text) => lines.push({ at: now, text }),
+      false,
+      () => now,
+    );
+    for (now = 0; now <= 60_000; now += 1000) printer.onProgress(at("compile", now / 1000, 60, now));
+    printer.finish();
+    const gaps = lines.slice(1).map((line, index) => line.at - (lines[index]?.at ?? 0));
+    expect(lines.length).toBeGreaterThan(10);
+    expect(Math.max(...gaps)).toBeLessThan(5000);
+    expect(lines.map(({ text }) => text).join("")).toMatch(/^[\x20-\x7e\n]+$/);
+  });
+
+  test("a phase that is over at once leaves no line", () => {
+    const text: string[] = [];
+    progressPrinter((part) => text.push(part), false).onProgress(at("inspect", 0, 0, 0));
+    expect(text).toEqual([]);
+  });
+});
+
+test("on a terminal one line is drawn over and over, and cleared at the end", () => {
+  let now = 0;
+  const parts: string[] = [];
+  const printer = progressPrinter(
+    (part) => parts.push(part),
+    true,
+    () => now,
+  );
+  for (now = 0; now < 1000; now += 100) printer.onProgress(at("compile", now / 100, 10, now));
+  printer.finish();
+  expect(parts.slice(0, -1).every((part) => part.startsWith("\r\u001b[K[") && !part.includes("\n"))).toBe(true);
+  expect(parts.at(-1)).toBe("\r\u001b[K");
+});
