@@ -4,7 +4,8 @@ import { Cluster, TokenReviewer, tokenReviewerNames, tokenReviewerRights } from 
 import { readSettings } from "./components/settings.ts";
 
 const settings = readSettings();
-const { kubeconfig, context, namespace, createNamespace, serviceAccountName, bindingName, audience, proveHost } = settings;
+const { kubeconfig, context, namespace, createNamespace, serviceAccountName, bindingName, audience, proveHost } =
+  settings;
 const reviewerArgs = { namespace, createNamespace, serviceAccountName, bindingName, audience, proveHost };
 
 /** Checked before anything is made, and again on every run. */
@@ -67,4 +68,3 @@ export const credentials = {
     renewAfter: "",
   },
 };
-

@@ -1,5 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
-import { akeylessTokenAuthConfig, akeylessWorkloadLogin, projectedToken, type TokenAccess } from "../gateways/index.ts";
+import {
+  akeylessTokenAuthConfig,
+  akeylessWorkloadLogin,
+  projectedToken,
+  type TokenAccess,
+  vaultAuthConfig,
+} from "../gateways/index.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Settings } from "./settings.ts";
 import type { TokenReviewer } from "./tokenReviewer.ts";
@@ -19,12 +25,17 @@ export function authConfigOutputs(settings: Settings, cluster: Cluster, reviewer
   if (!accessId) notes.push("authConfigs.token.akeyless is absent: k8sauth:akeylessAccessId is not set.");
   else if (!signingKey) notes.push("authConfigs.token.akeyless is absent: k8sauth:akeylessSigningKey is not set.");
   if (accessId && !gatewayUrl) notes.push("workloadLogin.akeyless is absent: k8sauth:akeylessGatewayUrl is not set.");
+  const vault = clusterAccess.apply(vaultAuthConfig);
   const token = {
+    vault,
+    openbao: vault,
     ...(accessId &&
       signingKey && {
-        akeyless: pulumi.all([clusterAccess, signingKey]).apply(([access, key]) =>
-          akeylessTokenAuthConfig(access, { accessId, signingKey: key }, { name: authConfigName, validateIssuer }),
-        ),
+        akeyless: pulumi
+          .all([clusterAccess, signingKey])
+          .apply(([access, key]) =>
+            akeylessTokenAuthConfig(access, { accessId, signingKey: key }, { name: authConfigName, validateIssuer }),
+          ),
       }),
   };
 

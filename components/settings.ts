@@ -63,7 +63,8 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
   };
   const name = (key: (typeof keys)[number], pattern: RegExp, limit: number) => {
     const value = text(key);
-    if (value !== undefined && value.length > limit) refuse(key, `has ${value.length} characters; at most ${limit} are allowed`);
+    if (value !== undefined && value.length > limit)
+      refuse(key, `has ${value.length} characters; at most ${limit} are allowed`);
     else if (value !== undefined && !pattern.test(value)) {
       refuse(key, `is "${value}"; lower-case letters, digits and "-" are allowed, with a letter or digit at both ends`);
     }
@@ -72,7 +73,8 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
   for (const key of unknownKeys()) refuse(key, `is not a setting; known are ${keys.join(", ")}`);
 
   const role = text("reviewerRole") ?? "tokenreviews";
-  if (role !== "tokenreviews" && role !== "auth-delegator") refuse("reviewerRole", `is "${role}"; it is tokenreviews or auth-delegator`);
+  if (role !== "tokenreviews" && role !== "auth-delegator")
+    refuse("reviewerRole", `is "${role}"; it is tokenreviews or auth-delegator`);
   const settings: Settings = {
     kubeconfig: text("kubeconfig") === undefined ? undefined : config.requireSecret("kubeconfig"),
     context: text("context"),
@@ -98,7 +100,8 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
   if (settings.kubernetesHost && !URL.canParse(settings.kubernetesHost)) {
     refuse("kubernetesHost", `is "${settings.kubernetesHost}"; it is a URL such as https://api.example.com:6443`);
   }
-  if (!settings.createNamespace && !settings.namespace) refuse("createNamespace", "is false, but k8sauth:namespace names none");
+  if (!settings.createNamespace && !settings.namespace)
+    refuse("createNamespace", "is false, but k8sauth:namespace names none");
   if (settings.akeyless.signingKey && !settings.akeyless.accessId) {
     refuse("akeylessSigningKey", "is set without k8sauth:akeylessAccessId");
   }

@@ -126,11 +126,19 @@ export class TokenReviewer extends pulumi.ComponentResource {
   #namespace(name: string, { namespace, createNamespace = true }: TokenReviewerArgs): pulumi.Output<string> {
     if (!createNamespace) {
       if (namespace) return pulumi.output(namespace);
-      throw new pulumi.ResourceError("namespace: name the namespace that exists, or let createNamespace be true.", this);
+      throw new pulumi.ResourceError(
+        "namespace: name the namespace that exists, or let createNamespace be true.",
+        this,
+      );
     }
     const made = new k8s.core.v1.Namespace(
       name,
-      { metadata: { ...(namespace && { name: namespace }), labels: { "pod-security.kubernetes.io/enforce": "restricted" } } },
+      {
+        metadata: {
+          ...(namespace && { name: namespace }),
+          labels: { "pod-security.kubernetes.io/enforce": "restricted" },
+        },
+      },
       { parent: this },
     );
     return made.metadata.name;
@@ -148,6 +156,8 @@ export class TokenReviewer extends pulumi.ComponentResource {
 }
 
 /** The UID that the API server gave an object; unknown, like its id, for as long as the object is not there. */
-function uidOf(resource: pulumi.CustomResource & { readonly metadata: pulumi.Output<{ uid: string }> }): pulumi.Output<string> {
+function uidOf(
+  resource: pulumi.CustomResource & { readonly metadata: pulumi.Output<{ uid: string }> },
+): pulumi.Output<string> {
   return pulumi.all([resource.id, resource.metadata]).apply(([, metadata]) => metadata.uid);
 }

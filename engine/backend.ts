@@ -47,7 +47,10 @@ export class FileBackend {
   /** The project's stacks by name. */
   async list(project: string): Promise<string[]> {
     const files = await readdir(join(this.root, "stacks", project)).catch(ignore("ENOENT", [] as string[]));
-    return files.filter((file) => file.endsWith(".json")).map((file) => file.slice(0, -".json".length)).sort();
+    return files
+      .filter((file) => file.endsWith(".json"))
+      .map((file) => file.slice(0, -".json".length))
+      .sort();
   }
 
   /** The last saved state; undefined for a stack that was never saved. Throws `STATE_CORRUPT` or `STATE_FOREIGN`. */
@@ -55,7 +58,10 @@ export class FileBackend {
     checkName(name);
     const file = this.stackFile(name);
     if (existsSync(`${file}.gz`)) {
-      throw new EngineError("STATE_FOREIGN", `${file}.gz is a compressed state, which the embedded engine does not read.`);
+      throw new EngineError(
+        "STATE_FOREIGN",
+        `${file}.gz is a compressed state, which the embedded engine does not read.`,
+      );
     }
     const text = await readFile(file, "utf8").catch(ignore("ENOENT", undefined));
     return text === undefined ? undefined : parseCheckpoint(text, file, name);
@@ -96,7 +102,10 @@ export class FileBackend {
       }
       await writeAtomically(file, "version: 1\n");
     } else if (!/^version:\s*1\s*$/m.test(text)) {
-      throw new EngineError("STATE_FOREIGN", `${file} does not say "version: 1", the only layout that this engine knows.`);
+      throw new EngineError(
+        "STATE_FOREIGN",
+        `${file} does not say "version: 1", the only layout that this engine knows.`,
+      );
     }
   }
 }
@@ -169,7 +178,11 @@ function parseCheckpoint(text: string, file: string, name: StackName): Checkpoin
   const resources = latest.resources ?? [];
   const sound = (item: Value) => isObject(item) && typeof item.urn === "string" && typeof item.type === "string";
   if (!Array.isArray(resources) || !resources.every(sound)) throw corrupt("its resources are not a list of resources");
-  return { version, deployment: latest as Deployment, ...(Array.isArray(features) && { features: features as string[] }) };
+  return {
+    version,
+    deployment: latest as Deployment,
+    ...(Array.isArray(features) && { features: features as string[] }),
+  };
 }
 
 /** Writes a file so that a crash leaves the old content or the new, never a part. Readable by the owner alone. */

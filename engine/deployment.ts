@@ -16,7 +16,7 @@ import {
   providerTypePrefix,
   type Urn,
 } from "./urn.ts";
-import { type Properties, secret, unknown } from "./values.ts";
+import { isSecret, type Properties, secret, unknown } from "./values.ts";
 
 export interface DeploymentOptions {
   readonly stack: string;
@@ -80,8 +80,14 @@ export class Deployment implements StackContext {
     return this.#goals.get(urn)?.aliases ?? [];
   }
 
-  async register(goal: Goal): Promise<Registered> {
-    if (this.#goals.has(goal.urn)) throw duplicate(goal.urn);
+  async register(asked: Goal): Promise<Registered> {
+    if (this.#goals.has(asked.urn)) throw duplicate(asked.urn);
+    const parent = asked.parent ? this.#goals.get(asked.parent) : undefined;
+    const goal = {
+      ...asked,
+      protect: asked.protect ?? parent?.protect,
+      retainOnDelete: asked.retainOnDelete ?? parent?.retainOnDelete,
+    };
     this.#goals.set(goal.urn, goal);
     const old = this.#oldOf(goal);
     if (!goal.custom) return this.#component(goal, old);
@@ -160,7 +166,10 @@ export class Deployment implements StackContext {
   }
 
   async #provider(goal: Goal, old: ResourceState | undefined): Promise<Registered> {
-    const resource = new ProviderResource(this.#options.providers, await this.#options.providers.launch(goal.type, goal.urn));
+    const resource = new ProviderResource(
+      this.#options.providers,
+      await this.#options.providers.launch(goal.type, goal.urn),
+    );
     const plan = await this.#plan(goal, old, resource);
     this.#emit("started", plan.operation, goal.urn, plan);
     const keepsId = old?.id !== undefined && plan.operation !== "replace";
@@ -206,9 +215,15 @@ export class Deployment implements StackContext {
       snapshot.adopt(resource);
       return resource;
     }
-    if (operation.type === "updating" && old) return this.#put(old, { ...old, initErrors: ["an update was interrupted"] });
+    if (operation.type === "updating" && old)
+      return this.#put(old, { ...old, initErrors: ["an update was interrupted"] });
     if (operation.type === "deleting" && old?.id) {
-      const live = await provider.read({ urn: old.urn, id: old.id, inputs: old.inputs ?? {}, outputs: old.outputs ?? {} });
+      const live = await provider.read({
+        urn: old.urn,
+        id: old.id,
+        inputs: old.inputs ?? {},
+        outputs: old.outputs ?? {},
+      });
       if (!live) {
         snapshot.remove(old);
         return undefined;
@@ -282,7 +297,13 @@ export class Deployment implements StackContext {
     const updated = operation === "update" ? (plan.old as ResourceState) : undefined;
     const pending: PendingOperation = {
       type: updated ? "updating" : "creating",
-      resource: this.#state(goal, { id: updated?.id, inputs, outputs: updated?.outputs ?? {}, old: updated, changed: true }),
+      resource: this.#state(goal, {
+        id: updated?.id,
+        inputs,
+        outputs: updated?.outputs ?? {},
+        old: updated,
+        changed: true,
+      }),
     };
     this.#options.snapshot.begin(pending);
     await this.#save();
@@ -311,7 +332,13 @@ export class Deployment implements StackContext {
     return { urn: goal.urn, id: result.id, outputs: state.outputs ?? {} };
   }
 
-  #update(goal: Goal, old: ResourceState, newInputs: Properties, provider: Provider, preview: boolean): Promise<Properties> {
+  #update(
+    goal: Goal,
+    old: ResourceState,
+    newInputs: Properties,
+    provider: Provider,
+    preview: boolean,
+  ): Promise<Properties> {
     return provider.update({
       urn: goal.urn,
       id: old.id ?? "",
@@ -355,7 +382,15 @@ export class Deployment implements StackContext {
     const going = [root, ...(await this.#dependentsToReplace(root))];
     for (const resource of going) if (resource.protect) throw protectedResource(resource.urn);
     for (const resource of going.reverse()) {
-      await removeAll({ resources: [resource], snapshot, providers, emit, limit: (run) => run(), preview: false, keep: true });
+      await removeAll({
+        resources: [resource],
+        snapshot,
+        providers,
+        emit,
+        limit: (run) => run(),
+        preview: false,
+        keep: true,
+      });
     }
   }
 
@@ -368,7 +403,8 @@ export class Deployment implements StackContext {
       const touched = Object.entries(resource.propertyDependencies ?? {})
         .filter(([, urns]) => urns.some((urn) => gone.has(urn)))
         .map(([key]) => key);
-      if (touched.length === 0 || !resource.provider || ![...dependenciesOf(resource)].some((urn) => gone.has(urn))) continue;
+      if (touched.length === 0 || !resource.provider || ![...dependenciesOf(resource)].some((urn) => gone.has(urn)))
+        continue;
       const oldInputs = resource.inputs ?? {};
       const provider = await this.#options.providers.get(resource.provider);
       const diff = await provider.diff({
@@ -406,7 +442,7 @@ export class Deployment implements StackContext {
       id: made.id || undefined,
       type: goal.type,
       inputs: goal.custom || Object.keys(made.inputs).length > 0 ? made.inputs : undefined,
-      outputs: made.outputs && withSecretOutputs(made.outputs, goal.additionalSecretOutputs),
+      outputs: made.outputs && withSecretOutputs(made.outputs, made.inputs, goal.additionalSecretOutputs),
       parent: goal.parent,
       protect: goal.protect || undefined,
       retainOnDelete: goal.retainOnDelete || undefined,
@@ -426,7 +462,12 @@ export class Deployment implements StackContext {
     if (!this.#options.preview) await this.#options.snapshot.save();
   }
 
-  #emit(state: "started" | "done" | "failed", operation: Operation, urn: Urn, plan?: Pick<Plan, "diffs" | "replaces">): void {
+  #emit(
+    state: "started" | "done" | "failed",
+    operation: Operation,
+    urn: Urn,
+    plan?: Pick<Plan, "diffs" | "replaces">,
+  ): void {
     const { diffs = [], replaces = [] } = plan ?? {};
     this.#options.emit({ kind: "step", state, operation, urn, diffs, replaces });
   }
@@ -453,9 +494,10 @@ const emptyGoal: Omit<Goal, "urn" | "type"> = {
   aliases: [],
 };
 
-function withSecretOutputs(outputs: Properties, keys: readonly string[]): Properties {
+/** Marks the outputs that the program names, and those whose input of the same name is secret. */
+function withSecretOutputs(outputs: Properties, inputs: Properties, named: readonly string[]): Properties {
   const result = { ...outputs };
-  for (const key of keys) {
+  for (const key of [...named, ...Object.keys(inputs).filter((input) => isSecret(inputs[input]))]) {
     const value = result[key];
     if (value !== undefined) result[key] = secret(value);
   }
@@ -463,7 +505,10 @@ function withSecretOutputs(outputs: Properties, keys: readonly string[]): Proper
 }
 
 function protectedResource(urn: Urn): EngineError {
-  return new EngineError("PROTECTED", `${urn} is protected, but would have to be deleted. Take the option protect off first.`);
+  return new EngineError(
+    "PROTECTED",
+    `${urn} is protected, but would have to be deleted. Take the option protect off first.`,
+  );
 }
 
 /** At most so many at once; the others wait their turn. */
@@ -482,4 +527,3 @@ export function limiter(places: number): Limit {
     }
   };
 }
-

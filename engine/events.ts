@@ -39,5 +39,7 @@ export type Changes = Partial<Record<Operation, number>>;
 
 /** Whether anything but confirmations happened. */
 export function hasChanges(changes: Changes): boolean {
-  return Object.entries(changes).some(([operation, count]) => operation !== "same" && operation !== "refresh" && count > 0);
+  return Object.entries(changes).some(
+    ([operation, count]) => operation !== "same" && operation !== "refresh" && count > 0,
+  );
 }

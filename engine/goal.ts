@@ -92,7 +92,12 @@ function refuseUnsupported(request: pb.RegisterResourceRequest, urn: Urn): void 
 }
 
 /** The URNs that a registration's aliases stand for, also those that follow from its parent's aliases. */
-function aliasUrns(request: pb.RegisterResourceRequest, urn: Urn, parent: Urn | undefined, context: StackContext): Urn[] {
+function aliasUrns(
+  request: pb.RegisterResourceRequest,
+  urn: Urn,
+  parent: Urn | undefined,
+  context: StackContext,
+): Urn[] {
   const type = request.getType();
   const name = request.getName();
   const urns = new Set<Urn>(request.getAliasurnsList());
@@ -129,7 +134,11 @@ function aliasUrns(request: pb.RegisterResourceRequest, urn: Urn, parent: Urn | 
 }
 
 /** Puts the old values in the place of inputs whose changes are to be ignored. */
-export function withIgnoredChanges(news: Properties, olds: Properties | undefined, paths: readonly string[]): Properties {
+export function withIgnoredChanges(
+  news: Properties,
+  olds: Properties | undefined,
+  paths: readonly string[],
+): Properties {
   if (!olds || paths.length === 0) return news;
   const result = structuredClone(news);
   for (const path of paths) copyPath(olds, result, path.split("."));

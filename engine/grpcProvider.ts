@@ -1,8 +1,8 @@
 import grpc from "@grpc/grpc-js";
-import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import messages from "@pulumi/pulumi/proto/provider_pb.js";
 import status from "@pulumi/pulumi/proto/status_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { EngineError } from "./errors.ts";
 import {
   type CheckRequest,
@@ -91,7 +91,9 @@ export class GrpcProvider implements Provider {
     for (const [key, value] of Object.entries(inputs)) {
       if (value === undefined || key === "version" || key.startsWith("__")) continue;
       const bare = withoutSecrets(value);
-      request.getVariablesMap().set(`${this.#name}:config:${key}`, typeof bare === "string" ? bare : JSON.stringify(bare));
+      request
+        .getVariablesMap()
+        .set(`${this.#name}:config:${key}`, typeof bare === "string" ? bare : JSON.stringify(bare));
     }
     request.setArgs(toStruct(inputs));
     request.setAcceptsecrets(true);
@@ -187,11 +189,17 @@ export class GrpcProvider implements Provider {
     message.setNews(this.#struct(request.newInputs));
     message.setIgnorechangesList([...request.ignoreChanges]);
     const response = await this.#call(method, message);
-    const detailed = response.getHasdetaileddiff() ? response.getDetaileddiffMap().toArray().map(([path]) => path) : [];
+    const detailed = response.getHasdetaileddiff()
+      ? response
+          .getDetaileddiffMap()
+          .toArray()
+          .map(([path]) => path)
+      : [];
     const diffs = [...new Set([...detailed, ...response.getDiffsList()])];
     const replaces = response.getReplacesList();
     const changes = response.getChanges();
-    const unsaid = changes === messages.DiffResponse.DiffChanges.DIFF_UNKNOWN && (diffs.length > 0 || replaces.length > 0);
+    const unsaid =
+      changes === messages.DiffResponse.DiffChanges.DIFF_UNKNOWN && (diffs.length > 0 || replaces.length > 0);
     return {
       changes: unsaid || changes === messages.DiffResponse.DiffChanges.DIFF_SOME,
       replaces,
@@ -200,7 +208,10 @@ export class GrpcProvider implements Provider {
     };
   }
 
-  #identify(message: { setUrn(urn: Urn): void; setName(name: string): void; setType(type: string): void }, urn: Urn): void {
+  #identify(
+    message: { setUrn(urn: Urn): void; setName(name: string): void; setType(type: string): void },
+    urn: Urn,
+  ): void {
     message.setUrn(urn);
     message.setName(nameOf(urn));
     message.setType(typeOf(urn));
@@ -222,10 +233,22 @@ export class GrpcProvider implements Provider {
     }
   }
 
-  async #call<M extends keyof ProviderClient & ("handshake" | "checkConfig" | "diffConfig" | "configure" | "check" | "diff" | "create" | "update" | "read" | "delete" | "cancel")>(
-    method: M,
-    request: Parameters<ProviderClient[M]>[0],
-  ): Promise<ResponseOf<M>> {
+  async #call<
+    M extends keyof ProviderClient &
+      (
+        | "handshake"
+        | "checkConfig"
+        | "diffConfig"
+        | "configure"
+        | "check"
+        | "diff"
+        | "create"
+        | "update"
+        | "read"
+        | "delete"
+        | "cancel"
+      ),
+  >(method: M, request: Parameters<ProviderClient[M]>[0]): Promise<ResponseOf<M>> {
     const bound = this.#client[method].bind(this.#client) as unknown as Unary<typeof request, ResponseOf<M>>;
     try {
       return await call(bound, request);
@@ -248,7 +271,8 @@ export class GrpcProvider implements Provider {
   }
 }
 
-type ResponseOf<M extends keyof ProviderClient> = ProviderClient[M] extends Unary<never, infer Response> ? Response : never;
+type ResponseOf<M extends keyof ProviderClient> =
+  ProviderClient[M] extends Unary<never, infer Response> ? Response : never;
 
 /** The detail by which a plugin says "made, but not ready"; undefined for every other error. */
 function initFailure(error: grpc.ServiceError): InitFailed | undefined {
@@ -261,4 +285,3 @@ function initFailure(error: grpc.ServiceError): InitFailed | undefined {
   }
   return undefined;
 }
-

@@ -15,9 +15,9 @@ export {
   type Operation,
   type StepEvent,
 } from "./events.ts";
+export { stackOutputs } from "./outputs.ts";
 export { type RefreshOptions, refresh } from "./refresh.ts";
 export { type OpenStack, openStack, type StackOptions } from "./session.ts";
-export { stackOutputs } from "./outputs.ts";
 export { type UpdateResult, update } from "./update.ts";
 export { nameOf, typeOf, type Urn } from "./urn.ts";
 export { containsSecret, isSecret, type Properties, redacted, type Value, withoutSecrets } from "./values.ts";

@@ -55,7 +55,9 @@ async function inspect(file: string, notice: (message: string) => void): Promise
   if (text === undefined) return;
   const holder = parse(text);
   if (holder && isStale(holder)) {
-    notice(`A run that ended without unlocking (process ${holder.pid}, ${holder.timestamp}) left a lock; it was removed.`);
+    notice(
+      `A run that ended without unlocking (process ${holder.pid}, ${holder.timestamp}) left a lock; it was removed.`,
+    );
     await rm(file, { force: true });
     return;
   }

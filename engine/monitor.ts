@@ -1,11 +1,11 @@
 import grpc from "@grpc/grpc-js";
-import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import engineGrpc from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import type * as enginePb from "@pulumi/pulumi/proto/engine_pb.js";
 import engineMessages from "@pulumi/pulumi/proto/engine_pb.js";
-import engineGrpc from "@pulumi/pulumi/proto/engine_grpc_pb.js";
+import monitorGrpc from "@pulumi/pulumi/proto/resource_grpc_pb.js";
 import type * as pb from "@pulumi/pulumi/proto/resource_pb.js";
 import messages from "@pulumi/pulumi/proto/resource_pb.js";
-import monitorGrpc from "@pulumi/pulumi/proto/resource_grpc_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import type { Registered } from "./deployment.ts";
 import { unsupported } from "./errors.ts";
 import type { DiagnosticEvent, EventSink } from "./events.ts";
@@ -116,9 +116,7 @@ function engineService(emit: EventSink): grpc.UntypedServiceImplementation {
       return new engineMessages.SetRootResourceResponse();
     }),
     startDebugging: serve(() => Promise.reject(unimplemented("startDebugging"))),
-    requirePulumiVersion: serve(() =>
-      Promise.reject(unsupported("requirePulumiVersion", "The program")),
-    ),
+    requirePulumiVersion: serve(() => Promise.reject(unsupported("requirePulumiVersion", "The program"))),
   };
 }
 

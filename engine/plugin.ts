@@ -42,7 +42,9 @@ export async function startPlugin(
 function firstLine(child: ChildProcess, spec: PluginSpec, errors: () => string): Promise<string> {
   return new Promise((resolve, reject) => {
     const fail = (why: string) =>
-      reject(new EngineError("PLUGIN_FAILED", `The plugin ${spec.name} (${spec.executable}) ${why}\n${errors()}`.trim()));
+      reject(
+        new EngineError("PLUGIN_FAILED", `The plugin ${spec.name} (${spec.executable}) ${why}\n${errors()}`.trim()),
+      );
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
       fail(`did not say its port within ${startDeadline / 1000} s.`);

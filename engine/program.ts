@@ -76,6 +76,9 @@ function runnerOf(project: Project): string {
   try {
     return createRequire(join(project.root, "index.js")).resolve("@pulumi/pulumi/cmd/run/index.js");
   } catch {
-    throw new EngineError("PROGRAM_FAILED", `@pulumi/pulumi is not installed in ${project.root}. Run \`npm ci\` there.`);
+    throw new EngineError(
+      "PROGRAM_FAILED",
+      `@pulumi/pulumi is not installed in ${project.root}. Run \`npm ci\` there.`,
+    );
   }
 }

@@ -57,7 +57,8 @@ function parseProject(text: string, file: string, root: string): Project {
   }
   if (!isObject(yaml) || typeof yaml.name !== "string") throw invalid(file, 'has no "name"');
   const runtime = isObject(yaml.runtime) ? yaml.runtime : { name: yaml.runtime };
-  if (runtime.name !== "nodejs") throw invalid(file, `has the runtime ${JSON.stringify(runtime.name)}; this engine runs nodejs`);
+  if (runtime.name !== "nodejs")
+    throw invalid(file, `has the runtime ${JSON.stringify(runtime.name)}; this engine runs nodejs`);
   const options = isObject(runtime.options) ? runtime.options : {};
   const { name } = yaml;
   return {

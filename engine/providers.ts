@@ -1,7 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { unsupported } from "./errors.ts";
 import { type PluginSpec, startPlugin } from "./plugin.ts";
-import type { CheckRequest, CheckResult, Created, CreateRequest, DiffRequest, DiffResult, Provider } from "./provider.ts";
+import type {
+  CheckRequest,
+  CheckResult,
+  Created,
+  CreateRequest,
+  DiffRequest,
+  DiffResult,
+  Provider,
+} from "./provider.ts";
 import { formatProviderRef, type ProviderRef, packageOf, parseProviderRef, typeOf, type Urn } from "./urn.ts";
 import { changedKeys, containsUnknown, type Properties } from "./values.ts";
 

@@ -54,7 +54,13 @@ export async function refresh(options: RefreshOptions): Promise<{ changes: Chang
 }
 
 function isReadable(resource: ResourceState): boolean {
-  return resource.custom && !isProviderType(resource.type) && !!resource.id && !!resource.provider && !resource.pendingReplacement;
+  return (
+    resource.custom &&
+    !isProviderType(resource.type) &&
+    !!resource.id &&
+    !!resource.provider &&
+    !resource.pendingReplacement
+  );
 }
 
 async function refreshOne(

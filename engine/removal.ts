@@ -69,7 +69,8 @@ async function removeOne(resource: ResourceState, removal: Removal): Promise<voi
   };
   const silent = isProviderType(resource.type) || resource.pendingReplacement === true;
   if (!silent) removal.emit({ ...event, state: "started" });
-  const owned = resource.custom && !silent && !resource.external && !resource.retainOnDelete && resource.id && resource.provider;
+  const owned =
+    resource.custom && !silent && !resource.external && !resource.retainOnDelete && resource.id && resource.provider;
   if (owned && !preview) {
     const pending: PendingOperation = { type: "deleting", resource };
     snapshot.begin(pending);

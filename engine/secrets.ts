@@ -30,7 +30,10 @@ export async function createCrypter(passphrase: string): Promise<Crypter> {
 export async function openCrypter(passphrase: string, salt: string): Promise<Crypter> {
   const match = /^v1:([^:]+):(v1:[^:]+:[^:]+)$/.exec(salt);
   if (!match) {
-    throw new EngineError("STATE_CORRUPT", "The stack's encryption salt is not of the form v1:SALT:v1:NONCE:CIPHERTEXT.");
+    throw new EngineError(
+      "STATE_CORRUPT",
+      "The stack's encryption salt is not of the form v1:SALT:v1:NONCE:CIPHERTEXT.",
+    );
   }
   const key = await derive(passphrase, Buffer.from(match[1] as string, "base64"), rounds, 32, "sha256");
   const result = crypter(key, salt);
@@ -76,6 +79,9 @@ function decryptWith(key: Buffer, ciphertext: string): string {
   try {
     return Buffer.concat([decipher.update(sealed.subarray(0, -tagLength)), decipher.final()]).toString("utf8");
   } catch {
-    throw new EngineError("STATE_CORRUPT", "A secret could not be decrypted: it was damaged, or encrypted with another key.");
+    throw new EngineError(
+      "STATE_CORRUPT",
+      "A secret could not be decrypted: it was damaged, or encrypted with another key.",
+    );
   }
 }

@@ -124,9 +124,12 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       say: (message) => emit({ kind: "diagnostic", severity: "info", message, ephemeral: false }),
       fromState: ({ urn, id }) => resolved?.provider(urn, id)?.inputs,
     });
-    snapshot.then((value) => {
-      resolved = value;
-    }, () => {});
+    snapshot.then(
+      (value) => {
+        resolved = value;
+      },
+      () => {},
+    );
     const parallel = options.parallel ?? 4 * availableParallelism();
     return { stack, servers, providers, parallel, env, snapshot, close };
   } catch (error) {

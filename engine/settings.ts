@@ -90,7 +90,8 @@ export function programConfig(project: Project, settings: StackSettings, crypter
     if (value === undefined) continue;
     const declaration = project.config.get(full);
     if (isSecure(value)) {
-      if (!crypter) throw new EngineError("PASSPHRASE_MISSING", `${settings.file}: ${full} is encrypted; a passphrase is needed.`);
+      if (!crypter)
+        throw new EngineError("PASSPHRASE_MISSING", `${settings.file}: ${full} is encrypted; a passphrase is needed.`);
       values[full] = crypter.decrypt(value.secure);
       secretKeys.push(full);
     } else {
@@ -101,7 +102,10 @@ export function programConfig(project: Project, settings: StackSettings, crypter
   for (const [key, declaration] of project.config) {
     if (key in values) continue;
     if (declaration.default === undefined) {
-      throw new EngineError("CONFIG_MISSING", `The setting ${key} has no value. Set it: k8sauth config set ${key} VALUE`);
+      throw new EngineError(
+        "CONFIG_MISSING",
+        `The setting ${key} has no value. Set it: k8sauth config set ${key} VALUE`,
+      );
     }
     values[key] = asText(declaration.default);
   }
@@ -118,7 +122,10 @@ export function asText(value: Value): string {
 
 function checkType(key: string, value: Value, declaration: ConfigDeclaration, file: string): void {
   if (declaration.secret) {
-    throw new EngineError("CONFIG_INVALID", `${file}: ${key} must be encrypted. Set it again: k8sauth config set --secret ${key}`);
+    throw new EngineError(
+      "CONFIG_INVALID",
+      `${file}: ${key} must be encrypted. Set it again: k8sauth config set --secret ${key}`,
+    );
   }
   const text = asText(value);
   const fits: Record<ConfigDeclaration["type"], () => boolean> = {
@@ -129,6 +136,9 @@ function checkType(key: string, value: Value, declaration: ConfigDeclaration, fi
     object: () => isObject(value),
   };
   if (!fits[declaration.type]()) {
-    throw new EngineError("CONFIG_INVALID", `${file}: ${key} must be of type ${declaration.type}, not ${JSON.stringify(value)}.`);
+    throw new EngineError(
+      "CONFIG_INVALID",
+      `${file}: ${key} must be of type ${declaration.type}, not ${JSON.stringify(value)}.`,
+    );
   }
 }

@@ -46,7 +46,9 @@ class UpdateRun {
     signal?.throwIfAborted();
     const session = await openSession({ ...this.#options, preview, handler: this.#handler() });
     const cancel = () => {
-      this.#fail(new EngineError("DEPLOYMENT_FAILED", "Cancelled. What was done is in the state; run it again to go on."));
+      this.#fail(
+        new EngineError("DEPLOYMENT_FAILED", "Cancelled. What was done is in the state; run it again to go on."),
+      );
       void session.providers.cancel();
     };
     signal?.addEventListener("abort", cancel, { once: true });
@@ -89,7 +91,10 @@ class UpdateRun {
     } finally {
       // After a failure the steps under way are seen to their end, and nothing is written after that.
       await this.#settle();
-      session.snapshot.then((snapshot) => snapshot.seal(), () => {});
+      session.snapshot.then(
+        (snapshot) => snapshot.seal(),
+        () => {},
+      );
       program.kill();
     }
   }

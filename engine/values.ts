@@ -88,7 +88,8 @@ export function plain(value: Value): Value {
       const inner = node.value === undefined ? unknown : node.value;
       return node.secret === true ? secret(inner) : inner;
     }
-    if (node[signatureKey] === resourceSignature) return node.id === undefined ? (node.urn ?? null) : node.id || unknown;
+    if (node[signatureKey] === resourceSignature)
+      return node.id === undefined ? (node.urn ?? null) : node.id || unknown;
     return node;
   });
 }

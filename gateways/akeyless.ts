@@ -48,7 +48,10 @@ export function akeylessTokenAuthConfig(
   { name, validateIssuer }: AkeylessOptions,
 ): AkeylessTokenAuthConfig {
   if (validateIssuer && access.issuer === "") {
-    throw new GatewayInputError("k8s-issuer", "the issuer is not known, so it can't be validated; turn validateIssuer off");
+    throw new GatewayInputError(
+      "k8s-issuer",
+      "the issuer is not known, so it can't be validated; turn validateIssuer off",
+    );
   }
   return {
     name,

@@ -14,6 +14,8 @@ export interface ClientOptions {
   readonly retryMs?: number;
   /** Most attempts that one request makes. @default 6 */
   readonly attempts?: number;
+  /** Connections to share with other clients; whoever made the agent closes it. @default connections of its own */
+  readonly agent?: Agent;
   /** Ends every request of this client. */
   readonly signal?: AbortSignal;
 }
@@ -29,6 +31,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** Whether 429, 5xx and resets are tried again where that is safe. @default true */
   readonly retry?: boolean;
+  /** The request changes nothing, whatever its method (a review): it is tried again like a GET. @default method is GET */
+  readonly safe?: boolean;
 }
 
 /** A parsed answer with its status line. */
@@ -88,7 +92,7 @@ export class KubeClient implements Disposable {
 
   constructor(connection: Connection, options: ClientOptions = {}) {
     this.connection = connection;
-    this.#agent = agentFor(connection);
+    this.#agent = connection.proxyAgent ?? options.agent ?? agentFor(connection);
     this.#options = options;
   }
 
@@ -165,7 +169,7 @@ export class KubeClient implements Disposable {
 
   /** Closes the connections. */
   close(): void {
-    this.#agent.destroy();
+    if (this.#agent !== this.#options.agent) this.#agent.destroy();
   }
 
   [Symbol.dispose](): void {
@@ -174,6 +178,7 @@ export class KubeClient implements Disposable {
 
   async #attempts(method: string, path: string, options: RequestOptions, signal: AbortSignal): Promise<RawAnswer> {
     const limit = options.retry === false ? 1 : (this.#options.attempts ?? 6);
+    const safe = options.safe ?? method === "GET";
     let refreshed = false;
     for (let attempt = 1; ; attempt++) {
       const credentials = await this.connection.credentials.get();
@@ -181,7 +186,7 @@ export class KubeClient implements Disposable {
       try {
         answer = await this.#send(method, path, options, credentials, signal);
       } catch (error) {
-        const again = method === "GET" && attempt < limit && isKubeError(error, "KUBE_RESET");
+        const again = safe && attempt < limit && isKubeError(error, "KUBE_RESET");
         if (!again) throw error;
         await this.#pause(attempt, undefined, signal, error);
         continue;
@@ -193,7 +198,7 @@ export class KubeClient implements Disposable {
         continue;
       }
       const error = statusError(method, path, answer, this.connection, credentials);
-      if (attempt >= limit || !isRetriable(method, answer.status)) throw error;
+      if (attempt >= limit || !isRetriable(safe, answer.status)) throw error;
       await this.#pause(attempt, retryAfterMs(answer), signal, error);
     }
   }
@@ -238,9 +243,9 @@ function queryText(query: RequestOptions["query"]): string {
 }
 
 /** 429 and 503 are said before anything is done; other server errors leave open whether something was. */
-function isRetriable(method: string, status: number): boolean {
+function isRetriable(safe: boolean, status: number): boolean {
   if (status === 429 || status === 503) return true;
-  return method === "GET" && (status === 500 || status === 502 || status === 504);
+  return safe && (status === 500 || status === 502 || status === 504);
 }
 
 function retryAfterMs(answer: RawAnswer): number | undefined {

@@ -279,7 +279,11 @@ async function proxyAgent(proxyUrl: string, server: string): Promise<Agent | und
   config.loadFromClusterAndUser({ name: "cluster", server, proxyUrl, skipTLSVerify: false }, { name: "user" });
   const options: { agent?: unknown } = {};
   await config.applyToHTTPSOptions(options);
-  return options.agent as Agent | undefined;
+  const agent = options.agent as Agent | undefined;
+  // Node.js lets an agent's options win over a request's, also those that are undefined: CA and certificate come with ours.
+  const own = (agent?.options ?? {}) as Record<string, unknown>;
+  for (const key of Object.keys(own)) if (own[key] === undefined) delete own[key];
+  return agent;
 }
 
 function where(config: Kubeconfig): string {

@@ -26,11 +26,14 @@ export interface RawAnswer {
 /** The reason that a deadline aborts with. */
 export const deadlineReason = Symbol("deadline");
 
-/** Connections of one client. Keeps them open; `destroy` closes them. */
+/**
+ * Connections of one client. Keeps them open; `destroy` closes them. Few are faster than many: a handshake costs more than
+ * a request.
+ */
 export function agentFor(connection: Connection): Agent {
   return (
     connection.proxyAgent ??
-    new Agent({ keepAlive: true, maxSockets: 6, scheduling: "lifo", proxyEnv: proxyVariables(connection.env) })
+    new Agent({ keepAlive: true, maxSockets: 3, scheduling: "lifo", proxyEnv: proxyVariables(connection.env) })
   );
 }
 
@@ -59,7 +62,8 @@ export function send(connection: Connection, agent: Agent, attempt: Attempt): Pr
     servername: connection.tlsServerName,
     minVersion: "TLSv1.2",
     headers: {
-      Accept: "application/json",
+      // Key sets have a type of their own, and the server is strict about what is asked for.
+      Accept: "application/json, */*",
       "User-Agent": "k8sauth",
       ...connection.impersonation,
       ...attempt.headers,
@@ -83,9 +87,16 @@ export function send(connection: Connection, agent: Agent, attempt: Attempt): Pr
     attempt.signal.addEventListener("abort", abort, { once: true });
     outgoing.once("close", () => attempt.signal.removeEventListener("abort", abort));
     outgoing.once("socket", (socket) => {
-      if (socket.connecting) socket.once("connect", () => (stage = "handshake"));
-      if ("encrypted" in socket && outgoing.reusedSocket) stage = "waiting";
-      socket.once("secureConnect", () => (stage = "waiting"));
+      if (outgoing.reusedSocket) {
+        stage = "waiting";
+        return;
+      }
+      socket.once("connect", () => {
+        stage = "handshake";
+      });
+      socket.once("secureConnect", () => {
+        stage = "waiting";
+      });
     });
     outgoing.once("error", fail);
     outgoing.once("response", (incoming) => {

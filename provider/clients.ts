@@ -1,5 +1,7 @@
+import type { Agent } from "node:https";
 import { KubeClient } from "../kube/client.ts";
 import { loadConnection } from "../kube/config.ts";
+import { agentFor } from "../kube/transport.ts";
 import type { Field } from "./fields.ts";
 import type { Context } from "./resource.ts";
 
@@ -21,10 +23,17 @@ export const deployerFields = {
   context: { type: "string", description: "Context of that kubeconfig; by default the current one." },
 } as const satisfies Record<string, Field>;
 
-/** Opens a client as the deployer; requests end with the context's signal. Close it. */
+let shared: Agent | undefined;
+
+/**
+ * Opens a client as the deployer; requests end with the context's signal. Close it. Connections stay open for the next
+ * resource: Node.js keeps those of different servers, CAs and certificates apart.
+ */
 export async function deployerClient(deployer: Deployer, context: Context, timeoutMs?: number): Promise<KubeClient> {
   const connection = await loadConnection(deployer, context.env);
-  return new KubeClient(connection, { signal: context.signal, timeoutMs });
+  // Proxies come from the environment, which is the same for all; one of a kubeconfig's own is not shared.
+  shared ??= agentFor({ ...connection, proxyAgent: undefined });
+  return new KubeClient(connection, { agent: shared, signal: context.signal, timeoutMs });
 }
 
 /** How long a look at the cluster may take that is not needed to go on: in `diff`, `read` and previews. */

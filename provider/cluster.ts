@@ -169,7 +169,7 @@ async function survey(
   ours: readonly ReservedName[],
   context: Context,
   state?: ClusterState,
-  timeoutMs = 15_000,
+  timeoutMs = context.timeoutMs ?? 15_000,
 ): Promise<ClusterFacts> {
   using client = await deployerClient(inputs, context, timeoutMs);
   const target = gatewayTarget(inputs, client.connection);
@@ -191,8 +191,15 @@ async function survey(
     caFingerprint: caFingerprint(target.caPem),
     ...settled(version),
     uid: settled(uid),
-    ...settled(issuer),
+    ...knownIssuer(settled(issuer), state),
   };
+}
+
+/** A deployer who may not ask learns nothing new: what was found out before stays. */
+function knownIssuer(found: IssuerFacts & { readonly forbidden: boolean }, state?: ClusterState): IssuerFacts {
+  const { forbidden, ...facts } = found;
+  const { issuer, issuerNote = "", jwks = "" } = state?.outputs ?? {};
+  return forbidden && issuer ? { issuer, issuerNote, jwks } : facts;
 }
 
 /** The deployer's own requests went to the very same place with the very same trust. */

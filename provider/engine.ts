@@ -91,8 +91,8 @@ export function watchEngine(link: EngineLink, gone: () => void): void {
   let asking = false;
   const timer = setInterval(() => {
     const orphaned = process.ppid !== parent;
-    // Asking the parent's id is free, asking the engine is a call: every fourth look.
-    if (!orphaned && !asking && looks++ % 4 === 3) {
+    // Asking the parent's id is free, asking the engine is a call: every other look.
+    if (!orphaned && !asking && looks++ % 2 === 1) {
       asking = true;
       void link.alive().then((alive) => {
         asking = false;

@@ -23,3 +23,6 @@ process.on("SIGINT", () => {});
 watchEngine(link ?? silentLink, () => end(0));
 
 process.stdout.write(`${server.port}\n`);
+
+// Most kubeconfigs are YAML: its parser is read while the engine is still busy with other things.
+void import("yaml").catch(() => {});

@@ -107,7 +107,7 @@ export function caFingerprint(caPem: string): string {
  *
  * @see https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery
  */
-export async function readIssuer(client: KubeClient): Promise<IssuerFacts> {
+export async function readIssuer(client: KubeClient): Promise<IssuerFacts & { readonly forbidden: boolean }> {
   const [document, keys] = await Promise.allSettled([
     client.get<{ issuer?: unknown; jwks_uri?: unknown }>("/.well-known/openid-configuration"),
     client.get<{ keys?: unknown }>("/openid/v1/jwks"),
@@ -116,13 +116,13 @@ export async function readIssuer(client: KubeClient): Promise<IssuerFacts> {
   if (document.status === "rejected") {
     const { reason } = document;
     if (isUnreachable(reason) || !(reason instanceof KubeError)) throw reason;
-    return { issuer: "", issuerNote: discoveryNote(reason), jwks };
+    return { issuer: "", issuerNote: discoveryNote(reason), jwks, forbidden: reason.code === "KUBE_FORBIDDEN" };
   }
   const { issuer } = document.value ?? {};
   if (typeof issuer !== "string" || !issuer.startsWith("https://")) {
-    return { issuer: "", issuerNote: "the discovery document names no https issuer", jwks };
+    return { issuer: "", issuerNote: "the discovery document names no https issuer", jwks, forbidden: false };
   }
-  return { issuer, issuerNote: "", jwks };
+  return { issuer, issuerNote: "", jwks, forbidden: false };
 }
 
 function discoveryNote(error: KubeError): string {
@@ -162,6 +162,7 @@ async function mayI(client: KubeClient, right: Right): Promise<boolean> {
   const review = await client.create<{ status?: { allowed?: boolean } }>(
     pathFor("authorization.k8s.io/v1", "SelfSubjectAccessReview"),
     { apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview", spec },
+    { safe: true },
   );
   return review.status?.allowed === true;
 }

@@ -26,11 +26,9 @@ interface TokenReview {
 
 /** Has the API server review a token, with the rights of the client's own credential. */
 export async function review(client: KubeClient, token: string, audiences?: readonly string[]): Promise<Review> {
-  const { status } = await client.create<TokenReview>(pathFor("authentication.k8s.io/v1", "TokenReview"), {
-    apiVersion: "authentication.k8s.io/v1",
-    kind: "TokenReview",
-    spec: { token, audiences },
-  });
+  const path = pathFor("authentication.k8s.io/v1", "TokenReview");
+  const body = { apiVersion: "authentication.k8s.io/v1", kind: "TokenReview", spec: { token, audiences } };
+  const { status } = await client.create<TokenReview>(path, body, { safe: true });
   return {
     authenticated: status?.authenticated === true,
     username: status?.user?.username ?? "",

@@ -80,10 +80,10 @@ export interface ProgressPrinter {
 }
 
 /** Shortest time between two plain lines of one phase: less than five seconds, so that nobody takes it for a hang. */
-const plainIntervalMs = 4000;
+const plainIntervalMs = 3500;
 
 /**
- * Shows progress: a live bar in place on a terminal, elsewhere a plain line for each phase and every four seconds. Phases
+ * Shows progress: a live bar in place on a terminal, elsewhere a plain line for each phase and about every four seconds. Phases
  * that are over within a second leave no line.
  *
  * @param now milliseconds, for tests

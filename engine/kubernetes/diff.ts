@@ -21,7 +21,12 @@ export function diffObjects({ id, oldInputs, newInputs }: DiffRequest): DiffResu
   const diffs = changedPaths(oldInputs as Value, newInputs as Value);
   const paths = [...identity, ...(immutable[String(newInputs.kind)] ?? [])];
   const replaces = diffs.filter((diff) => paths.some((path) => diff === path || diff.startsWith(`${path}.`)));
-  return { changes: diffs.length > 0, diffs, replaces, deleteBeforeReplace: replaces.length > 0 && keepsName(id, newInputs) };
+  return {
+    changes: diffs.length > 0,
+    diffs,
+    replaces,
+    deleteBeforeReplace: replaces.length > 0 && keepsName(id, newInputs),
+  };
 }
 
 /** Two objects can't have one name: where the program insists on it, the old one has to go first. */

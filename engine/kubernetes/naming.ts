@@ -11,7 +11,12 @@ const autonamed = "pulumi.com/autonamed";
  * Gives an object the name that it has, or makes one up (`LOGICAL-` and eight hexadecimal digits), and for namespaced
  * kinds the default namespace.
  */
-export function withNames(urn: Urn, inputs: Properties, olds: Properties | undefined, defaultNamespace: string): Properties {
+export function withNames(
+  urn: Urn,
+  inputs: Properties,
+  olds: Properties | undefined,
+  defaultNamespace: string,
+): Properties {
   const { metadata = {} } = inputs;
   if (!isObject(metadata)) return inputs;
   const named = { ...metadata };
@@ -21,7 +26,8 @@ export function withNames(urn: Urn, inputs: Properties, olds: Properties | undef
     const annotations = isObject(named.annotations) ? named.annotations : {};
     if (named.annotations !== unknown) named.annotations = { ...annotations, [autonamed]: "true" };
   }
-  if (isNamespaced(inputs) && (named.namespace === undefined || named.namespace === "")) named.namespace = defaultNamespace;
+  if (isNamespaced(inputs) && (named.namespace === undefined || named.namespace === ""))
+    named.namespace = defaultNamespace;
   return { ...inputs, metadata: named };
 }
 

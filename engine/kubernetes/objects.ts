@@ -13,7 +13,12 @@ export function objectOf(inputs: Properties): KubernetesObject {
   if (!isObject(bare) || typeof bare.apiVersion !== "string" || typeof bare.kind !== "string") {
     throw new Error("The object has no apiVersion or kind.");
   }
-  return { ...bare, apiVersion: bare.apiVersion, kind: bare.kind, metadata: isObject(bare.metadata) ? bare.metadata : {} };
+  return {
+    ...bare,
+    apiVersion: bare.apiVersion,
+    kind: bare.kind,
+    metadata: isObject(bare.metadata) ? bare.metadata : {},
+  };
 }
 
 /** What a path of keys leads to, through secrets. */

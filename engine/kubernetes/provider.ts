@@ -79,7 +79,10 @@ export class KubernetesProvider implements Provider {
     const declared = typeOf(urn).split(":").at(-1);
     if (kind !== declared || !carried.has(kind)) throw unsupported(`the Kubernetes type ${typeOf(urn)}`, urn);
     if (valueAt(news.metadata, ["generateName"]) !== undefined) {
-      return { inputs: news, failures: [{ property: "metadata.generateName", reason: "is not supported; leave the name out" }] };
+      return {
+        inputs: news,
+        failures: [{ property: "metadata.generateName", reason: "is not supported; leave the name out" }],
+      };
     }
     const inputs = withNames(urn, news, olds, await this.#defaultNamespace());
     return { inputs: markSecrets(inputs, inputs), failures: [] };
@@ -91,7 +94,8 @@ export class KubernetesProvider implements Provider {
 
   async create({ inputs, preview }: CreateRequest): Promise<Created> {
     const fieldManager = `${creationManager}-${randomBytes(4).toString("hex")}`;
-    const outputs = (live: KubeObject) => liveOutputs(live, inputs, { manager: fieldManager, apiVersion: inputs.apiVersion });
+    const outputs = (live: KubeObject) =>
+      liveOutputs(live, inputs, { manager: fieldManager, apiVersion: inputs.apiVersion });
     if (preview) {
       const forecast = await this.#forecast(inputs, (client, object, path) =>
         client.create(path, object, { fieldManager: creationManager, dryRun: true, timeoutMs: previewDeadline }),

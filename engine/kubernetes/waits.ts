@@ -28,7 +28,12 @@ export async function awaitReady(client: KubeClient, live: KubeObject, signal: A
 }
 
 /** Waits until the object is gone, or another has taken its name. */
-export async function awaitGone(client: KubeClient, path: string, uid: string | undefined, signal: AbortSignal): Promise<void> {
+export async function awaitGone(
+  client: KubeClient,
+  path: string,
+  uid: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   const present = (object: KubeObject | undefined) => {
     if (!object || (uid !== undefined && object.metadata?.uid !== uid)) return undefined;
     const finalizers = (object.metadata?.finalizers ?? []) as string[];
@@ -50,8 +55,11 @@ function rolloutProblem(object: KubeObject): string | undefined {
   const wanted = spec.replicas ?? 1;
   const { updatedReplicas = 0, availableReplicas = 0, replicas = 0 } = status;
   const observed = (status.observedGeneration ?? 0) >= Number(object.metadata?.generation ?? 0);
-  if (observed && updatedReplicas >= wanted && availableReplicas >= wanted && replicas <= updatedReplicas) return undefined;
-  const reasons = (status.conditions ?? []).filter((condition) => condition.status !== "True").map(({ message }) => message);
+  if (observed && updatedReplicas >= wanted && availableReplicas >= wanted && replicas <= updatedReplicas)
+    return undefined;
+  const reasons = (status.conditions ?? [])
+    .filter((condition) => condition.status !== "True")
+    .map(({ message }) => message);
   return [`${availableReplicas} of ${wanted} replicas are available`, ...reasons].filter(Boolean).join("; ");
 }
 

@@ -90,7 +90,7 @@ describe("what is tried again", () => {
     expect(server.requests.length).toBe(attempts);
   });
 
-  test("a reset is tried again for GET and never for POST", async () => {
+  test("a reset is tried again for GET and for what changes nothing, and never for another POST", async () => {
     await using server = await localServer((request, response) => {
       if (server.requests.length === 1) request.socket.destroy();
       else answer(response, 200, { ok: true });
@@ -100,6 +100,8 @@ describe("what is tried again", () => {
     server.requests.length = 0;
     await failureOf(client.create("/x", {}), "KUBE_RESET");
     expect(server.requests.length).toBe(1);
+    server.requests.length = 0;
+    expect(await client.create("/reviews", {}, { safe: true })).toEqual({ ok: true });
   });
 
   test("Retry-After is waited for, and has an end", async () => {

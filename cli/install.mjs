@@ -1,0 +1,99 @@
+// Brings a checkout's dependencies and a new enough Node.js. Plain JavaScript without dependencies, because nothing else
+// may be there yet.
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, "node_modules");
+const stamp = join(modules, ".cache", "k8sauth", "installed");
+
+/** Whether this process can run the TypeScript sources. */
+export const capable = Boolean(process.features.typescript) && Number(process.versions.node.split(".")[0]) >= 22;
+
+/** Runs a script on the Node.js that the dependencies brought; ends this process as it ends. */
+export function runOnBundledNode(script, args) {
+  const node = join(modules, ".bin", process.platform === "win32" ? "node.cmd" : "node");
+  if (!existsSync(node)) {
+    console.error(
+      `k8sauth needs Node.js 24 (this is ${process.version}); \`npm ci\` in ${root} installs it for this project.`,
+    );
+    process.exit(1);
+  }
+  const child = spawn(node, [script, ...args], { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
+}
+
+/** Installs the dependencies of a checkout once for each lock file; a package from npm has them. */
+export async function install() {
+  const lock = join(root, "package-lock.json");
+  if (!existsSync(lock)) return;
+  const wanted = createHash("sha256").update(readFileSync(lock)).digest("hex");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  // Somebody who ran `npm ci` themselves has what is wanted too: npm leaves a copy of the lock file's packages.
+  const hidden = join(modules, ".package-lock.json");
+  const complete = existsSync(hidden) && sameVersions(lock, hidden);
+  if (!complete) await npmCi();
+  mkdirSync(dirname(stamp), { recursive: true });
+  writeFileSync(stamp, wanted);
+}
+
+function sameVersions(lock, hidden) {
+  const { packages: wanted } = JSON.parse(readFileSync(lock, "utf8"));
+  const { packages: present } = JSON.parse(readFileSync(hidden, "utf8"));
+  return Object.entries(wanted).every(([path, { version, optional }]) => {
+    return path === "" || optional || present[path]?.version === version;
+  });
+}
+
+function npmCi() {
+  const npm = process.env.npm_execpath ?? "npm";
+  const [command, first] = npm.endsWith(".js") ? [process.execPath, [npm]] : [npm, []];
+  if (spawnSync(command, [...first, "--version"]).status !== 0) {
+    console.error("k8sauth needs npm to install its dependencies; it comes with Node.js.");
+    process.exit(1);
+  }
+  console.error("Installing dependencies (once; npm ci) …");
+  const started = Date.now();
+  const total = Object.keys(JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages).length;
+  const child = spawn(command, [...first, "ci", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "pipe"],
+    // npm's settings for the script that runs this are none of the inner call's business.
+    env: Object.fromEntries(
+      Object.entries(process.env).filter(([key]) => !/^npm_(lifecycle|package|command)/.test(key)),
+    ),
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
+  const heartbeat = setInterval(() => {
+    const seconds = Math.round((Date.now() - started) / 1000);
+    console.error(`  ${Math.min(countPackages(), total)} of about ${total} packages unpacked, ${seconds} s`);
+  }, 3000);
+  return new Promise((resolve) => {
+    child.on("close", (code) => {
+      clearInterval(heartbeat);
+      if (code === 0) {
+        console.error(`Dependencies installed in ${Math.round((Date.now() - started) / 1000)} s.`);
+        resolve();
+      } else {
+        console.error(`${output}\nInstalling the dependencies failed (npm ci, exit status ${code}).`);
+        process.exit(1);
+      }
+    });
+  });
+}
+
+function countPackages() {
+  try {
+    return readdirSync(modules).reduce(
+      (count, entry) => count + (entry.startsWith("@") ? readdirSync(join(modules, entry)).length : 1),
+      0,
+    );
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env node
+// The first thing that runs, on whatever Node.js there is.
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { capable, install, root, runOnBundledNode } from "./install.mjs";
+
+await install();
+if (capable) await import(pathToFileURL(join(root, "cli", "main.ts")).href);
+else runOnBundledNode(fileURLToPath(import.meta.url), process.argv.slice(2));

@@ -1,0 +1,24 @@
+import type { TokenAccess } from "./access.ts";
+import { cleanPem, rawJwt } from "./encoding.ts";
+
+/**
+ * The body of `POST auth/kubernetes/config` of Vault and OpenBao, for a server outside the cluster. Certificates are raw
+ * PEM with a final newline, the token is the raw JWT. `issuer` is deprecated there and left out: the API server checks.
+ */
+export interface VaultKubernetesAuthConfig {
+  readonly kubernetes_host: string;
+  readonly kubernetes_ca_cert?: string;
+  readonly token_reviewer_jwt: string;
+  /** True: a Vault that runs in a pod of another cluster must not take that pod's token and CA. */
+  readonly disable_local_ca_jwt: true;
+}
+
+/** The auth config by which Vault or OpenBao reviews tokens. @throws GatewayInputError naming the field that can't be right */
+export function vaultAuthConfig(access: TokenAccess): VaultKubernetesAuthConfig {
+  return {
+    kubernetes_host: access.host,
+    ...(access.caPem && { kubernetes_ca_cert: cleanPem("kubernetes_ca_cert", access.caPem) }),
+    token_reviewer_jwt: rawJwt("token_reviewer_jwt", access.token),
+    disable_local_ca_jwt: true,
+  };
+}

@@ -1,0 +1,119 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
+import {
+  destroy,
+  type EngineEvent,
+  type Properties,
+  refresh,
+  type StackOptions,
+  stackOutputs,
+  update,
+  type Value,
+  withoutSecrets,
+} from "../../engine/index.ts";
+
+/** The folder of this repository's own program. */
+export const program = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** A stack of this repository's program with a state folder and settings of its own, run by the embedded engine. */
+export class TestStack implements AsyncDisposable {
+  readonly name: string;
+  /** Holds the state (`state/.pulumi`) and the settings file. */
+  readonly folder: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Everything that the engine said since the last operation began. */
+  events: EngineEvent[] = [];
+  readonly #config: Record<string, Value>;
+
+  private constructor(name: string, folder: string, config: Record<string, Value>, env: NodeJS.ProcessEnv) {
+    this.name = name;
+    this.folder = folder;
+    this.#config = config;
+    this.env = {
+      ...process.env,
+      PULUMI_BACKEND_URL: `file://${join(folder, "state")}`,
+      PULUMI_CONFIG_PASSPHRASE: "a passphrase for tests",
+      ...env,
+    };
+  }
+
+  /** Makes the stack's files; nothing is in the cluster yet. Keys of `config` are the program's settings. */
+  static async make(name: string, config: Record<string, Value>, env: NodeJS.ProcessEnv = {}): Promise<TestStack> {
+    const folder = await mkdtemp(join(tmpdir(), "k8sauth-test-"));
+    const stack = new TestStack(name, folder, config, env);
+    await stack.configure({});
+    return stack;
+  }
+
+  get configFile(): string {
+    return join(this.folder, `Pulumi.${this.name}.yaml`);
+  }
+
+  get stateFile(): string {
+    return join(this.folder, "state", ".pulumi", "stacks", "k8sauth", `${this.name}.json`);
+  }
+
+  /** Changes settings; undefined takes one away. The encryption salt stays. */
+  async configure(changes: Record<string, Value | undefined>): Promise<void> {
+    for (const [key, value] of Object.entries(changes)) {
+      if (value === undefined) delete this.#config[key];
+      else this.#config[key] = value;
+    }
+    const before = await readFile(this.configFile, "utf8").catch(() => "");
+    const salt = /^encryptionsalt: .*$/m.exec(before)?.[0] ?? "";
+    const config = Object.fromEntries(Object.entries(this.#config).map(([key, value]) => [`k8sauth:${key}`, value]));
+    await writeFile(this.configFile, `${salt}\n${stringify({ config })}`);
+  }
+
+  options(signal?: AbortSignal): StackOptions {
+    this.events = [];
+    const { name: stack, env, configFile } = this;
+    return {
+      folder: program,
+      stack,
+      env,
+      configFile,
+      emit: (event) => this.events.push(event),
+      ...(signal && { signal }),
+    };
+  }
+
+  up(signal?: AbortSignal) {
+    return update({ ...this.options(signal), preview: false });
+  }
+
+  preview() {
+    return update({ ...this.options(), preview: true });
+  }
+
+  refresh() {
+    return refresh({ ...this.options(), preview: false });
+  }
+
+  destroy() {
+    return destroy({ ...this.options(), preview: false });
+  }
+
+  /** The outputs as last saved, secrets laid open. */
+  async outputs(): Promise<Properties> {
+    return withoutSecrets((await stackOutputs(this.options())) as Value) as Properties;
+  }
+
+  /** The operations that were done, as `operation Type`, in order; confirmations left out. */
+  get steps(): string[] {
+    return this.events.flatMap((event) =>
+      event.kind === "step" && event.state === "done" && event.operation !== "same"
+        ? [`${event.operation} ${event.urn.split("::").at(-2)?.split(":").at(-1)}`]
+        : [],
+    );
+  }
+
+  /** Destroys what the stack made, if anything is left, and removes its files. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.destroy().catch(() => {});
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
