@@ -82,7 +82,11 @@ export function send(connection: Connection, agent: Agent, attempt: Attempt): Pr
       fail(error);
       return;
     }
-    const abort = () => outgoing.destroy(new Error("aborted"));
+    const abort = () => {
+      // A request that still waits for a free connection says nothing when it is destroyed.
+      fail(new Error("aborted"));
+      outgoing.destroy();
+    };
     if (attempt.signal.aborted) abort();
     attempt.signal.addEventListener("abort", abort, { once: true });
     outgoing.once("close", () => attempt.signal.removeEventListener("abort", abort));
@@ -98,12 +102,12 @@ export function send(connection: Connection, agent: Agent, attempt: Attempt): Pr
         stage = "waiting";
       });
     });
-    outgoing.once("error", fail);
+    outgoing.on("error", fail);
     outgoing.once("response", (incoming) => {
       stage = "reading";
       const chunks: Buffer[] = [];
       incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
-      incoming.once("error", fail);
+      incoming.on("error", fail);
       incoming.once("end", () =>
         resolve({
           status: incoming.statusCode ?? 0,

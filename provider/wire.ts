@@ -65,12 +65,13 @@ export function encode(value: Value): Wire {
 
 /** Marks as secret what is not marked yet. */
 export function secret(wire: Wire): Wire {
-  if (isSecret(wire) || wire === unknownOnWire) return wire;
+  if (hasMark(wire, secretMark) || wire === unknownOnWire) return wire;
+  if (hasMark(wire, outputMark)) return { ...(wire as WireObject), secret: true };
   return { [signature]: secretMark, value: wire };
 }
 
-function isSecret(wire: Wire): boolean {
-  return typeof wire === "object" && wire !== null && !isList(wire) && wire[signature] === secretMark;
+function hasMark(wire: Wire, mark: string): boolean {
+  return typeof wire === "object" && wire !== null && !isList(wire) && wire[signature] === mark;
 }
 
 /** Whether a value that is not known yet is anywhere inside. */

@@ -16,7 +16,9 @@ function startTime(pid: number): string | undefined {
     const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
       .replace(/^.*\) /s, "")
       .split(" ");
-    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+    // A killed process shows as a zombie while other threads of it (20th: their number) still hold its sockets.
+    const ended = fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1);
+    return ended ? undefined : fields[19];
   } catch {
     return undefined;
   }

@@ -41,10 +41,12 @@ type CallOptions = { method?: string; body?: object; as?: { certPem: string; key
 /** One request to a sandbox, as its administrator unless told otherwise. */
 function call(sandbox: Sandbox, path: string, { method = "GET", body, as }: CallOptions = {}): Promise<Answer> {
   const { certPem, keyPem } = as ?? readAdmin(sandbox.kubeconfig);
+  const headers = { "content-type": "application/json" };
   return new Promise((resolve, reject) => {
     const sent = request(
       `${sandbox.server}${path}`,
-      { method, ca: sandbox.caPem, cert: certPem, key: keyPem, headers: { "content-type": "application/json" } },
+      // No agent: a connection kept from before a server was killed would answer for the new one.
+      { agent: false, method, ca: sandbox.caPem, cert: certPem, key: keyPem, headers },
       (response) => {
         let text = "";
         response.setEncoding("utf8").on("data", (part: string) => {

@@ -221,6 +221,14 @@ describe("the way to the server", () => {
     expect(error.message).toContain("no answer came");
   });
 
+  test("requests that wait for a connection end in time too", async () => {
+    await using server = await localServer(() => {});
+    using client = clientOf(server, { timeoutMs: 200 });
+    const started = performance.now();
+    await Promise.all(Array.from({ length: 12 }, () => failureOf(client.get("/x"), "KUBE_TIMEOUT")));
+    expect(performance.now() - started).toBeLessThan(2_000);
+  });
+
   test("a server that accepts and says nothing", async () => {
     const silent = createTcpServer().listen(0, "127.0.0.1");
     await once(silent, "listening");

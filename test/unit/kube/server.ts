@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { type Identity, makeCertificate } from "./pki.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -24,6 +25,8 @@ export async function localServer(handler: Handler, identity: Identity = standar
     requests.push({ method: request.method ?? "", url: request.url ?? "", headers: request.headers });
     local.handler(request, response);
   });
+  const sockets = new Set<Duplex>();
+  server.on("connection", (socket) => sockets.add(socket));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -34,9 +37,10 @@ export async function localServer(handler: Handler, identity: Identity = standar
     requests,
     handler,
     async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
+      const closed = once(server, "close");
       server.close();
-      await once(server, "close");
+      for (const socket of sockets) socket.destroy();
+      await closed;
     },
   };
   return local;

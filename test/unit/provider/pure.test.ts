@@ -26,7 +26,9 @@ describe("values on the wire", () => {
     expect(encode({ a: unknown, b: undefined })).toEqual({ a: unknownText });
   });
 
-  test("a secret is wrapped once", () => {
+  test("a secret is wrapped once, and an output is marked where it says so itself", () => {
+    const output = { [mark]: "d0e6a833031e9bbcd3f4e8bde6ca49a4", value: "v" };
+    expect(secret(output)).toEqual({ ...output, secret: true });
     expect(secret(secret("x"))).toEqual(secret("x"));
   });
 });
