@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster, ReservedName } from "./cluster.ts";
+import { reviewerRole } from "./reviewerRole.ts";
 import { ReviewerToken } from "./reviewerToken.ts";
 import type { ReviewerRole } from "./rights.ts";
 
@@ -81,7 +82,7 @@ export class TokenReviewer extends pulumi.ComponentResource {
       name,
       {
         metadata: args.bindingName ? { name: args.bindingName } : {},
-        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: this.#role(name, args.role) },
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: reviewerRole(name, args.role, child) },
         subjects: [{ kind: "ServiceAccount", name: this.serviceAccount.metadata.name, namespace: this.namespace }],
       },
       child,
@@ -139,16 +140,6 @@ export class TokenReviewer extends pulumi.ComponentResource {
           labels: { "pod-security.kubernetes.io/enforce": "restricted" },
         },
       },
-      { parent: this },
-    );
-    return made.metadata.name;
-  }
-
-  #role(name: string, role: ReviewerRole = "tokenreviews"): pulumi.Input<string> {
-    if (role === "auth-delegator") return "system:auth-delegator";
-    const made = new k8s.rbac.v1.ClusterRole(
-      name,
-      { rules: [{ apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] }] },
       { parent: this },
     );
     return made.metadata.name;

@@ -91,7 +91,7 @@ export class Deployment implements StackContext {
     this.#goals.set(goal.urn, goal);
     const old = this.#oldOf(goal);
     if (!goal.custom) return this.#component(goal, old);
-    if (isProviderType(goal.type)) return this.#provider(goal, old);
+    if (isProviderType(goal.type)) return this.#provider(withVersion(goal), old);
     const provider = goal.provider ?? (await this.#defaultProvider(goal));
     return this.#resource({ ...goal, provider }, old, await this.#options.providers.get(provider));
   }
@@ -476,6 +476,12 @@ export class Deployment implements StackContext {
     this.changes[operation] = (this.changes[operation] ?? 0) + 1;
     this.#emit("done", operation, urn, plan);
   }
+}
+
+/** A provider keeps the version of its package among its inputs, as Pulumi's own engine has it. */
+function withVersion(goal: Goal): Goal {
+  if (!goal.version || goal.inputs.version !== undefined) return goal;
+  return { ...goal, inputs: { ...goal.inputs, version: goal.version } };
 }
 
 const emptyGoal: Omit<Goal, "urn" | "type"> = {

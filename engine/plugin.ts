@@ -25,7 +25,12 @@ export async function startPlugin(
   env: NodeJS.ProcessEnv,
   say: (message: string) => void,
 ): Promise<GrpcProvider> {
-  const child = spawn(spec.executable, [engineAddress], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(spec.executable, [engineAddress], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    // A process group of its own, as with the Pulumi CLI: a terminal's Ctrl-C reaches it only as our `cancel`.
+    detached: process.platform !== "win32",
+  });
   const errors: string[] = [];
   const listening: { port?: string } = {};
   createInterface({ input: child.stderr }).on("line", (line) => {

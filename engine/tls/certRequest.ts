@@ -1,5 +1,5 @@
 import type { CheckResult, Created } from "../provider.ts";
-import { containsUnknown, isObject, type Properties, secret, type Value, withoutSecrets } from "../values.ts";
+import { containsUnknown, isObject, type Properties, secret, unknown, type Value, withoutSecrets } from "../values.ts";
 import { isAddress, isDnsName, isUri } from "./alternativeNames.ts";
 import { certificateRequest } from "./csr.ts";
 import { idOf } from "./identity.ts";
@@ -37,18 +37,19 @@ export function checkCertRequest(news: Properties): CheckResult {
 }
 
 export async function createCertRequest(inputs: Properties): Promise<Created> {
-  const { privateKeyPem, subject, ...names } = withoutSecrets(inputs);
+  const given = withoutNulls(inputs);
+  const { privateKeyPem, subject, ...names } = withoutSecrets(given);
   const key = readKey(String(privateKeyPem));
   if (!key) throw new Error(`privateKeyPem: ${unreadableKey}`);
   const list = (name: keyof typeof lists) => (names[name] ?? []) as string[];
-  const der = await certificateRequest(key, withoutNulls(subject) as Subject, {
+  const der = await certificateRequest(key, (subject ?? {}) as Subject, {
     dnsNames: list("dnsNames"),
     ipAddresses: list("ipAddresses"),
     uris: list("uris"),
   });
   const outputs = {
-    ...withoutNulls(inputs),
-    __pulumi_raw_state_delta: rawStateDelta(withoutNulls(withoutSecrets(inputs))),
+    ...given,
+    __pulumi_raw_state_delta: rawStateDelta(withoutSecrets(given)),
     certRequestPem: pem("CERTIFICATE REQUEST", der),
     id: idOf(der),
     keyAlgorithm: algorithmOf(key),
@@ -67,12 +68,14 @@ function checkKey(value: Value | undefined, fail: Fail): void {
 }
 
 function checkSubject(value: Value | undefined, fail: Fail): void {
-  if (containsUnknown(value) && !isObject(value)) return;
-  if (value === undefined || value === null) return;
-  if (!isObject(value)) return fail("subject", "must be an object");
+  if (value === undefined || value === null || value === unknown) return;
+  if (!isObject(value)) {
+    fail("subject", "must be an object");
+    return;
+  }
   for (const [key, item] of Object.entries(value)) {
     const path = `subject.${key}`;
-    if (containsUnknown(item) || item === null) continue;
+    if (item === undefined || item === null || containsUnknown(item)) continue;
     if (key === "streetAddresses") {
       if (!isTexts(item)) fail(path, "must be a list of texts");
     } else if (!(subjectTexts as readonly string[]).includes(key)) {
@@ -95,10 +98,10 @@ function isTexts(value: Value): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
-/** What is null was not given. */
-function withoutNulls(value: Value | undefined): Properties {
-  if (!isObject(value)) return {};
-  return Object.fromEntries(Object.entries(value).filter(([, item]) => item !== null && item !== undefined));
+/** The properties without those that are null, also in the subject: what is null was not given. */
+export function withoutNulls(properties: Properties): Properties {
+  const given = Object.entries(properties).filter(([, item]) => item !== null && item !== undefined);
+  return Object.fromEntries(given.map(([key, item]) => [key, isObject(item) ? withoutNulls(item) : item]));
 }
 
 /**
@@ -111,8 +114,8 @@ function rawStateDelta(inputs: Properties): Value {
   const ps: Record<string, Value> = {};
   for (const name of listNames) ps[name] = list(inputs[name]);
   ps.subject = absent([]);
-  if (inputs.subject !== undefined) {
-    const subject = withoutNulls(inputs.subject);
+  const { subject } = inputs;
+  if (isObject(subject)) {
     const parts: Record<string, Value> = {};
     for (const name of subjectTexts) if (subject[name] === undefined) parts[name] = absent(null);
     parts.streetAddresses = list(subject.streetAddresses);

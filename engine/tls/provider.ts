@@ -14,7 +14,7 @@ import {
 } from "../provider.ts";
 import { typeOf, type Urn } from "../urn.ts";
 import { changedKeys, type Properties } from "../values.ts";
-import { certRequestInputs, checkCertRequest, createCertRequest } from "./certRequest.ts";
+import { certRequestInputs, checkCertRequest, createCertRequest, withoutNulls } from "./certRequest.ts";
 import { checkPrivateKey, createPrivateKey, privateKeyInputs, withDefaults } from "./privateKey.ts";
 
 /** A type of resource. All of its inputs go into what it makes, so that any change of one replaces it. */
@@ -36,7 +36,7 @@ const types: Readonly<Record<string, Type>> = {
   "tls:index/certRequest:CertRequest": {
     inputs: certRequestInputs,
     check: checkCertRequest,
-    complete: (inputs) => inputs,
+    complete: withoutNulls,
     create: createCertRequest,
   },
 };

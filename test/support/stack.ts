@@ -6,6 +6,7 @@ import { stringify } from "yaml";
 import {
   destroy,
   type EngineEvent,
+  openStack,
   type Properties,
   refresh,
   type StackOptions,
@@ -26,6 +27,8 @@ export class TestStack implements AsyncDisposable {
   readonly env: NodeJS.ProcessEnv;
   /** Everything that the engine said since the last operation began. */
   events: EngineEvent[] = [];
+  /** What it said in the operations before. */
+  readonly history: EngineEvent[] = [];
   readonly #config: Record<string, Value>;
 
   private constructor(name: string, folder: string, config: Record<string, Value>, env: NodeJS.ProcessEnv) {
@@ -68,7 +71,17 @@ export class TestStack implements AsyncDisposable {
     await writeFile(this.configFile, `${salt}\n${stringify({ config })}`);
   }
 
+  /** Sets a setting as `k8sauth config set --secret` does. */
+  async configureSecret(key: string, plaintext: string): Promise<void> {
+    const stack = await openStack(this.options());
+    const { settings: crypter } = await stack.crypters();
+    stack.settings.salt = crypter.salt;
+    await stack.settings.save();
+    await this.configure({ [key]: { secure: crypter.encrypt(plaintext) } });
+  }
+
   options(signal?: AbortSignal): StackOptions {
+    this.history.push(...this.events);
     this.events = [];
     const { name: stack, env, configFile } = this;
     return {
@@ -100,6 +113,11 @@ export class TestStack implements AsyncDisposable {
   /** The outputs as last saved, secrets laid open. */
   async outputs(): Promise<Properties> {
     return withoutSecrets((await stackOutputs(this.options())) as Value) as Properties;
+  }
+
+  /** What the engine, the program and the plugins said in the last operation, line by line. */
+  get said(): string {
+    return this.events.flatMap((event) => (event.kind === "diagnostic" ? [event.message] : [])).join("\n");
   }
 
   /** The operations that were done, as `operation Type`, in order; confirmations left out. */

@@ -1,0 +1,57 @@
+import { KubeClient, loadConnection, pathFor } from "../../kube/index.ts";
+
+/** A client with all rights in the cluster of a kubeconfig. */
+export async function adminOf(kubeconfig: string): Promise<KubeClient> {
+  return new KubeClient(await loadConnection({ kubeconfig }, {}));
+}
+
+const rbac = "rbac.authorization.k8s.io/v1";
+const kinds = [
+  ["v1", "Namespace"],
+  ["v1", "ServiceAccount"],
+  ["v1", "Secret"],
+  [rbac, "ClusterRole"],
+  [rbac, "ClusterRoleBinding"],
+  [rbac, "Role"],
+  [rbac, "RoleBinding"],
+] as const;
+
+interface List {
+  readonly items?: readonly { readonly metadata: { readonly name: string; readonly namespace?: string } }[];
+}
+
+/**
+ * Every object that a stack could have made, as `Kind NAMESPACE/NAME`; what Kubernetes makes for itself is left out. Two
+ * inventories tell what came and went in between, whatever it is called.
+ */
+export async function inventory(admin: KubeClient): Promise<string[]> {
+  const lists = await Promise.all(
+    kinds.map(async ([apiVersion, kind]) => {
+      const { items = [] } = await admin.get<List>(pathFor(apiVersion, kind));
+      return items
+        .filter(({ metadata: { name, namespace = "" } }) => {
+          if (namespace.startsWith("kube-") || /^(kube-|system:)/.test(name)) return false;
+          return !(kind === "ServiceAccount" && name === "default");
+        })
+        .map(({ metadata: { name, namespace } }) => `${kind} ${namespace ? `${namespace}/` : ""}${name}`);
+    }),
+  );
+  return lists.flat().sort();
+}
+
+/** What is in the second inventory and not in the first, made-up parts of names as `#`. */
+export function added(before: readonly string[], after: readonly string[]): string[] {
+  return after
+    .filter((object) => !before.includes(object))
+    .map((object) => object.replaceAll(/-[0-9a-f]{8}(?=$|\/)/g, "-#"))
+    .sort();
+}
+
+/** The objects of one stack with the documents' names, as `added` tells them. */
+export const tokenFlowObjects = [
+  "ClusterRole gateway-token-reviewer-#",
+  "ClusterRoleBinding gateway-token-reviewer-#",
+  "Namespace gateway-token-reviewer-#",
+  "Secret gateway-token-reviewer-#/gateway-token-reviewer-token",
+  "ServiceAccount gateway-token-reviewer-#/gateway-token-reviewer",
+];
