@@ -1,12 +1,19 @@
 import * as k8s from "@pulumi/kubernetes";
 import { authConfigOutputs } from "./components/authConfigs.ts";
-import { Cluster, TokenReviewer, tokenReviewerNames, tokenReviewerRights } from "./components/index.ts";
+import {
+  ClientCertificate,
+  Cluster,
+  clientCertificateRights,
+  TokenReviewer,
+  tokenReviewerNames,
+  tokenReviewerRights,
+} from "./components/index.ts";
 import { readSettings } from "./components/settings.ts";
 
 const settings = readSettings();
-const { kubeconfig, context, namespace, createNamespace, serviceAccountName, bindingName, audience, proveHost } =
-  settings;
-const reviewerArgs = { namespace, createNamespace, serviceAccountName, bindingName, audience, proveHost };
+const { kubeconfig, context, proveHost, reviewerRole: role } = settings;
+const { namespace, createNamespace, serviceAccountName, bindingName, audience } = settings;
+const reviewerArgs = { namespace, createNamespace, serviceAccountName, bindingName, audience };
 
 /** Checked before anything is made, and again on every run. */
 const target = new Cluster("cluster", {
@@ -16,29 +23,40 @@ const target = new Cluster("cluster", {
   caPem: settings.kubernetesCa,
   allowLoopback: settings.allowLoopbackHost,
   proveHost,
-  rights: tokenReviewerRights({ namespace: namespace ?? "", createNamespace, role: settings.reviewerRole }),
-  reservedNames: tokenReviewerNames(reviewerArgs),
+  rights: [
+    ...(settings.tokenFlow ? tokenReviewerRights({ namespace, createNamespace, role }) : []),
+    ...(settings.certificateFlow
+      ? clientCertificateRights({ role, approve: settings.certificate.approval === "auto" })
+      : []),
+  ],
+  reservedNames: settings.tokenFlow ? tokenReviewerNames(reviewerArgs) : [],
 });
 
 // Without the identifier a changed address in the kubeconfig would replace everything that is in the cluster.
 const provider = new k8s.Provider("cluster", { kubeconfig, context, clusterIdentifier: target.uid });
+const access = { cluster: target, kubeconfig, context, proveHost, role };
 
-const reviewer = new TokenReviewer(
-  "gateway-token-reviewer",
-  { ...reviewerArgs, cluster: target, kubeconfig, context, role: settings.reviewerRole },
-  { provider },
-);
+const reviewer = settings.tokenFlow
+  ? new TokenReviewer("gateway-token-reviewer", { ...access, ...reviewerArgs }, { provider })
+  : undefined;
 
-const outputs = authConfigOutputs(settings, target, reviewer);
+const client = settings.certificateFlow
+  ? new ClientCertificate("gateway-client-certificate", { ...access, ...settings.certificate }, { provider })
+  : undefined;
+
+const outputs = authConfigOutputs(settings, target, { token: reviewer, certificate: client });
 
 /** By flow, then by product: exactly the object that the product's API takes. Secret. */
 export const authConfigs = outputs.authConfigs;
 
-/** By product: what a workload passes and mounts to log in. */
-export const workloadLogin = outputs.workloadLogin;
+/** By flow: for whatever reads kubeconfigs. Secret. */
+export const kubeconfigs = outputs.kubeconfigs;
 
 /** What every product's auth config is made from. Secret. */
 export const clusterAccess = outputs.clusterAccess;
+
+/** By product: what a workload passes and mounts to log in. */
+export const workloadLogin = outputs.workloadLogin;
 
 /** Why an auth config is absent, and other things to know. */
 export const notes = outputs.notes;
@@ -47,8 +65,8 @@ export const notes = outputs.notes;
 export const cluster = {
   host: target.host,
   caFingerprint: target.caFingerprint,
-  issuer: reviewer.token.issuer,
-  issuerSource: reviewer.token.issuerSource,
+  issuer: reviewer?.token.issuer ?? target.issuer,
+  issuerSource: reviewer?.token.issuerSource ?? "discovery",
   issuerValidation: settings.validateIssuer,
   version: target.version,
   distribution: target.distribution,
@@ -57,14 +75,29 @@ export const cluster = {
 
 /** Every credential that the outputs carry, without the credential. */
 export const credentials = {
-  token: {
-    kind: reviewer.token.kind,
-    subject: reviewer.token.subject,
-    namespace: reviewer.namespace,
-    serial: "",
-    fingerprint: reviewer.token.tokenSha256,
-    notBefore: reviewer.token.notBefore,
-    notAfter: reviewer.token.notAfter,
-    renewAfter: "",
-  },
+  ...(reviewer && {
+    token: {
+      kind: reviewer.token.kind,
+      subject: reviewer.token.subject,
+      namespace: reviewer.namespace,
+      serial: "",
+      fingerprint: reviewer.token.tokenSha256,
+      notBefore: reviewer.token.notBefore,
+      notAfter: reviewer.token.notAfter,
+      renewAfter: "",
+    },
+  }),
+  ...(client && {
+    certificate: {
+      kind: "Certificate",
+      subject: client.certificate.commonName,
+      serial: client.certificate.serial,
+      fingerprint: client.certificate.fingerprint,
+      notBefore: client.certificate.notBefore,
+      notAfter: client.certificate.notAfter,
+      renewAfter: client.certificate.renewAfter,
+      proved: client.certificate.proved,
+      note: client.certificate.proofNote,
+    },
+  }),
 };

@@ -66,7 +66,10 @@ export class ClientCertificate extends pulumi.ComponentResource {
   constructor(name: string, args: ClientCertificateArgs, opts?: pulumi.ComponentResourceOptions) {
     super("k8sauth:index:ClientCertificate", name, {}, opts);
     if (args.csrPem && args.rotation) {
-      throw new pulumi.ResourceError("rotation: a request of your own has one name; leave rotation or csrPem out.", this);
+      throw new pulumi.ResourceError(
+        "rotation: a request of your own has one name; leave rotation or csrPem out.",
+        this,
+      );
     }
     const { rotation } = args;
     const child = { parent: this };
@@ -130,7 +133,10 @@ export class ClientCertificate extends pulumi.ComponentResource {
 const defaultCommonName = "gateway-token-reviewer";
 
 /** The certificate's user in a generation; without generations it is the name itself. */
-export function userName({ commonName = defaultCommonName }: Pick<ClientCertificateArgs, "commonName">, epoch?: string): string {
+export function userName(
+  { commonName = defaultCommonName }: Pick<ClientCertificateArgs, "commonName">,
+  epoch?: string,
+): string {
   return epoch === undefined ? commonName : `${commonName}-${epoch}`;
 }
 

@@ -11,6 +11,7 @@ export interface Right {
 }
 
 const rbac = "rbac.authorization.k8s.io";
+const manage = ["create", "get", "patch", "delete"];
 
 function all(verbs: readonly string[], right: Omit<Right, "verb">): Right[] {
   return verbs.map((verb) => ({ verb, ...right }));
@@ -21,19 +22,42 @@ export type ReviewerRole = "tokenreviews" | "auth-delegator";
 
 /** What a TokenReviewer takes to make, change and delete. A namespace that is made up is not known yet: then it is the cluster. */
 export function tokenReviewerRights(options: {
-  readonly namespace: string;
+  readonly namespace?: string;
   readonly createNamespace: boolean;
   readonly role: ReviewerRole;
 }): Right[] {
-  const manage = ["create", "get", "patch", "delete"];
-  const namespace = options.namespace || undefined;
+  const { namespace } = options;
   return [
     ...(options.createNamespace ? all(manage, { group: "", resource: "namespaces" }) : []),
     ...all(manage, { group: "", resource: "serviceaccounts", namespace }),
     ...all(manage, { group: "", resource: "secrets", namespace }),
     { verb: "create", group: "", resource: "serviceaccounts", subresource: "token", namespace },
+    ...roleRights(options.role),
+  ];
+}
+
+const clientSigner = "kubernetes.io/kube-apiserver-client";
+
+/** What a ClientCertificate takes. Whoever may approve for this signer can become any user: the right to guard most. */
+export function clientCertificateRights(options: { readonly role: ReviewerRole; readonly approve: boolean }): Right[] {
+  const group = "certificates.k8s.io";
+  const resource = "certificatesigningrequests";
+  return [
+    ...all(["create", "get", "delete"], { group, resource }),
+    ...(options.approve
+      ? [
+          { verb: "update", group, resource, subresource: "approval" },
+          { verb: "approve", group, resource: "signers", name: clientSigner },
+        ]
+      : []),
+    ...roleRights(options.role),
+  ];
+}
+
+function roleRights(role: ReviewerRole): Right[] {
+  return [
     ...all(manage, { group: rbac, resource: "clusterrolebindings" }),
-    ...(options.role === "tokenreviews"
+    ...(role === "tokenreviews"
       ? [
           ...all(manage, { group: rbac, resource: "clusterroles" }),
           // Nobody may give a right that they do not have themselves (RBAC escalation prevention).

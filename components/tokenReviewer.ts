@@ -82,7 +82,11 @@ export class TokenReviewer extends pulumi.ComponentResource {
       name,
       {
         metadata: args.bindingName ? { name: args.bindingName } : {},
-        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: reviewerRole(name, args.role, child) },
+        roleRef: {
+          apiGroup: "rbac.authorization.k8s.io",
+          kind: "ClusterRole",
+          name: reviewerRole(name, args.role, child),
+        },
         subjects: [{ kind: "ServiceAccount", name: this.serviceAccount.metadata.name, namespace: this.namespace }],
       },
       child,

@@ -19,6 +19,14 @@ export interface TokenAccess extends ClusterAccess {
   readonly token: string;
 }
 
+/** Access by a client certificate. */
+export interface CertificateAccess extends ClusterAccess {
+  /** The certificate, and what its signer put behind it, PEM. */
+  readonly certificatePem: string;
+  /** Its private key, PEM. */
+  readonly privateKeyPem: string;
+}
+
 /** Thrown for input from which no right auth config can be made. Names the field; never shows a secret. */
 export class GatewayInputError extends Error {
   override readonly name = "GatewayInputError";

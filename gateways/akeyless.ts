@@ -1,4 +1,4 @@
-import { GatewayInputError, type TokenAccess } from "./access.ts";
+import { type CertificateAccess, type ClusterAccess, GatewayInputError, type TokenAccess } from "./access.ts";
 import { asBase64Pem, base64Pem, rawJwt } from "./encoding.ts";
 
 /** What Akeyless itself gives for an auth method. */
@@ -17,24 +17,37 @@ export interface AkeylessOptions {
 }
 
 /**
- * The body of `gateway-create-k8s-auth-config` for `native_k8s` with a reviewer's token, by the REST API's own field
- * names. The CLI's flags are the same with `--`, Terraform's with `_`. Optional fields that do not apply are absent.
+ * What every `gateway-create-k8s-auth-config` for `native_k8s` says, by the REST API's own field names. The CLI's flags are
+ * the same with `--`, Terraform's with `_`. Optional fields that do not apply are absent.
  */
-export interface AkeylessTokenAuthConfig {
+interface AkeylessNativeAuthConfig {
   readonly name: string;
   readonly "access-id": string;
   /** base64 of PEM, one line. */
   readonly "signing-key": string;
   readonly "cluster-api-type": "native_k8s";
-  readonly "k8s-auth-type": "token";
   readonly "k8s-host": string;
   /** base64 of PEM, one line; absent where a public CA signed the host's certificate. */
   readonly "k8s-ca-cert"?: string;
-  /** The JWT as it is. */
-  readonly "token-reviewer-jwt": string;
   readonly "k8s-issuer"?: string;
   /** Text, not a boolean. Always said: documents and clients disagree about its default. */
   readonly "disable-issuer-validation": "true" | "false";
+}
+
+/** By a reviewer's bearer token. */
+export interface AkeylessTokenAuthConfig extends AkeylessNativeAuthConfig {
+  readonly "k8s-auth-type": "token";
+  /** The JWT as it is. */
+  readonly "token-reviewer-jwt": string;
+}
+
+/** By a client certificate. */
+export interface AkeylessCertificateAuthConfig extends AkeylessNativeAuthConfig {
+  readonly "k8s-auth-type": "certificate";
+  /** base64 of PEM, one line. */
+  readonly "k8s-client-certificate": string;
+  /** base64 of PEM, one line. */
+  readonly "k8s-client-key": string;
 }
 
 /**
@@ -45,9 +58,39 @@ export interface AkeylessTokenAuthConfig {
 export function akeylessTokenAuthConfig(
   access: TokenAccess,
   method: AkeylessAuthMethod,
-  { name, validateIssuer }: AkeylessOptions,
+  options: AkeylessOptions,
 ): AkeylessTokenAuthConfig {
-  if (validateIssuer && access.issuer === "") {
+  return {
+    ...nativeAuthConfig(access, method, options),
+    "k8s-auth-type": "token",
+    "token-reviewer-jwt": rawJwt("token-reviewer-jwt", access.token),
+  };
+}
+
+/**
+ * The auth config by which an Akeyless Gateway reviews tokens with a client certificate.
+ *
+ * @throws GatewayInputError naming the field that can't be right
+ */
+export function akeylessCertificateAuthConfig(
+  access: CertificateAccess,
+  method: AkeylessAuthMethod,
+  options: AkeylessOptions,
+): AkeylessCertificateAuthConfig {
+  return {
+    ...nativeAuthConfig(access, method, options),
+    "k8s-auth-type": "certificate",
+    "k8s-client-certificate": base64Pem("k8s-client-certificate", access.certificatePem),
+    "k8s-client-key": base64Pem("k8s-client-key", access.privateKeyPem),
+  };
+}
+
+function nativeAuthConfig(
+  { host, caPem, issuer }: ClusterAccess,
+  method: AkeylessAuthMethod,
+  { name, validateIssuer }: AkeylessOptions,
+): AkeylessNativeAuthConfig {
+  if (validateIssuer && issuer === "") {
     throw new GatewayInputError(
       "k8s-issuer",
       "the issuer is not known, so it can't be validated; turn validateIssuer off",
@@ -58,11 +101,9 @@ export function akeylessTokenAuthConfig(
     "access-id": accessId(method.accessId),
     "signing-key": asBase64Pem("signing-key", method.signingKey),
     "cluster-api-type": "native_k8s",
-    "k8s-auth-type": "token",
-    "k8s-host": access.host,
-    ...(access.caPem && { "k8s-ca-cert": base64Pem("k8s-ca-cert", access.caPem) }),
-    "token-reviewer-jwt": rawJwt("token-reviewer-jwt", access.token),
-    ...(access.issuer && { "k8s-issuer": access.issuer }),
+    "k8s-host": host,
+    ...(caPem && { "k8s-ca-cert": base64Pem("k8s-ca-cert", caPem) }),
+    ...(issuer && { "k8s-issuer": issuer }),
     "disable-issuer-validation": validateIssuer ? "false" : "true",
   };
 }

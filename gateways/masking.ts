@@ -4,6 +4,7 @@ const secretFields = new Set([
   "signing-key",
   "token-reviewer-jwt",
   "k8s-client-key",
+  "privateKeyPem",
   "rancher-api-key",
   "token_reviewer_jwt",
 ]);

@@ -79,14 +79,7 @@ export class Cli {
   }
 
   async outputs(): Promise<Properties> {
-    const { stdout } = await this.run([
-      "stack",
-      "output",
-      "--stack",
-      this.#stack.name,
-      "--json",
-      "--show-secrets",
-    ]);
+    const { stdout } = await this.run(["stack", "output", "--stack", this.#stack.name, "--json", "--show-secrets"]);
     return JSON.parse(stdout) as Properties;
   }
 
@@ -142,7 +135,14 @@ function isShown({ severity }: { readonly severity: string }): boolean {
 
 /** The halves of a replacement count as one; the stack itself and what stays the same count as nothing. */
 export function operations(steps: readonly { readonly op: string; readonly urn: string }[]): string[] {
-  const halves = ["create-replacement", "delete-replaced", "same", "refresh", "discard-replaced", "remove-pending-replace"];
+  const halves = [
+    "create-replacement",
+    "delete-replaced",
+    "same",
+    "refresh",
+    "discard-replaced",
+    "remove-pending-replace",
+  ];
   return steps
     .filter(({ op }) => !halves.includes(op))
     .map(({ op, urn }) => `${op} ${urn.split("::")[2]?.split(/[$]/).at(-1)?.split(":").at(-1)}`)

@@ -1,3 +1,4 @@
+import { expect } from "vitest";
 import { KubeClient, type KubeObject, loadConnection } from "../../kube/index.ts";
 
 /** The kinds that the program makes, with the lists that hold them. */
@@ -15,12 +16,14 @@ export async function clusterClient(kubeconfig: string): Promise<KubeClient> {
   return new KubeClient(await loadConnection({ kubeconfig }, process.env));
 }
 
-/** What Pulumi's field managers made in the cluster and is not on its way out, as sorted `Kind namespace/name`. */
+/** What either engine made in the cluster, as sorted `Kind namespace/name`. */
 export async function ourObjects(client: KubeClient): Promise<string[]> {
   const found = await Promise.all(
     Object.entries(lists).map(async ([kind, path]) => {
       const { items } = await client.get<{ items: KubeObject[] }>(path);
-      return items.filter(isOurs).map(({ metadata }) => `${kind} ${[metadata?.namespace, metadata?.name].filter(Boolean).join("/")}`);
+      return items
+        .filter(isOurs)
+        .map(({ metadata }) => `${kind} ${[metadata?.namespace, metadata?.name].filter(Boolean).join("/")}`);
     }),
   );
   return found.flat().sort();
@@ -38,14 +41,16 @@ export function counted(objects: readonly string[]): Record<string, number> {
 
 function isOurs({ metadata }: KubeObject): boolean {
   const entries = (metadata?.managedFields ?? []) as { manager?: string }[];
-  return !metadata?.deletionTimestamp && entries.some(({ manager }) => manager?.startsWith("pulumi-kubernetes"));
+  return entries.some(({ manager }) => manager?.startsWith("pulumi-kubernetes"));
 }
 
 /** Takes away what a failed test left, so that the next one starts on an empty cluster. */
 export async function sweep(client: KubeClient): Promise<void> {
-  for (const [kind, path] of Object.entries(lists)) {
-    if (kind !== "Namespace" && !kind.startsWith("Cluster")) continue;
+  for (const path of [lists.ClusterRoleBinding, lists.ClusterRole, lists.Namespace]) {
     const { items } = await client.get<{ items: KubeObject[] }>(path);
-    for (const { metadata } of items.filter(isOurs)) await client.delete(`${path}/${metadata?.name}`);
+    for (const { metadata } of items.filter(isOurs)) {
+      await client.delete(`${path}/${metadata?.name}`, { ignoreNotFound: true });
+    }
   }
+  await expect.poll(() => ourObjects(client), { timeout: 30_000, interval: 200 }).toEqual([]);
 }

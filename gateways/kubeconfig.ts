@@ -1,0 +1,35 @@
+import type { CertificateAccess, TokenAccess } from "./access.ts";
+import { base64Pem, rawJwt } from "./encoding.ts";
+
+/** Names inside the kubeconfig. */
+export interface KubeconfigOptions {
+  /** The user's name, which the context gets too. */
+  readonly user: string;
+  readonly cluster: string;
+}
+
+/**
+ * A kubeconfig for one user, with everything embedded and its context current, as JSON: kubeconfigs are YAML, and so is
+ * JSON. For SPIRE, kubectl and whatever else reads kubeconfigs.
+ *
+ * @throws GatewayInputError naming the field that can't be right
+ */
+export function kubeconfig(access: TokenAccess | CertificateAccess, { user, cluster }: KubeconfigOptions): string {
+  const credential =
+    "token" in access
+      ? { token: rawJwt("token", access.token) }
+      : {
+          "client-certificate-data": base64Pem("client-certificate-data", access.certificatePem),
+          "client-key-data": base64Pem("client-key-data", access.privateKeyPem),
+        };
+  const ca = access.caPem && { "certificate-authority-data": base64Pem("certificate-authority-data", access.caPem) };
+  const config = {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: cluster, cluster: { server: access.host, ...ca } }],
+    users: [{ name: user, user: credential }],
+    contexts: [{ name: user, context: { cluster, user } }],
+    "current-context": user,
+  };
+  return `${JSON.stringify(config, undefined, 2)}\n`;
+}
