@@ -1,4 +1,5 @@
 import { enableCompileCache } from "node:module";
+import { isAbsolute, join } from "node:path";
 import type { Command, Io } from "./command.ts";
 import { isUsageError } from "./usage.ts";
 
@@ -105,5 +106,7 @@ function processIo(): Io {
   };
 }
 
-enableCompileCache();
+const cache = process.env.XDG_CACHE_HOME || (process.env.HOME && join(process.env.HOME, ".cache"));
+// Nobody else may write there: what is in it is run.
+if (cache && isAbsolute(cache)) enableCompileCache(join(cache, "k8sauth", "compile"));
 process.exitCode = await main(process.argv.slice(2), processIo());

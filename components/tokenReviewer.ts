@@ -89,7 +89,8 @@ export class TokenReviewer extends pulumi.ComponentResource {
         },
         subjects: [{ kind: "ServiceAccount", name: this.serviceAccount.metadata.name, namespace: this.namespace }],
       },
-      child,
+      // Another account gets another binding: the old one keeps its right until the new token is in place.
+      args.bindingName ? child : { ...child, replaceOnChanges: ["subjects"] },
     );
     const secret = new k8s.core.v1.Secret(
       name,

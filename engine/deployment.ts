@@ -16,7 +16,7 @@ import {
   providerTypePrefix,
   type Urn,
 } from "./urn.ts";
-import { isSecret, type Properties, secret, unknown } from "./values.ts";
+import { equal, isSecret, type Properties, secret, unknown } from "./values.ts";
 
 export interface DeploymentOptions {
   readonly stack: string;
@@ -49,6 +49,11 @@ interface Plan {
   readonly deleteFirst: boolean;
 }
 
+/** A step that did not begin because the run was already ending; the reason for that is told elsewhere. */
+export class NotStarted extends Error {
+  override readonly name = "NotStarted";
+}
+
 /** Runs one provider operation at a time for each free place. */
 export type Limit = <T>(run: () => Promise<T>) => Promise<T>;
 
@@ -62,6 +67,7 @@ export class Deployment implements StackContext {
   readonly #limit: Limit;
   readonly #goals = new Map<Urn, Goal>();
   readonly #defaults = new Map<string, Promise<Registered>>();
+  readonly #stopped = new AbortController();
 
   constructor(options: DeploymentOptions) {
     this.#options = options;
@@ -100,8 +106,13 @@ export class Deployment implements StackContext {
     const { snapshot } = this.#options;
     const current = snapshot.current(urn);
     if (!current) throw new Error(`Outputs were registered for ${urn}, which is not a resource of this run.`);
-    snapshot.replace(current, { ...current, outputs });
+    snapshot.replace(current, { ...current, outputs: kept(current.outputs, outputs) });
     await this.#save();
+  }
+
+  /** From here on no step begins; those under way go on to their end. */
+  stop(): void {
+    this.#stopped.abort();
   }
 
   /** Deletes what this run did not register, dependents first. Only after a program that ended well. */
@@ -116,6 +127,7 @@ export class Deployment implements StackContext {
       limit: this.#limit,
       preview,
       changes: this.changes,
+      signal: this.#stopped.signal,
     });
   }
 
@@ -189,13 +201,16 @@ export class Deployment implements StackContext {
     const plan = await this.#plan(goal, old, provider);
     if (plan.operation === "same") return this.#keep(goal, plan);
     if (plan.operation === "replace" && plan.old?.protect) throw protectedResource(goal.urn);
-    this.#emit("started", plan.operation, goal.urn, plan);
     try {
-      const result = await this.#limit(() => this.#apply(goal, plan, provider));
+      const result = await this.#limit(async () => {
+        if (this.#stopped.signal.aborted) throw new NotStarted();
+        this.#emit("started", plan.operation, goal.urn, plan);
+        return this.#apply(goal, plan, provider);
+      });
       this.#done(plan.operation, goal.urn, plan);
       return result;
     } catch (error) {
-      this.#emit("failed", plan.operation, goal.urn, plan);
+      if (!(error instanceof NotStarted)) this.#emit("failed", plan.operation, goal.urn, plan);
       throw error;
     }
   }
@@ -205,18 +220,24 @@ export class Deployment implements StackContext {
     const { snapshot, preview } = this.#options;
     const operation = snapshot.interrupted(goal.urn);
     if (!operation) return old;
-    if (!preview) snapshot.end(operation);
+    if (operation.type === "updating" && old) {
+      snapshot.end(operation);
+      return this.#put(old, { ...old, initErrors: ["an update was interrupted"] });
+    }
+    // A preview has to do without the cluster: it shows what is to be done if nothing came of the operation.
+    if (preview) return old;
     if (operation.type === "creating") {
       const created = await provider.find?.(goal.urn, operation.resource.inputs ?? {});
-      if (!created || created.id === old?.id) return old;
+      // Not before the outcome is known: until then a state that another step saves has to tell of the operation.
+      snapshot.end(operation);
+      if (!created || (created.id === old?.id && !old.pendingReplacement)) return old;
       // Found: as if the creation had ended well. What it was to replace, if anything, waits for its deletion.
       const resource = { ...operation.resource, ...created };
-      if (old) snapshot.replace(old, { ...old, delete: true });
+      if (old?.pendingReplacement) snapshot.remove(old);
+      else if (old) snapshot.replace(old, { ...old, delete: true });
       snapshot.adopt(resource);
       return resource;
     }
-    if (operation.type === "updating" && old)
-      return this.#put(old, { ...old, initErrors: ["an update was interrupted"] });
     if (operation.type === "deleting" && old?.id) {
       const live = await provider.read({
         urn: old.urn,
@@ -224,11 +245,14 @@ export class Deployment implements StackContext {
         inputs: old.inputs ?? {},
         outputs: old.outputs ?? {},
       });
+      snapshot.end(operation);
       if (!live) {
         snapshot.remove(old);
         return undefined;
       }
+      return old;
     }
+    snapshot.end(operation);
     return old;
   }
 
@@ -251,7 +275,9 @@ export class Deployment implements StackContext {
       newInputs: checked,
       ignoreChanges: goal.ignoreChanges,
     });
-    const replaces = [...diff.replaces, ...(this.#providerReplaced(goal, old) ? ["provider"] : [])];
+    const forced = diff.diffs.filter((path) => goal.replaceOnChanges.some((asked) => within(path, asked)));
+    const moved = this.#providerReplaced(goal, old) ? ["provider"] : [];
+    const replaces = [...new Set([...diff.replaces, ...forced, ...moved])];
     const diffs = [...new Set([...diff.diffs, ...replaces])];
     if (replaces.length > 0) {
       const inputs = await this.#check(provider, urn, undefined, news);
@@ -353,11 +379,12 @@ export class Deployment implements StackContext {
   /** The new state takes the old one's place; a replaced one stays in the state until it is deleted in the end. */
   #supersede(state: ResourceState, { operation, old }: Plan): void {
     const { snapshot } = this.#options;
-    if (operation === "replace" && old && !old.pendingReplacement && snapshot.remaining.includes(old)) {
+    if (operation === "replace" && old && snapshot.remaining.includes(old)) {
       snapshot.replace(old, { ...old, delete: true });
       snapshot.add(state);
     } else {
-      snapshot.add(state, old);
+      // One that was deleted first has left an entry of its own kind behind.
+      snapshot.add(state, operation === "replace" ? snapshot.old(state.urn) : old);
     }
   }
 
@@ -441,8 +468,9 @@ export class Deployment implements StackContext {
       custom: goal.custom,
       id: made.id || undefined,
       type: goal.type,
-      inputs: goal.custom || Object.keys(made.inputs).length > 0 ? made.inputs : undefined,
-      outputs: made.outputs && withSecretOutputs(made.outputs, made.inputs, goal.additionalSecretOutputs),
+      inputs: goal.custom || Object.keys(made.inputs).length > 0 ? kept(old?.inputs, made.inputs) : undefined,
+      outputs:
+        made.outputs && kept(old?.outputs, withSecretOutputs(made.outputs, made.inputs, goal.additionalSecretOutputs)),
       parent: goal.parent,
       protect: goal.protect || undefined,
       retainOnDelete: goal.retainOnDelete || undefined,
@@ -450,6 +478,7 @@ export class Deployment implements StackContext {
       provider: goal.provider,
       propertyDependencies: goal.custom && !isProviderType(goal.type) ? goal.propertyDependencies : undefined,
       additionalSecretOutputs: goal.additionalSecretOutputs.length > 0 ? goal.additionalSecretOutputs : undefined,
+      replaceOnChanges: goal.replaceOnChanges.length > 0 ? goal.replaceOnChanges : undefined,
       initErrors: made.initErrors,
       pendingReplacement: undefined,
       delete: undefined,
@@ -496,12 +525,23 @@ const emptyGoal: Omit<Goal, "urn" | "type"> = {
   retainOnDelete: undefined,
   deleteBeforeReplace: undefined,
   ignoreChanges: [],
+  replaceOnChanges: [],
   additionalSecretOutputs: [],
   aliases: [],
 };
 
+/** Whether two property paths lead to the same value, or one into the other. */
+function within(path: string, asked: string): boolean {
+  return asked === "*" || path === asked || path.startsWith(`${asked}.`) || asked.startsWith(`${path}.`);
+}
+
+/** Values that have not changed stay the same objects, so that their secrets keep their ciphertexts. */
+function kept(before: Properties | undefined, now: Properties): Properties {
+  return before && equal(before, now) ? before : now;
+}
+
 /** Marks the outputs that the program names, and those whose input of the same name is secret. */
-function withSecretOutputs(outputs: Properties, inputs: Properties, named: readonly string[]): Properties {
+export function withSecretOutputs(outputs: Properties, inputs: Properties, named: readonly string[]): Properties {
   const result = { ...outputs };
   for (const key of [...named, ...Object.keys(inputs).filter((input) => isSecret(inputs[input]))]) {
     const value = result[key];

@@ -11,9 +11,11 @@ export interface DestroyOptions extends StackOptions {
 
 /** Deletes everything that the stack made, dependents first. The stack and its settings stay, empty. */
 export async function destroy(options: DestroyOptions): Promise<{ changes: Changes }> {
+  options.signal?.throwIfAborted();
   const session = await openSession({ ...options, handler: idleHandler });
   const cancel = () => void session.providers.cancel();
   options.signal?.addEventListener("abort", cancel, { once: true });
+  if (options.signal?.aborted) cancel();
   try {
     const { providers, parallel } = session;
     const snapshot = await session.snapshot;
@@ -27,6 +29,7 @@ export async function destroy(options: DestroyOptions): Promise<{ changes: Chang
       limit: limiter(parallel),
       preview: options.preview,
       changes,
+      ...(options.signal && { signal: options.signal }),
     });
     if (!options.preview) await snapshot.save();
     return { changes };

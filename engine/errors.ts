@@ -4,6 +4,7 @@
  */
 export type EngineErrorCode =
   | "BACKEND_UNSUPPORTED"
+  | "CANCELLED"
   | "CONFIG_INVALID"
   | "CONFIG_MISSING"
   | "CHECK_FAILED"
@@ -45,6 +46,11 @@ export function messageOf(error: unknown): string {
 export function systemCode(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === "string" ? code : undefined;
+}
+
+/** The error of a run that was ended from outside. */
+export function cancelled(): EngineError {
+  return new EngineError("CANCELLED", "Cancelled. What was done is in the state; run it again to go on.");
 }
 
 /** The error for a feature of Pulumi's that this engine refuses rather than ignores. */

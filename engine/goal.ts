@@ -22,6 +22,8 @@ export interface Goal {
   /** Undefined leaves the choice to the provider. */
   readonly deleteBeforeReplace: boolean | undefined;
   readonly ignoreChanges: string[];
+  /** Property paths whose change replaces the resource; "*" stands for all. */
+  readonly replaceOnChanges: string[];
   readonly additionalSecretOutputs: string[];
   /** URNs by which earlier versions of the program may have called it. */
   readonly aliases: Urn[];
@@ -60,6 +62,7 @@ export function readGoal(request: pb.RegisterResourceRequest, context: StackCont
     retainOnDelete: request.hasRetainondelete() ? request.getRetainondelete() : undefined,
     deleteBeforeReplace: request.getDeletebeforereplacedefined() ? request.getDeletebeforereplace() : undefined,
     ignoreChanges: request.getIgnorechangesList(),
+    replaceOnChanges: request.getReplaceonchangesList(),
     additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
     aliases: aliasUrns(request, urn, parent, context),
   };
@@ -75,19 +78,24 @@ function refuseUnsupported(request: pb.RegisterResourceRequest, urn: Urn): void 
     ["the option import", request.getImportid() !== ""],
     ["the option deletedWith", request.getDeletedwith() !== ""],
     ["the option replaceWith", request.getReplaceWithList().length > 0],
-    ["the option replaceOnChanges", request.getReplaceonchangesList().length > 0],
+    ["the option hideDiffs", request.getHidediffsList().length > 0],
     ["the option replacementTrigger", request.hasReplacementTrigger()],
     ["the option transforms", request.getTransformsList().length > 0],
     ["the option stateMigrations", request.getStateMigrationsList().length > 0],
     ["the option hooks", carriesHooks],
     ["the option envVarMappings", request.getEnvvarmappingsMap().getLength() > 0],
-    ["the option customTimeouts", !!(timeouts?.getCreate() || timeouts?.getUpdate() || timeouts?.getDelete())],
+    ["the option customTimeouts", timeouts !== undefined && Object.values(timeouts.toObject()).some(Boolean)],
     ["the option pluginDownloadURL", request.getPlugindownloadurl() !== ""],
+    ["the option pluginChecksums", request.getPluginchecksumsMap().getLength() > 0],
     ["parameterized packages", request.getPackageref() !== ""],
   ];
   for (const [what, asked] of refusals) if (asked) throw unsupported(what, urn);
-  if (request.getIgnorechangesList().some((path) => !/^[\w-]+(\.[\w-]+)*$/.test(path))) {
+  const plainPath = /^[\w-]+(\.[\w-]+)*$/;
+  if (request.getIgnorechangesList().some((path) => !plainPath.test(path))) {
     throw unsupported("ignoreChanges with indexes or wildcards", urn);
+  }
+  if (request.getReplaceonchangesList().some((path) => path !== "*" && !plainPath.test(path))) {
+    throw unsupported("replaceOnChanges with indexes or wildcards inside a path", urn);
   }
 }
 

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { hostname, userInfo } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { writeNew } from "./backend.ts";
 import { EngineError, systemCode } from "./errors.ts";
 
@@ -34,7 +34,11 @@ export async function lockStack(folder: string, notice: (message: string) => voi
     timestamp: new Date().toISOString(),
     started: startOf(process.pid),
   };
-  await writeNew(join(folder, own), JSON.stringify(content));
+  // Written elsewhere and moved, so that a crash never leaves a lock file that can't be read.
+  const unfinished = join(dirname(folder), `.${own}.tmp`);
+  await writeNew(unfinished, JSON.stringify(content));
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await rename(unfinished, join(folder, own));
   const release = () => rm(join(folder, own), { force: true });
   try {
     for (const file of await readdir(folder)) {

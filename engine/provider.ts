@@ -85,6 +85,8 @@ export interface ReadRequest {
 export interface ReadResult {
   readonly inputs: Properties;
   readonly outputs: Properties;
+  /** Paths at which the resource differs from its inputs. Absent: every change of inputs and outputs is a difference. */
+  readonly drift?: readonly string[];
 }
 
 export interface DeleteRequest {

@@ -1,5 +1,5 @@
-import { limiter } from "./deployment.ts";
-import { EngineError, messageOf } from "./errors.ts";
+import { limiter, withSecretOutputs } from "./deployment.ts";
+import { cancelled, EngineError, messageOf } from "./errors.ts";
 import type { Changes, Operation } from "./events.ts";
 import { idleHandler } from "./monitor.ts";
 import type { Providers } from "./providers.ts";
@@ -7,7 +7,7 @@ import { openSession, type StackOptions } from "./session.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { dependenciesOf, type ResourceState, withoutDangling } from "./state.ts";
 import { isProviderType } from "./urn.ts";
-import { changedKeys, type Properties, secret } from "./values.ts";
+import { changedKeys } from "./values.ts";
 
 export interface RefreshOptions extends StackOptions {
   /** Shows what differs and leaves the state as it is. */
@@ -19,33 +19,39 @@ export interface RefreshOptions extends StackOptions {
  * changes: the next `up` brings it back to what the program says.
  */
 export async function refresh(options: RefreshOptions): Promise<{ changes: Changes }> {
+  options.signal?.throwIfAborted();
   const session = await openSession({ ...options, handler: idleHandler });
   const cancel = () => void session.providers.cancel();
   options.signal?.addEventListener("abort", cancel, { once: true });
+  if (options.signal?.aborted) cancel();
   try {
     const snapshot = await session.snapshot;
     const changes: Changes = {};
-    const errors: string[] = [];
+    const errors = new Map<string, string>();
     const limit = limiter(session.parallel);
     await Promise.all(
       snapshot.remaining.filter(isReadable).map((resource) =>
         limit(async () => {
-          options.signal?.throwIfAborted();
+          if (options.signal?.aborted) return;
           try {
             await refreshOne(resource, snapshot, session.providers, options, changes);
           } catch (error) {
-            errors.push(`${resource.urn}: ${messageOf(error)}`);
+            errors.set(resource.urn, messageOf(error));
           }
         }),
       ),
     );
+    if (options.signal?.aborted) throw cancelled();
     for (const operation of snapshot.content.pending) {
       // What was found or not found above settles all but creations, which the next `up` looks for.
-      if (operation.type !== "creating") snapshot.end(operation);
+      if (operation.type !== "creating" && !errors.has(operation.resource.urn)) snapshot.end(operation);
     }
     trimDangling(snapshot);
     if (!options.preview) await snapshot.save();
-    if (errors.length > 0) throw new EngineError("DEPLOYMENT_FAILED", errors.join("\n"));
+    if (errors.size > 0) {
+      const lines = [...errors].map(([urn, message]) => `${urn}: ${message}`);
+      throw new EngineError("DEPLOYMENT_FAILED", lines.join("\n"));
+    }
     return { changes };
   } finally {
     options.signal?.removeEventListener("abort", cancel);
@@ -82,9 +88,9 @@ async function refreshOne(
     count("delete", []);
     return;
   }
-  const marked = withSecrets(live.outputs, resource.additionalSecretOutputs ?? []);
-  const diffs = changedKeys(outputs, marked);
-  const changed = diffs.length > 0 || changedKeys(inputs, live.inputs).length > 0;
+  const marked = withSecretOutputs(live.outputs, live.inputs, resource.additionalSecretOutputs ?? []);
+  const diffs = live.drift ?? [...new Set([...changedKeys(outputs, marked), ...changedKeys(inputs, live.inputs)])];
+  const changed = diffs.length > 0;
   snapshot.replace(resource, {
     ...resource,
     inputs: live.inputs,
@@ -92,13 +98,6 @@ async function refreshOne(
     ...(changed && { modified: new Date().toISOString() }),
   });
   count(changed ? "update" : "same", diffs);
-}
-
-function withSecrets(outputs: Properties, keys: readonly string[]): Properties {
-  const marked = Object.entries(outputs).map(([key, value]) =>
-    value !== undefined && keys.includes(key) ? [key, secret(value)] : [key, value],
-  );
-  return Object.fromEntries(marked);
 }
 
 function trimDangling(snapshot: Snapshot): void {

@@ -1,5 +1,5 @@
 import type { Limit } from "./deployment.ts";
-import { EngineError, messageOf } from "./errors.ts";
+import { cancelled, EngineError, messageOf } from "./errors.ts";
 import type { Changes, EventSink } from "./events.ts";
 import { OutcomeUnknown } from "./provider.ts";
 import type { Providers } from "./providers.ts";
@@ -17,11 +17,14 @@ export interface Removal {
   readonly changes?: Changes;
   /** Keeps the resources in the state as ones that are to be made again. */
   readonly keep?: boolean;
+  /** Once aborted, no further deletion begins. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Deletes resources: each after those of the same set that depend on it, independent ones at the same time. One that
- * fails keeps what it depends on; the rest goes on, and all errors are thrown together.
+ * fails keeps what it depends on; the rest goes on, and all errors are thrown together. After a cancellation what has
+ * not begun stays.
  */
 export async function removeAll(removal: Removal): Promise<void> {
   const { resources } = removal;
@@ -44,8 +47,11 @@ export async function removeAll(removal: Removal): Promise<void> {
         const gone = await Promise.all(dependents.map(remove));
         if (gone.includes(false)) return false;
         try {
-          await removal.limit(() => removeOne(resource, removal));
-          return true;
+          return await removal.limit(async () => {
+            if (removal.signal?.aborted) return false;
+            await removeOne(resource, removal);
+            return true;
+          });
         } catch (error) {
           errors.push(`${resource.urn}: ${messageOf(error)}`);
           return false;
@@ -56,6 +62,7 @@ export async function removeAll(removal: Removal): Promise<void> {
     return removing;
   };
   await Promise.all(resources.map(remove));
+  if (removal.signal?.aborted) throw cancelled();
   if (errors.length > 0) throw new EngineError("DEPLOYMENT_FAILED", errors.join("\n"));
 }
 

@@ -44,10 +44,21 @@ export interface OpenStack {
 
 /** Opens a stack. Throws for a project, settings or state that can't be read; a stack never saved has no checkpoint. */
 export async function openStack(options: StackOptions): Promise<OpenStack> {
-  const { env, stack } = options;
-  const project = await loadProject(options.folder);
-  const name = { project: project.name, stack };
-  const backend = openBackend(env, () => stateFolder(env));
+  const { name, project, backend } = await locateStack(options);
+  return readStack(options, name, project, backend);
+}
+
+async function locateStack({ folder, stack, env }: StackOptions) {
+  const project = await loadProject(folder);
+  return { name: { project: project.name, stack }, project, backend: openBackend(env, () => stateFolder(env)) };
+}
+
+async function readStack(
+  { env, stack, ...options }: StackOptions,
+  name: StackName,
+  project: Project,
+  backend: FileBackend,
+): Promise<OpenStack> {
   const file = options.configFile ?? join(project.root, `Pulumi.${stack}.yaml`);
   const [settings, checkpoint] = await Promise.all([StackSettings.load(file), backend.load(name)]);
   let opening: ReturnType<typeof openCrypters> | undefined;
@@ -97,20 +108,20 @@ export interface SessionOptions extends StackOptions {
 
 export async function openSession(options: SessionOptions): Promise<Session> {
   const { emit, preview } = options;
-  const servers = await startServers(options.handler, emit);
+  const { name, project, backend } = await locateStack(options);
+  const starting = startServers(options.handler, emit);
   let lock: Lock | undefined;
   let providers: Providers | undefined;
   const close = async () => {
     await providers?.close();
-    servers.close();
+    (await starting.catch(() => undefined))?.close();
     await lock?.release();
   };
   try {
-    const named = await openStack(options);
     const notice = (message: string) => emit({ kind: "diagnostic", severity: "warning", message, ephemeral: false });
-    if (!preview) lock = await lockStack(named.backend.lockFolder(named.name), notice);
-    // Another run may have ended between the first look at the state and the lock.
-    const stack = preview ? named : await openStack(options);
+    if (!preview) lock = await lockStack(backend.lockFolder(name), notice);
+    const stack = await readStack(options, name, project, backend);
+    const servers = await starting;
     const snapshot = openSnapshot(stack, preview);
     snapshot.catch(() => {}); // Awaited where it is needed; until then a failure is nobody's.
     let resolved: Snapshot | undefined;

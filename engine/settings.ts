@@ -120,6 +120,11 @@ export function asText(value: Value): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
+function kindOf(value: Value): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "a list" : "a map";
+}
+
 function checkType(key: string, value: Value, declaration: ConfigDeclaration, file: string): void {
   if (declaration.secret) {
     throw new EngineError(
@@ -138,7 +143,8 @@ function checkType(key: string, value: Value, declaration: ConfigDeclaration, fi
   if (!fits[declaration.type]()) {
     throw new EngineError(
       "CONFIG_INVALID",
-      `${file}: ${key} must be of type ${declaration.type}, not ${JSON.stringify(value)}.`,
+      // A structured value in the wrong place may well be a kubeconfig, with everything that is secret in it.
+      `${file}: ${key} must be of type ${declaration.type}, not ${typeof value === "object" ? kindOf(value) : text}.`,
     );
   }
 }

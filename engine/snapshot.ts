@@ -52,9 +52,10 @@ export class Snapshot {
     return this.#queued;
   }
 
-  /** From here on nothing is written: the stack may belong to another run. */
-  seal(): void {
+  /** From here on nothing more is written: the stack may belong to another run. Resolves once the last write is through. */
+  async seal(): Promise<void> {
     this.#sealed = true;
+    await (this.#queued ?? this.#writing).catch(() => {});
   }
 
   /** The live resource of that name before this run: not one that only waits for its deletion. */

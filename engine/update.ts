@@ -1,5 +1,5 @@
-import { Deployment } from "./deployment.ts";
-import { EngineError, messageOf } from "./errors.ts";
+import { Deployment, NotStarted } from "./deployment.ts";
+import { cancelled, EngineError, messageOf } from "./errors.ts";
 import type { Changes } from "./events.ts";
 import { readGoal } from "./goal.ts";
 import { type Program, runProgram } from "./program.ts";
@@ -46,16 +46,16 @@ class UpdateRun {
     signal?.throwIfAborted();
     const session = await openSession({ ...this.#options, preview, handler: this.#handler() });
     const cancel = () => {
-      this.#fail(
-        new EngineError("DEPLOYMENT_FAILED", "Cancelled. What was done is in the state; run it again to go on."),
-      );
+      this.#fail(cancelled());
       void session.providers.cancel();
     };
     signal?.addEventListener("abort", cancel, { once: true });
+    if (signal?.aborted) cancel();
     try {
       return await this.#run(session);
     } catch (error) {
-      throw this.#errors.length > 1 ? summary(this.#errors) : error;
+      // What ended because of a cancellation is no news.
+      throw this.#errors.length > 1 && !signal?.aborted ? summary(this.#errors) : error;
     } finally {
       signal?.removeEventListener("abort", cancel);
       await session.close();
@@ -63,7 +63,11 @@ class UpdateRun {
   }
 
   async #run(session: Session): Promise<UpdateResult> {
-    session.providers.warmUp();
+    // Two cores are busy with the secrets' key and the program's start at first; the plugins are needed later.
+    session.snapshot.then(
+      () => session.providers.warmUp(),
+      () => {},
+    );
     const { stack } = session;
     const crypter = hasSecrets(stack.settings) ? (await stack.crypters()).settings : undefined;
     const config = programConfig(stack.project, stack.settings, crypter);
@@ -84,14 +88,14 @@ class UpdateRun {
       this.#deployment.resolve(deployment);
       const problem = await Promise.race([program.ended, this.#failure.promise]);
       if (problem !== undefined) throw new EngineError("PROGRAM_FAILED", problem);
-      await Promise.race([deployment.finish(), this.#failure.promise]);
+      await Promise.race([this.#underWayFor(deployment.finish()), this.#failure.promise]);
       if (!this.#options.preview) await snapshot.save();
       const root = snapshot.content.resources.find((resource) => resource.type === stackType);
       return { changes: deployment.changes, outputs: root?.outputs ?? {} };
     } finally {
       // After a failure the steps under way are seen to their end, and nothing is written after that.
       await this.#settle();
-      session.snapshot.then(
+      await session.snapshot.then(
         (snapshot) => snapshot.seal(),
         () => {},
       );
@@ -130,19 +134,23 @@ class UpdateRun {
   /** Answers a request of the program's; the first one that fails ends the run, and no later one is answered. */
   async #answer<T>(act: () => Promise<T>, what: string): Promise<T> {
     if (this.#errors.length > 0) return this.#never();
-    const acting = act();
-    this.#underWay.add(acting);
     try {
-      return await acting;
+      return await this.#underWayFor(act());
     } catch (error) {
-      if (!this.#errors.includes(error as Error)) {
+      if (!this.#errors.includes(error as Error) && !(error instanceof NotStarted)) {
         const code = error instanceof EngineError ? error.code : "DEPLOYMENT_FAILED";
         this.#fail(new EngineError(code, `${what}: ${messageOf(error)}`, { cause: error }));
       }
       return this.#never();
-    } finally {
-      this.#underWay.delete(acting);
     }
+  }
+
+  /** Keeps account of work for as long as it goes on. */
+  #underWayFor<T>(work: Promise<T>): Promise<T> {
+    this.#underWay.add(work);
+    const done = () => this.#underWay.delete(work);
+    work.then(done, done);
+    return work;
   }
 
   #never(): Promise<never> {
@@ -152,6 +160,10 @@ class UpdateRun {
   #fail(error: Error): void {
     this.#errors.push(error);
     this.#failure.reject(error);
+    this.#deployment.promise.then(
+      (deployment) => deployment.stop(),
+      () => {},
+    );
     this.#deployment.reject(error);
   }
 

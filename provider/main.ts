@@ -12,14 +12,15 @@ const engineAddress = process.argv.slice(2).find((argument) => !argument.startsW
 const link = engineAddress === undefined ? undefined : engineLink(engineAddress);
 const server = await serve({ resources, env: process.env, now: Date.now, link });
 
-const end = (status: number) => {
-  server.cancel();
-  // Waits end with the cancel above; a call that does not is not waited for.
+const end = async (status: number) => {
+  // Waits end when they are cancelled; a call that does not end is not waited for.
   setTimeout(() => process.exit(status), 200);
+  await server.drain();
+  process.exit(status);
 };
 process.once("SIGTERM", () => end(143));
-// The engine gets the same Ctrl-C and sends Cancel in its own time.
-process.on("SIGINT", () => {});
+// The Pulumi CLI ends its plugins by this signal; a Ctrl-C of the terminal does not reach them, for it sends Cancel.
+process.once("SIGINT", () => end(130));
 watchEngine(link ?? silentLink, () => end(0));
 
 process.stdout.write(`${server.port}\n`);

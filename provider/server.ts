@@ -31,8 +31,8 @@ export interface ServerOptions {
 
 export interface RunningServer {
   readonly port: number;
-  /** Ends every wait. */
-  cancel(): void;
+  /** Cancels what is under way, takes nothing new, and resolves when the last call has been answered. */
+  drain(): Promise<void>;
   close(): void;
 }
 
@@ -51,7 +51,10 @@ export async function serve(options: ServerOptions): Promise<RunningServer> {
   });
   return {
     port,
-    cancel: () => handlers.cancel(),
+    drain: () => {
+      handlers.cancel();
+      return new Promise((resolve) => server.tryShutdown(() => resolve()));
+    },
     close: () => {
       handlers.cancel();
       server.forceShutdown();

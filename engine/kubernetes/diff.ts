@@ -37,7 +37,7 @@ function keepsName(id: string, inputs: Properties): boolean {
 }
 
 /** The paths, joined by dots, at which two values differ; a list differs as a whole. */
-function changedPaths(before: Value | undefined, after: Value | undefined, path = ""): string[] {
+export function changedPaths(before: Value | undefined, after: Value | undefined, path = ""): string[] {
   const [a, b] = [isSecret(before) ? before.value : before, isSecret(after) ? after.value : after];
   if (equal(a, b)) return [];
   if (!isObject(a) || !isObject(b)) return [path];

@@ -12,16 +12,21 @@ export interface ManagedFields {
 
 /** Under this manager objects are created; the provider of the Pulumi CLI takes its fields over before it applies. */
 export const creationManager = "pulumi-kubernetes";
-const movable = [creationManager, "pulumi-resource-kubernetes", "kubectl", "before-first-apply"];
+const movable = new Set([creationManager, "pulumi-kubernetes.exe", "pulumi-resource-kubernetes", "before-first-apply"]);
+
+/** kubectl calls itself by its subcommand (`kubectl-edit`, `kubectl-label`, …); whatever it set by hand is taken back. */
+function isMovable(manager = ""): boolean {
+  return movable.has(manager) || manager === "kubectl" || manager.startsWith("kubectl-");
+}
 
 /**
- * Hands the fields that were set by creation over to the manager that applies from now on: only what a manager owns
+ * Hands the fields that were set by creation, or by hand with kubectl, over to the manager that applies from now on: only what a manager owns
  * goes away when it stops sending it (KEP-555). Answers undefined where there is nothing to hand over.
  */
 export function takenOver(entries: readonly ManagedFields[], manager: string): ManagedFields[] | undefined {
   const moves = (entry: ManagedFields) =>
     !entry.subresource &&
-    movable.includes(entry.manager ?? "") &&
+    isMovable(entry.manager) &&
     (entry.operation === "Update" || (entry.manager !== creationManager && entry.operation === "Apply"));
   const moving = entries.filter(moves);
   if (moving.length === 0) return undefined;

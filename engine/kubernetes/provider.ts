@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { isKubeError, isUnreachable, KubeClient, type KubeObject, loadConnection, pathFor } from "../../kube/index.ts";
-import { unsupported } from "../errors.ts";
+import { messageOf, unsupported } from "../errors.ts";
 import {
   type CheckRequest,
   type CheckResult,
@@ -19,7 +19,7 @@ import {
 import { typeOf, type Urn } from "../urn.ts";
 import { containsUnknown, isObject, type Properties, type Value } from "../values.ts";
 import { checkProviderConfig, configOf, diffProviderConfig, type KubernetesConfig } from "./config.ts";
-import { diffObjects } from "./diff.ts";
+import { changedPaths, diffObjects } from "./diff.ts";
 import { creationManager, type ManagedFields, takenOver } from "./managedFields.ts";
 import { idOf, parseId, withNames } from "./naming.ts";
 import { covers, type KubernetesObject, markSecrets, objectOf, prune, valueAt } from "./objects.ts";
@@ -41,6 +41,9 @@ const carried = new Set([
   "ServiceAccount",
 ]);
 
+/** For how long a request may go on after a cancellation, in milliseconds. */
+const cancelGrace = 1_000;
+
 /** For how long a preview asks the API server before it does without it, in milliseconds. */
 const previewDeadline = 1_500;
 
@@ -51,7 +54,10 @@ const previewDeadline = 1_500;
 export class KubernetesProvider implements Provider {
   readonly supportsPreview = true;
   readonly #env: NodeJS.ProcessEnv;
+  /** Ends waits. */
   readonly #cancelled = new AbortController();
+  /** Ends requests: only when one outlasts the time that a cancelled run has, or the run. */
+  readonly #ended = new AbortController();
   #config: KubernetesConfig = {};
   #client: Promise<KubeClient> | undefined;
   #unreachable = false;
@@ -144,7 +150,9 @@ export class KubernetesProvider implements Provider {
     const object = objectOf(newInputs);
     const client = await this.#reach();
     await this.#takeOver(client, pathOf(object), manager);
-    let live = await client.apply(pathOf(object), object, { fieldManager: manager });
+    let live = await client.apply(pathOf(object), object, { fieldManager: manager }).catch((error: unknown) => {
+      throw isUncertain(error) ? new OutcomeUnknown(messageOf(error)) : error;
+    });
     try {
       live = await awaitReady(client, live, this.#cancelled.signal);
     } catch (error) {
@@ -160,7 +168,8 @@ export class KubernetesProvider implements Provider {
     if (!live) return undefined;
     const now = markSecrets(prune(live as Value, inputs as Value) as Properties, inputs);
     const kept = { manager: outputs.__fieldManager, apiVersion: outputs.__initialApiVersion ?? apiVersion };
-    return { inputs: now, outputs: liveOutputs(live, now, kept) };
+    // The server and its controllers write to every object; that is no difference to what was asked for.
+    return { inputs: now, outputs: liveOutputs(live, now, kept), drift: changedPaths(inputs as Value, now as Value) };
   }
 
   async delete({ id, inputs, outputs }: DeleteRequest): Promise<void> {
@@ -182,14 +191,16 @@ export class KubernetesProvider implements Provider {
 
   async cancel(): Promise<void> {
     this.#cancelled.abort(new Error("Cancelled."));
+    setTimeout(() => this.#ended.abort(), cancelGrace).unref();
   }
 
   async close(): Promise<void> {
+    this.#ended.abort();
     (await this.#client?.catch(() => undefined))?.close();
   }
 
   async #connect(): Promise<KubeClient> {
-    return new KubeClient(await loadConnection(this.#config, this.#env));
+    return new KubeClient(await loadConnection(this.#config, this.#env), { signal: this.#ended.signal });
   }
 
   #reach(): Promise<KubeClient> {
@@ -208,12 +219,14 @@ export class KubernetesProvider implements Provider {
     try {
       return await client.create(collectionOf(object), object, { fieldManager: creationManager });
     } catch (error) {
-      if (!isKubeError(error, "KUBE_RESET", "KUBE_TIMEOUT")) throw error;
+      if (!isUncertain(error)) throw error;
+      if (isKubeError(error, "KUBE_CANCELLED")) throw new OutcomeUnknown(messageOf(error));
       const live = await client.find(pathOf(object)).catch((lost: Error) => {
-        throw new OutcomeUnknown(`${error.message} Whether it was made is not known: ${lost.message}`);
+        throw new OutcomeUnknown(`${messageOf(error)} Whether it was made is not known: ${lost.message}`);
       });
       if (live && isOurs(live, object)) return live;
-      throw error;
+      // A request that got stuck on its way may still be carried out.
+      throw new OutcomeUnknown(messageOf(error));
     }
   }
 
@@ -260,6 +273,11 @@ export class KubernetesProvider implements Provider {
 function isConnectionProblem(error: unknown): boolean {
   const code = String((error as { code?: unknown }).code);
   return code.startsWith("KUBECONFIG_") || code.startsWith("KUBE_TLS_") || code === "KUBE_UNAUTHORIZED";
+}
+
+/** Whether the server may have done what it was asked to, although no answer says so. */
+function isUncertain(error: unknown): boolean {
+  return isKubeError(error, "KUBE_CANCELLED", "KUBE_RESET", "KUBE_TIMEOUT", "KUBE_SERVER_ERROR");
 }
 
 function pathOf({ apiVersion, kind, metadata }: KubernetesObject): string {

@@ -5,6 +5,7 @@ import { certificateRequest } from "./csr.ts";
 import { idOf } from "./identity.ts";
 import { algorithmOf, readKey } from "./keys.ts";
 import { pem } from "./pem.ts";
+import type { ResourceType } from "./resourceType.ts";
 import { type Subject, subjectTexts } from "./subject.ts";
 
 const lists = {
@@ -14,18 +15,18 @@ const lists = {
 } as const;
 const listNames = Object.keys(lists) as (keyof typeof lists)[];
 
-/** Another value of any of them is another request. */
-export const certRequestInputs = ["privateKeyPem", "subject", ...listNames] as const;
+const inputNames: readonly string[] = ["privateKeyPem", "subject", ...listNames];
+
+/** `tls.CertRequest`. */
+export const certRequest: ResourceType = { inputs: inputNames, check, complete: withoutNulls, create };
 
 type Fail = (property: string, reason: string) => void;
 
-/** Refuses what no request can be made of. Values that are not known yet are left for the run that knows them. */
-export function checkCertRequest(news: Properties): CheckResult {
+function check(news: Properties): CheckResult {
   const failures: { property: string; reason: string }[] = [];
   const fail: Fail = (property, reason) => failures.push({ property, reason });
   for (const key of Object.keys(news)) {
-    if (!(certRequestInputs as readonly string[]).includes(key))
-      fail(key, `is no input of it (${certRequestInputs.join(", ")})`);
+    if (!inputNames.includes(key)) fail(key, `is no input of it (${inputNames.join(", ")})`);
   }
   const bare = withoutSecrets(news);
   checkKey(bare.privateKeyPem, fail);
@@ -36,7 +37,7 @@ export function checkCertRequest(news: Properties): CheckResult {
   return { inputs, failures };
 }
 
-export async function createCertRequest(inputs: Properties): Promise<Created> {
+async function create(inputs: Properties): Promise<Created> {
   const given = withoutNulls(inputs);
   const { privateKeyPem, subject, ...names } = withoutSecrets(given);
   const key = readKey(String(privateKeyPem));
@@ -99,7 +100,7 @@ function isTexts(value: Value): value is string[] {
 }
 
 /** The properties without those that are null, also in the subject: what is null was not given. */
-export function withoutNulls(properties: Properties): Properties {
+function withoutNulls(properties: Properties): Properties {
   const given = Object.entries(properties).filter(([, item]) => item !== null && item !== undefined);
   return Object.fromEntries(given.map(([key, item]) => [key, isObject(item) ? withoutNulls(item) : item]));
 }

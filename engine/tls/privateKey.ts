@@ -13,24 +13,26 @@ import {
 } from "./keys.ts";
 import { openssh } from "./openssh.ts";
 import { pem } from "./pem.ts";
+import type { ResourceType } from "./resourceType.ts";
 
 /** What the provider fills in, whatever the algorithm: in outputs, never in inputs. */
 const defaults = { rsaBits: 2_048, ecdsaCurve: "P224" } as const;
 
-/** Another value of any of them is another key. */
-export const privateKeyInputs = ["algorithm", "rsaBits", "ecdsaCurve"] as const;
+const inputNames: readonly string[] = ["algorithm", "rsaBits", "ecdsaCurve"];
 
-export function withDefaults(properties: Properties): Properties {
+/** `tls.PrivateKey`. */
+export const privateKey: ResourceType = { inputs: inputNames, check, complete: withDefaults, create };
+
+function withDefaults(properties: Properties): Properties {
   const { rsaBits, ecdsaCurve } = properties;
   return { ...properties, rsaBits: rsaBits ?? defaults.rsaBits, ecdsaCurve: ecdsaCurve ?? defaults.ecdsaCurve };
 }
 
-export function checkPrivateKey(news: Properties): CheckResult {
+function check(news: Properties): CheckResult {
   const failures: { property: string; reason: string }[] = [];
   const fail = (property: string, reason: string) => failures.push({ property, reason });
   for (const key of Object.keys(news)) {
-    if (!(privateKeyInputs as readonly string[]).includes(key))
-      fail(key, `is no input of it (${privateKeyInputs.join(", ")})`);
+    if (!inputNames.includes(key)) fail(key, `is no input of it (${inputNames.join(", ")})`);
   }
   const { algorithm, rsaBits, ecdsaCurve } = withoutSecrets(withDefaults(news));
   if (algorithm !== unknown && !(algorithms as readonly unknown[]).includes(algorithm)) {
@@ -45,7 +47,7 @@ export function checkPrivateKey(news: Properties): CheckResult {
   return { inputs: news, failures };
 }
 
-export async function createPrivateKey(inputs: Properties): Promise<Created> {
+async function create(inputs: Properties): Promise<Created> {
   const { algorithm, rsaBits, ecdsaCurve } = withoutSecrets(withDefaults(inputs));
   const key = await generateKey(algorithm as Algorithm, rsaBits as number, ecdsaCurve as CurveName);
   const derived = deriveOutputs(key);

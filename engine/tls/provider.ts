@@ -14,31 +14,12 @@ import {
 } from "../provider.ts";
 import { typeOf, type Urn } from "../urn.ts";
 import { changedKeys, type Properties } from "../values.ts";
-import { certRequestInputs, checkCertRequest, createCertRequest, withoutNulls } from "./certRequest.ts";
-import { checkPrivateKey, createPrivateKey, privateKeyInputs, withDefaults } from "./privateKey.ts";
+import type { ResourceType } from "./resourceType.ts";
 
-/** A type of resource. All of its inputs go into what it makes, so that any change of one replaces it. */
-interface Type {
-  readonly inputs: readonly string[];
-  check(news: Properties): CheckResult;
-  /** The inputs, and the outputs that are known without making anything. */
-  complete(inputs: Properties): Properties;
-  create(inputs: Properties): Promise<Created>;
-}
-
-const types: Readonly<Record<string, Type>> = {
-  "tls:index/privateKey:PrivateKey": {
-    inputs: privateKeyInputs,
-    check: checkPrivateKey,
-    complete: withDefaults,
-    create: createPrivateKey,
-  },
-  "tls:index/certRequest:CertRequest": {
-    inputs: certRequestInputs,
-    check: checkCertRequest,
-    complete: withoutNulls,
-    create: createCertRequest,
-  },
+/** Loaded when they are first asked for: most stacks have neither, and every run starts with this module. */
+const types: Readonly<Record<string, () => Promise<ResourceType>>> = {
+  "tls:index/privateKey:PrivateKey": async () => (await import("./privateKey.ts")).privateKey,
+  "tls:index/certRequest:CertRequest": async () => (await import("./certRequest.ts")).certRequest,
 };
 
 /**
@@ -63,7 +44,7 @@ export class TlsProvider implements Provider {
   async configure(): Promise<void> {}
 
   async check({ urn, news }: CheckRequest): Promise<CheckResult> {
-    const type = carried(urn);
+    const type = await carried(urn);
     if (news.privateKeyPemWo != null || news.privateKeyPemWoVersion != null) {
       throw unsupported("write-only inputs (privateKeyPemWo)", urn);
     }
@@ -72,7 +53,7 @@ export class TlsProvider implements Provider {
 
   /** Compares with the outputs, where defaults are filled in: to write a default out changes nothing. */
   async diff({ urn, oldOutputs, newInputs }: DiffRequest): Promise<DiffResult> {
-    const { inputs, complete } = carried(urn);
+    const { inputs, complete } = await carried(urn);
     const own = (properties: Properties) => {
       const all = complete(properties);
       return Object.fromEntries(inputs.map((key) => [key, all[key] ?? undefined]));
@@ -82,18 +63,18 @@ export class TlsProvider implements Provider {
   }
 
   async create({ urn, inputs, preview }: CreateRequest): Promise<Created> {
-    const { complete, create } = carried(urn);
+    const { complete, create } = await carried(urn);
     return preview ? { id: "", outputs: complete(inputs) } : create(inputs);
   }
 
   /** Nothing changes in place. */
   async update({ urn, oldOutputs }: UpdateRequest): Promise<Properties> {
-    carried(urn);
+    await carried(urn);
     return oldOutputs;
   }
 
   async read({ urn, inputs, outputs }: ReadRequest): Promise<ReadResult> {
-    carried(urn);
+    await carried(urn);
     return { inputs, outputs };
   }
 
@@ -105,9 +86,10 @@ export class TlsProvider implements Provider {
   async close(): Promise<void> {}
 }
 
-function carried(urn: Urn): Type {
+/** Throws `UNSUPPORTED` for the other types of the package. */
+async function carried(urn: Urn): Promise<ResourceType> {
   const name = typeOf(urn);
-  const type = types[name];
-  if (!type) throw unsupported(`the TLS type ${name}`, urn);
-  return type;
+  const load = types[name];
+  if (!load) throw unsupported(`the TLS type ${name}`, urn);
+  return load();
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, readFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { expect } from "vitest";
 import type { Properties } from "../../engine/index.ts";
@@ -39,6 +39,7 @@ export class Cli {
   /** `pulumi stack init`. It writes the salt beside Pulumi.yaml: a copy of that lies beside the test's settings file. */
   async init(): Promise<void> {
     const { folder, name } = this.#stack;
+    await mkdir(join(folder, "state"), { recursive: true });
     await copyFile(join(this.#folder, "Pulumi.yaml"), join(folder, "Pulumi.yaml"));
     await this.run(["stack", "init", name, "--no-select"], { folder });
   }

@@ -29,6 +29,8 @@ export class TestStack implements AsyncDisposable {
   events: EngineEvent[] = [];
   /** What it said in the operations before. */
   readonly history: EngineEvent[] = [];
+  /** Sees every event as it comes. */
+  onEvent: (event: EngineEvent) => void = () => {};
   readonly #config: Record<string, Value>;
 
   private constructor(name: string, folder: string, config: Record<string, Value>, env: NodeJS.ProcessEnv) {
@@ -89,7 +91,10 @@ export class TestStack implements AsyncDisposable {
       stack,
       env,
       configFile,
-      emit: (event) => this.events.push(event),
+      emit: (event) => {
+        this.events.push(event);
+        this.onEvent(event);
+      },
       ...(signal && { signal }),
     };
   }
@@ -131,6 +136,7 @@ export class TestStack implements AsyncDisposable {
 
   /** Destroys what the stack made, if anything is left, and removes its files. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.onEvent = () => {};
     await this.destroy().catch(() => {});
     await rm(this.folder, { recursive: true, force: true });
   }

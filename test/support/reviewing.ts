@@ -1,0 +1,50 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Review, review } from "../../cli/checks/review.ts";
+import { KubeClient } from "../../kube/index.ts";
+
+/** What a gateway holds to review tokens. */
+export interface Access {
+  readonly host: string;
+  readonly caPem: string;
+  readonly token: string;
+}
+
+/** A review of the reviewer's token by itself, as a gateway would make it; what went wrong is its `error`. */
+export async function reviewSelf({ host, caPem, token }: Access): Promise<Review> {
+  using client = KubeClient.direct({ server: host, caPem, token, label: "the reviewer" });
+  return review(client, token, "").catch((error: Error) => ({
+    authenticated: false,
+    username: "",
+    audiences: [],
+    error: error.message,
+  }));
+}
+
+/** A gateway that reviews over and over with one token, until it is told to stop. */
+export class Gateway {
+  readonly #stopped = new AbortController();
+  readonly #running: Promise<void>;
+  /** When a review failed, in milliseconds of `performance.now()`, and why. */
+  readonly failures: { readonly at: number; readonly why: string }[] = [];
+  reviews = 0;
+
+  constructor(access: Access) {
+    this.#running = this.#run(access);
+  }
+
+  /** Ends once the review under way is through. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#running;
+  }
+
+  async #run(access: Access): Promise<void> {
+    while (!this.#stopped.signal.aborted) {
+      const at = performance.now();
+      const { authenticated, error } = await reviewSelf(access);
+      this.reviews += 1;
+      if (!authenticated) this.failures.push({ at, why: error });
+      await sleep(5);
+    }
+  }
+}
