@@ -2,7 +2,7 @@ import { hasUnknown, unknown, type Value, type ValueObject } from "./wire.ts";
 
 /** How one property looks: what checks it, and what the schema says of it. */
 export interface Field {
-  readonly type: "string" | "boolean" | "integer" | "objects";
+  readonly type: "string" | "boolean" | "integer" | "strings" | "objects";
   /** Of the elements, for "objects" (a list of them). */
   readonly fields?: Fields;
   readonly required?: boolean;
@@ -60,6 +60,10 @@ function misfit(name: string, value: Value, field: Field): string | undefined {
   switch (field.type) {
     case "integer":
       return Number.isSafeInteger(value) ? undefined : expected("a whole number");
+    case "strings":
+      return Array.isArray(value) && value.every((element: Value) => element === unknown || typeof element === "string")
+        ? undefined
+        : expected("a list of strings");
     case "objects":
       if (!Array.isArray(value)) return expected("a list");
       return value

@@ -50,7 +50,7 @@ export interface Resource<I, O> {
   readonly inputs: Fields;
   readonly outputs: Fields;
   /** What is wrong with the inputs beyond their types; asks nobody. */
-  check?(inputs: Inputs<I>): readonly CheckFailure[];
+  check?(inputs: Inputs<I>): readonly CheckFailure[] | Promise<readonly CheckFailure[]>;
   /** Compares, and looks whether what the state says is still so. */
   diff(state: State<I, O>, inputs: Inputs<I>, context: Context): Promise<Changes>;
   previewCreate(inputs: Inputs<I>, context: Context): Promise<Forecast<O>>;

@@ -10,6 +10,7 @@ export function packageSchema(name: string, version: string, resources: readonly
       ...(field.secret ? { secret: true } : {}),
       ...(field.default === undefined ? {} : { default: field.default }),
     };
+    if (field.type === "strings") return { ...base, type: "array", items: { type: "string" } };
     if (field.type !== "objects") return { ...base, type: field.type };
     const type = `${owner}${capital(singular(key))}`;
     types[type] = { type: "object", ...shape(type, field.fields ?? {}) };
