@@ -133,7 +133,11 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       env,
       engineAddress: async () => servers.engineAddress,
       say: (message) => emit({ kind: "diagnostic", severity: "info", message, ephemeral: false }),
-      fromState: ({ urn, id }) => resolved?.provider(urn, id)?.inputs,
+      fromState: ({ urn, id }) => {
+        const provider = resolved?.provider(urn, id);
+        // A state has no inputs where there are none to keep.
+        return provider && (provider.inputs ?? {});
+      },
     });
     snapshot.then(
       (value) => {

@@ -39,8 +39,14 @@ function keepsName(id: string, inputs: Properties): boolean {
 /** The paths, joined by dots, at which two values differ; a list differs as a whole. */
 export function changedPaths(before: Value | undefined, after: Value | undefined, path = ""): string[] {
   const [a, b] = [isSecret(before) ? before.value : before, isSecret(after) ? after.value : after];
-  if (equal(a, b)) return [];
+  if (equal(a, b) || (isNothing(a) && isNothing(b))) return [];
   if (!isObject(a) || !isObject(b)) return [path];
   const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
   return keys.flatMap((key) => changedPaths(a[key], b[key], path ? `${path}.${key}` : key));
+}
+
+/** Pulumi's provider drops empty members from the inputs that it keeps, as the API server does from most objects. */
+function isNothing(value: Value | undefined): boolean {
+  if (value === undefined || value === null) return true;
+  return Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0;
 }

@@ -56,10 +56,10 @@ describe("a stack that the Pulumi CLI made", () => {
     await both.stack.configure({ serviceAccountName: "other-reviewer" });
     await both.stack.up();
     expect(embeddedSteps(both.stack)).toEqual([
+      "replace ClusterRoleBinding",
       "replace ReviewerToken",
       "replace Secret",
       "replace ServiceAccount",
-      "update ClusterRoleBinding",
     ]);
     expect(counted(await cluster.objects())).toEqual(tokenFlow);
     await both.cli.previewNothing();

@@ -51,10 +51,10 @@ describe("a stack that the embedded engine made", () => {
     const { steps, diagnostics } = await both.cli.up();
     expect(diagnostics).toEqual([]);
     expect(steps).toEqual([
+      "replace ClusterRoleBinding",
       "replace ReviewerToken",
       "replace Secret",
       "replace ServiceAccount",
-      "update ClusterRoleBinding",
     ]);
     const objects = await cluster.objects();
     expect(counted(objects)).toEqual(tokenFlow);

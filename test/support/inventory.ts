@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { KubeClient, loadConnection, pathFor } from "../../kube/index.ts";
 
 /** A client with all rights in the cluster of a kubeconfig. */
@@ -17,7 +18,9 @@ const kinds = [
 ] as const;
 
 interface List {
-  readonly items?: readonly { readonly metadata: { readonly name: string; readonly namespace?: string } }[];
+  readonly items?: readonly {
+    readonly metadata: { readonly name: string; readonly namespace?: string; readonly deletionTimestamp?: string };
+  }[];
 }
 
 /**
@@ -29,7 +32,8 @@ export async function inventory(admin: KubeClient): Promise<string[]> {
     kinds.map(async ([apiVersion, kind]) => {
       const { items = [] } = await admin.get<List>(pathFor(apiVersion, kind));
       return items
-        .filter(({ metadata: { name, namespace = "" } }) => {
+        .filter(({ metadata: { name, namespace = "", deletionTimestamp } }) => {
+          if (kind === "Namespace" && deletionTimestamp && name.startsWith(lodgingPrefix)) return false;
           if (namespace.startsWith("kube-") || /^(kube-|system:)/.test(name)) return false;
           return !(kind === "ServiceAccount" && name === "default");
         })
@@ -55,3 +59,26 @@ export const tokenFlowObjects = [
   "Secret gateway-token-reviewer-#/gateway-token-reviewer-token",
   "ServiceAccount gateway-token-reviewer-#/gateway-token-reviewer",
 ];
+
+const lodgingPrefix = "k8sauth-test-lodging-";
+
+/** A namespace for stacks that make none: deleting one takes Kubernetes 5 s, for which nobody waits here. */
+export async function lodging(
+  admin: KubeClient,
+): Promise<{
+  readonly settings: { namespace: string; createNamespace: false };
+  [Symbol.asyncDispose](): Promise<void>;
+}> {
+  const namespace = lodgingPrefix + randomBytes(4).toString("hex");
+  await admin.create(pathFor("v1", "Namespace"), {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name: namespace },
+  });
+  return {
+    settings: { namespace, createNamespace: false },
+    async [Symbol.asyncDispose]() {
+      await admin.delete(pathFor("v1", "Namespace", undefined, namespace), { ignoreNotFound: true });
+    },
+  };
+}
