@@ -1,8 +1,9 @@
 import { openStack, type Properties, stackOutputs, withoutSecrets } from "../engine/index.ts";
 import { programConfig } from "../engine/settings.ts";
 import type { Value } from "../engine/values.ts";
-import type { TokenAccess } from "../gateways/index.ts";
+import type { CertificateAccess, TokenAccess } from "../gateways/index.ts";
 import { KubeClient, loadConnection } from "../kube/index.ts";
+import { checkCertificateFlow } from "./checks/certificateFlow.ts";
 import type { Expiry, Finding } from "./checks/report.ts";
 import { checkTokenFlow } from "./checks/tokenFlow.ts";
 import type { Command, Io } from "./command.ts";
@@ -62,16 +63,23 @@ export async function check(
   deployer: KubeClient,
 ): Promise<{ findings: Finding[]; expiries: Expiry[] }> {
   const open = withoutSecrets(outputs as Value) as { [key: string]: never };
-  const access = open.clusterAccess as TokenAccess | undefined;
+  const access = open.clusterAccess as Partial<TokenAccess & CertificateAccess> | undefined;
   const credentials = (open.credentials ?? {}) as Record<
     string,
     { subject: string; namespace: string; notAfter: string }
   >;
-  if (!access?.token || !credentials.token) {
+  const { token, certificate } = credentials;
+  if (!access?.host || !(token || certificate)) {
     throw new Error("The stack has no outputs clusterAccess and credentials. Has its `up` been run?");
   }
-  const { subject, namespace } = credentials.token;
-  const findings = await checkTokenFlow({ access, subject, namespace }, deployer);
+  const findings: Finding[] = [];
+  if (token && "token" in access) {
+    const { subject, namespace } = token;
+    findings.push(...(await checkTokenFlow({ access: access as TokenAccess, subject, namespace }, deployer)));
+  }
+  if (certificate && "privateKeyPem" in access) {
+    findings.push(...(await checkCertificateFlow(access as CertificateAccess, certificate.subject, deployer)));
+  }
   const expiries = Object.entries(credentials).map(([credential, { subject, notAfter }]) => ({
     credential,
     subject,

@@ -1,3 +1,5 @@
+import { isKubeError, type KubeClient } from "../../kube/index.ts";
+
 /** What one check found. */
 export interface Finding {
   /** What ought to be so, as a sentence. */
@@ -13,4 +15,20 @@ export interface Expiry {
   readonly subject: string;
   /** RFC 3339; "" for one that does not expire. */
   readonly notAfter: string;
+}
+
+/** Whoever steals a reviewer's credential must not be able to read anything with it. */
+export async function readsNoSecrets(client: KubeClient, claim: string): Promise<Finding> {
+  return forbidden(claim, () => client.get("/api/v1/secrets", { query: { limit: 1 } }));
+}
+
+/** A call that the API server must refuse for want of rights. */
+export async function forbidden(claim: string, call: () => Promise<unknown>): Promise<Finding> {
+  try {
+    await call();
+    return { claim, holds: false, seen: "it was allowed" };
+  } catch (error) {
+    if (isKubeError(error, "KUBE_FORBIDDEN")) return { claim, holds: true, seen: "forbidden" };
+    return { claim, holds: false, seen: (error as Error).message };
+  }
 }

@@ -63,9 +63,7 @@ export const tokenFlowObjects = [
 const lodgingPrefix = "k8sauth-test-lodging-";
 
 /** A namespace for stacks that make none: deleting one takes Kubernetes 5 s, for which nobody waits here. */
-export async function lodging(
-  admin: KubeClient,
-): Promise<{
+export async function lodging(admin: KubeClient): Promise<{
   readonly settings: { namespace: string; createNamespace: false };
   [Symbol.asyncDispose](): Promise<void>;
 }> {
