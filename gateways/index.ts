@@ -1,6 +1,8 @@
 /** Auth configs of gateway products: pure functions from one neutral core, `ClusterAccess`. */
 export * from "./access.ts";
 export * from "./akeyless.ts";
+export * from "./consul.ts";
+export * from "./infisical.ts";
 export * from "./kubeconfig.ts";
 export * from "./masking.ts";
 export * from "./vault.ts";

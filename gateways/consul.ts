@@ -1,0 +1,21 @@
+import type { TokenAccess } from "./access.ts";
+import { cleanPem, rawJwt } from "./encoding.ts";
+
+/**
+ * The `Config` of an ACL auth method of type `kubernetes` in Consul (`consul acl auth-method create -config`), raw PEM and
+ * raw JWT. Consul reads the workload's ServiceAccount too: its reviewer needs `get serviceaccounts`.
+ */
+export interface ConsulAuthMethodConfig {
+  readonly Host: string;
+  readonly CACert?: string;
+  readonly ServiceAccountJWT: string;
+}
+
+/** The auth method's config by which Consul reviews tokens. @throws GatewayInputError naming the field that can't be right */
+export function consulAuthMethodConfig(access: TokenAccess): ConsulAuthMethodConfig {
+  return {
+    Host: access.host,
+    ...(access.caPem && { CACert: cleanPem("CACert", access.caPem) }),
+    ServiceAccountJWT: rawJwt("ServiceAccountJWT", access.token),
+  };
+}

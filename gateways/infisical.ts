@@ -1,0 +1,44 @@
+import { GatewayInputError, type TokenAccess } from "./access.ts";
+import { cleanPem, rawJwt } from "./encoding.ts";
+
+/** Which workloads may log in. An empty list allows all. */
+export interface InfisicalOptions {
+  readonly allowedNamespaces: readonly string[];
+  /** Names of ServiceAccounts. */
+  readonly allowedNames: readonly string[];
+}
+
+/**
+ * The body of `POST /api/v1/auth/kubernetes-auth/identities/{identityId}` of Infisical, raw PEM and raw JWT; lists are
+ * text, joined by commas.
+ */
+export interface InfisicalKubernetesAuth {
+  readonly kubernetesHost: string;
+  readonly caCert: string;
+  readonly tokenReviewMode: "api";
+  readonly tokenReviewerJwt: string;
+  readonly allowedNamespaces: string;
+  readonly allowedNames: string;
+  readonly allowedAudience: string;
+}
+
+/** The auth config by which Infisical reviews tokens. @throws GatewayInputError naming the field that can't be right */
+export function infisicalKubernetesAuth(access: TokenAccess, options: InfisicalOptions): InfisicalKubernetesAuth {
+  return {
+    kubernetesHost: access.host,
+    caCert: access.caPem && cleanPem("caCert", access.caPem),
+    tokenReviewMode: "api",
+    tokenReviewerJwt: rawJwt("tokenReviewerJwt", access.token),
+    allowedNamespaces: joined("allowedNamespaces", options.allowedNamespaces),
+    allowedNames: joined("allowedNames", options.allowedNames),
+    allowedAudience: access.audience,
+  };
+}
+
+function joined(field: string, names: readonly string[]): string {
+  for (const name of names) {
+    if (name.includes(",") || name.trim() === "")
+      throw new GatewayInputError(field, `"${name}" can't be part of a list`);
+  }
+  return names.join(",");
+}
