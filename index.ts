@@ -13,7 +13,7 @@ import { readSettings } from "./components/settings.ts";
 const settings = readSettings();
 const { kubeconfig, context, proveHost, reviewerRole: role } = settings;
 const { namespace, createNamespace, serviceAccountName, bindingName, audience } = settings;
-const reviewerArgs = { namespace, createNamespace, serviceAccountName, bindingName, audience };
+const reviewerArgs = { namespace, createNamespace, serviceAccountName, bindingName, audience, ...settings.token };
 
 /** Checked before anything is made, and again on every run. */
 const target = new Cluster("cluster", {
@@ -84,7 +84,7 @@ export const credentials = {
       fingerprint: reviewer.token.tokenSha256,
       notBefore: reviewer.token.notBefore,
       notAfter: reviewer.token.notAfter,
-      renewAfter: "",
+      renewAfter: reviewer.token.renewAfter,
     },
   }),
   ...(client && {

@@ -35,6 +35,7 @@ Options:
       --kubeconfig FILE   Use the cluster of a kubeconfig instead of a sandbox; the stack is then called "start"
       --context NAME      Its context
       --allow-loopback    Accept a cluster that only this machine reaches (kind, minikube)
+      --token-only        Without the certificate flow (EKS signs no client certificates)
 
 Exit status: 0 all holds, 1 something failed, 2 wrong usage.
 `,
@@ -43,6 +44,7 @@ Exit status: 0 all holds, 1 something failed, 2 wrong usage.
       kubeconfig: { type: "string" },
       context: { type: "string" },
       "allow-loopback": { type: "boolean" },
+      "token-only": { type: "boolean" },
     } as const;
     const { values } = parse(args, options);
     const target =
@@ -54,6 +56,7 @@ Exit status: 0 all holds, 1 something failed, 2 wrong usage.
         stack,
         context: values.context,
         sandboxed: values.kubeconfig === undefined,
+        certificate: values["token-only"] !== true,
         loopback: values.kubeconfig === undefined || values["allow-loopback"] === true,
       },
       io,
@@ -67,6 +70,8 @@ interface Target {
   readonly stack: string;
   readonly sandboxed: boolean;
   readonly loopback: boolean;
+  /** Whether to show the certificate flow too; not every cluster signs certificates. */
+  readonly certificate: boolean;
   /** A new sandbox: what the stack made in an earlier one is gone with it. */
   readonly fresh: boolean;
 }
@@ -100,6 +105,7 @@ async function demonstrate(target: Target, io: Io): Promise<number> {
   set("kubeconfig", target.kubeconfig);
   if (target.context) set("context", target.context);
   if (target.loopback) set("allowLoopbackHost", true);
+  set("certificateFlow", target.certificate);
   await settings.save();
 
   heading(io, `2. The program of this repository, as the stack "${target.stack}"`);
@@ -144,8 +150,8 @@ function summary({ stack, sandboxed }: Target, failed: number): string {
   const verdict =
     failed > 0
       ? `${failed} of the claims above do not hold.`
-      : `A gateway outside this cluster can now tell which workload calls it: it asks the API server, with a token that can
-do nothing else.`;
+      : `A gateway outside this cluster can now tell which workload calls it: it asks the API server, with a token
+or a certificate that can do nothing else.`;
   return `
 ${verdict}
 

@@ -31,6 +31,8 @@ export function authConfigOutputs(settings: Settings, cluster: Cluster, flows: F
   const token = flows.token && tokenAccess(core, flows.token);
   const certificate = flows.certificate && certificateAccess(core, flows.certificate);
   const { authMethod, notes } = akeylessAuthMethod(settings, flows);
+  if (flows.token && settings.token.tokenMode === "tokenRequest")
+    notes.push("The reviewer's token ends, and only a run of up renews it: schedule runs (docs/renewal.md).");
   const { gatewayUrl, authConfigName, accessId } = settings.akeyless;
   const options = { name: authConfigName, validateIssuer: settings.validateIssuer };
 

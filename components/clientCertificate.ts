@@ -25,8 +25,11 @@ export interface ClientCertificateArgs {
   readonly cluster: Cluster;
   readonly kubeconfig?: pulumi.Input<string>;
   readonly context?: pulumi.Input<string>;
-  /** The certificate's user: its common name, to which a rotation appends `-EPOCH`. At most 64 bytes. @default "gateway-token-reviewer" */
-  readonly commonName?: string;
+  /**
+   * The certificate's user: its common name, to which a rotation appends `-EPOCH`. At most 64 bytes. Nobody else in the
+   * cluster should have it: bindings go by name.
+   */
+  readonly commonName: string;
   /** The user's group: no right follows from it. */
   readonly organization?: string;
   /** @default "RSA2048" */
@@ -130,13 +133,8 @@ export class ClientCertificate extends pulumi.ComponentResource {
   }
 }
 
-const defaultCommonName = "gateway-token-reviewer";
-
 /** The certificate's user in a generation; without generations it is the name itself. */
-export function userName(
-  { commonName = defaultCommonName }: Pick<ClientCertificateArgs, "commonName">,
-  epoch?: string,
-): string {
+export function userName({ commonName }: Pick<ClientCertificateArgs, "commonName">, epoch?: string): string {
   return epoch === undefined ? commonName : `${commonName}-${epoch}`;
 }
 

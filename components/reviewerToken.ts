@@ -18,11 +18,27 @@ export interface ReviewerTokenArgs {
   readonly audience?: pulumi.Input<string>;
   /** Proves the token at `host`; false proves it at the kubeconfig's server. @default true */
   readonly proveHost?: pulumi.Input<boolean>;
+  /** `secret`: the token of a token Secret. `tokenRequest`: one with an end, bound to the Secret. @default "secret" */
+  readonly mode?: pulumi.Input<TokenMode>;
+  /** Lifetime asked for in mode `tokenRequest`, in seconds, at least 600; the API server may give less. @default 2592000 (30 days) */
+  readonly expirationSeconds?: pulumi.Input<number>;
+  /** Renews a token with an end so many seconds before it. @default a third of its life */
+  readonly renewBefore?: pulumi.Input<number>;
+  /** `tokenReview` for an account that may create TokenReviews; `self` asks the API server whose token it is. @default "tokenReview" */
+  readonly proof?: pulumi.Input<"tokenReview" | "self">;
 }
 
+/** Where a token comes from. */
+export const tokenModes = ["secret", "tokenRequest"] as const;
+export type TokenMode = (typeof tokenModes)[number];
+
 /**
- * The token of a token Secret: waited for, proved by a TokenReview of itself, and replaced once it is dead. That a
- * Secret's token does not expire is its danger: whoever reads it keeps it until the Secret is deleted.
+ * The token of a service account: that of a token Secret, which is waited for, or one that is minted by a TokenRequest
+ * and bound to a Secret. Proved by a call, and replaced once it is dead.
+ *
+ * That a Secret's token does not expire is its danger: whoever reads it keeps it until the Secret is deleted. A minted
+ * one ends, and a plain `up` renews it before; nothing else does. Either dies with its Secret, and a renewal leaves the
+ * one before valid to its own end.
  */
 export class ReviewerToken extends pulumi.CustomResource {
   /** The JWT. Secret. */
@@ -40,6 +56,8 @@ export class ReviewerToken extends pulumi.CustomResource {
   declare readonly notBefore: pulumi.Output<string>;
   /** RFC 3339; "" for a token that does not expire. */
   declare readonly notAfter: pulumi.Output<string>;
+  /** From then on `up` renews it, RFC 3339; "" for a token that does not expire. */
+  declare readonly renewAfter: pulumi.Output<string>;
   /** Whether a review that names no audience accepts a workload's token. */
   declare readonly audienceAcceptedByDefault: pulumi.Output<boolean>;
 
@@ -57,6 +75,7 @@ export class ReviewerToken extends pulumi.CustomResource {
         issuerSource: undefined,
         notBefore: undefined,
         notAfter: undefined,
+        renewAfter: undefined,
         audienceAcceptedByDefault: undefined,
       },
       { ...opts, additionalSecretOutputs: ["token"] },

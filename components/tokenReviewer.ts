@@ -2,8 +2,9 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster, ReservedName } from "./cluster.ts";
 import { reviewerRole } from "./reviewerRole.ts";
-import { ReviewerToken } from "./reviewerToken.ts";
+import { ReviewerToken, type TokenMode } from "./reviewerToken.ts";
 import type { ReviewerRole } from "./rights.ts";
+import { tokenSecret, uidOf } from "./tokenSecret.ts";
 
 export interface TokenReviewerArgs {
   /** The cluster, checked: the token is proved at its host. */
@@ -16,7 +17,7 @@ export interface TokenReviewerArgs {
   readonly namespace?: string;
   /** Makes the namespace; false takes one that exists. @default true */
   readonly createNamespace?: boolean;
-  /** The Secret is called like it, with `-token` behind: another account gets another Secret. @default "gateway-token-reviewer" */
+  /** The Secret is called like it, with `-token` or `-bound-token` behind. @default "gateway-token-reviewer" */
   readonly serviceAccountName?: string;
   /**
    * `tokenreviews`: a ClusterRole of its own that may create TokenReviews and nothing else. `auth-delegator`: the
@@ -29,24 +30,41 @@ export interface TokenReviewerArgs {
   readonly bindingName?: string;
   /** Audience of the tokens that workloads log in with. @default the API server's own */
   readonly audience?: string;
+  /**
+   * `secret`: the token of a token Secret, which does not expire. `tokenRequest`: a token with an end, which a plain `up`
+   * renews: runs have to be scheduled. Both die with their Secret.
+   *
+   * @default "secret"
+   */
+  readonly tokenMode?: TokenMode;
+  /** Lifetime asked for in mode `tokenRequest`, in seconds, at least 600; the API server may give less. @default 2592000 (30 days) */
+  readonly tokenExpirationSeconds?: number;
+  /** In seconds. @default a third of the lifetime */
+  readonly tokenRenewBefore?: number;
   /** Proves the token at the cluster's host; false proves it at the kubeconfig's server. @default true */
   readonly proveHost?: boolean;
 }
 
 const defaultServiceAccountName = "gateway-token-reviewer";
 
-function tokenSecretName(serviceAccountName = defaultServiceAccountName): string {
-  return `${serviceAccountName}-token`;
+/** Each mode has a Secret of its own, so that a change of mode makes the new one before the old one goes. */
+function tokenSecretName({ serviceAccountName = defaultServiceAccountName, tokenMode }: Names): string {
+  return `${serviceAccountName}${tokenMode === "tokenRequest" ? "-bound-token" : "-token"}`;
 }
 
+type Names = Pick<
+  TokenReviewerArgs,
+  "namespace" | "createNamespace" | "serviceAccountName" | "bindingName" | "tokenMode"
+>;
+
 /** The objects that a TokenReviewer makes under names that are not its own alone: they must be free. */
-export function tokenReviewerNames(args: Omit<TokenReviewerArgs, "cluster">): ReservedName[] {
+export function tokenReviewerNames(args: Names): ReservedName[] {
   const { namespace, createNamespace = true, serviceAccountName = defaultServiceAccountName, bindingName } = args;
   const within = namespace && !createNamespace;
   return [
     ...(namespace && createNamespace ? [{ apiVersion: "v1", kind: "Namespace", name: namespace }] : []),
     ...(within ? [{ apiVersion: "v1", kind: "ServiceAccount", namespace, name: serviceAccountName }] : []),
-    ...(within ? [{ apiVersion: "v1", kind: "Secret", namespace, name: tokenSecretName(serviceAccountName) }] : []),
+    ...(within ? [{ apiVersion: "v1", kind: "Secret", namespace, name: tokenSecretName(args) }] : []),
     ...(bindingName
       ? [{ apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRoleBinding", name: bindingName }]
       : []),
@@ -57,8 +75,8 @@ export function tokenReviewerNames(args: Omit<TokenReviewerArgs, "cluster">): Re
  * A ServiceAccount that may review other accounts' tokens, and a token of it for a gateway outside the cluster.
  *
  * The token comes from a Secret of its own, never from one that the cluster made for the account: those are cleaned up
- * when nobody has used them for a year (KEP-2799). It does not expire. Whoever has it can ask about any token they hold,
- * but can read no object.
+ * when nobody has used them for a year (KEP-2799). It does not expire, unless `tokenMode` says so. Whoever has it can ask
+ * about any token they hold, but can read no object.
  */
 export class TokenReviewer extends pulumi.ComponentResource {
   readonly namespace: pulumi.Output<string>;
@@ -92,22 +110,7 @@ export class TokenReviewer extends pulumi.ComponentResource {
       // Another account gets another binding: the old one keeps its right until the new token is in place.
       args.bindingName ? child : { ...child, replaceOnChanges: ["subjects"] },
     );
-    const secret = new k8s.core.v1.Secret(
-      name,
-      {
-        metadata: {
-          name: tokenSecretName(args.serviceAccountName),
-          namespace: this.namespace,
-          annotations: {
-            "kubernetes.io/service-account.name": this.serviceAccount.metadata.name,
-            // ReviewerToken waits for the token, longer and with better reasons.
-            "pulumi.com/skipAwait": "true",
-          },
-        },
-        type: "kubernetes.io/service-account-token",
-      },
-      child,
-    );
+    const secret = tokenSecret(name, this.serviceAccount, this.namespace, tokenSecretName(args), args.tokenMode, child);
     this.token = new ReviewerToken(
       name,
       {
@@ -123,6 +126,9 @@ export class TokenReviewer extends pulumi.ComponentResource {
         secretUid: uidOf(secret),
         audience: args.audience,
         proveHost: args.proveHost,
+        mode: args.tokenMode,
+        expirationSeconds: args.tokenExpirationSeconds,
+        renewBefore: args.tokenRenewBefore,
       },
       { ...child, dependsOn: [this.binding] },
     );
@@ -149,11 +155,4 @@ export class TokenReviewer extends pulumi.ComponentResource {
     );
     return made.metadata.name;
   }
-}
-
-/** The UID that the API server gave an object; unknown, like its id, for as long as the object is not there. */
-function uidOf(
-  resource: pulumi.CustomResource & { readonly metadata: pulumi.Output<{ uid: string }> },
-): pulumi.Output<string> {
-  return pulumi.all([resource.id, resource.metadata]).apply(([, metadata]) => metadata.uid);
 }

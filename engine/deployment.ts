@@ -388,11 +388,11 @@ export class Deployment implements StackContext {
     }
   }
 
-  /** What a preview can say of a step: the provider's own forecast, or the inputs with everything else unknown. */
+  /** What a preview can say of a step: the provider's own forecast, or nothing, which the SDK reads as all unknown. */
   async #foresee(goal: Goal, plan: Plan, provider: Provider): Promise<Registered> {
     const { inputs, operation } = plan;
     const old = operation === "update" ? plan.old : undefined;
-    let outputs: Properties = inputs;
+    let outputs: Properties = {};
     if (provider.supportsPreview) {
       outputs = old
         ? await this.#update(goal, old, inputs, provider, true)

@@ -1,5 +1,6 @@
 import { Agent, type RequestOptions, request } from "node:https";
 import { isIP } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { Connection } from "./config.ts";
 import type { Credentials } from "./credentials.ts";
 import { KubeError } from "./errors.ts";
@@ -91,7 +92,8 @@ export function send(connection: Connection, agent: Agent, attempt: Attempt): Pr
     attempt.signal.addEventListener("abort", abort, { once: true });
     outgoing.once("close", () => attempt.signal.removeEventListener("abort", abort));
     outgoing.once("socket", (socket) => {
-      if (outgoing.reusedSocket) {
+      // A request that waited in the agent's queue gets a socket that is connected, but not called reused.
+      if (outgoing.reusedSocket || isConnected(socket as TLSSocket)) {
         stage = "waiting";
         return;
       }
@@ -229,4 +231,8 @@ function sslReason(code: string, message: string): string {
 function certifiedNames(error: unknown): string {
   const { subjectaltname } = (error as { cert?: { subjectaltname?: string } }).cert ?? {};
   return subjectaltname ? `it is for ${subjectaltname}` : "it carries no names";
+}
+
+function isConnected(socket: TLSSocket): boolean {
+  return !socket.connecting && socket.getProtocol() !== null;
 }

@@ -26,7 +26,10 @@ export function requireAllowed(request: CertificationRequest, signerName: string
   for (const [what, value] of names) {
     const bytes = Buffer.byteLength(value);
     if (bytes === 0 || bytes > 64) {
-      refuse(`has ${what === "common name" ? "a" : "an"} ${what} of ${bytes} bytes`, "Expected 1 to 64 (RFC 5280, A.1).");
+      refuse(
+        `has ${what === "common name" ? "a" : "an"} ${what} of ${bytes} bytes`,
+        "Expected 1 to 64 (RFC 5280, A.1).",
+      );
     }
     if (/^\s*system:/i.test(value)) {
       refuse(
@@ -38,10 +41,17 @@ export function requireAllowed(request: CertificationRequest, signerName: string
   // Control, format and private characters, line separators: what is shown would not be what is meant.
   const odd = request.subject.find(({ value }) => /[\p{C}\p{Zl}\p{Zp}]|^\s|\s$/u.test(value));
   if (odd !== undefined) {
-    refuse(`has the value ${JSON.stringify(odd.value)}`, "Expected no control or format characters, and no blanks around.");
+    refuse(
+      `has the value ${JSON.stringify(odd.value)}`,
+      "Expected no control or format characters, and no blanks around.",
+    );
   }
   if (request.wantsCa) {
-    throw new ProviderError("CSR_EXTENSION_REFUSED", '"csrPem" asks for the certificate of a CA.', "Leave CA:TRUE out.");
+    throw new ProviderError(
+      "CSR_EXTENSION_REFUSED",
+      '"csrPem" asks for the certificate of a CA.',
+      "Leave CA:TRUE out.",
+    );
   }
   if (signerName === apiServerClientSigner && request.altNames.length > 0) {
     throw new ProviderError(

@@ -108,7 +108,8 @@ export function readText(element: Der | undefined): string {
 }
 
 function ascii(content: Buffer): string {
-  if (content.some((byte) => byte > 0x7f)) throw new DerError("a value of the name has bytes that its type does not allow");
+  if (content.some((byte) => byte > 0x7f))
+    throw new DerError("a value of the name has bytes that its type does not allow");
   return content.toString("latin1");
 }
 

@@ -2,7 +2,7 @@ import { hasUnknown, unknown, type Value, type ValueObject } from "./wire.ts";
 
 /** How one property looks: what checks it, and what the schema says of it. */
 export interface Field {
-  readonly type: "string" | "boolean" | "integer" | "strings" | "objects";
+  readonly type: "string" | "boolean" | "integer" | "strings" | "objects" | "map";
   /** Of the elements, for "objects" (a list of them). */
   readonly fields?: Fields;
   readonly required?: boolean;
@@ -49,10 +49,17 @@ export function readInputs<I>(values: ValueObject, fields: Fields): Inputs<I> & 
     } else if (value !== unknown) {
       const reason = misfit(name, value, field);
       if (reason !== undefined) failures.push({ property: name, reason });
-      else known[name] = Array.isArray(value) ? value.filter((element: Value) => !hasUnknown(element)) : value;
+      else known[name] = withoutUnknown(value);
     }
   }
   return { known: known as Partial<I>, unknown: notKnown, failures };
+}
+
+/** Of a list or a map, what is known of it. */
+function withoutUnknown(value: Value): Value {
+  if (Array.isArray(value)) return value.filter((element: Value) => !hasUnknown(element));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).filter(([, inner]) => !hasUnknown(inner)));
 }
 
 function misfit(name: string, value: Value, field: Field): string | undefined {
@@ -64,6 +71,10 @@ function misfit(name: string, value: Value, field: Field): string | undefined {
       return Array.isArray(value) && value.every((element: Value) => element === unknown || typeof element === "string")
         ? undefined
         : expected("a list of strings");
+    case "map":
+      return typeof value === "object" && value !== null && !Array.isArray(value)
+        ? undefined
+        : expected("an object");
     case "objects":
       if (!Array.isArray(value)) return expected("a list");
       return value

@@ -61,10 +61,14 @@ export function requireAsked({ leaf }: IssuedCertificate, wanted: Wanted, now: D
   const { x509, subject } = leaf;
   if (!x509.publicKey.equals(request.publicKey)) wrong.push("it is for another key");
   const [names, groups] = [commonNames(subject), organizations(subject)];
-  const added = subject.some(({ oid, value }) => !request.subject.some((asked) => asked.oid === oid && asked.value === value));
+  const added = subject.some(
+    ({ oid, value }) => !request.subject.some((asked) => asked.oid === oid && asked.value === value),
+  );
   const sameUser = names.length === 1 && names[0] === request.commonName;
   if (!sameUser || groups.join("\0") !== request.organizations.join("\0") || added) {
-    wrong.push(`its subject is ${JSON.stringify(nameText(subject))}, asked for was ${JSON.stringify(nameText(request.subject))}`);
+    wrong.push(
+      `its subject is ${JSON.stringify(nameText(subject))}, asked for was ${JSON.stringify(nameText(request.subject))}`,
+    );
   }
   if (x509.ca) wrong.push("it is the certificate of a CA");
   if (!leaf.altNames.every((name) => request.altNames.some((asked) => asked.equals(name)))) {
@@ -74,7 +78,11 @@ export function requireAsked({ leaf }: IssuedCertificate, wanted: Wanted, now: D
   if (!extended.includes("client auth")) wrong.push('its extended usages lack "client auth"');
   const stray = [...extended, ...(leaf.keyUsages ?? [])].filter((usage) => !usages.includes(usage));
   if (stray.length > 0) wrong.push(`it may be used for ${stray.join(", ")}, which was not asked for`);
-  if (leaf.keyUsages !== undefined && !leaf.keyUsages.includes("digital signature") && usages.includes("digital signature")) {
+  if (
+    leaf.keyUsages !== undefined &&
+    !leaf.keyUsages.includes("digital signature") &&
+    usages.includes("digital signature")
+  ) {
     wrong.push('its usages lack "digital signature"');
   }
   const { validFromDate: notBefore, validToDate: notAfter } = x509;

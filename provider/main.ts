@@ -4,9 +4,10 @@ import { engineLink, silentLink, watchEngine } from "./engine.ts";
 import type { AnyResource } from "./resource.ts";
 import { reviewerToken } from "./reviewerToken.ts";
 import { serve } from "./server.ts";
+import { signedCertificate } from "./signedCertificate.ts";
 
 /** Every type that the plugin has. */
-const resources = [cluster, reviewerToken] as unknown as readonly AnyResource[];
+const resources = [cluster, reviewerToken, signedCertificate] as unknown as readonly AnyResource[];
 
 const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
 const link = engineAddress === undefined ? undefined : engineLink(engineAddress);

@@ -16,6 +16,21 @@ const target: Fields = {
   caPem: { type: "string", required: true, description: 'CA certificates for that host, PEM; "" for a public CA.' },
 };
 
+/** What makes it another kind of token: a change makes another one. */
+const kindOfToken: Fields = {
+  mode: {
+    type: "string",
+    default: "secret",
+    description:
+      '"secret": the token of a token Secret, which does not expire. "tokenRequest": a token with an end, bound to the Secret.',
+  },
+  expirationSeconds: {
+    type: "integer",
+    default: 30 * 24 * 3600,
+    description: "Lifetime to ask for in tokenRequest mode, in seconds, at least 600; the API server may give less.",
+  },
+};
+
 const audience: Fields = {
   audience: {
     type: "string",
@@ -28,6 +43,17 @@ export const reviewerInputs: Fields = {
   ...identity,
   ...target,
   ...audience,
+  ...kindOfToken,
+  renewBefore: {
+    type: "integer",
+    description: "Renews a token with an end so many seconds before it; by default a third of its life.",
+  },
+  proof: {
+    type: "string",
+    default: "tokenReview",
+    description:
+      '"tokenReview": the account must be able to create TokenReviews. "self": it is enough that the API server knows it.',
+  },
   issuer: {
     type: "string",
     default: "",
@@ -44,7 +70,10 @@ export const reviewerOutputs: Fields = {
   ...identity,
   ...target,
   ...audience,
-  kind: { type: "string", description: '"Secret": a token of a Secret, which does not expire.' },
+  kind: {
+    type: "string",
+    description: '"Secret": a token of a Secret, which does not expire. "TokenRequest": one with an end.',
+  },
   token: { type: "string", secret: true, description: "The reviewer's token, a JWT." },
   tokenSha256: { type: "string", description: "SHA-256 of the token, in hexadecimal." },
   subject: { type: "string", description: 'User name of the token ("system:serviceaccount:NAMESPACE:NAME").' },
@@ -53,8 +82,12 @@ export const reviewerOutputs: Fields = {
   issuerSource: { type: "string", description: '"discovery", "token" (the iss of a minted token) or "none".' },
   notBefore: { type: "string", description: 'Start of validity, RFC 3339; "" for a token that has none.' },
   notAfter: { type: "string", description: 'End of validity, RFC 3339; "" for a token that does not expire.' },
+  renewAfter: {
+    type: "string",
+    description: 'From then on an up renews it, RFC 3339; "" for one that does not expire.',
+  },
   audienceAcceptedByDefault: {
     type: "boolean",
-    description: "Whether a review that names no audience accepts a workload's token.",
+    description: "Whether a review that names no audience accepts a workload's token; false where it was not tried.",
   },
 };

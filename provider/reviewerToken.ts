@@ -1,13 +1,12 @@
-import { createHash } from "node:crypto";
-import { KubeClient } from "../kube/client.ts";
-import { loadConnection } from "../kube/config.ts";
-import { isKubeError, isUnreachable } from "../kube/errors.ts";
-import { type Deployer, deployerClient, glanceMs } from "./clients.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { type Deployer, deployerClient } from "./clients.ts";
 import { ProviderError } from "./errors.ts";
 import type { CheckFailure } from "./fields.ts";
 import type { Context, Resource, State } from "./resource.ts";
 import { reviewerInputs, reviewerOutputs } from "./reviewerFields.ts";
-import { checkProjection, claims, mayNotReview, mint, proveReviewer, review } from "./tokenProof.ts";
+import { probe, proved, requireSubject, subjectOf } from "./reviewerProof.ts";
+import { mint } from "./tokenProof.ts";
+import { type Credential, datesOf, leastSeconds, mostSeconds, requestToken } from "./tokenRequest.ts";
 import { awaitToken, type TokenSecret } from "./tokenSecret.ts";
 
 export interface ReviewerTokenInputs extends Deployer, TokenSecret {
@@ -16,28 +15,32 @@ export interface ReviewerTokenInputs extends Deployer, TokenSecret {
   readonly issuer: string;
   readonly audience?: string;
   readonly proveHost: boolean;
+  readonly mode: "secret" | "tokenRequest";
+  readonly expirationSeconds: number;
+  readonly renewBefore?: number;
+  readonly proof: "tokenReview" | "self";
 }
 
-export interface ReviewerTokenOutputs extends TokenSecret {
+export interface ReviewerTokenOutputs extends TokenSecret, Credential {
   readonly host: string;
   readonly caPem: string;
   readonly audience: string;
-  readonly kind: "Secret";
-  readonly token: string;
   readonly tokenSha256: string;
   readonly subject: string;
   readonly uid: string;
   readonly issuer: string;
   readonly issuerSource: "discovery" | "token" | "none";
-  readonly notBefore: string;
-  readonly notAfter: string;
   readonly audienceAcceptedByDefault: boolean;
 }
 
-type TokenState = State<ReviewerTokenInputs, ReviewerTokenOutputs>;
+export type TokenState = State<ReviewerTokenInputs, ReviewerTokenOutputs>;
 
-const identity = ["namespace", "serviceAccountName", "serviceAccountUid", "secretName", "secretUid"] as const;
-const proof = ["host", "caPem", "issuer", "audience"] as const;
+/** Makes it another token. */
+const identity = ["namespace", "serviceAccountName", "serviceAccountUid", "secretName", "secretUid", "mode"] as const;
+/** Means another proof of the same token. */
+const proof = ["host", "caPem", "issuer", "audience", "proof"] as const;
+/** Of states that were written before there was a choice. */
+const assumed: Partial<ReviewerTokenInputs> = { mode: "secret", proof: "tokenReview" };
 
 /** The token of the account that reviews workloads' tokens: waited for, and proved by a review of itself. */
 export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> = {
@@ -58,36 +61,52 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
         });
       }
     }
+    const refuse = (property: keyof ReviewerTokenInputs, expected: string) =>
+      failures.push({ property, reason: `"${property}" is ${JSON.stringify(known[property])}; expected ${expected}.` });
+    const { mode, proof: proving, expirationSeconds, renewBefore } = known;
     if (known.audience === "")
       failures.push({ property: "audience", reason: '"audience" is empty; leave it out for the default.' });
+    if (mode !== undefined && !["secret", "tokenRequest"].includes(mode)) refuse("mode", '"secret" or "tokenRequest"');
+    if (proving !== undefined && !["tokenReview", "self"].includes(proving)) refuse("proof", '"tokenReview" or "self"');
+    if (mode === "secret") return failures;
+    if (expirationSeconds !== undefined && !(expirationSeconds >= leastSeconds && expirationSeconds <= mostSeconds))
+      refuse("expirationSeconds", `${leastSeconds} to ${mostSeconds}`);
+    if (renewBefore !== undefined && !(renewBefore > 0 && renewBefore < (expirationSeconds ?? mostSeconds)))
+      refuse("renewBefore", `more than 0 and less than "expirationSeconds" (${expirationSeconds})`);
     return failures;
   },
 
   async create(inputs, context) {
     using client = await deployerClient(inputs, context);
-    // The minted token needs only the account, which is there: both at once, and one failure ends the other.
+    // The workload's token needs only the account, which is there: both at once, and one failure ends the other.
     const other = new AbortController();
     const both = { ...context, signal: AbortSignal.any([context.signal, other.signal]) };
-    const [token, minted] = await Promise.all([
-      awaitToken(client, inputs, both),
-      mint(client, inputs, inputs.audience, both),
+    const [credential, minted] = await Promise.all([
+      inputs.mode === "tokenRequest" ? requestToken(client, inputs, inputs, both) : fromSecret(client, inputs, both),
+      workloadToken(client, inputs, both),
     ]).finally(() => other.abort());
-    requireSubject(token, inputs);
-    const outputs = await proved(client, inputs, token, minted, context);
+    requireSubject(credential.token, inputs);
+    const outputs = await proved(client, inputs, credential, minted, context);
     return { id: `${inputs.namespace}/${inputs.secretName}`, outputs };
   },
 
   async previewCreate({ known, unknown }) {
-    const outputs: Partial<ReviewerTokenOutputs> = { ...echo(known, unknown), ...constants };
+    const outputs: Partial<ReviewerTokenOutputs> = { ...echo(known, unknown), ...forecast(known) };
     return { outputs };
   },
 
   async diff(state, inputs, context) {
     const changes: Record<string, "update" | "replace"> = {};
-    const changed = (name: (typeof identity)[number] | (typeof proof)[number]) =>
-      inputs.unknown.has(name) || (inputs.known[name] ?? "") !== (state.inputs[name] ?? "");
+    const changed = (name: keyof ReviewerTokenInputs) =>
+      inputs.unknown.has(name) || (inputs.known[name] ?? "") !== (state.inputs[name] ?? assumed[name] ?? "");
     for (const name of proof) if (changed(name)) changes[name] = "update";
     for (const name of identity) if (changed(name)) changes[name] = "replace";
+    if (inputs.known.mode === "tokenRequest") {
+      if (changed("renewBefore")) changes.renewBefore = "update";
+      if (changed("expirationSeconds")) changes.expirationSeconds = "replace";
+      const { renewAfter = "" } = state.outputs;
+      if (renewAfter !== "" && Date.parse(renewAfter) <= context.now()) changes.renewAfter = "replace";
+    }
     if (Object.values(changes).includes("replace")) return changes;
     if ((await probe(state, inputs.known, context)) === "dead") changes.token = "replace";
     return changes;
@@ -100,7 +119,7 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
     const outputs: Partial<ReviewerTokenOutputs> = {
       ...kept,
       ...echo(known, unknown),
-      ...(same("audience") ? { audienceAcceptedByDefault } : {}),
+      ...(known.proof === state.inputs.proof && same("audience") ? { audienceAcceptedByDefault } : {}),
       ...(same("issuer")
         ? { issuer, issuerSource }
         : known.issuer
@@ -114,8 +133,11 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
 
   async update(state, inputs, context) {
     using client = await deployerClient(inputs, context);
-    const token = state.outputs.token ?? "";
-    return proved(client, inputs, token, await mint(client, inputs, inputs.audience, context), context);
+    const { kind = "Secret", token = "", notBefore = "", notAfter = "" } = state.outputs;
+    const dates = notAfter
+      ? datesOf(Date.parse(notBefore), Date.parse(notAfter), inputs.renewBefore)
+      : { notBefore, notAfter, renewAfter: "" };
+    return proved(client, inputs, { kind, token, ...dates }, await workloadToken(client, inputs, context), context);
   },
 
   async read(state, context) {
@@ -132,7 +154,22 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
   },
 };
 
-const constants = { kind: "Secret", notBefore: "", notAfter: "" } as const;
+const forever = { kind: "Secret", notBefore: "", notAfter: "", renewAfter: "" } as const;
+
+async function fromSecret(client: KubeClient, inputs: ReviewerTokenInputs, context: Context): Promise<Credential> {
+  return { ...forever, token: await awaitToken(client, inputs, context) };
+}
+
+/** A token as workloads have it, to see what a review says of it; none where the account reviews nobody. */
+async function workloadToken(client: KubeClient, inputs: ReviewerTokenInputs, context: Context) {
+  return inputs.proof === "self" ? undefined : mint(client, inputs, inputs.audience, context);
+}
+
+/** What a preview knows of a token that is still to be made. */
+function forecast({ mode }: Partial<ReviewerTokenInputs>): Partial<Credential> {
+  if (mode === undefined) return {};
+  return mode === "secret" ? forever : { kind: "TokenRequest" };
+}
 
 function echo(known: Partial<ReviewerTokenInputs>, unknown: ReadonlySet<string>): Partial<ReviewerTokenOutputs> {
   const { namespace, serviceAccountName, serviceAccountUid, secretName, secretUid, host, caPem } = known;
@@ -151,119 +188,4 @@ function echo(known: Partial<ReviewerTokenInputs>, unknown: ReadonlySet<string>)
     subject,
     uid,
   };
-}
-
-function subjectOf(account: { readonly namespace: string; readonly serviceAccountName: string }): string {
-  return `system:serviceaccount:${account.namespace}:${account.serviceAccountName}`;
-}
-
-function requireSubject(token: string, inputs: ReviewerTokenInputs): void {
-  const where = `Secret ${inputs.namespace}/${inputs.secretName}`;
-  const found = claims(token);
-  if (found === undefined) {
-    throw new ProviderError(
-      "TOKEN_MALFORMED",
-      `${where} holds something in data.token that is not a JWT.`,
-      "Delete the Secret, run refresh, then up.",
-    );
-  }
-  const subject = subjectOf(inputs);
-  if (found.sub === subject) return;
-  throw new ProviderError(
-    "TOKEN_SUBJECT_OTHER",
-    `${where} holds a token of ${JSON.stringify(found.sub)}, expected ${subject}.`,
-    "Something else writes to this Secret: delete it, run refresh, then up.",
-  );
-}
-
-/** Where the reviewer's token is tried: where the gateway will use it. */
-function reviewerClient(
-  at: { readonly host: string; readonly caPem: string },
-  token: string,
-  context: Context,
-  timeoutMs?: number,
-): KubeClient {
-  const options = { signal: context.signal, timeoutMs };
-  return KubeClient.direct({ server: at.host, caPem: at.caPem, token, label: "the reviewer token" }, options);
-}
-
-async function proved(
-  deployer: KubeClient,
-  inputs: ReviewerTokenInputs,
-  token: string,
-  minted: string | undefined,
-  context: Context,
-): Promise<ReviewerTokenOutputs> {
-  const { server, caPem } = deployer.connection;
-  const at = inputs.proveHost ? inputs : { host: server, caPem };
-  using reviewer = reviewerClient(at, token, context);
-  await proveReviewer(reviewer, token, subjectOf(inputs), context);
-  const projection =
-    minted === undefined
-      ? { issuer: "", audienceAcceptedByDefault: inputs.audience === undefined }
-      : await checkProjection(reviewer, minted, inputs.audience, context);
-  const issuer = inputs.issuer || projection.issuer;
-  return {
-    ...constants,
-    namespace: inputs.namespace,
-    serviceAccountName: inputs.serviceAccountName,
-    serviceAccountUid: inputs.serviceAccountUid,
-    secretName: inputs.secretName,
-    secretUid: inputs.secretUid,
-    host: inputs.host,
-    caPem: inputs.caPem,
-    audience: inputs.audience ?? "",
-    token,
-    tokenSha256: createHash("sha256").update(token).digest("hex"),
-    subject: subjectOf(inputs),
-    uid: inputs.serviceAccountUid,
-    issuer,
-    issuerSource: inputs.issuer ? "discovery" : issuer ? "token" : "none",
-    audienceAcceptedByDefault: projection.audienceAcceptedByDefault,
-  };
-}
-
-/**
- * Tries the token of the state, within 2 s. Only a refusal of the token itself is its death: a missing binding is
- * another resource's drift, and a server that cannot be reached says nothing.
- */
-async function probe(
-  state: TokenState,
-  inputs: Partial<ReviewerTokenInputs>,
-  context: Context,
-): Promise<"alive" | "dead" | "unsure"> {
-  const { token, host, caPem = "" } = state.outputs;
-  if (token === undefined || host === undefined) return "unsure";
-  const subject = subjectOf(state.outputs as ReviewerTokenOutputs);
-  let at = { host, caPem };
-  if (inputs.proveHost === false) {
-    try {
-      const connection = await loadConnection(inputs, context.env);
-      at = { host: connection.server, caPem: connection.caPem };
-    } catch (error) {
-      context.log.warn(`The token of ${subject} was not tried. ${(error as Error).message}`);
-      return "unsure";
-    }
-  }
-  using reviewer = reviewerClient(at, token, context, glanceMs);
-  try {
-    const result = await review(reviewer, token);
-    if (result.authenticated) return "alive";
-    context.log.info(`The token of ${subject} is dead: it no longer passes its own review.`);
-    return "dead";
-  } catch (error) {
-    if (isKubeError(error, "KUBE_UNAUTHORIZED")) {
-      context.log.info(`The token of ${subject} is dead: the API server no longer accepts it.`);
-      return "dead";
-    }
-    if (isKubeError(error, "KUBE_FORBIDDEN")) {
-      context.log.warn(
-        `${mayNotReview(reviewer, subject).message} Its binding is a resource of its own: run refresh, then up.`,
-      );
-      return "alive";
-    }
-    const why = isUnreachable(error) ? "The API server cannot be reached" : "The API server could not be asked";
-    context.log.warn(`${why}: the token of ${subject} was not tried. ${(error as Error).message}`);
-    return "unsure";
-  }
 }

@@ -11,6 +11,7 @@ export function packageSchema(name: string, version: string, resources: readonly
       ...(field.default === undefined ? {} : { default: field.default }),
     };
     if (field.type === "strings") return { ...base, type: "array", items: { type: "string" } };
+    if (field.type === "map") return { ...base, type: "object", additionalProperties: { $ref: "pulumi.json#/Any" } };
     if (field.type !== "objects") return { ...base, type: field.type };
     const type = `${owner}${capital(singular(key))}`;
     types[type] = { type: "object", ...shape(type, field.fields ?? {}) };

@@ -181,7 +181,10 @@ class Handlers {
     const resource = this.#resource(request.getUrn());
     const wire = toWire(request.getNews());
     const inputs = readInputs<Record<string, unknown>>(decodeObject(wire), resource.inputs);
-    const failures = [...inputs.failures, ...(inputs.failures.length === 0 ? ((await resource.check?.(inputs)) ?? []) : [])];
+    const failures = [
+      ...inputs.failures,
+      ...(inputs.failures.length === 0 ? ((await resource.check?.(inputs)) ?? []) : []),
+    ];
     const response = new providerPb.CheckResponse();
     response.setInputs(toStruct(completed(wire, resource.inputs)));
     response.setFailuresList(

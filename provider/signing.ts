@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubeClient } from "../kube/client.ts";
-import { isKubeError, isUnreachable, type KubeError } from "../kube/errors.ts";
-import { isProviderError, ProviderError } from "./errors.ts";
+import { isKubeError, type KubeError } from "../kube/errors.ts";
+import { isProviderError } from "./errors.ts";
 import type { Context } from "./resource.ts";
 import * as refusals from "./signingErrors.ts";
 import {
   approved,
+  type Collected,
+  collectedFrom,
   condition,
   differences,
   type Requester,
@@ -27,16 +29,6 @@ export interface SigningOptions {
   readonly fresh: (collected: Collected) => Promise<boolean>;
 }
 
-/** What the signer left in the request's status. */
-export interface Collected {
-  /** PEM as the signer wrote it. */
-  readonly text: string;
-  /** When it was approved, by the server's clock: it was signed right after. */
-  readonly issuedAt: Date;
-  /** The server's time now. */
-  readonly now: Date;
-}
-
 /** A request that was deleted under our hands is made again this often. */
 const mostRounds = 3;
 
@@ -50,6 +42,7 @@ export class Signing {
   readonly #started = performance.now();
   /** Of the object that is ours; what has the name and another UID is not. */
   #uid: string | undefined;
+  #resumed = false;
   #announced = false;
   #saidAt = 0;
 
@@ -59,6 +52,11 @@ export class Signing {
     this.#options = options;
     this.#context = context;
     this.name = signingName(wanted, options.requester);
+  }
+
+  /** Whether an earlier run had begun with it. */
+  get resumed(): boolean {
+    return this.#resumed;
   }
 
   /**
@@ -72,7 +70,7 @@ export class Signing {
     let replaced = false;
     for (let round = 1; round <= mostRounds; round++) {
       this.#uid = undefined;
-      const { copy, now, found } = await this.#post();
+      const { copy, now, found, ownWork } = await this.#post();
       this.#requireOurs(copy, found);
       this.#uid = copy.metadata?.uid;
       if (found && !replaced && (await this.#isSpent(copy, now))) {
@@ -82,7 +80,9 @@ export class Signing {
         round--;
         continue;
       }
-      if (found) this.#context.log.info(`Going on with the CertificateSigningRequest ${this.name} of an earlier run.`);
+      this.#resumed = found && !ownWork;
+      if (this.#resumed)
+        this.#context.log.info(`Going on with the CertificateSigningRequest ${this.name} of an earlier run.`);
       const collected = await this.#await(copy, now);
       if (collected !== undefined) return collected;
       this.#context.log.warn(`The CertificateSigningRequest ${this.name} was deleted while it was awaited.`);
@@ -91,10 +91,12 @@ export class Signing {
   }
 
   /** Deletes the request, if it is still ours. */
-  async remove(client: KubeClient = this.#client): Promise<void> {
+  async remove(client: KubeClient = this.#client, timeoutMs = 5_000): Promise<void> {
     if (this.#uid === undefined) return;
     try {
-      await client.delete(signingPath(this.name), { uid: this.#uid, ignoreNotFound: true });
+      // Bound to the UID, it can be repeated.
+      const options = { uid: this.#uid, ignoreNotFound: true, safe: true, timeoutMs };
+      await client.delete(signingPath(this.name), options);
     } catch (error) {
       // Another one has the name by now.
       if (!isKubeError(error, "KUBE_CONFLICT")) throw error;
@@ -104,12 +106,10 @@ export class Signing {
 
   /** Deletes the request; one that cannot be deleted is no reason to lose a good certificate. */
   async tidy(): Promise<void> {
-    await this.remove().catch((error: unknown) => {
-      if (this.#context.signal.aborted) return this.abandon(error);
+    await this.#removeWithin(5_000).catch((error: Error) => {
       this.#context.log.warn(
-        `The CertificateSigningRequest ${this.name} could not be deleted; Kubernetes does it an hour after its approval. ${(error as Error).message}`,
+        `The CertificateSigningRequest ${this.name} could not be deleted; Kubernetes does it an hour after its approval. ${error.message}`,
       );
-      return undefined;
     });
   }
 
@@ -120,28 +120,33 @@ export class Signing {
   async abandon(error: unknown): Promise<void> {
     const waits = this.#options.approval === "external" && !isProviderError(error, ...refusals.afterCollection);
     if (waits || isProviderError(error, "CERTIFICATE_DENIED") || this.#uid === undefined) return;
-    // The context's own signal may be what ended it; a moment is left after that.
-    using client = new KubeClient(this.#client.connection, { timeoutMs: 1_000 });
-    await this.remove(client).catch((reason: Error) => {
+    await this.#removeWithin(1_000).catch((reason: Error) => {
       this.#context.log.warn(
         `The CertificateSigningRequest ${this.name} is still there: the next run goes on with it. ${reason.message}`,
       );
     });
   }
 
+  /** What the user cancelled is cleaned up all the same, with a client that does not end with the context's signal. */
+  async #removeWithin(timeoutMs: number): Promise<void> {
+    if (!this.#context.signal.aborted) return this.remove(this.#client, timeoutMs);
+    using client = new KubeClient(this.#client.connection);
+    await this.remove(client, timeoutMs);
+  }
+
   /** The name comes from the content, so that a POST whose answer was lost can be repeated. */
-  async #post(): Promise<{ copy: SigningObject; now: Date; found: boolean }> {
+  async #post(): Promise<{ copy: SigningObject; now: Date; found: boolean; ownWork: boolean }> {
     const body = signingBody(this.#wanted, { name: this.name });
     let lost = false;
     for (let pauseMs = 50; ; pauseMs *= 2) {
       try {
         const { body: copy, date } = await this.#client.exchange<SigningObject>("POST", signingPath(), { body });
-        return { copy, now: date ?? this.#now(), found: false };
+        return { copy, now: date ?? this.#now(), found: false, ownWork: true };
       } catch (error) {
         if (isKubeError(error, "KUBE_ALREADY_EXISTS")) {
           const there = await this.#find();
-          if (there !== undefined) return { ...there, found: !lost };
-        } else if (isTransient(error)) {
+          if (there !== undefined) return { ...there, found: true, ownWork: lost };
+        } else if (refusals.isTransient(error)) {
           lost = true;
         } else throw error;
         if (this.#leftMs() <= 0) throw error;
@@ -153,7 +158,7 @@ export class Signing {
   async #find(): Promise<{ copy: SigningObject; now: Date } | undefined> {
     try {
       const { body, date } = await this.#client.exchange<SigningObject>("GET", signingPath(this.name), {
-        timeoutMs: 5_000,
+        timeoutMs: this.#requestMs(),
       });
       return { copy: body, now: date ?? this.#now() };
     } catch (error) {
@@ -208,7 +213,7 @@ export class Signing {
         state = found;
         trouble = undefined;
       } catch (error) {
-        if (!isTransient(error)) throw error;
+        if (!refusals.isTransient(error)) throw error;
         trouble = error;
       }
     }
@@ -230,12 +235,15 @@ export class Signing {
       this.#requireOurs(copy, false);
       if (condition(copy, "Approved") || condition(copy, "Denied") || condition(copy, "Failed")) return copy;
       try {
-        const answer = await this.#client.replace<SigningObject>(path, approved(copy), { timeoutMs: 5_000 });
+        const answer = await this.#client.replace<SigningObject>(path, approved(copy), {
+          timeoutMs: this.#requestMs(),
+        });
         this.#requireOurs(answer, false);
         return answer;
       } catch (error) {
-        if (isKubeError(error, "KUBE_FORBIDDEN")) throw refusals.mayNotApprove(this.name, this.#wanted.signerName, error);
-        const again = isKubeError(error, "KUBE_CONFLICT", "KUBE_NOT_FOUND") || isTransient(error);
+        if (isKubeError(error, "KUBE_FORBIDDEN"))
+          throw refusals.mayNotApprove(this.name, this.#wanted.signerName, error);
+        const again = isKubeError(error, "KUBE_CONFLICT", "KUBE_NOT_FOUND") || refusals.isTransient(error);
         if (!again) throw error;
         if (this.#leftMs() <= 0) {
           throw isKubeError(error, "KUBE_CONFLICT") ? refusals.conflict(this.name, error) : error;
@@ -270,6 +278,11 @@ export class Signing {
     );
   }
 
+  /** One request that gets no answer must not use up all the time that there is. */
+  #requestMs(): number {
+    return Math.min(5_000, Math.max(this.#leftMs(), 500));
+  }
+
   #leftMs(): number {
     return this.#options.limitMs - (performance.now() - this.#started);
   }
@@ -284,18 +297,4 @@ export class Signing {
       throw refusals.cancelled(this.name);
     });
   }
-}
-
-function collectedFrom(copy: SigningObject, now: Date): Collected | undefined {
-  const { certificate } = copy.status ?? {};
-  if (!certificate) return undefined;
-  const { lastTransitionTime, lastUpdateTime } = condition(copy, "Approved") ?? {};
-  const approvedAt = new Date(lastTransitionTime ?? lastUpdateTime ?? copy.metadata?.creationTimestamp ?? "");
-  const issuedAt = Number.isNaN(approvedAt.getTime()) ? now : approvedAt;
-  return { text: Buffer.from(certificate, "base64").toString("utf8"), issuedAt, now };
-}
-
-/** What may be over in a moment, and leaves open whether something was done. */
-function isTransient(error: unknown): error is KubeError {
-  return isUnreachable(error) || isKubeError(error, "KUBE_SERVER_ERROR", "KUBE_GONE");
 }

@@ -1,4 +1,4 @@
-import type { KubeError } from "../kube/errors.ts";
+import { isKubeError, isUnreachable, type KubeError } from "../kube/errors.ts";
 import { ProviderError, type ProviderErrorCode } from "./errors.ts";
 import { type Condition, condition, type SigningObject } from "./signingObject.ts";
 
@@ -110,4 +110,9 @@ export function cancelled(name: string): ProviderError {
 function inWords({ reason, message }: Condition): string {
   const text = [reason, message?.trim().replace(/\.$/, "")].filter(Boolean).join(": ");
   return text || "no reason given";
+}
+
+/** What may be over in a moment, and leaves open whether something was done. */
+export function isTransient(error: unknown): error is KubeError {
+  return isUnreachable(error) || isKubeError(error, "KUBE_SERVER_ERROR", "KUBE_GONE");
 }

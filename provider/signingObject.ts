@@ -148,3 +148,23 @@ export function approved(copy: SigningObject): SigningObject {
   };
   return { ...copy, status: { ...copy.status, conditions: [...(copy.status?.conditions ?? []), approval] } };
 }
+
+/** What the signer left in the request's status. */
+export interface Collected {
+  /** PEM as the signer wrote it. */
+  readonly text: string;
+  /** When it was approved, by the server's clock: it was signed right after. */
+  readonly issuedAt: Date;
+  /** The server's time now. */
+  readonly now: Date;
+}
+
+/** Undefined as long as there is no certificate. */
+export function collectedFrom(copy: SigningObject, now: Date): Collected | undefined {
+  const { certificate } = copy.status ?? {};
+  if (!certificate) return undefined;
+  const { lastTransitionTime, lastUpdateTime } = condition(copy, "Approved") ?? {};
+  const approvedAt = new Date(lastTransitionTime ?? lastUpdateTime ?? copy.metadata?.creationTimestamp ?? "");
+  const issuedAt = Number.isNaN(approvedAt.getTime()) ? now : approvedAt;
+  return { text: Buffer.from(certificate, "base64").toString("utf8"), issuedAt, now };
+}

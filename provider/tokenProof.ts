@@ -2,8 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeClient } from "../kube/client.ts";
 import { isKubeError, KubeError } from "../kube/errors.ts";
 import { pathFor } from "../kube/paths.ts";
-import { ProviderError } from "./errors.ts";
+import { isProviderError, ProviderError } from "./errors.ts";
 import type { Context } from "./resource.ts";
+import { whoAmI } from "./selfReview.ts";
 
 /** What a TokenReview says. */
 export interface Review {
@@ -53,17 +54,44 @@ export async function proveReviewer(
   subject: string,
   context: Context,
 ): Promise<Review> {
+  const attempt = async () => {
+    const result = await review(client, token);
+    if (result.authenticated && result.username === subject) return result;
+    throw refused(client, subject, result.error || `it is reviewed as "${result.username}"`);
+  };
+  return settling(attempt, client, subject, context);
+}
+
+/**
+ * Proves the token of an account that need not be able to do anything: the API server says whose it is.
+ *
+ * @throws ProviderError TOKEN_REFUSED; KubeError for the way to the server
+ */
+export async function proveSelf(client: KubeClient, subject: string, context: Context): Promise<void> {
+  const attempt = async () => {
+    const username = await whoAmI(client);
+    if (username === undefined || username === subject) return;
+    throw refused(client, subject, `the server takes it for that of "${username}"`);
+  };
+  await settling(attempt, client, subject, context);
+}
+
+async function settling<T>(
+  attempt: () => Promise<T>,
+  client: KubeClient,
+  subject: string,
+  context: Context,
+): Promise<T> {
   const started = performance.now();
   for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 500)) {
     let error: unknown;
     try {
-      const result = await review(client, token);
-      if (result.authenticated && result.username === subject) return result;
-      error = refused(client, subject, result.error || `it is reviewed as "${result.username}"`);
+      return await attempt();
     } catch (thrown) {
-      if (!isKubeError(thrown, "KUBE_UNAUTHORIZED", "KUBE_FORBIDDEN")) throw thrown;
-      error =
-        thrown.code === "KUBE_FORBIDDEN" ? mayNotReview(client, subject) : refused(client, subject, thrown.message);
+      if (isProviderError(thrown, "TOKEN_REFUSED")) error = thrown;
+      else if (isKubeError(thrown, "KUBE_FORBIDDEN")) error = mayNotReview(client, subject);
+      else if (isKubeError(thrown, "KUBE_UNAUTHORIZED")) error = refused(client, subject, thrown.message);
+      else throw thrown;
     }
     if (performance.now() - started + pauseMs > settleMs) throw error;
     await sleep(pauseMs, undefined, { signal: context.signal }).catch(() => {

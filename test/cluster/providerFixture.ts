@@ -73,7 +73,7 @@ export interface Reviewer {
 /** Namespace, account, binding and token Secret, as the components make them. */
 export async function makeReviewer(
   admin: KubeClient,
-  sandbox: Sandbox,
+  sandbox: Pick<Sandbox, "server" | "caPem">,
   options: { bound?: boolean } = {},
 ): Promise<Reviewer> {
   const namespace = fresh("reviewer");

@@ -80,7 +80,6 @@ describe("a plain up", () => {
     await stack.refresh();
     await stack.up();
     await expectWhole();
-    expect((await access()).token).not.toBe(token);
   });
 
   test("does not touch what others have put on our objects", async () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFile, mkdir, readFile } from "node:fs/promises";
+import { copyFile, mkdir } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { expect } from "vitest";
 import type { Properties } from "../../engine/index.ts";
@@ -50,7 +50,7 @@ export class Cli {
     if (result.status !== 0) expect.fail(`The CLI sees changes (exit status ${result.status}).\n${result.stdout}`);
   }
 
-  async preview(): Promise<CliOperations> {
+  async preview(): Promise<CliOperations & { readonly json: string }> {
     const { stdout } = await this.#stackCommand("preview", ["--json"]);
     const { steps, diagnostics = [] } = JSON.parse(stdout) as {
       steps: { op: string; urn: string }[];
@@ -59,7 +59,15 @@ export class Cli {
     return {
       steps: operations(steps),
       diagnostics: diagnostics.filter(isShown).map(({ message }) => message.trim()),
+      json: stdout,
     };
+  }
+
+  /** `pulumi config set --secret`; the settings that the stack's tests change take the file over again. */
+  async setSecret(key: string, value: string): Promise<void> {
+    const child = this.start(["config", "set", "--secret", ...this.options, `k8sauth:${key}`]);
+    child.stdin?.end(value);
+    await ended(child, ["config", "set", "--secret", key], 0);
   }
 
   up(): Promise<CliOperations> {
@@ -86,12 +94,14 @@ export class Cli {
 
   /** Runs a command; by default it must succeed. */
   async run(args: readonly string[], options: { folder?: string; status?: number } = {}): Promise<CliResult> {
-    return ended(this.start(args, options.folder), args, "status" in options ? options.status : 0);
+    const child = this.start(args, options.folder);
+    child.stdin?.end();
+    return ended(child, args, "status" in options ? options.status : 0);
   }
 
   /** Starts a command that changes the stack, to be ended in the middle. */
   startUp(): ChildProcess {
-    return this.start(["up", ...this.#options(), "--yes", "--skip-preview"]);
+    return this.start(["up", ...this.options, "--yes", "--skip-preview"]);
   }
 
   start(args: readonly string[], folder = this.#folder): ChildProcess {
@@ -104,16 +114,17 @@ export class Cli {
     };
     return spawn("pulumi", ["--non-interactive", "--color", "never", "--cwd", folder, ...args], {
       env,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
     });
   }
 
-  #options(): string[] {
+  /** What a command needs to know to work on this stack. */
+  get options(): string[] {
     return ["--stack", this.#stack.name, "--config-file", this.#stack.configFile];
   }
 
   #stackCommand(command: string, args: readonly string[], status: number | undefined = 0): Promise<CliResult> {
-    return this.run([command, ...this.#options(), ...args], { status });
+    return this.run([command, ...this.options, ...args], { status });
   }
 
   async #change(command: "up" | "refresh" | "destroy"): Promise<CliOperations> {
@@ -134,19 +145,12 @@ function isShown({ severity }: { readonly severity: string }): boolean {
   return severity === "warning" || severity === "error";
 }
 
-/** The halves of a replacement count as one; the stack itself and what stays the same count as nothing. */
+/** The halves of a replacement count as one; what stays the same, and default providers, which the CLI hides, as nothing. */
 export function operations(steps: readonly { readonly op: string; readonly urn: string }[]): string[] {
-  const halves = [
-    "create-replacement",
-    "delete-replaced",
-    "same",
-    "refresh",
-    "discard-replaced",
-    "remove-pending-replace",
-  ];
+  const silent = ["create-replacement", "delete-replaced", "same", "refresh", "remove-pending-replace"];
   return steps
-    .filter(({ op }) => !halves.includes(op))
-    .map(({ op, urn }) => `${op} ${urn.split("::")[2]?.split(/[$]/).at(-1)?.split(":").at(-1)}`)
+    .filter(({ op, urn }) => !silent.includes(op) && !/::pulumi:providers:\w+::default(_[\d_]+)?$/.test(urn))
+    .map(({ op, urn }) => `${op} ${urn.split("::")[2]?.split(":").at(-1)}`)
     .sort();
 }
 
@@ -170,15 +174,4 @@ async function ended(child: ChildProcess, args: readonly string[], status: numbe
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** The state as it stands in the stack's file. */
-export async function stateOf(stack: TestStack): Promise<SavedState> {
-  const file = JSON.parse(await readFile(stack.stateFile, "utf8")) as { checkpoint: { latest: SavedState } };
-  return file.checkpoint.latest;
-}
-
-export interface SavedState {
-  readonly resources?: readonly { readonly urn: string; readonly type: string; readonly id?: string }[];
-  readonly pending_operations?: readonly { readonly type: string }[];
 }

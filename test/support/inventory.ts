@@ -47,8 +47,12 @@ export async function inventory(admin: KubeClient): Promise<string[]> {
 export function added(before: readonly string[], after: readonly string[]): string[] {
   return after
     .filter((object) => !before.includes(object))
-    .map((object) => object.replaceAll(/-[0-9a-f]{8}(?=$|\/)/g, "-#"))
+    .map(shown)
     .sort();
+}
+
+function shown(name: string): string {
+  return name.replaceAll(/-[0-9a-f]{8}(?=$|\/)/g, "-#");
 }
 
 /** The objects of one stack with the documents' names, as `added` tells them. */
@@ -62,11 +66,15 @@ export const tokenFlowObjects = [
 
 const lodgingPrefix = "k8sauth-test-lodging-";
 
+export interface Lodging extends AsyncDisposable {
+  /** The settings of a stack that lives there. */
+  readonly settings: { readonly namespace: string; readonly createNamespace: false };
+  /** The namespace as `added` tells it. */
+  readonly shown: string;
+}
+
 /** A namespace for stacks that make none: deleting one takes Kubernetes 5 s, for which nobody waits here. */
-export async function lodging(admin: KubeClient): Promise<{
-  readonly settings: { namespace: string; createNamespace: false };
-  [Symbol.asyncDispose](): Promise<void>;
-}> {
+export async function lodging(admin: KubeClient): Promise<Lodging> {
   const namespace = lodgingPrefix + randomBytes(4).toString("hex");
   await admin.create(pathFor("v1", "Namespace"), {
     apiVersion: "v1",
@@ -75,6 +83,7 @@ export async function lodging(admin: KubeClient): Promise<{
   });
   return {
     settings: { namespace, createNamespace: false },
+    shown: shown(namespace),
     async [Symbol.asyncDispose]() {
       await admin.delete(pathFor("v1", "Namespace", undefined, namespace), { ignoreNotFound: true });
     },

@@ -217,11 +217,9 @@ export class Plugin implements AsyncDisposable {
     return { id: answer.getId(), outputs: this.#outputs(answer.getProperties()), inputs: plain(answer.getInputs()) };
   }
 
-  async delete(type: string, id: string, outputs: Properties): Promise<void> {
-    await this.#call(
-      "delete",
-      new providerPb.DeleteRequest().setUrn(urn(type)).setId(id).setProperties(struct(outputs)),
-    );
+  async delete(type: string, id: string, outputs: Properties, inputs?: Properties): Promise<void> {
+    const request = new providerPb.DeleteRequest().setUrn(urn(type)).setId(id).setProperties(struct(outputs));
+    await this.#call("delete", inputs === undefined ? request : request.setOldInputs(struct(inputs)));
   }
 
   /** Outputs as they came over the wire. What is marked secret is not searched for secrets: it is where they belong. */
