@@ -31,17 +31,17 @@ export function checkCertificate(
   if (privateKeyPem && !csrPem) refuse("certificateKey", "is set without k8sauth:certificateRequest");
   if (rotation && csrPem)
     refuse("rotation", "is set beside k8sauth:certificateRequest; a request of your own has one name");
-  const longest = Math.max(
-    ...[rotation?.current, ...(rotation?.previous ?? [])].map((epoch) =>
-      Buffer.byteLength(userName(certificate, epoch)),
-    ),
-  );
-  if (longest > 64)
-    refuse("certificateCommonName", `has ${longest} bytes with its epoch; a common name has 64 at most (RFC 5280)`);
-  if (certificate.commonName.startsWith("system:"))
-    refuse("certificateCommonName", 'starts with "system:", which is reserved for Kubernetes');
-  if (certificate.organization?.startsWith("system:"))
-    refuse("certificateOrganization", 'starts with "system:", which is reserved for Kubernetes');
+  const names = [rotation?.current, ...(rotation?.previous ?? [])].map((epoch) => userName(certificate, epoch));
+  for (const name of names) refuseName("certificateCommonName", name, refuse);
+  if (certificate.organization) refuseName("certificateOrganization", certificate.organization, refuse);
+}
+
+/** What a subject's name may be: RFC 5280 limits it to 64, Kubernetes keeps a prefix for itself. */
+function refuseName(key: string, name: string, refuse: (key: string, problem: string) => void): void {
+  const bytes = Buffer.byteLength(name);
+  if (bytes > 64) refuse(key, `has ${bytes} bytes ("${name}"); 64 are allowed (RFC 5280)`);
+  if (name.startsWith("system:")) refuse(key, 'starts with "system:", which is reserved for Kubernetes');
+  if (/\p{C}/u.test(name)) refuse(key, `has control characters: ${JSON.stringify(name)}`);
 }
 
 const epochPattern = /^[a-z0-9][a-z0-9.-]{0,31}$/i;

@@ -15,14 +15,18 @@ import { commonNames, nameText, organizations } from "./x509.ts";
 /** How long approval and signing may take, in milliseconds: by us and the signer, or by somebody who has to be asked. */
 const patienceMs = { auto: 60_000, external: 300_000 } as const;
 
+function limitOf({ approval, timeoutSeconds }: SignedCertificateInputs, context: Context): number {
+  return timeoutSeconds === undefined ? (context.timeoutMs ?? patienceMs[approval]) : timeoutSeconds * 1000;
+}
+
 /** Has the certificate signed, compares and proves it, and leaves nothing of the request behind. */
 export async function makeCertificate(
   inputs: SignedCertificateInputs,
   wanted: Wanted,
   context: Context,
 ): Promise<SignedCertificateOutputs> {
-  const { approval, timeoutSeconds, renewBefore, expirationSeconds } = inputs;
-  const limitMs = timeoutSeconds === undefined ? (context.timeoutMs ?? patienceMs[approval]) : timeoutSeconds * 1000;
+  const { approval, renewBefore, expirationSeconds } = inputs;
+  const limitMs = limitOf(inputs, context);
   warnOfLifetime(expirationSeconds, context);
   using client = await deployerClient(inputs, context, Math.min(limitMs, 15_000));
   const [{ version, distribution }, requester] = await Promise.all([readVersion(client), whoAmI(client, wanted)]);
@@ -107,10 +111,11 @@ async function proofOf(
     : { host: server, caPem, tlsServerName };
   if (untilValidMs > 0) {
     context.log.warn(
-      `The signer's clock is ahead of the API server's: the certificate of "${commonName}" is valid in ${Math.ceil(untilValidMs / 1000)} s, which are waited for.`,
+      `The signer's clock is ahead of the API server's: the certificate of "${commonName}" is valid in ${Math.ceil(untilValidMs / 1000)} s.`,
     );
   }
-  await prove({ ...at, certificatePem, privateKeyPem, commonName }, inputs.proof, untilValidMs, context);
+  const waitMs = Math.min(untilValidMs, limitOf(inputs, context));
+  await prove({ ...at, certificatePem, privateKeyPem, commonName }, inputs.proof, waitMs, context);
   return { proved: true, proofNote: "" };
 }
 

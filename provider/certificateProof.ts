@@ -28,7 +28,7 @@ const settleMs = 5_000;
  * Proves a certificate by calls that are made with it. Tries again while the server does not know it or its user's
  * binding yet, for a few seconds.
  *
- * @param validFrom a start in the future, for a signer whose clock is ahead: it is waited for
+ * @param waitMs time until the certificate is valid, for a signer whose clock is ahead
  * @throws ProviderError CERTIFICATE_REFUSED, CERTIFICATE_MAY_NOT_REVIEW; KubeError for the way to the server
  */
 export async function prove(use: CertificateUse, proof: Proof, waitMs: number, context: Context): Promise<void> {
@@ -37,7 +37,11 @@ export async function prove(use: CertificateUse, proof: Proof, waitMs: number, c
   for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 500)) {
     const error = await attempt(client, use, proof);
     if (error === undefined) return;
-    if (performance.now() - started + pauseMs > settleMs + waitMs) throw error;
+    const waitedMs = performance.now() - started;
+    if (waitedMs + pauseMs > settleMs + waitMs) throw error;
+    if (waitedMs > 1_000) {
+      context.log.status(`Waiting until ${use.host} accepts the certificate of "${use.commonName}" (${error.code})`);
+    }
     await sleep(pauseMs, undefined, { signal: context.signal }).catch(() => {
       throw new ProviderError("CANCELLED", `The proof of the certificate of ${use.commonName} was cancelled.`);
     });

@@ -192,7 +192,7 @@ export class Signing {
     let state: { copy: SigningObject; now: Date } = { copy: first, now: at };
     let trouble: KubeError | undefined;
     const external = this.#options.approval === "external";
-    for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 1.6, external ? 2_000 : 1_000)) {
+    for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 1.6, 1_000)) {
       const { copy, now } = state;
       const collected = this.#outcome(copy, now);
       if (collected !== undefined) return collected;

@@ -125,28 +125,29 @@ export class AkeylessApi {
   }
 
   async #attempts(command: string, body: object, effect: Effect, signal: AbortSignal): Promise<RawAnswer> {
-    const most = this.#options.attempts ?? 5;
     for (let attempt = 1; ; attempt++) {
-      let error: ProviderError;
-      let askedMs = 0;
-      try {
-        const answer = await post(this.endpoint, command, body, this.#context.env, signal);
-        if (answer.status < 300) return answer;
-        error = statusError(this.endpoint, command, answer, withheld(body));
-        if (!isRetriable(answer.status, effect)) throw error;
-        askedMs = answer.retryAfterMs ?? 0;
-      } catch (thrown) {
-        if (!isProviderError(thrown, "AKEYLESS_RESET", "AKEYLESS_BUSY", "AKEYLESS_FAILED")) throw thrown;
-        if (isProviderError(thrown, "AKEYLESS_RESET") && effect === "once") throw thrown;
-        if (isProviderError(thrown, "AKEYLESS_FAILED") && effect === "once") throw thrown;
-        error = thrown;
-      }
-      if (attempt >= most) throw error;
+      const { answer, error, askedMs, again } = await this.#attempt(command, body, effect, signal);
+      if (answer !== undefined) return answer;
+      if (!again || attempt >= (this.#options.attempts ?? 5)) throw error;
       await this.#pause(attempt, askedMs, signal, error);
     }
   }
 
-  async #pause(attempt: number, askedMs: number, signal: AbortSignal, error: ProviderError): Promise<void> {
+  /** One attempt, whose failure says whether another one is safe. */
+  async #attempt(command: string, body: object, effect: Effect, signal: AbortSignal) {
+    let answer: RawAnswer;
+    try {
+      answer = await post(this.endpoint, command, body, this.#context.env, signal);
+    } catch (error) {
+      const again = effect !== "once" && isProviderError(error, "AKEYLESS_RESET");
+      return { error: error as ProviderError, again, askedMs: 0 };
+    }
+    if (answer.status >= 200 && answer.status < 300) return { answer };
+    const error = statusError(this.endpoint, command, answer, withheld(body));
+    return { error, again: isRetriable(answer.status, effect), askedMs: answer.retryAfterMs };
+  }
+
+  async #pause(attempt: number, askedMs = 0, signal: AbortSignal, error: ProviderError): Promise<void> {
     const backoff = Math.min((this.#options.retryMs ?? 200) * 2 ** (attempt - 1), 4_000);
     await sleep(askedMs + backoff * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {
       if (signal.reason === deadlineReason) throw error;

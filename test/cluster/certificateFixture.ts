@@ -74,14 +74,26 @@ export async function requests(admin: KubeClient): Promise<SigningObject[]> {
   return (await admin.get<{ items: SigningObject[] }>(signingPath())).items;
 }
 
-/** Waits for a request of ours to be there. */
-export async function posted(admin: KubeClient): Promise<SigningObject & { metadata: { name: string; uid: string } }> {
-  for (let tries = 0; tries < 200; tries++) {
-    const [found] = await requests(admin);
-    if (found !== undefined) return found as SigningObject & { metadata: { name: string; uid: string } };
-    await sleep(25);
+/** Waits until it is so; 5 s at most. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = performance.now() + 5_000; !(await condition()); ) {
+    if (performance.now() > deadline) throw new Error("it did not happen within 5 s");
+    await sleep(10);
   }
-  throw new Error("no request was posted");
+}
+
+export interface Posted extends SigningObject {
+  readonly metadata: { readonly name: string; readonly uid: string };
+}
+
+/** Waits for a request of ours to be there. */
+export async function posted(admin: KubeClient): Promise<Posted> {
+  let found: SigningObject | undefined;
+  await until(async () => {
+    [found] = await requests(admin);
+    return found !== undefined;
+  });
+  return found as Posted;
 }
 
 export async function decide(

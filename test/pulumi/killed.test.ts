@@ -1,24 +1,56 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { watch } from "node:fs";
 import { basename, dirname } from "node:path";
 import { describe, expect, test } from "vitest";
-import { crash, gone } from "../support/crash.ts";
+import { crash } from "../support/crash.ts";
 import { type BothEngines, tokenFlow, useCluster } from "./fixture.ts";
 import { counted } from "./objects.ts";
 
 const cluster = useCluster();
 
-/** Runs the CLI's update and kills the CLI with SIGKILL after so many writes of the state; its plugins may live on. */
-async function killCli({ stack, cli }: BothEngines, count: number): Promise<void> {
+/**
+ * Runs the CLI's update and kills the CLI with SIGKILL after so many writes of the state. Its language host and plugins
+ * live on, and go on with what they were asked to do; the answer ends them.
+ */
+async function killCli({ stack, cli }: BothEngines, count: number): Promise<() => void> {
   let writes = 0;
+  let orphans: number[] = [];
   const child = cli.startUp();
   const watcher = watch(dirname(stack.stateFile), (_event, name) => {
-    if (name === basename(stack.stateFile) && ++writes === count) child.kill("SIGKILL");
+    if (name !== basename(stack.stateFile) || ++writes !== count) return;
+    // Stands still while we look for its children.
+    child.kill("SIGSTOP");
+    orphans = descendants(child.pid as number);
+    child.kill("SIGKILL");
   });
   for (const stream of [child.stdout, child.stderr]) stream?.resume();
   await once(child, "exit");
   watcher.close();
   expect(child.signalCode).toBe("SIGKILL");
+  return () => {
+    for (const pid of orphans) end(pid);
+  };
+}
+
+/** The processes below another one. */
+function descendants(root: number): number[] {
+  const list = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" });
+  const pairs = list
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number) as [number, number]);
+  const below = (parent: number): number[] =>
+    pairs.filter(([, of]) => of === parent).flatMap(([pid]) => [pid, ...below(pid)]);
+  return below(root);
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 describe("after the embedded engine was killed in the middle of an update", () => {

@@ -44,7 +44,7 @@ type Headers = Readonly<Record<string, string>>;
 
 /** As much of an object as tests change. */
 export interface Json {
-  [key: string]: Json | Json[] | string | number | boolean | null | undefined;
+  [key: string]: Json | readonly Json[] | readonly string[] | string | number | boolean | null | undefined;
 }
 
 /** A request that came by, and how it ended: the status that the client got, 0 for none. */

@@ -1,0 +1,157 @@
+import { createHash } from "node:crypto";
+import { ProviderError } from "../errors.ts";
+import type { Context, Resource, State } from "../resource.ts";
+import { AkeylessApi } from "./api.ts";
+import {
+  type AuthConfig,
+  authConfigInputs,
+  authConfigOutputs,
+  checkConfig,
+  differences,
+  kindOf,
+} from "./authConfigFields.ts";
+import { findConfig, type LoginProof, pushConfig } from "./authConfigPush.ts";
+import { changed, checkEndpoint, glance } from "./endpoint.ts";
+
+export interface AuthConfigInputs extends LoginProof {
+  readonly gatewayApi: string;
+  readonly caPem?: string;
+  readonly config: AuthConfig;
+}
+
+export interface AuthConfigOutputs {
+  readonly gatewayApi: string;
+  readonly caPem: string;
+  readonly name: string;
+  readonly accessId: string;
+  readonly kind: string;
+  readonly configId: string;
+  readonly configSha256: string;
+  readonly drift: readonly string[];
+}
+
+type ConfigState = State<AuthConfigInputs, AuthConfigOutputs>;
+
+/** A gateway's auth config: the same name with another content is updated in one call, another name is made first. */
+export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOutputs> = {
+  type: "k8sauth:index:AkeylessGatewayAuthConfig",
+  description: "A Kubernetes auth config of an Akeyless Gateway, pushed and read back.",
+  inputs: authConfigInputs,
+  outputs: authConfigOutputs,
+
+  check({ known, unknown }) {
+    const { proofAccount, config } = known;
+    return [
+      ...checkEndpoint("gatewayApi", known.gatewayApi, known.caPem),
+      ...(config && !unknown.has("config") ? checkConfig(config) : []),
+      ...(proofAccount && !/^[^/]+\/[^/]+$/.test(proofAccount)
+        ? [{ property: "proofAccount", reason: '"proofAccount" must be NAMESPACE/NAME.' }]
+        : []),
+    ];
+  },
+
+  async create(inputs, context) {
+    const configId = await pushConfig(apiOf(inputs, context), { config: inputs.config, proof: inputs }, context);
+    return { id: String(inputs.config.name), outputs: { ...told(inputs), configId } };
+  },
+
+  async previewCreate({ known, unknown }) {
+    return { outputs: known.config && !unknown.has("config") ? told(known) : { ...told(known), ...untold } };
+  },
+
+  // What the gateway holds is looked at by refresh alone: previews ask nobody.
+  async diff(state, { known, unknown }) {
+    const { config } = known;
+    const before = state.inputs.config;
+    const renamed = config?.name !== undefined && before?.name !== undefined && config.name !== before.name;
+    return {
+      ...changed(["gatewayApi", "config"], state.inputs, known, unknown),
+      ...(state.outputs.drift?.length ? { config: "update" as const } : {}),
+      ...(renamed ? { config: "replace" as const } : {}),
+    };
+  },
+
+  async previewUpdate(state, { known, unknown }) {
+    const outputs = { ...state.outputs, ...told(known), configId: state.outputs.configId };
+    return { outputs: unknown.has("config") ? { ...outputs, configSha256: undefined } : outputs };
+  },
+
+  async update(state, inputs, context) {
+    const api = apiOf(inputs, context);
+    const moved = state.outputs.gatewayApi !== undefined && state.outputs.gatewayApi !== inputs.gatewayApi;
+    const previous = moved ? undefined : (state.inputs.config ?? inputs.config);
+    const configId = await pushConfig(api, { config: inputs.config, previous, proof: inputs }, context);
+    if (moved) await leave(state, configId, inputs.gatewayApi, context);
+    return { ...told(inputs), configId };
+  },
+
+  async read(state, context) {
+    const { config } = state.inputs;
+    const name = state.outputs.name ?? config?.name;
+    if (config === undefined || name === undefined) {
+      throw new ProviderError(
+        "AKEYLESS_NOT_IMPORTABLE",
+        "An auth config cannot be imported: a gateway does not give back all of it.",
+        "Declare it in the program and run up, under another name or after the old one was deleted.",
+      );
+    }
+    const what = `The auth config "${name}" of ${state.outputs.gatewayApi}`;
+    const live = await glance(what, context, () => findConfig(stateApi(state, context), String(name)));
+    if (live === undefined) return undefined;
+    if (live === "unseen") return { id: state.id, outputs: state.outputs };
+    const drift = differences(config, live);
+    if (drift.length > 0) context.log.info(`${what} was changed by somebody else: ${drift.join(", ")}.`);
+    const configId = typeof live.id === "string" ? live.id : state.outputs.configId;
+    return { id: state.id, outputs: { ...state.outputs, configId, drift } };
+  },
+
+  async delete(state, context) {
+    const name = state.outputs.name ?? state.id;
+    await stateApi(state, context).remove("/gateway-delete-k8s-auth-config", { name });
+  },
+};
+
+/** What is not known of a config that is not known yet. */
+const untold = { configSha256: undefined, configId: undefined } as const;
+
+/** The outputs that follow from the inputs. */
+function told(inputs: Partial<AuthConfigInputs>): Omit<AuthConfigOutputs, "configId"> {
+  const { gatewayApi, caPem = "", config = {} } = inputs;
+  const sorted = Object.entries(config).sort(([left], [right]) => (left < right ? -1 : 1));
+  return {
+    gatewayApi: gatewayApi as string,
+    caPem,
+    name: config.name as string,
+    accessId: config["access-id"] as string,
+    kind: kindOf(config),
+    configSha256: createHash("sha256").update(JSON.stringify(sorted)).digest("hex"),
+    drift: [],
+  };
+}
+
+function apiOf({ gatewayApi, caPem }: AuthConfigInputs, context: Context): AkeylessApi {
+  return new AkeylessApi({ url: gatewayApi, caPem }, context, { timeoutMs: context.timeoutMs });
+}
+
+/** The gateway where the state has the config: with the CA of the last run, which need not have changed anything. */
+function stateApi(state: ConfigState, context: Context): AkeylessApi {
+  const { gatewayApi = "", caPem } = state.outputs;
+  return apiOf({ gatewayApi, caPem: state.inputs.caPem ?? caPem, config: {} }, context);
+}
+
+/** Deletes the config at the gateway that was left for another, unless the new URL leads to the same one. */
+async function leave(state: ConfigState, configId: string, now: string, context: Context): Promise<void> {
+  const { name = "", gatewayApi } = state.outputs;
+  const old = stateApi(state, context);
+  try {
+    const live = await findConfig(old, name);
+    if (live === undefined || live.id === configId) return;
+    if (configId !== "" && typeof live.id === "string") {
+      await old.remove("/gateway-delete-k8s-auth-config", { name });
+      return;
+    }
+    context.log.warn(`The auth config "${name}" stays at ${gatewayApi}: whether that is ${now} too is not known.`);
+  } catch (error) {
+    context.log.warn(`The auth config "${name}" stays at ${gatewayApi}. ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,132 @@
+import { deployerFields } from "../clients.ts";
+import type { CheckFailure, Fields } from "../fields.ts";
+import { driftField } from "./endpoint.ts";
+import { sameMaterial } from "./material.ts";
+
+/** A gateway auth config, by the REST API's own field names, as the formatters of gateways/akeyless.ts make it. */
+export type AuthConfig = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
+/** An auth config as the gateway answers it: other names, other encodings, and perhaps not everything. */
+export type LiveConfig = Readonly<Record<string, unknown>>;
+
+const where: Fields = {
+  gatewayApi: {
+    type: "string",
+    required: true,
+    description: "Base URL of the gateway's REST API, such as https://GATEWAY:8000/api/v2.",
+  },
+  caPem: { type: "string", description: "CA certificates of the gateway, PEM; by default the public ones." },
+};
+
+export const authConfigInputs: Fields = {
+  ...where,
+  config: {
+    type: "map",
+    required: true,
+    secret: true,
+    description: "The auth config, by the field names of gateway-create-k8s-auth-config.",
+  },
+  proofAccount: {
+    type: "string",
+    description:
+      "NAMESPACE/NAME of a ServiceAccount that may log in: with a token minted for it a login proves what was pushed.",
+  },
+  proofAudience: { type: "string", description: "Audience of that token; by default the API server's own." },
+  ...deployerFields,
+};
+
+export const authConfigOutputs: Fields = {
+  ...where,
+  name: { type: "string", description: "Name of the auth config, which workloads pass when they log in." },
+  accessId: { type: "string", description: "Access id of its auth method." },
+  kind: { type: "string", description: '"token", "certificate", "rancher" or "gateway-account".' },
+  configId: { type: "string", description: 'The gateway\'s own id of the config; "" where it has none.' },
+  configSha256: {
+    type: "string",
+    description: "SHA-256 of the config, in hexadecimal: shows a change without showing the config.",
+  },
+  ...driftField,
+};
+
+const required = ["name", "access-id", "signing-key", "k8s-host"];
+const session = ["token", "uid-token", "json", "new-name"];
+
+/** What is wrong with a config that is known as a whole. */
+export function checkConfig(config: AuthConfig): CheckFailure[] {
+  const property = "config";
+  const missing = required.filter((field) => typeof config[field] !== "string" || config[field] === "");
+  return [
+    ...missing.map((field) => ({ property, reason: `"config" has no "${field}", which the gateway requires.` })),
+    ...session
+      .filter((field) => field in config)
+      .map((field) => ({
+        property,
+        reason: `"config" has "${field}", which belongs to the call and not to the config.`,
+      })),
+  ];
+}
+
+/** Which credential a config reviews with. */
+export function kindOf(config: AuthConfig): string {
+  if (config["use-gw-service-account"] === true) return "gateway-account";
+  if (config["cluster-api-type"] === "rancher") return "rancher";
+  return config["k8s-auth-type"] === "certificate" ? "certificate" : "token";
+}
+
+type Comparison = (ours: unknown, theirs: unknown) => boolean;
+
+const text: Comparison = (ours, theirs) => String(ours) === String(theirs);
+const url: Comparison = (ours, theirs) => String(ours).replace(/\/+$/, "") === String(theirs).replace(/\/+$/, "");
+const material: Comparison = (ours, theirs) => sameMaterial(String(ours), String(theirs));
+// Fields of Go structs that are false are left out of answers.
+const flag: Comparison = (ours, theirs) => String(ours) === String(theirs === true || theirs === "true");
+const authType: Comparison = (ours, theirs) =>
+  theirs === ours || theirs === (ours === "certificate" ? "client_cert" : "bearer_token");
+
+/** Field of the request, field of the answer, and how to compare them. */
+const counterparts: readonly (readonly [string, string, Comparison])[] = [
+  ["access-id", "auth_method_access_id", text],
+  ["signing-key", "auth_method_prv_key_pem", material],
+  ["k8s-host", "k8s_host", url],
+  ["k8s-ca-cert", "k8s_ca_cert", material],
+  ["cluster-api-type", "cluster_api_type", text],
+  ["k8s-auth-type", "k8s_auth_type", authType],
+  ["token-reviewer-jwt", "k8s_token_reviewer_jwt", text],
+  ["k8s-client-certificate", "k8s_client_cert_data", material],
+  ["k8s-client-key", "k8s_client_key_data", material],
+  ["rancher-api-key", "rancher_api_key", text],
+  ["rancher-cluster-id", "rancher_cluster_id", text],
+  ["k8s-issuer", "k8s_issuer", text],
+  ["token-exp", "am_token_expiration", text],
+  ["disable-issuer-validation", "disable_iss_validation", flag],
+  ["use-gw-service-account", "use_local_ca_jwt", flag],
+];
+
+/**
+ * The fields, by the request's names, in which a gateway's config is not ours. What an answer does not show, or masks,
+ * counts as equal.
+ */
+export function differences(config: AuthConfig, live: LiveConfig): string[] {
+  return counterparts
+    .filter(([field, counterpart, equal]) => {
+      const ours = config[field];
+      const theirs = live[counterpart];
+      if (ours === undefined) return false;
+      if (equal !== flag && isHidden(theirs)) return false;
+      return !equal(ours, theirs);
+    })
+    .map(([field]) => field);
+}
+
+function isHidden(value: unknown): boolean {
+  return value === undefined || value === null || value === "" || (typeof value === "string" && /^\*+$/.test(value));
+}
+
+/**
+ * Whether a config that is there already is this stack's own, left by a run that was killed: of the same auth method, for
+ * the same cluster, and by someone who has the method's key.
+ */
+export function isOwn(config: AuthConfig, live: LiveConfig): boolean {
+  const own = ["access-id", "k8s-host", "signing-key"];
+  return live.auth_method_access_id !== undefined && !differences(config, live).some((field) => own.includes(field));
+}

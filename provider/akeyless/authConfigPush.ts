@@ -1,0 +1,122 @@
+import { deployerClient } from "../clients.ts";
+import { isProviderError, ProviderError } from "../errors.ts";
+import type { Context } from "../resource.ts";
+import { mint } from "../tokenProof.ts";
+import type { AkeylessApi } from "./api.ts";
+import { type AuthConfig, differences, isOwn, type LiveConfig } from "./authConfigFields.ts";
+
+/** What proves a pushed config by a login. */
+export interface LoginProof {
+  readonly proofAccount?: string;
+  readonly proofAudience?: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+}
+
+export interface Push {
+  readonly config: AuthConfig;
+  /** What is at the gateway by the state: it comes back if the new config proves wrong. Undefined for the first push. */
+  readonly previous?: AuthConfig;
+  readonly proof: LoginProof;
+}
+
+export function findConfig(api: AkeylessApi, name: string): Promise<LiveConfig | undefined> {
+  return api.find("/gateway-get-k8s-auth-config", { name });
+}
+
+/**
+ * Brings a config to a gateway, in one call, so that there is one valid config at any time: the new one or the one before.
+ * It is proved by reading it back, and by a login where an account for it is named; one that fails is taken back.
+ *
+ * @returns the gateway's id of the config
+ * @throws ProviderError AKEYLESS_NAME_TAKEN, AKEYLESS_NOT_TAKEN, AKEYLESS_LOGIN_REFUSED and what calls throw
+ */
+export async function pushConfig(api: AkeylessApi, push: Push, context: Context): Promise<string> {
+  const { config, previous } = push;
+  const name = String(config.name);
+  const live = await findConfig(api, name);
+  if (live !== undefined && previous === undefined && !isOwn(config, live)) throw taken(api, name, config, live);
+  if (live === undefined) await api.call("/gateway-create-k8s-auth-config", config, "once");
+  else if (differences(config, live).length > 0) await replace(api, config);
+  try {
+    const id = await readBack(api, config);
+    await proveLogin(api, push, context);
+    return id;
+  } catch (error) {
+    if (!isProviderError(error, "AKEYLESS_NOT_TAKEN", "AKEYLESS_LOGIN_REFUSED")) throw error;
+    throw await takenBack(api, push, live === undefined, error);
+  }
+}
+
+/** Every field again, for the gateway takes an update as the whole config; `new-name` is required, and the same. */
+async function replace(api: AkeylessApi, config: AuthConfig): Promise<void> {
+  await api.call("/gateway-update-k8s-auth-config", { ...config, "new-name": config.name }, "repeatable");
+}
+
+async function readBack(api: AkeylessApi, config: AuthConfig): Promise<string> {
+  const live = await findConfig(api, String(config.name));
+  const wrong = live === undefined ? ["name"] : differences(config, live);
+  if (wrong.length === 0) return typeof live?.id === "string" ? live.id : "";
+  throw new ProviderError(
+    "AKEYLESS_NOT_TAKEN",
+    `${api.endpoint.url} accepted the auth config "${config.name}", but reads back another ${wrong.join(", ")}.`,
+    "Check that nothing else writes this config, and the gateway's log.",
+  );
+}
+
+async function proveLogin(api: AkeylessApi, { config, proof }: Push, context: Context): Promise<void> {
+  if (!proof.proofAccount) return;
+  const [namespace = "", serviceAccountName = ""] = proof.proofAccount.split("/");
+  using client = await deployerClient(proof, context);
+  const jwt = await mint(client, { namespace, serviceAccountName }, proof.proofAudience || undefined, context);
+  if (jwt === undefined) {
+    context.log.warn(`The auth config "${config.name}" was not proved by a login: no token could be minted.`);
+    return;
+  }
+  const login = {
+    "access-type": "k8s",
+    "access-id": config["access-id"],
+    "gateway-url": new URL(api.endpoint.url).origin,
+    "k8s-auth-config-name": config.name,
+    "k8s-service-account-token": Buffer.from(jwt).toString("base64"),
+  };
+  try {
+    const { token } = await api.open<{ token: string }>("/auth", login);
+    if (token) return;
+  } catch (error) {
+    if (!isProviderError(error, "AKEYLESS_UNAUTHORIZED", "AKEYLESS_FORBIDDEN", "AKEYLESS_INVALID")) throw error;
+    throw loginRefused(proof.proofAccount, config, error.message);
+  }
+  throw loginRefused(proof.proofAccount, config, "The answer held no token.");
+}
+
+function loginRefused(account: string, config: AuthConfig, why: string): ProviderError {
+  return new ProviderError(
+    "AKEYLESS_LOGIN_REFUSED",
+    `ServiceAccount ${account} cannot log in by the auth config "${config.name}": ${why}`,
+    "Check that the gateway reaches the API server, and what the auth method is bound to.",
+  );
+}
+
+/** Brings back what was there before, and says so. */
+async function takenBack(api: AkeylessApi, { config, previous }: Push, made: boolean, error: ProviderError) {
+  const back = made ? undefined : previous;
+  try {
+    if (back?.name === config.name) await replace(api, back);
+    else if (made) await api.remove("/gateway-delete-k8s-auth-config", { name: config.name });
+  } catch (failure) {
+    const left = back ? "The config before it could not be brought back" : "It could not be deleted";
+    return new ProviderError(error.code, `${error.message} ${left}: ${(failure as Error).message}`);
+  }
+  const done = back ? "The config before it is back in place." : made ? "It was deleted." : "It is left as it is.";
+  return new ProviderError(error.code, `${error.message} ${done}`);
+}
+
+function taken(api: AkeylessApi, name: string, config: AuthConfig, live: LiveConfig): ProviderError {
+  const other = differences(config, live).filter((field) => ["access-id", "k8s-host", "signing-key"].includes(field));
+  return new ProviderError(
+    "AKEYLESS_NAME_TAKEN",
+    `${api.endpoint.url} has an auth config "${name}" already, with another ${other.join(", ") || "owner"}.`,
+    "Choose another name, or delete that config first if nothing logs in by it.",
+  );
+}
