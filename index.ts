@@ -1,13 +1,10 @@
 import * as k8s from "@pulumi/kubernetes";
+import { pushToAkeyless } from "./components/akeylessPush.ts";
 import { authConfigOutputs } from "./components/authConfigs.ts";
-import {
-  ClientCertificate,
-  Cluster,
-  clientCertificateRights,
-  TokenReviewer,
-  tokenReviewerNames,
-  tokenReviewerRights,
-} from "./components/index.ts";
+import { stackAccess } from "./components/clusterAccess.ts";
+import { credentialOutputs } from "./components/credentials.ts";
+import { BearerTokenUser, ClientCertificate, Cluster, TokenReviewer } from "./components/index.ts";
+import { neededRights, reservedNames } from "./components/needs.ts";
 import { readSettings } from "./components/settings.ts";
 
 const settings = readSettings();
@@ -21,15 +18,12 @@ const target = new Cluster("cluster", {
   context,
   host: settings.kubernetesHost,
   caPem: settings.kubernetesCa,
+  caPin: settings.kubernetesCaPin,
+  trustOnFirstUse: settings.trustOnFirstUse,
   allowLoopback: settings.allowLoopbackHost,
   proveHost,
-  rights: [
-    ...(settings.tokenFlow ? tokenReviewerRights({ namespace, createNamespace, role }) : []),
-    ...(settings.certificateFlow
-      ? clientCertificateRights({ role, approve: settings.certificate.approval === "auto" })
-      : []),
-  ],
-  reservedNames: settings.tokenFlow ? tokenReviewerNames(reviewerArgs) : [],
+  rights: neededRights(settings),
+  reservedNames: reservedNames(settings),
 });
 
 // Without the identifier a changed address in the kubeconfig would replace everything that is in the cluster.
@@ -44,12 +38,25 @@ const client = settings.certificateFlow
   ? new ClientCertificate("gateway-client-certificate", { ...access, ...settings.certificate }, { provider })
   : undefined;
 
-const outputs = authConfigOutputs(settings, target, { token: reviewer, certificate: client });
+const users = Object.fromEntries(
+  Object.entries(settings.bearerTokenUsers).map(([name, user]) => [
+    name,
+    new BearerTokenUser(name, { ...access, ...user }, { provider }),
+  ]),
+);
+
+const flows = { token: reviewer, certificate: client, users };
+const gatewayAccess = stackAccess(settings, target, flows);
+
+/** With `akeylessPush`: auth method, auth configs and what belongs to them, at the gateway. */
+const akeyless = pushToAkeyless(settings, gatewayAccess);
+
+const outputs = authConfigOutputs(settings, gatewayAccess, flows, akeyless);
 
 /** By flow, then by product: exactly the object that the product's API takes. Secret. */
 export const authConfigs = outputs.authConfigs;
 
-/** By flow: for whatever reads kubeconfigs. Secret. */
+/** By flow, and by name of a user: for whatever reads kubeconfigs. Secret. */
 export const kubeconfigs = outputs.kubeconfigs;
 
 /** What every product's auth config is made from. Secret. */
@@ -65,6 +72,7 @@ export const notes = outputs.notes;
 export const cluster = {
   host: target.host,
   caFingerprint: target.caFingerprint,
+  caSource: target.caSource,
   issuer: reviewer?.token.issuer ?? target.issuer,
   issuerSource: reviewer?.token.issuerSource ?? "discovery",
   issuerValidation: settings.validateIssuer,
@@ -73,31 +81,8 @@ export const cluster = {
   uid: target.uid,
 };
 
+/** By name: where a bearer-token user may do what. */
+export const bearerTokenUsers = outputs.bearerTokenUsers;
+
 /** Every credential that the outputs carry, without the credential. */
-export const credentials = {
-  ...(reviewer && {
-    token: {
-      kind: reviewer.token.kind,
-      subject: reviewer.token.subject,
-      namespace: reviewer.namespace,
-      serial: "",
-      fingerprint: reviewer.token.tokenSha256,
-      notBefore: reviewer.token.notBefore,
-      notAfter: reviewer.token.notAfter,
-      renewAfter: reviewer.token.renewAfter,
-    },
-  }),
-  ...(client && {
-    certificate: {
-      kind: "Certificate",
-      subject: client.certificate.commonName,
-      serial: client.certificate.serial,
-      fingerprint: client.certificate.fingerprint,
-      notBefore: client.certificate.notBefore,
-      notAfter: client.certificate.notAfter,
-      renewAfter: client.certificate.renewAfter,
-      proved: client.certificate.proved,
-      note: client.certificate.proofNote,
-    },
-  }),
-};
+export const credentials = credentialOutputs(flows);

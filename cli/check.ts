@@ -3,6 +3,7 @@ import { programConfig } from "../engine/settings.ts";
 import type { Value } from "../engine/values.ts";
 import type { CertificateAccess, TokenAccess } from "../gateways/index.ts";
 import { KubeClient, loadConnection } from "../kube/index.ts";
+import { type BearerTokenUser, checkBearerTokenUser } from "./checks/bearerTokenUser.ts";
 import { checkCertificateFlow } from "./checks/certificateFlow.ts";
 import type { Expiry, Finding } from "./checks/report.ts";
 import { checkTokenFlow } from "./checks/tokenFlow.ts";
@@ -69,7 +70,8 @@ export async function check(
     { subject: string; namespace: string; notAfter: string }
   >;
   const { token, certificate } = credentials;
-  if (!access?.host || !(token || certificate)) {
+  const users = Object.entries((open.bearerTokenUsers ?? {}) as Record<string, Omit<BearerTokenUser, "name">>);
+  if (!access?.host || !(token || certificate || users.length > 0)) {
     throw new Error("The stack has no outputs clusterAccess and credentials. Has its `up` been run?");
   }
   const findings: Finding[] = [];
@@ -79,6 +81,11 @@ export async function check(
   }
   if (certificate && "privateKeyPem" in access) {
     findings.push(...(await checkCertificateFlow(access as CertificateAccess, certificate.subject, deployer)));
+  }
+  const kubeconfigs = (open.kubeconfigs ?? {}) as Record<string, string>;
+  for (const [name, facts] of users) {
+    const user = { ...facts, name, subject: credentials[name]?.subject ?? "", kubeconfig: kubeconfigs[name] ?? "" };
+    findings.push(...(await checkBearerTokenUser(user, deployer)));
   }
   const expiries = Object.entries(credentials).map(([credential, { subject, notAfter }]) => ({
     credential,

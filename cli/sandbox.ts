@@ -4,6 +4,7 @@ import { constants } from "node:os";
 import { parseArgs } from "node:util";
 import {
   listSandboxes,
+  nodeImage,
   openSandbox,
   progressPrinter,
   SandboxError,
@@ -14,10 +15,10 @@ import {
 } from "../sandbox/index.ts";
 import type { Command, Io } from "./command.ts";
 
-const help = `A throw-away real Kubernetes control plane on this machine, for trying things out and for tests.
+const help = `A throw-away real Kubernetes on this machine, for trying things out and for tests: a control plane, and a node if asked for.
 
 Usage
-  k8sauth sandbox start [--name NAME] [--issuer ISSUER] [--api-audience AUDIENCE]...
+  k8sauth sandbox start [--name NAME] [--node] [--issuer ISSUER] [--api-audience AUDIENCE]...
   k8sauth sandbox stop [--name NAME]
   k8sauth sandbox status [--name NAME] [--json]
   k8sauth sandbox kubeconfig [--name NAME]
@@ -32,6 +33,8 @@ Usage
 
 Options
   --name NAME               One of several side by side (default: default).
+  --node                    With a node, so that pods run in it: needs Linux, root, and the Debian packages containerd, runc,
+                            containernetworking-plugins, nftables and conntrack. Its image is ${nodeImage}.
   --issuer ISSUER           Issuer of service account tokens: "cluster" (https://kubernetes.default.svc.cluster.local, the
                             default), "self" (its own https address), or any other value as it is.
   --api-audience AUDIENCE   A further audience of the API server; may be repeated.
@@ -42,6 +45,7 @@ Examples
   export KUBECONFIG=$(k8sauth sandbox start --name blue --issuer self)
   k8sauth sandbox kubectl -- get serviceaccounts --all-namespaces
   k8sauth sandbox stop --name blue
+  k8sauth sandbox start --name pods --node
 
 Exit codes
   0  done; for status: it runs
@@ -56,7 +60,7 @@ class UsageError extends Error {}
 /** `k8sauth sandbox`: start, stop and use a control plane of one's own. */
 export const sandboxCommand: Command = {
   name: "sandbox",
-  summary: "Start, stop and use a throw-away Kubernetes control plane on this machine",
+  summary: "Start, stop and use a throw-away Kubernetes on this machine",
   help,
   async run(args, io) {
     try {
@@ -106,6 +110,7 @@ async function dispatch(args: readonly string[], io: Io): Promise<number> {
 async function start(args: readonly string[], io: Io): Promise<number> {
   const given = options(args, {
     name: { type: "string" },
+    node: { type: "boolean" },
     issuer: { type: "string" },
     "api-audience": { type: "string", multiple: true },
   });
@@ -113,6 +118,7 @@ async function start(args: readonly string[], io: Io): Promise<number> {
   try {
     const sandbox = await startSandbox({
       name: given.name,
+      node: given.node,
       issuer: given.issuer,
       apiAudiences: given["api-audience"],
       onProgress: printer.onProgress,
@@ -120,7 +126,10 @@ async function start(args: readonly string[], io: Io): Promise<number> {
       signal: io.signal,
     });
     printer.finish();
-    io.err(`The sandbox ${sandbox.name} runs at ${sandbox.server} with issuer ${sandbox.issuer}. Its kubeconfig:\n`);
+    const node = sandbox.node ? ` and the node ${sandbox.node.name}` : "";
+    io.err(
+      `The sandbox ${sandbox.name} runs at ${sandbox.server} with issuer ${sandbox.issuer}${node}. Its kubeconfig:\n`,
+    );
     io.out(`${sandbox.kubeconfig}\n`);
     return 0;
   } finally {
@@ -145,11 +154,12 @@ async function status(args: readonly string[], io: Io): Promise<number> {
   return all.length > 0 && all.every(({ condition }) => condition === "running") ? 0 : 3;
 }
 
-function describe({ name, condition, server, issuer, apiAudiences, kubeconfig, pids }: SandboxStatus): string {
+function describe({ name, condition, server, issuer, apiAudiences, kubeconfig, node, pids }: SandboxStatus): string {
   const rows: [string, string | undefined][] = [
     ["server", server],
     ["issuer", issuer],
     ["audiences", apiAudiences?.join(", ")],
+    ["node", node],
     ["kubeconfig", kubeconfig],
     [
       "processes",

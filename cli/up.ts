@@ -1,4 +1,5 @@
-import { hasChanges, refresh, update } from "../engine/index.ts";
+import { resolve } from "node:path";
+import { hasChanges, type PolicyPackOptions, refresh, type UpdateResult, update } from "../engine/index.ts";
 import type { Command, Io } from "./command.ts";
 import { Display, summarize } from "./display.ts";
 import { printable, printOutputs } from "./output.ts";
@@ -13,6 +14,8 @@ const options = {
   refresh: { type: "boolean", short: "r" },
   "expect-no-changes": { type: "boolean" },
   parallel: { type: "string", short: "p" },
+  "policy-pack": { type: "string", multiple: true },
+  "policy-pack-config": { type: "string", multiple: true },
   json: { type: "boolean", short: "j" },
 } as const;
 
@@ -21,6 +24,8 @@ ${stackOptionsHelp}
   -r, --refresh           Read what the cluster really has first, so that drift is healed too
       --expect-no-changes Exit with status 7 if anything changes
   -p, --parallel N        At most N resources at once; default four for each core
+      --policy-pack FOLDER         Ask this policy pack about every resource; may be given more than once
+      --policy-pack-config FILE    Its settings (JSON); given as often as --policy-pack, in the same order
   -j, --json              Print changes and outputs as JSON on standard output; secrets are masked`;
 
 export const upCommand: Command = {
@@ -35,6 +40,7 @@ ${optionsHelp}
 Examples:
   k8sauth up --stack prod
   k8sauth up --refresh         heals what was deleted or changed by hand
+  k8sauth up --policy-pack policy    changes nothing if a preview shows that a mandatory policy is violated
 
 Exit status: 0 done, 1 failed (what was done is in the state; run it again), 2 wrong usage, 7 unexpected changes,
 130 interrupted.
@@ -65,18 +71,33 @@ async function run(args: readonly string[], io: Io, preview: boolean): Promise<n
   const display = new Display(io, preview);
   const chosen = await chooseStack(values, io, display.emit);
   const parallel = values.parallel === undefined ? undefined : count(values.parallel);
+  const policyPacks = packs(values["policy-pack"], values["policy-pack-config"]);
   const started = performance.now();
   if (values.refresh) {
     if (preview) throw new UsageError("--refresh writes to the state; run k8sauth refresh --preview-only to see drift");
     await refresh({ ...chosen, preview: false });
   }
-  const result = await update({ ...chosen, preview, ...(parallel && { parallel }) });
+  const result = await update({ ...chosen, preview, policyPacks, ...(parallel && { parallel }) });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   display.close(`${preview ? "Preview" : "Done"} in ${seconds} s: ${summarize(result.changes, preview)}.`);
-  if (values.json)
-    io.out(`${JSON.stringify({ changes: result.changes, outputs: printable(result.outputs) }, undefined, 2)}\n`);
+  if (values.json) io.out(`${JSON.stringify(report(result, policyPacks.length > 0), undefined, 2)}\n`);
   else if (!preview) printOutputs(result.outputs, io, { showSecrets: false });
   return values["expect-no-changes"] && hasChanges(result.changes) ? unexpectedChanges : 0;
+}
+
+function report({ changes, outputs, violations }: UpdateResult, withPolicies: boolean) {
+  return { changes, outputs: printable(outputs), ...(withPolicies && { violations }) };
+}
+
+/** As with the Pulumi CLI, the settings of packs go by their order, and either all have a file or none. */
+function packs(folders: readonly string[] = [], files: readonly string[] = []): PolicyPackOptions[] {
+  if (files.length > 0 && files.length !== folders.length) {
+    throw new UsageError("--policy-pack-config has to be given as often as --policy-pack");
+  }
+  return folders.map((folder, index) => {
+    const file = files[index];
+    return { folder: resolve(folder), ...(file && { configFile: resolve(file) }) };
+  });
 }
 
 function count(text: string): number {

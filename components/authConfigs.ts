@@ -4,40 +4,30 @@ import {
   akeylessTokenAuthConfig,
   akeylessWorkloadLogin,
   type CertificateAccess,
-  type ClusterAccess,
   kubeconfig,
   projectedToken,
   type TokenAccess,
   vaultAuthConfig,
 } from "../gateways/index.ts";
-import type { ClientCertificate } from "./clientCertificate.ts";
-import type { Cluster } from "./cluster.ts";
+import type { AkeylessGateway } from "./akeylessGateway.ts";
+import type { StackAccess } from "./clusterAccess.ts";
+import type { Flows } from "./credentials.ts";
 import type { Settings } from "./settings.ts";
-import type { TokenReviewer } from "./tokenReviewer.ts";
-
-/** The flows that a stack has. */
-export interface Flows {
-  readonly token?: TokenReviewer;
-  readonly certificate?: ClientCertificate;
-}
 
 /** The stack outputs that gateways and workloads read. */
-export function authConfigOutputs(settings: Settings, cluster: Cluster, flows: Flows) {
+export function authConfigOutputs(settings: Settings, access: StackAccess, flows: Flows, pushed?: AkeylessGateway) {
   const audience = settings.audience ?? "";
-  const issuer = flows.token?.token.issuer ?? cluster.issuer;
-  const core = pulumi
-    .all([cluster.host, cluster.caPem, issuer])
-    .apply(([host, caPem, knownIssuer]): ClusterAccess => ({ host, caPem, issuer: knownIssuer, audience }));
-  const token = flows.token && tokenAccess(core, flows.token);
-  const certificate = flows.certificate && certificateAccess(core, flows.certificate);
-  const { authMethod, notes } = akeylessAuthMethod(settings, flows);
+  const { core, token, certificate } = access;
+  const { authMethod, notes } = akeylessAuthMethod(settings, flows, pushed !== undefined);
   if (flows.token && settings.token.tokenMode === "tokenRequest")
     notes.push("The reviewer's token ends, and only a run of up renews it: schedule runs (docs/renewal.md).");
-  const { gatewayUrl, authConfigName, accessId } = settings.akeyless;
-  const options = { name: authConfigName, validateIssuer: settings.validateIssuer };
+  const { gatewayUrl } = settings.akeyless;
+  const authConfigName = pushed?.authConfigName ?? settings.akeyless.authConfigName;
+  const accessId = pushed?.accessId ?? settings.akeyless.accessId;
+  const options = { name: settings.akeyless.authConfigName, validateIssuer: settings.validateIssuer };
 
   const vault = token?.apply(vaultAuthConfig);
-  const akeyless = {
+  const akeyless = pushed?.authConfigs ?? {
     token:
       authMethod &&
       token &&
@@ -56,6 +46,7 @@ export function authConfigOutputs(settings: Settings, cluster: Cluster, flows: F
     ...(certificate && {
       certificate: certificate.apply((access) => file(access, flows.certificate?.commonName ?? "")),
     }),
+    ...Object.fromEntries(Object.entries(flows.users).map(([name, user]) => [name, user.kubeconfig])),
   };
   return {
     clusterAccess: pulumi.secret(
@@ -68,38 +59,39 @@ export function authConfigOutputs(settings: Settings, cluster: Cluster, flows: F
       ...(certificate && { certificate: { ...(akeyless.certificate && { akeyless: akeyless.certificate }) } }),
     }),
     kubeconfigs: pulumi.secret(kubeconfigs),
+    bearerTokenUsers: Object.fromEntries(
+      Object.entries(settings.bearerTokenUsers).map(([name, { scope = "namespace", rules, clusterRole }]) => [
+        name,
+        { namespace: flows.users[name]?.namespace, scope, ...(rules ? { rules } : { clusterRole }) },
+      ]),
+    ),
     workloadLogin: {
       token: projectedToken(audience),
       ...(accessId &&
-        gatewayUrl && { akeyless: akeylessWorkloadLogin({ accessId, gatewayUrl, authConfigName, audience }) }),
+        gatewayUrl && {
+          akeyless: pulumi
+            .output({ accessId, gatewayUrl, authConfigName, audience })
+            .apply((login) => akeylessWorkloadLogin(login)),
+        }),
     },
     notes,
   };
 }
 
-function tokenAccess(core: pulumi.Output<ClusterAccess>, { token }: TokenReviewer): pulumi.Output<TokenAccess> {
-  return pulumi.secret(pulumi.all([core, token.token]).apply(([access, jwt]) => ({ ...access, token: jwt })));
-}
-
-/** Without the private key, which stays with who brought the request, there is nothing to log in with. */
-function certificateAccess(core: pulumi.Output<ClusterAccess>, { certificate, privateKeyPem }: ClientCertificate) {
-  if (privateKeyPem === undefined) return undefined;
-  return pulumi.secret(
-    pulumi
-      .all([core, certificate.certificatePem, privateKeyPem])
-      .apply(
-        ([access, certificatePem, keyPem]): CertificateAccess => ({ ...access, certificatePem, privateKeyPem: keyPem }),
-      ),
-  );
-}
-
 /** Access id and key of the auth method, and why what needs them is absent. */
-function akeylessAuthMethod({ akeyless: { accessId, signingKey, gatewayUrl } }: Settings, flows: Flows) {
+function akeylessAuthMethod(
+  { akeyless: { accessId, signingKey, gatewayUrl } }: Settings,
+  flows: Flows,
+  pushed: boolean,
+) {
   const notes: string[] = [];
-  const names = Object.entries(flows).flatMap(([flow, made]) => (made ? [`authConfigs.${flow}.akeyless`] : []));
+  const names = (["token", "certificate"] as const).flatMap((flow) =>
+    flows[flow] ? [`authConfigs.${flow}.akeyless`] : [],
+  );
   const absent = (why: string) => notes.push(...names.map((name) => `${name} is absent: ${why}`));
-  if (!accessId) absent("k8sauth:akeylessAccessId is not set.");
-  else if (!signingKey) absent("k8sauth:akeylessSigningKey is not set.");
+  // What is pushed has access id and key, given or of the stack's own auth method.
+  if (!pushed && !accessId) absent("k8sauth:akeylessAccessId is not set.");
+  else if (!pushed && !signingKey) absent("k8sauth:akeylessSigningKey is not set.");
   if (accessId && !gatewayUrl) notes.push("workloadLogin.akeyless is absent: k8sauth:akeylessGatewayUrl is not set.");
   if (flows.certificate && !flows.certificate.privateKeyPem) {
     notes.push(

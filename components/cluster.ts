@@ -18,6 +18,13 @@ export interface ClusterArgs {
   readonly host?: pulumi.Input<string>;
   /** CA certificates for `host`, PEM. @default those of the kubeconfig */
   readonly caPem?: pulumi.Input<string>;
+  /**
+   * Takes the CA from `host` itself, if it has this SHA-256: of the CA certificate, of its public key (as kubeadm pins it), or
+   * Rancher's checksum of `/v3/settings/cacerts`. Hexadecimal or base64. Instead of `caPem`.
+   */
+  readonly caPin?: pulumi.Input<string>;
+  /** Takes the CA from `host` itself unseen the first time, and compares it ever after. Prefer `caPin`. @default false */
+  readonly trustOnFirstUse?: pulumi.Input<boolean>;
   /** Accepts a host that only this machine can reach. @default false */
   readonly allowLoopback?: pulumi.Input<boolean>;
   /** Tries `host` with the CA by a TLS handshake from here. @default true */
@@ -38,6 +45,8 @@ export class Cluster extends pulumi.CustomResource {
   declare readonly caPem: pulumi.Output<string>;
   /** SHA-256 of the first CA certificate, hexadecimal with colons. */
   declare readonly caFingerprint: pulumi.Output<string>;
+  /** `kubeconfig`, `given`, `pin` or `first use`. */
+  declare readonly caSource: pulumi.Output<string>;
   /** Issuer by the API server's discovery document; "" where it does not tell. */
   declare readonly issuer: pulumi.Output<string>;
   /** Why `issuer` is empty. */
@@ -59,6 +68,7 @@ export class Cluster extends pulumi.CustomResource {
         host: args.host,
         caPem: args.caPem,
         caFingerprint: undefined,
+        caSource: undefined,
         issuer: undefined,
         issuerNote: undefined,
         jwks: undefined,

@@ -1,3 +1,6 @@
+import type { BearerTokenUserArgs } from "./bearerTokenUser.ts";
+import type { PolicyRule } from "./rules.ts";
+
 /** A right of whoever deploys, as the API server's authorizer knows it. */
 export interface Right {
   readonly verb: string;
@@ -34,6 +37,54 @@ export function tokenReviewerRights(options: {
     { verb: "create", group: "", resource: "serviceaccounts", subresource: "token", namespace },
     ...roleRights(options.role),
   ];
+}
+
+/**
+ * What a BearerTokenUser takes: beside its objects, every right that its rules give (RBAC escalation prevention), or to bind
+ * the ClusterRole.
+ */
+export function bearerTokenUserRights(
+  user: Pick<
+    BearerTokenUserArgs,
+    "namespace" | "createNamespace" | "rules" | "clusterRole" | "scope" | "tokenMode" | "serviceAccountName"
+  >,
+): Right[] {
+  const { namespace, rules, clusterRole, scope, serviceAccountName } = user;
+  const where = scope === "cluster" ? {} : { namespace };
+  const kinds = scope === "cluster" ? ["clusterrolebindings", "clusterroles"] : ["rolebindings", "roles"];
+  const [bindings = "", roles = ""] = kinds;
+  return [
+    ...(user.createNamespace ? all(manage, { group: "", resource: "namespaces" }) : []),
+    ...all(manage, { group: "", resource: "serviceaccounts", namespace }),
+    ...all(manage, { group: "", resource: "secrets", namespace }),
+    ...(user.tokenMode === "tokenRequest"
+      ? [
+          {
+            verb: "create",
+            group: "",
+            resource: "serviceaccounts",
+            subresource: "token",
+            namespace,
+            name: serviceAccountName,
+          },
+        ]
+      : []),
+    ...all(manage, { group: rbac, resource: bindings, ...where }),
+    ...(rules ? all(manage, { group: rbac, resource: roles, ...where }) : []),
+    ...(clusterRole ? [{ verb: "bind", group: rbac, resource: "clusterroles", name: clusterRole, ...where }] : []),
+    ...(rules ?? []).flatMap((rule) => granted(rule).map((right) => ({ ...right, ...where }))),
+  ];
+}
+
+/** Every single right of a rule. */
+function granted({ apiGroups = [""], resources, verbs, resourceNames }: PolicyRule): Right[] {
+  const names = resourceNames?.length ? resourceNames : [undefined];
+  return apiGroups.flatMap((group) =>
+    resources.flatMap((path) => {
+      const [resource = "", subresource] = path.split("/");
+      return names.flatMap((name) => verbs.map((verb) => ({ verb, group, resource, subresource, name })));
+    }),
+  );
 }
 
 const clientSigner = "kubernetes.io/kube-apiserver-client";

@@ -1,4 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
+import { type AkeylessSettings, akeylessKeys, readAkeyless } from "./akeylessSettings.ts";
+import {
+  type BearerTokenUserSettings,
+  checkBearerTokenUsers,
+  readBearerTokenUsers,
+} from "./bearerTokenUserSettings.ts";
 import { type CertificateSettings, checkCertificate, readRotation } from "./certificateSettings.ts";
 import { keyTypes } from "./clientCertificate.ts";
 import { type TokenMode, tokenModes } from "./reviewerToken.ts";
@@ -11,6 +17,8 @@ export interface Settings {
   readonly context?: string;
   readonly kubernetesHost?: string;
   readonly kubernetesCa?: string;
+  readonly kubernetesCaPin?: string;
+  readonly trustOnFirstUse: boolean;
   readonly allowLoopbackHost: boolean;
   readonly proveHost: boolean;
   readonly namespace?: string;
@@ -26,14 +34,11 @@ export interface Settings {
   readonly tokenFlow: boolean;
   readonly certificateFlow: boolean;
   readonly certificate: CertificateSettings;
+  /** By name, which is the ServiceAccount's too. */
+  readonly bearerTokenUsers: Readonly<Record<string, BearerTokenUserSettings>>;
   readonly audience?: string;
   readonly validateIssuer: boolean;
-  readonly akeyless: {
-    readonly gatewayUrl?: string;
-    readonly authConfigName: string;
-    readonly accessId?: string;
-    readonly signingKey?: pulumi.Output<string>;
-  };
+  readonly akeyless: AkeylessSettings;
 }
 
 const keys = [
@@ -41,6 +46,8 @@ const keys = [
   "context",
   "kubernetesHost",
   "kubernetesCa",
+  "kubernetesCaPin",
+  "trustOnFirstUse",
   "allowLoopbackHost",
   "proveHost",
   "namespace",
@@ -62,12 +69,10 @@ const keys = [
   "certificateRequest",
   "certificateKey",
   "rotation",
+  "bearerTokenUsers",
   "audience",
   "validateIssuer",
-  "akeylessGatewayUrl",
-  "akeylessAuthConfigName",
-  "akeylessAccessId",
-  "akeylessSigningKey",
+  ...akeylessKeys,
 ] as const;
 
 /**
@@ -81,6 +86,8 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
     context: read.text("context"),
     kubernetesHost: read.text("kubernetesHost"),
     kubernetesCa: read.text("kubernetesCa"),
+    kubernetesCaPin: read.text("kubernetesCaPin"),
+    trustOnFirstUse: read.flag("trustOnFirstUse", false),
     allowLoopbackHost: read.flag("allowLoopbackHost", false),
     proveHost: read.flag("proveHost", true),
     namespace: read.name("namespace", label, 63),
@@ -111,14 +118,12 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
         (problem) => read.refuse("rotation", problem),
       ),
     },
+    bearerTokenUsers: readBearerTokenUsers(read.object("bearerTokenUsers", "an object"), (problem) =>
+      read.refuse("bearerTokenUsers", problem),
+    ),
     audience: read.text("audience"),
     validateIssuer: read.flag("validateIssuer", false),
-    akeyless: {
-      gatewayUrl: read.text("akeylessGatewayUrl"),
-      authConfigName: read.text("akeylessAuthConfigName") ?? "k8s-conf",
-      accessId: read.text("akeylessAccessId"),
-      signingKey: read.secret("akeylessSigningKey"),
-    },
+    akeyless: readAkeyless(read),
   };
   if (settings.kubernetesHost && !URL.canParse(settings.kubernetesHost)) {
     read.refuse("kubernetesHost", `is "${settings.kubernetesHost}"; it is a URL such as https://api.example.com:6443`);
@@ -132,13 +137,19 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
       `is ${tokenRenewBefore}, which is not below k8sauth:tokenExpirationSeconds (${tokenExpirationSeconds})`,
     );
   }
+  const { kubernetesCa, kubernetesCaPin, trustOnFirstUse } = settings;
+  if ([kubernetesCa !== undefined, kubernetesCaPin !== undefined, trustOnFirstUse].filter(Boolean).length > 1) {
+    read.refuse(
+      "kubernetesCa",
+      "and k8sauth:kubernetesCaPin and k8sauth:trustOnFirstUse are ways to one CA; choose one",
+    );
+  }
   if (!settings.createNamespace && !settings.namespace)
     read.refuse("createNamespace", "is false, but k8sauth:namespace names none");
-  if (settings.akeyless.signingKey && !settings.akeyless.accessId) {
-    read.refuse("akeylessSigningKey", "is set without k8sauth:akeylessAccessId");
-  }
-  if (!settings.tokenFlow && !settings.certificateFlow)
-    read.refuse("tokenFlow", "and k8sauth:certificateFlow are both false");
+  const users = Object.keys(settings.bearerTokenUsers).length;
+  if (!settings.tokenFlow && !settings.certificateFlow && users === 0)
+    read.refuse("tokenFlow", "and k8sauth:certificateFlow are both false, and k8sauth:bearerTokenUsers names nobody");
+  checkBearerTokenUsers(settings.bearerTokenUsers, settings, (problem) => read.refuse("bearerTokenUsers", problem));
   checkCertificate(settings.certificate, (key, problem) => read.refuse(key, problem));
   read.finish();
   return settings;

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, unlink, writeFile } from "node:fs/promises";
+import { link, mkdir, open, readdir, readFile, rename, rm, unlink, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,7 +23,8 @@ export interface Checkpoint {
 }
 
 const organization = "organization";
-const namePattern = /^[A-Za-z0-9_.-]{1,100}$/;
+/** As Pulumi has it; names of dots alone would lead to other folders. */
+const namePattern = /^(?!\.+$)[A-Za-z0-9_.-]{1,100}$/;
 
 /**
  * Pulumi's file backend: `PULUMI_BACKEND_URL=file://DIR` keeps stacks in `DIR/.pulumi`. This class reads and writes the
@@ -36,11 +37,15 @@ export class FileBackend {
     this.root = join(root, ".pulumi");
   }
 
+  /** Throws `STACK_NAME_INVALID`. */
   stackFile(name: StackName): string {
+    checkName(name);
     return join(this.root, "stacks", name.project, `${name.stack}.json`);
   }
 
+  /** Throws `STACK_NAME_INVALID`. */
   lockFolder(name: StackName): string {
+    checkName(name);
     return join(this.root, "locks", organization, name.project, name.stack);
   }
 
@@ -55,7 +60,6 @@ export class FileBackend {
 
   /** The last saved state; undefined for a stack that was never saved. Throws `STATE_CORRUPT` or `STATE_FOREIGN`. */
   async load(name: StackName): Promise<Checkpoint | undefined> {
-    checkName(name);
     const file = this.stackFile(name);
     if (existsSync(`${file}.gz`)) {
       throw new EngineError(
@@ -69,7 +73,6 @@ export class FileBackend {
 
   /** Writes the state atomically: the old one is whole until the new one is on the disk. */
   async save(name: StackName, checkpoint: Checkpoint): Promise<void> {
-    checkName(name);
     const { version, features, deployment } = checkpoint;
     const content = {
       version,
@@ -204,10 +207,16 @@ export async function writeAtomically(file: string, content: string): Promise<vo
   }
 }
 
-/** Writes a new file for the owner alone; fails where it exists. */
+/** Writes a new file for the owner alone, whole or not at all; fails with `EEXIST` where it exists. */
 export async function writeNew(file: string, content: string): Promise<void> {
+  const temporary = `${file}.${process.pid}.${randomBytes(4).toString("hex")}.tmp`;
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await writeFile(file, content, { mode: 0o600, flag: "wx" });
+  try {
+    await writeFile(temporary, content, { mode: 0o600, flag: "wx" });
+    await link(temporary, file);
+  } finally {
+    await rm(temporary, { force: true });
+  }
 }
 
 function ignore<T>(code: string, instead: T): (error: unknown) => T {

@@ -1,22 +1,19 @@
-import { EngineError } from "./errors.ts";
+import { defaultProviderGoal, withVersion } from "./defaultProvider.ts";
+import { deleteFirst } from "./deleteFirst.ts";
 import type { Changes, EventSink, Operation } from "./events.ts";
-import { duplicate, type Goal, type StackContext, withIgnoredChanges } from "./goal.ts";
+import { duplicate, type Goal, type StackContext } from "./goal.ts";
+import { type Limit, limiter } from "./limit.ts";
+import { kept, type Made, newState } from "./newState.ts";
+import { changeOf, type Plan, planResource } from "./plan.ts";
+import type { PolicyGate } from "./policy.ts";
 import { InitFailed, OutcomeUnknown, type Provider } from "./provider.ts";
 import { ProviderResource, type Providers } from "./providers.ts";
-import { removeAll, settleCreations } from "./removal.ts";
+import { protectedResource, removeAll } from "./removal.ts";
+import { settle, settleCreations } from "./settle.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { dependenciesOf, type PendingOperation, type ResourceState } from "./state.ts";
-import {
-  formatProviderRef,
-  isDefaultProvider,
-  isProviderType,
-  makeUrn,
-  packageOf,
-  parseProviderRef,
-  providerTypePrefix,
-  type Urn,
-} from "./urn.ts";
-import { equal, isSecret, type Properties, secret, unknown } from "./values.ts";
+import type { PendingOperation, ResourceState } from "./state.ts";
+import { formatProviderRef, isProviderType, packageOf, type Urn } from "./urn.ts";
+import { type Properties, unknown } from "./values.ts";
 
 export interface DeploymentOptions {
   readonly stack: string;
@@ -30,6 +27,8 @@ export interface DeploymentOptions {
   /** Settings for default providers, by package. */
   readonly providerConfig: (packageName: string) => Properties;
   readonly now: () => Date;
+  /** What every resource has to pass before anything is done with it. */
+  readonly policies?: PolicyGate | undefined;
 }
 
 /** What a registration answers: `id` is empty while it is not known. */
@@ -39,23 +38,10 @@ export interface Registered {
   readonly outputs: Properties;
 }
 
-/** What check and diff found a resource to need. */
-interface Plan {
-  readonly operation: "same" | "create" | "update" | "replace";
-  readonly inputs: Properties;
-  readonly old: ResourceState | undefined;
-  readonly diffs: readonly string[];
-  readonly replaces: readonly string[];
-  readonly deleteFirst: boolean;
-}
-
 /** A step that did not begin because the run was already ending; the reason for that is told elsewhere. */
 export class NotStarted extends Error {
   override readonly name = "NotStarted";
 }
-
-/** Runs one provider operation at a time for each free place. */
-export type Limit = <T>(run: () => Promise<T>) => Promise<T>;
 
 /**
  * One `up` or `preview`: takes the program's registrations, finds for each whether to create, update, replace or keep,
@@ -147,6 +133,7 @@ export class Deployment implements StackContext {
   }
 
   async #component(goal: Goal, old: ResourceState | undefined): Promise<Registered> {
+    await this.#options.policies?.check(goal, goal.inputs);
     const operation = old ? "same" : "create";
     this.#emit("started", operation, goal.urn);
     const outputs = old?.outputs;
@@ -157,21 +144,11 @@ export class Deployment implements StackContext {
   }
 
   #defaultProvider(goal: Goal): Promise<string> {
-    const name = packageOf(goal.type);
-    const key = `${name}@${goal.version}`;
+    const key = `${packageOf(goal.type)}@${goal.version}`;
     let registering = this.#defaults.get(key);
     if (!registering) {
       const { stack, project, providerConfig } = this.#options;
-      const type = `${providerTypePrefix}${name}`;
-      const resourceName = goal.version ? `default_${goal.version.replaceAll(/[.+-]/g, "_")}` : "default";
-      const inputs = { __internal: {}, ...providerConfig(name), ...(goal.version && { version: goal.version }) };
-      registering = this.register({
-        ...emptyGoal,
-        urn: makeUrn(stack, project, undefined, type, resourceName),
-        type,
-        inputs,
-        version: goal.version,
-      });
+      registering = this.register(defaultProviderGoal(goal, stack, project, providerConfig));
       this.#defaults.set(key, registering);
     }
     return registering.then(({ urn, id }) => formatProviderRef({ urn, id: id || unknown }));
@@ -182,7 +159,7 @@ export class Deployment implements StackContext {
       this.#options.providers,
       await this.#options.providers.launch(goal.type, goal.urn),
     );
-    const plan = await this.#plan(goal, old, resource);
+    const plan = await planResource(goal, old, this.#options.policies?.guard(goal, resource) ?? resource);
     this.#emit("started", plan.operation, goal.urn, plan);
     const keepsId = old?.id !== undefined && plan.operation !== "replace";
     const created = keepsId
@@ -197,8 +174,9 @@ export class Deployment implements StackContext {
   }
 
   async #resource(goal: Goal, found: ResourceState | undefined, provider: Provider): Promise<Registered> {
-    const old = await this.#settle(goal, found, provider);
-    const plan = await this.#plan(goal, old, provider);
+    const { snapshot } = this.#options;
+    const old = await settle(goal.urn, found, provider, this.#options);
+    const plan = await planResource(goal, old, this.#options.policies?.guard(goal, provider, snapshot) ?? provider);
     if (plan.operation === "same") return this.#keep(goal, plan);
     if (plan.operation === "replace" && plan.old?.protect) throw protectedResource(goal.urn);
     try {
@@ -215,96 +193,6 @@ export class Deployment implements StackContext {
     }
   }
 
-  /** Finds out what came of an operation that an earlier run began on this resource and never finished. */
-  async #settle(goal: Goal, old: ResourceState | undefined, provider: Provider): Promise<ResourceState | undefined> {
-    const { snapshot, preview } = this.#options;
-    const operation = snapshot.interrupted(goal.urn);
-    if (!operation) return old;
-    if (operation.type === "updating" && old) {
-      snapshot.end(operation);
-      return this.#put(old, { ...old, initErrors: ["an update was interrupted"] });
-    }
-    // A preview has to do without the cluster: it shows what is to be done if nothing came of the operation.
-    if (preview) return old;
-    if (operation.type === "creating") {
-      const created = await provider.find?.(goal.urn, operation.resource.inputs ?? {});
-      // Not before the outcome is known: until then a state that another step saves has to tell of the operation.
-      snapshot.end(operation);
-      if (!created || (created.id === old?.id && !old.pendingReplacement)) return old;
-      // Found: as if the creation had ended well. What it was to replace, if anything, waits for its deletion.
-      const resource = { ...operation.resource, ...created };
-      if (old?.pendingReplacement) snapshot.remove(old);
-      else if (old) snapshot.replace(old, { ...old, delete: true });
-      snapshot.adopt(resource);
-      return resource;
-    }
-    if (operation.type === "deleting" && old?.id) {
-      const live = await provider.read({
-        urn: old.urn,
-        id: old.id,
-        inputs: old.inputs ?? {},
-        outputs: old.outputs ?? {},
-      });
-      snapshot.end(operation);
-      if (!live) {
-        snapshot.remove(old);
-        return undefined;
-      }
-      return old;
-    }
-    snapshot.end(operation);
-    return old;
-  }
-
-  #put(before: ResourceState, after: ResourceState): ResourceState {
-    this.#options.snapshot.replace(before, after);
-    return after;
-  }
-
-  async #plan(goal: Goal, old: ResourceState | undefined, provider: Pick<Provider, "check" | "diff">): Promise<Plan> {
-    const { urn } = goal;
-    const news = withIgnoredChanges(goal.inputs, old?.inputs, goal.ignoreChanges);
-    const checked = await this.#check(provider, urn, old?.pendingReplacement ? undefined : old?.inputs, news);
-    const none = { inputs: checked, old, diffs: [], replaces: [], deleteFirst: false };
-    if (!old || old.pendingReplacement) return { ...none, operation: "create" };
-    const diff = await provider.diff({
-      urn,
-      id: old.id ?? "",
-      oldInputs: old.inputs ?? {},
-      oldOutputs: old.outputs ?? {},
-      newInputs: checked,
-      ignoreChanges: goal.ignoreChanges,
-    });
-    const forced = diff.diffs.filter((path) => goal.replaceOnChanges.some((asked) => within(path, asked)));
-    const moved = this.#providerReplaced(goal, old) ? ["provider"] : [];
-    const replaces = [...new Set([...diff.replaces, ...forced, ...moved])];
-    const diffs = [...new Set([...diff.diffs, ...replaces])];
-    if (replaces.length > 0) {
-      const inputs = await this.#check(provider, urn, undefined, news);
-      const deleteFirst = goal.deleteBeforeReplace ?? diff.deleteBeforeReplace;
-      return { operation: "replace", inputs, old, diffs, replaces, deleteFirst };
-    }
-    const update = diff.changes || (old.initErrors?.length ?? 0) > 0;
-    return { ...none, diffs, operation: update ? "update" : "same" };
-  }
-
-  async #check(provider: Pick<Provider, "check">, urn: Urn, olds: Properties | undefined, news: Properties) {
-    const { inputs, failures } = await provider.check({ urn, olds, news });
-    if (failures.length > 0) {
-      const lines = failures.map(({ property, reason }) => (property ? `${property}: ${reason}` : reason));
-      throw new EngineError("CHECK_FAILED", lines.join("\n"));
-    }
-    return inputs;
-  }
-
-  /** A resource moves with its provider, unless one default provider (an upgrade, say) takes over from another. */
-  #providerReplaced(goal: Goal, old: ResourceState): boolean {
-    if (!goal.provider || !old.provider || goal.provider === old.provider) return false;
-    const [now, before] = [parseProviderRef(goal.provider), parseProviderRef(old.provider)];
-    if (isDefaultProvider(now.urn) && isDefaultProvider(before.urn)) return false;
-    return now.id !== before.id;
-  }
-
   async #keep(goal: Goal, plan: Plan): Promise<Registered> {
     const old = plan.old as ResourceState;
     const { inputs } = plan;
@@ -319,7 +207,7 @@ export class Deployment implements StackContext {
   async #apply(goal: Goal, plan: Plan, provider: Provider): Promise<Registered> {
     const { operation, inputs } = plan;
     if (this.#options.preview) return this.#foresee(goal, plan, provider);
-    if (operation === "replace" && plan.deleteFirst) await this.#deleteFirst(plan.old as ResourceState);
+    if (operation === "replace" && plan.deleteFirst) await deleteFirst(plan.old as ResourceState, this.#options);
     const updated = operation === "update" ? (plan.old as ResourceState) : undefined;
     const pending: PendingOperation = {
       type: updated ? "updating" : "creating",
@@ -337,7 +225,13 @@ export class Deployment implements StackContext {
     let failure: InitFailed | undefined;
     try {
       result = updated
-        ? { id: updated.id ?? "", outputs: await this.#update(goal, updated, inputs, provider, false) }
+        ? {
+            id: updated.id ?? "",
+            outputs: await provider.update({
+              ...changeOf(updated, goal.urn, inputs, goal.ignoreChanges),
+              preview: false,
+            }),
+          }
         : await provider.create({ urn: goal.urn, inputs, preview: false });
     } catch (error) {
       if (error instanceof OutcomeUnknown) throw error;
@@ -356,24 +250,6 @@ export class Deployment implements StackContext {
     await this.#save();
     if (failure) throw failure;
     return { urn: goal.urn, id: result.id, outputs: state.outputs ?? {} };
-  }
-
-  #update(
-    goal: Goal,
-    old: ResourceState,
-    newInputs: Properties,
-    provider: Provider,
-    preview: boolean,
-  ): Promise<Properties> {
-    return provider.update({
-      urn: goal.urn,
-      id: old.id ?? "",
-      oldInputs: old.inputs ?? {},
-      oldOutputs: old.outputs ?? {},
-      newInputs,
-      ignoreChanges: goal.ignoreChanges,
-      preview,
-    });
   }
 
   /** The new state takes the old one's place; a replaced one stays in the state until it is deleted in the end. */
@@ -395,7 +271,7 @@ export class Deployment implements StackContext {
     let outputs: Properties = {};
     if (provider.supportsPreview) {
       outputs = old
-        ? await this.#update(goal, old, inputs, provider, true)
+        ? await provider.update({ ...changeOf(old, goal.urn, inputs, goal.ignoreChanges), preview: true })
         : (await provider.create({ urn: goal.urn, inputs, preview: true })).outputs;
     }
     const state = this.#state(goal, { id: old?.id, inputs, outputs, old, changed: true });
@@ -403,88 +279,8 @@ export class Deployment implements StackContext {
     return { urn: goal.urn, id: old?.id ?? "", outputs: state.outputs ?? {} };
   }
 
-  /** Deletes a resource ahead of its replacement, and before it those that can't outlive it. */
-  async #deleteFirst(root: ResourceState): Promise<void> {
-    const { snapshot, providers, emit } = this.#options;
-    const going = [root, ...(await this.#dependentsToReplace(root))];
-    for (const resource of going) if (resource.protect) throw protectedResource(resource.urn);
-    for (const resource of going.reverse()) {
-      await removeAll({
-        resources: [resource],
-        snapshot,
-        providers,
-        emit,
-        limit: (run) => run(),
-        preview: false,
-        keep: true,
-      });
-    }
-  }
-
-  /** Those whose own inputs would force their replacement once this resource has another identity. */
-  async #dependentsToReplace(root: ResourceState): Promise<ResourceState[]> {
-    const gone = new Set([root.urn]);
-    const result: ResourceState[] = [];
-    for (const resource of this.#options.snapshot.remaining) {
-      if (resource === root || resource.delete || resource.pendingReplacement || !resource.custom) continue;
-      const touched = Object.entries(resource.propertyDependencies ?? {})
-        .filter(([, urns]) => urns.some((urn) => gone.has(urn)))
-        .map(([key]) => key);
-      if (touched.length === 0 || !resource.provider || ![...dependenciesOf(resource)].some((urn) => gone.has(urn)))
-        continue;
-      const oldInputs = resource.inputs ?? {};
-      const provider = await this.#options.providers.get(resource.provider);
-      const diff = await provider.diff({
-        urn: resource.urn,
-        id: resource.id ?? "",
-        oldInputs,
-        oldOutputs: resource.outputs ?? {},
-        newInputs: { ...oldInputs, ...Object.fromEntries(touched.map((key) => [key, unknown])) },
-        ignoreChanges: [],
-      });
-      if (diff.replaces.length === 0) continue;
-      gone.add(resource.urn);
-      result.push(resource);
-    }
-    return result;
-  }
-
-  #state(
-    goal: Goal,
-    made: {
-      id?: string;
-      inputs: Properties;
-      outputs: Properties | undefined;
-      old: ResourceState | undefined;
-      changed: boolean;
-      initErrors?: string[];
-    },
-  ): ResourceState {
-    const { old } = made;
-    const now = this.#options.now().toISOString();
-    return {
-      ...old,
-      urn: goal.urn,
-      custom: goal.custom,
-      id: made.id || undefined,
-      type: goal.type,
-      inputs: goal.custom || Object.keys(made.inputs).length > 0 ? kept(old?.inputs, made.inputs) : undefined,
-      outputs:
-        made.outputs && kept(old?.outputs, withSecretOutputs(made.outputs, made.inputs, goal.additionalSecretOutputs)),
-      parent: goal.parent,
-      protect: goal.protect || undefined,
-      retainOnDelete: goal.retainOnDelete || undefined,
-      dependencies: goal.dependencies.length > 0 ? goal.dependencies : undefined,
-      provider: goal.provider,
-      propertyDependencies: goal.custom && !isProviderType(goal.type) ? goal.propertyDependencies : undefined,
-      additionalSecretOutputs: goal.additionalSecretOutputs.length > 0 ? goal.additionalSecretOutputs : undefined,
-      replaceOnChanges: goal.replaceOnChanges.length > 0 ? goal.replaceOnChanges : undefined,
-      initErrors: made.initErrors,
-      pendingReplacement: undefined,
-      delete: undefined,
-      created: old?.created ?? now,
-      modified: made.changed ? now : (old?.modified ?? now),
-    };
+  #state(goal: Goal, made: Omit<Made, "now">): ResourceState {
+    return newState(goal, { ...made, now: this.#options.now() });
   }
 
   async #save(): Promise<void> {
@@ -505,71 +301,4 @@ export class Deployment implements StackContext {
     this.changes[operation] = (this.changes[operation] ?? 0) + 1;
     this.#emit("done", operation, urn, plan);
   }
-}
-
-/** A provider keeps the version of its package among its inputs, as Pulumi's own engine has it. */
-function withVersion(goal: Goal): Goal {
-  if (!goal.version || goal.inputs.version !== undefined) return goal;
-  return { ...goal, inputs: { ...goal.inputs, version: goal.version } };
-}
-
-const emptyGoal: Omit<Goal, "urn" | "type"> = {
-  custom: true,
-  parent: undefined,
-  inputs: {},
-  dependencies: [],
-  propertyDependencies: {},
-  provider: undefined,
-  version: "",
-  protect: undefined,
-  retainOnDelete: undefined,
-  deleteBeforeReplace: undefined,
-  ignoreChanges: [],
-  replaceOnChanges: [],
-  additionalSecretOutputs: [],
-  aliases: [],
-};
-
-/** Whether two property paths lead to the same value, or one into the other. */
-function within(path: string, asked: string): boolean {
-  return asked === "*" || path === asked || path.startsWith(`${asked}.`) || asked.startsWith(`${path}.`);
-}
-
-/** Values that have not changed stay the same objects, so that their secrets keep their ciphertexts. */
-function kept(before: Properties | undefined, now: Properties): Properties {
-  return before && equal(before, now) ? before : now;
-}
-
-/** Marks the outputs that the program names, and those whose input of the same name is secret. */
-export function withSecretOutputs(outputs: Properties, inputs: Properties, named: readonly string[]): Properties {
-  const result = { ...outputs };
-  for (const key of [...named, ...Object.keys(inputs).filter((input) => isSecret(inputs[input]))]) {
-    const value = result[key];
-    if (value !== undefined) result[key] = secret(value);
-  }
-  return result;
-}
-
-function protectedResource(urn: Urn): EngineError {
-  return new EngineError(
-    "PROTECTED",
-    `${urn} is protected, but would have to be deleted. Take the option protect off first.`,
-  );
-}
-
-/** At most so many at once; the others wait their turn. */
-export function limiter(places: number): Limit {
-  let free = places;
-  const waiting: (() => void)[] = [];
-  return async (run) => {
-    if (free > 0) free -= 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await run();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else free += 1;
-    }
-  };
 }

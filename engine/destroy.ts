@@ -1,8 +1,9 @@
-import { limiter } from "./deployment.ts";
 import type { Changes } from "./events.ts";
+import { limiter } from "./limit.ts";
 import { idleHandler } from "./monitor.ts";
-import { removeAll, settleCreations } from "./removal.ts";
+import { removeAll } from "./removal.ts";
 import { openSession, type StackOptions } from "./session.ts";
+import { settleCreations } from "./settle.ts";
 
 export interface DestroyOptions extends StackOptions {
   /** Shows what would be deleted and deletes nothing. */

@@ -1,3 +1,4 @@
+import type { PolicyViolation } from "./policyPack.ts";
 import type { Urn } from "./urn.ts";
 
 /** What happens to a resource. `create-replacement` and `delete-replaced` are the halves of a replacement. */
@@ -29,6 +30,8 @@ export interface DiagnosticEvent {
   readonly urn?: Urn;
   /** Progress that need not be kept. */
   readonly ephemeral: boolean;
+  /** Of what a policy found: a warning if it is advisory, else an error. */
+  readonly violation?: PolicyViolation;
 }
 
 export type EngineEvent = StepEvent | DiagnosticEvent;

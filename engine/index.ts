@@ -16,9 +16,10 @@ export {
   type StepEvent,
 } from "./events.ts";
 export { stackOutputs } from "./outputs.ts";
+export type { PolicyPackOptions, PolicyViolation } from "./policyPack.ts";
 export { type RefreshOptions, refresh } from "./refresh.ts";
 export { type OpenStack, openStack, type StackOptions } from "./session.ts";
-export { type UpdateResult, update } from "./update.ts";
+export { type UpdateOptions, type UpdateResult, update } from "./update.ts";
 export { nameOf, typeOf, type Urn } from "./urn.ts";
 export { containsSecret, isSecret, type Properties, redacted, type Value, withoutSecrets } from "./values.ts";
 export { cacheFolder, stateFolder } from "./workspace.ts";

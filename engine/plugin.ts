@@ -37,19 +37,17 @@ export async function startPlugin(
     errors.push(line);
     if (listening.port) say(line);
   });
-  const port = await firstLine(child, spec, () => errors.join("\n"));
+  const port = await portOf(child, `The plugin ${spec.name} (${spec.executable})`, () => errors.join("\n"));
   listening.port = port;
   const address = `127.0.0.1:${port}`;
   const client = new providerGrpc.ResourceProviderClient(address, grpc.credentials.createInsecure(), channelOptions);
   return new GrpcProvider(spec.name, client as unknown as ProviderClient, engineAddress, () => stop(child));
 }
 
-function firstLine(child: ChildProcess, spec: PluginSpec, errors: () => string): Promise<string> {
+/** The port that a child process serves on: the first line that it prints. `what` names it in errors. */
+export function portOf(child: ChildProcess, what: string, errors: () => string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const fail = (why: string) =>
-      reject(
-        new EngineError("PLUGIN_FAILED", `The plugin ${spec.name} (${spec.executable}) ${why}\n${errors()}`.trim()),
-      );
+    const fail = (why: string) => reject(new EngineError("PLUGIN_FAILED", `${what} ${why}\n${errors()}`.trim()));
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
       fail(`did not say its port within ${startDeadline / 1000} s.`);
@@ -65,7 +63,8 @@ function firstLine(child: ChildProcess, spec: PluginSpec, errors: () => string):
   });
 }
 
-async function stop(child: ChildProcess): Promise<void> {
+/** Ends a child process, if need be by force. */
+export async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, "exit");
   child.kill("SIGTERM");

@@ -76,15 +76,16 @@ function declarations(config: { [key: string]: Value | undefined }, project: str
   for (const [key, value] of Object.entries(config)) {
     const full = key.includes(":") ? key : `${project}:${key}`;
     const declaration = isObject(value) ? value : { default: value };
-    const { type = typeOfDefault(declaration.default) } = declaration;
+    // As for Pulumi, null is no default: the setting is required.
+    const preset = declaration.default ?? declaration.value ?? undefined;
+    const { type = typeOfDefault(preset) } = declaration;
     if (typeof type !== "string" || !["string", "boolean", "integer", "array", "object"].includes(type)) {
       throw invalid(file, `declares ${key} with the type ${JSON.stringify(type)}`);
     }
     result.set(full, {
       type: type as ConfigType,
       secret: declaration.secret === true,
-      ...(declaration.default !== undefined && { default: declaration.default }),
-      ...(declaration.value !== undefined && { default: declaration.value }),
+      ...(preset !== undefined && { default: preset }),
       ...(typeof declaration.description === "string" && { description: declaration.description }),
     });
   }

@@ -1,7 +1,8 @@
-import { limiter, withSecretOutputs } from "./deployment.ts";
 import { cancelled, EngineError, messageOf } from "./errors.ts";
 import type { Changes, Operation } from "./events.ts";
+import { limiter } from "./limit.ts";
 import { idleHandler } from "./monitor.ts";
+import { withSecretOutputs } from "./newState.ts";
 import type { Providers } from "./providers.ts";
 import { openSession, type StackOptions } from "./session.ts";
 import type { Snapshot } from "./snapshot.ts";

@@ -1,11 +1,11 @@
-import type { Limit } from "./deployment.ts";
 import { cancelled, EngineError, messageOf } from "./errors.ts";
 import type { Changes, EventSink } from "./events.ts";
+import type { Limit } from "./limit.ts";
 import { OutcomeUnknown } from "./provider.ts";
 import type { Providers } from "./providers.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { dependenciesOf, type PendingOperation, type ResourceState } from "./state.ts";
-import { isProviderType } from "./urn.ts";
+import { isProviderType, type Urn } from "./urn.ts";
 
 export interface Removal {
   readonly resources: readonly ResourceState[];
@@ -30,10 +30,7 @@ export async function removeAll(removal: Removal): Promise<void> {
   const { resources } = removal;
   for (const resource of resources) {
     if (resource.protect && !resource.delete) {
-      throw new EngineError(
-        "PROTECTED",
-        `${resource.urn} is protected, but would have to be deleted. Take the option protect off first.`,
-      );
+      throw protectedResource(resource.urn);
     }
   }
   const needs = new Map(resources.map((resource) => [resource, dependenciesOf(resource)]));
@@ -101,18 +98,10 @@ async function removeOne(resource: ResourceState, removal: Removal): Promise<voi
   removal.emit({ ...event, state: "done" });
 }
 
-/**
- * Takes up what interrupted creations left of resources that nobody registers any more, so that it is deleted with the
- * rest; other unfinished operations on such resources need nothing more than the deletion itself.
- */
-export async function settleCreations(snapshot: Snapshot, providers: Providers): Promise<void> {
-  for (const operation of snapshot.content.pending) {
-    const { resource } = operation;
-    if (operation.type === "creating" && resource.provider) {
-      const provider = await providers.get(resource.provider);
-      const created = await provider.find?.(resource.urn, resource.inputs ?? {});
-      if (created) snapshot.adopt({ ...resource, ...created });
-    }
-    snapshot.end(operation);
-  }
+/** The error for a deletion that the option `protect` forbids. */
+export function protectedResource(urn: Urn): EngineError {
+  return new EngineError(
+    "PROTECTED",
+    `${urn} is protected, but would have to be deleted. Take the option protect off first.`,
+  );
 }

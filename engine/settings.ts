@@ -116,7 +116,9 @@ function isSecure(value: Value | undefined): value is { secure: string } {
   return isObject(value) && typeof value.secure === "string" && Object.keys(value).length === 1;
 }
 
+/** A value as programs get it: structured ones as JSON, null as nothing. */
 export function asText(value: Value): string {
+  if (value === null) return "";
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
@@ -134,7 +136,7 @@ function checkType(key: string, value: Value, declaration: ConfigDeclaration, fi
   }
   const text = asText(value);
   const fits: Record<ConfigDeclaration["type"], () => boolean> = {
-    string: () => typeof value !== "object",
+    string: () => typeof value !== "object" || value === null,
     boolean: () => text === "true" || text === "false",
     integer: () => /^-?\d+$/.test(text),
     array: () => Array.isArray(value),

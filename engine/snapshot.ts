@@ -32,6 +32,11 @@ export class Snapshot {
     return { resources: [...this.#news, ...this.#base], pending: [...this.#pending] };
   }
 
+  /** What this run made or confirmed. */
+  get made(): readonly ResourceState[] {
+    return this.#news;
+  }
+
   /** What was there before this run and has not been superseded or removed. */
   get remaining(): readonly ResourceState[] {
     return this.#base;

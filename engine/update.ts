@@ -1,7 +1,9 @@
 import { Deployment, NotStarted } from "./deployment.ts";
 import { cancelled, EngineError, messageOf } from "./errors.ts";
-import type { Changes } from "./events.ts";
+import type { Changes, EngineEvent } from "./events.ts";
 import { readGoal } from "./goal.ts";
+import type { PolicyGate } from "./policy.ts";
+import type { PolicyPackOptions, PolicyViolation } from "./policyPack.ts";
 import { type Program, runProgram } from "./program.ts";
 import { openSession, type Session, type StackOptions } from "./session.ts";
 import { hasSecrets, type ProgramConfig, programConfig } from "./settings.ts";
@@ -12,6 +14,14 @@ export interface UpdateResult {
   readonly changes: Changes;
   /** The stack's outputs; secrets are marked, not masked. */
   readonly outputs: Properties;
+  /** What advisory policies found. */
+  readonly violations: readonly PolicyViolation[];
+}
+
+export interface UpdateOptions extends StackOptions {
+  readonly preview: boolean;
+  /** Every resource has to pass their mandatory policies. */
+  readonly policyPacks?: readonly PolicyPackOptions[];
 }
 
 /** How long the steps under way may go on after a cancellation before the state is left with them unfinished. */
@@ -21,21 +31,38 @@ const cancelGrace = 2_000;
  * Runs the program and makes the stack what it says (`preview: false`), or finds out what that would change. Throws
  * with the reason when anything failed; the state then holds what was done.
  */
-export async function update(options: StackOptions & { readonly preview: boolean }): Promise<UpdateResult> {
+export async function update(options: UpdateOptions): Promise<UpdateResult> {
+  if (!options.preview && options.policyPacks?.length) await foresee(options);
   const run = new UpdateRun(options);
   return run.execute();
 }
 
+/**
+ * A preview ahead of an `up`, so that what policies can see is refused before anything is done. What it says is told only
+ * if it fails: the run itself says it again, and knows more.
+ */
+async function foresee(options: UpdateOptions): Promise<void> {
+  const events: EngineEvent[] = [];
+  options.emit({ kind: "diagnostic", severity: "info", message: "checking policies …", ephemeral: true });
+  try {
+    await new UpdateRun({ ...options, preview: true, emit: (event) => events.push(event) }).execute();
+  } catch (error) {
+    for (const event of events) if (event.kind === "diagnostic" && !event.ephemeral) options.emit(event);
+    if (!(error instanceof EngineError) || error.code !== "POLICY_VIOLATED") throw error;
+    throw new EngineError("POLICY_VIOLATED", `${error.message} Nothing was changed.`, { cause: error });
+  }
+}
+
 /** One run: keeps account of the requests under way, so that a failure ends it cleanly. */
 class UpdateRun {
-  readonly #options: StackOptions & { readonly preview: boolean };
+  readonly #options: UpdateOptions;
   readonly #underWay = new Set<Promise<unknown>>();
   readonly #deployment = Promise.withResolvers<Deployment>();
   /** Settles with the first failure; no request is answered after it. */
   readonly #failure = Promise.withResolvers<never>();
   readonly #errors: Error[] = [];
 
-  constructor(options: StackOptions & { readonly preview: boolean }) {
+  constructor(options: UpdateOptions) {
     this.#options = options;
     this.#failure.promise.catch(() => {});
     this.#deployment.promise.catch(() => {});
@@ -72,6 +99,7 @@ class UpdateRun {
     const crypter = hasSecrets(stack.settings) ? (await stack.crypters()).settings : undefined;
     const config = programConfig(stack.project, stack.settings, crypter);
     const program = this.#start(session, config);
+    const policies = await this.#policies(session, config);
     try {
       const snapshot = await Promise.race([session.snapshot, this.#failure.promise]);
       const deployment = new Deployment({
@@ -84,14 +112,16 @@ class UpdateRun {
         emit: this.#options.emit,
         providerConfig: (name) => providerConfig(config, name),
         now: () => new Date(),
+        policies,
       });
       this.#deployment.resolve(deployment);
       const problem = await Promise.race([program.ended, this.#failure.promise]);
       if (problem !== undefined) throw new EngineError("PROGRAM_FAILED", problem);
       await Promise.race([this.#underWayFor(deployment.finish()), this.#failure.promise]);
       if (!this.#options.preview) await snapshot.save();
+      await Promise.race([policies?.checkStack(snapshot.made), this.#failure.promise]);
       const root = snapshot.content.resources.find((resource) => resource.type === stackType);
-      return { changes: deployment.changes, outputs: root?.outputs ?? {} };
+      return { changes: deployment.changes, outputs: root?.outputs ?? {}, violations: policies?.violations ?? [] };
     } finally {
       // After a failure the steps under way are seen to their end, and nothing is written after that.
       await this.#settle();
@@ -100,7 +130,19 @@ class UpdateRun {
         () => {},
       );
       program.kill();
+      await policies?.close();
     }
+  }
+
+  /** Without packs nothing is loaded. */
+  async #policies({ stack, servers, env }: Session, config: ProgramConfig): Promise<PolicyGate | undefined> {
+    const { policyPacks = [], preview, emit } = this.#options;
+    if (policyPacks.length === 0) return undefined;
+    const { PolicyGate } = await import("./policy.ts");
+    const say = (message: string) => emit({ kind: "diagnostic", severity: "info", message, ephemeral: false });
+    const { engineAddress } = servers;
+    const context = { project: stack.name.project, stack: stack.name.stack, preview, config, engineAddress, env, say };
+    return new PolicyGate(policyPacks, context, emit);
   }
 
   #start(session: Session, config: ProgramConfig): Program {

@@ -43,9 +43,13 @@ export async function passphraseFor(env: NodeJS.ProcessEnv): Promise<string> {
 }
 
 async function generatedPassphrase(file: string): Promise<string> {
-  const read = () => readFile(file, "utf8");
+  const read = async () => {
+    const text = (await readFile(file, "utf8")).trim();
+    if (text === "") throw new Error("it is empty; put the passphrase back, or remove the file if no stack needs it");
+    return text;
+  };
   try {
-    return (await read()).trim();
+    return await read();
   } catch (error) {
     if (systemCode(error) !== "ENOENT") {
       throw new EngineError("PASSPHRASE_MISSING", `${file} can't be read: ${messageOf(error)}`);
@@ -57,7 +61,7 @@ async function generatedPassphrase(file: string): Promise<string> {
     return passphrase;
   } catch (error) {
     // Another run may have been first.
-    if (systemCode(error) === "EEXIST") return (await read()).trim();
+    if (systemCode(error) === "EEXIST") return read();
     throw new EngineError("STATE_UNWRITABLE", `${file} could not be written: ${messageOf(error)}`);
   }
 }

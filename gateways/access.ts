@@ -27,6 +27,16 @@ export interface CertificateAccess extends ClusterAccess {
   readonly privateKeyPem: string;
 }
 
+/** Access through a Rancher server, by an API key of one of its users. */
+export interface RancherAccess extends ClusterAccess {
+  /** Root URL of the Rancher server; `caPem` holds the CA that signed *its* certificate, not the cluster's. */
+  readonly host: string;
+  /** The key's bearer token, `NAME:SECRET`. */
+  readonly apiKey: string;
+  /** The cluster's id in Rancher (`c-…`, `c-m-…`, `local`): the key's scope, where it has one. */
+  readonly clusterId: string;
+}
+
 /** Thrown for input from which no right auth config can be made. Names the field; never shows a secret. */
 export class GatewayInputError extends Error {
   override readonly name = "GatewayInputError";

@@ -1,4 +1,10 @@
-import { type CertificateAccess, type ClusterAccess, GatewayInputError, type TokenAccess } from "./access.ts";
+import {
+  type CertificateAccess,
+  type ClusterAccess,
+  GatewayInputError,
+  type RancherAccess,
+  type TokenAccess,
+} from "./access.ts";
 import { asBase64Pem, base64Pem, rawJwt } from "./encoding.ts";
 
 /** What Akeyless itself gives for an auth method. */
@@ -17,21 +23,24 @@ export interface AkeylessOptions {
 }
 
 /**
- * What every `gateway-create-k8s-auth-config` for `native_k8s` says, by the REST API's own field names. The CLI's flags are
- * the same with `--`, Terraform's with `_`. Optional fields that do not apply are absent.
+ * What every `gateway-create-k8s-auth-config` says, by the REST API's own field names. The CLI's flags are the same with
+ * `--`, Terraform's with `_`. Optional fields that do not apply are absent.
  */
-interface AkeylessNativeAuthConfig {
+interface AkeylessClusterAuthConfig {
   readonly name: string;
   readonly "access-id": string;
   /** base64 of PEM, one line. */
   readonly "signing-key": string;
-  readonly "cluster-api-type": "native_k8s";
   readonly "k8s-host": string;
   /** base64 of PEM, one line; absent where a public CA signed the host's certificate. */
   readonly "k8s-ca-cert"?: string;
   readonly "k8s-issuer"?: string;
   /** Text, not a boolean. Always said: documents and clients disagree about its default. */
   readonly "disable-issuer-validation": "true" | "false";
+}
+
+interface AkeylessNativeAuthConfig extends AkeylessClusterAuthConfig {
+  readonly "cluster-api-type": "native_k8s";
 }
 
 /** By a reviewer's bearer token. */
@@ -49,6 +58,28 @@ export interface AkeylessCertificateAuthConfig extends AkeylessNativeAuthConfig 
   /** base64 of PEM, one line. */
   readonly "k8s-client-key": string;
 }
+
+/** Through Rancher, by an API key. */
+export interface AkeylessRancherAuthConfig extends AkeylessClusterAuthConfig {
+  readonly "cluster-api-type": "rancher";
+  /** The bearer token as it is, without "Bearer ". */
+  readonly "rancher-api-key": string;
+  readonly "rancher-cluster-id": string;
+}
+
+/** By the ServiceAccount of the gateway's own pod, which runs in the cluster: its CA and token are the pod's. */
+export interface AkeylessGatewayAccountAuthConfig extends Omit<AkeylessNativeAuthConfig, "k8s-ca-cert"> {
+  readonly "k8s-auth-type": "token";
+  /** What Terraform and answers call `use_local_ca_jwt`. */
+  readonly "use-gw-service-account": true;
+}
+
+/** Any of the auth configs that a gateway takes. */
+export type AkeylessAuthConfig =
+  | AkeylessTokenAuthConfig
+  | AkeylessCertificateAuthConfig
+  | AkeylessRancherAuthConfig
+  | AkeylessGatewayAccountAuthConfig;
 
 /**
  * The auth config by which an Akeyless Gateway reviews tokens with a reviewer's token.
@@ -85,11 +116,57 @@ export function akeylessCertificateAuthConfig(
   };
 }
 
+/**
+ * The auth config by which an Akeyless Gateway reviews tokens through Rancher. `k8s-auth-type` does not apply.
+ *
+ * @throws GatewayInputError naming the field that can't be right
+ */
+export function akeylessRancherAuthConfig(
+  access: RancherAccess,
+  method: AkeylessAuthMethod,
+  options: AkeylessOptions,
+): AkeylessRancherAuthConfig {
+  return {
+    ...clusterAuthConfig(access, method, options),
+    "cluster-api-type": "rancher",
+    "k8s-host": rancherRoot(access.host),
+    "rancher-api-key": rancherKey(access.apiKey),
+    "rancher-cluster-id": rancherCluster(access.clusterId),
+  };
+}
+
+/**
+ * The auth config by which an Akeyless Gateway that runs in the cluster reviews tokens as its own ServiceAccount, which then
+ * needs `create tokenreviews`. The REST API asks for a host also here (the CLI does not): `https://kubernetes.default.svc`
+ * is what the gateway's pod reaches.
+ *
+ * @throws GatewayInputError naming the field that can't be right
+ */
+export function akeylessGatewayAccountAuthConfig(
+  access: ClusterAccess,
+  method: AkeylessAuthMethod,
+  options: AkeylessOptions,
+): AkeylessGatewayAccountAuthConfig {
+  return {
+    ...nativeAuthConfig({ ...access, caPem: "" }, method, options),
+    "k8s-auth-type": "token",
+    "use-gw-service-account": true,
+  };
+}
+
 function nativeAuthConfig(
+  access: ClusterAccess,
+  method: AkeylessAuthMethod,
+  options: AkeylessOptions,
+): AkeylessNativeAuthConfig {
+  return { ...clusterAuthConfig(access, method, options), "cluster-api-type": "native_k8s" };
+}
+
+function clusterAuthConfig(
   { host, caPem, issuer }: ClusterAccess,
   method: AkeylessAuthMethod,
   { name, validateIssuer }: AkeylessOptions,
-): AkeylessNativeAuthConfig {
+): AkeylessClusterAuthConfig {
   if (validateIssuer && issuer === "") {
     throw new GatewayInputError(
       "k8s-issuer",
@@ -100,12 +177,35 @@ function nativeAuthConfig(
     name,
     "access-id": accessId(method.accessId),
     "signing-key": asBase64Pem("signing-key", method.signingKey),
-    "cluster-api-type": "native_k8s",
     "k8s-host": host,
     ...(caPem && { "k8s-ca-cert": base64Pem("k8s-ca-cert", caPem) }),
     ...(issuer && { "k8s-issuer": issuer }),
     "disable-issuer-validation": validateIssuer ? "false" : "true",
   };
+}
+
+/** The gateway adds /k8s/clusters/ID itself. */
+function rancherRoot(host: string): string {
+  const url = URL.canParse(host) ? new URL(host) : undefined;
+  if (url?.protocol !== "https:" || url.pathname !== "/" || url.search || url.hash || url.username) {
+    throw new GatewayInputError(
+      "k8s-host",
+      "is not the root URL of a Rancher server (https://HOST); the gateway adds /k8s/clusters/ID itself",
+    );
+  }
+  return url.origin;
+}
+
+function rancherKey(value: string): string {
+  const key = value.trim().replace(/^Bearer\s+/i, "");
+  if (/^[\w.-]+:[\w.-]+$/.test(key)) return key;
+  throw new GatewayInputError("rancher-api-key", "is not the bearer token of a Rancher API key (NAME:SECRET)");
+}
+
+function rancherCluster(value: string): string {
+  const id = value.trim();
+  if (/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(id)) return id;
+  throw new GatewayInputError("rancher-cluster-id", 'is not a cluster id of Rancher such as "c-abcde"');
 }
 
 function accessId(value: string): string {

@@ -4,7 +4,8 @@ const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 
 /** The blocks of a PEM text, text around them left out, lines ended by one newline each, the last one too. */
 export function cleanPem(field: string, pem: string): string {
-  const blocks = pem.replaceAll("\r\n", "\n").match(pemBlock);
+  // Copied out of YAML, lines may be indented.
+  const blocks = pem.replaceAll(/^[ \t]+|[ \t\r]+$/gm, "").match(pemBlock);
   if (!blocks) throw new GatewayInputError(field, "is not PEM (-----BEGIN …-----)");
   return blocks.map((block) => `${block.trim()}\n`).join("");
 }

@@ -6,6 +6,8 @@ export interface KubeconfigOptions {
   /** The user's name, which the context gets too. */
   readonly user: string;
   readonly cluster: string;
+  /** Namespace of the context. @default none, which is "default" */
+  readonly namespace?: string;
 }
 
 /**
@@ -14,7 +16,10 @@ export interface KubeconfigOptions {
  *
  * @throws GatewayInputError naming the field that can't be right
  */
-export function kubeconfig(access: TokenAccess | CertificateAccess, { user, cluster }: KubeconfigOptions): string {
+export function kubeconfig(
+  access: TokenAccess | CertificateAccess,
+  { user, cluster, namespace }: KubeconfigOptions,
+): string {
   const credential =
     "token" in access
       ? { token: rawJwt("token", access.token) }
@@ -28,7 +33,7 @@ export function kubeconfig(access: TokenAccess | CertificateAccess, { user, clus
     kind: "Config",
     clusters: [{ name: cluster, cluster: { server: access.host, ...ca } }],
     users: [{ name: user, user: credential }],
-    contexts: [{ name: user, context: { cluster, user } }],
+    contexts: [{ name: user, context: { cluster, user, ...(namespace && { namespace }) } }],
     "current-context": user,
   };
   return `${JSON.stringify(config, undefined, 2)}\n`;

@@ -21,3 +21,4 @@ export type { CredentialSource, Credentials } from "./credentials.ts";
 export { isKubeError, isUnreachable, KubeError, type KubeErrorCode, scrub } from "./errors.ts";
 export { type ApiResource, isKnownKind, pathFor, resourceFor } from "./paths.ts";
 export { certificates } from "./pem.ts";
+export { type Shown, showOf } from "./probe.ts";

@@ -18,6 +18,7 @@ interface Status {
   readonly kind?: string;
   readonly message?: string;
   readonly reason?: string;
+  readonly details?: { readonly causes?: readonly { readonly reason?: string }[] };
 }
 
 /** The error for an answer of 400 and above. */
@@ -67,7 +68,7 @@ export function statusError(
             `It exists already: ${what}${said}.`,
             "Choose another name, or remove what is there.",
           )
-        : make("KUBE_CONFLICT", `Conflict: ${what}${said}.`, "Something else changed it at the same time; try again.");
+        : make("KUBE_CONFLICT", `Conflict: ${what}${said}.`, conflictRemedy(status));
     case 410:
       return make("KUBE_GONE", `Gone: ${what}${said}.`, "");
     case 400:
@@ -124,4 +125,12 @@ function expiryHint(connection: Connection, { certPem }: Credentials): string {
   return connection.context === ""
     ? "It has expired, was revoked, or belongs to another cluster."
     : "They have expired, were revoked, or belong to another cluster: log in again or get a new kubeconfig.";
+}
+
+/** Two conflicts under one code: of server-side apply, where another manager owns a field, and of a stale copy. */
+function conflictRemedy(status: Status | undefined): string {
+  const owned = status?.details?.causes?.some((cause) => cause.reason === "FieldManagerConflict");
+  return owned
+    ? "Another tool owns that field: take it out here, or have that tool give it up (kubectl get --show-managed-fields)."
+    : "Something else changed it at the same time; try again.";
 }

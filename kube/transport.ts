@@ -58,6 +58,8 @@ export function send(connection: Connection, agent: Agent, attempt: Attempt): Pr
     port: url.port || 443,
     path: url.pathname + url.search,
     ca: connection.caPem || undefined,
+    // As kubectl and every client in Go has it: whoever is named as a CA is trusted, root or not.
+    allowPartialTrustChain: true,
     cert: certPem,
     key: keyPem,
     servername: connection.tlsServerName,
@@ -146,7 +148,7 @@ const untrusted = new Set([
 ]);
 
 /** Turns what Node.js reports into an error of the catalogue. */
-function networkError(error: unknown, connection: Connection, attempt: Attempt, stage: Stage): KubeError {
+export function networkError(error: unknown, connection: Connection, attempt: Attempt, stage: Stage): KubeError {
   const { code = "", message = "" } = error as NodeJS.ErrnoException;
   const server = connection.server;
   const url = new URL(server);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { KubeClient } from "../kube/client.ts";
 import { isKubeError, isUnreachable } from "../kube/errors.ts";
 import { pathFor } from "../kube/paths.ts";
-import { glanceMs } from "./clients.ts";
+import { glanceMsAt, noteSilence } from "./clients.ts";
 import { ProviderError } from "./errors.ts";
 import type { Context } from "./resource.ts";
 import { review } from "./tokenProof.ts";
@@ -149,7 +149,7 @@ export interface Probe {
  */
 export async function probe(use: CertificateUse, context: Context): Promise<Probe> {
   const what = `the certificate of "${use.commonName}"`;
-  using client = clientFor(use, context, glanceMs);
+  using client = clientFor(use, context, glanceMsAt(use.host));
   try {
     const { username, date } = await whoIs(client);
     if (username === undefined) await reviewAccess(client);
@@ -161,6 +161,7 @@ export async function probe(use: CertificateUse, context: Context): Promise<Prob
       context.log.info(`${what.replace("the", "The")} is dead: the API server no longer accepts it.`);
       return { verdict: "dead" };
     }
+    noteSilence(use.host, error);
     const why = isUnreachable(error) ? "The API server cannot be reached" : "The API server could not be asked";
     context.log.warn(`${why}: ${what} was not tried. ${(error as Error).message}`);
     return { verdict: "unsure" };

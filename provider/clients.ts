@@ -1,6 +1,7 @@
 import type { Agent } from "node:https";
 import { KubeClient } from "../kube/client.ts";
 import { loadConnection } from "../kube/config.ts";
+import { isKubeError } from "../kube/errors.ts";
 import { agentFor } from "../kube/transport.ts";
 import type { Field } from "./fields.ts";
 import type { Context } from "./resource.ts";
@@ -38,3 +39,17 @@ export async function deployerClient(deployer: Deployer, context: Context, timeo
 
 /** How long a look at the cluster may take that is not needed to go on: in `diff`, `read` and previews. */
 export const glanceMs = 2_000;
+
+/** For so long a server that did not answer is not waited for again as long. */
+const silenceMs = 10_000;
+const silent = new Map<string, number>();
+
+/** Like `glanceMs`, but short for a server that another resource has just found silent: they are asked in turn. */
+export function glanceMsAt(server: string, now = Date.now()): number {
+  return now - (silent.get(server) ?? Number.NEGATIVE_INFINITY) < silenceMs ? glanceMs / 10 : glanceMs;
+}
+
+/** Remembers, for the next glances, that a server did not answer. */
+export function noteSilence(server: string, error: unknown, now = Date.now()): void {
+  if (isKubeError(error, "KUBE_TIMEOUT")) silent.set(server, now);
+}

@@ -1,12 +1,20 @@
 import type { KubeClient } from "../kube/client.ts";
-import type { Connection } from "../kube/config.ts";
 import { loadConnection } from "../kube/config.ts";
 import { isKubeError, isUnreachable, KubeError } from "../kube/errors.ts";
 import { certificates } from "../kube/pem.ts";
-import { type Deployer, deployerClient, glanceMs } from "./clients.ts";
+import { type Deployer, deployerClient, glanceMs, noteSilence } from "./clients.ts";
 import { clusterInputs, clusterOutputs } from "./clusterFields.ts";
 import { ProviderError } from "./errors.ts";
 import { type CheckFailure, type Inputs, same } from "./fields.ts";
+import {
+  caFailures,
+  type GatewayTarget,
+  gatewayTarget,
+  hostFailure,
+  knownTarget,
+  probes,
+  warnOfFirstUse,
+} from "./gatewayTarget.ts";
 import { gatewayHost, refuseLocalHost } from "./host.ts";
 import {
   caFingerprint,
@@ -26,6 +34,8 @@ import type { Context, Resource, State } from "./resource.ts";
 export interface ClusterInputs extends Deployer {
   readonly host?: string;
   readonly caPem?: string;
+  readonly caPin?: string;
+  readonly trustOnFirstUse: boolean;
   readonly allowLoopback: boolean;
   readonly proveHost: boolean;
   readonly rights: readonly Right[];
@@ -33,9 +43,7 @@ export interface ClusterInputs extends Deployer {
 }
 
 /** What is found out about the cluster. */
-export interface ClusterFacts extends IssuerFacts {
-  readonly host: string;
-  readonly caPem: string;
+export interface ClusterFacts extends IssuerFacts, GatewayTarget {
   readonly caFingerprint: string;
   readonly version: string;
   readonly distribution: string;
@@ -46,10 +54,10 @@ export interface ClusterOutputs extends ClusterFacts {
   readonly reservedNames: readonly ReservedName[];
 }
 
-type ClusterState = State<ClusterInputs, ClusterOutputs>;
+export type ClusterState = State<ClusterInputs, ClusterOutputs>;
 
 const lists = { rights: [], reservedNames: [] } as const;
-const flags = { allowLoopback: false, proveHost: true } as const;
+const flags = { allowLoopback: false, proveHost: true, trustOnFirstUse: false } as const;
 
 /** The cluster of the stack: found, proved, and checked for everything that could stop an `up` half-way. */
 export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
@@ -68,6 +76,7 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
       ...failure("caPem", () => {
         if (known.caPem !== undefined) certificates(known.caPem, '"caPem"');
       }),
+      ...caFailures(known),
       ...(known.rights ?? []).flatMap((right, index) =>
         (right.resource === undefined) === (right.nonResourcePath === undefined)
           ? [{ property: "rights", reason: `rights[${index}] needs either "resource" or "nonResourcePath".` }]
@@ -91,7 +100,7 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
 
   async diff(state, inputs, context) {
     const changes: Record<string, "update"> = {};
-    for (const name of ["host", "caPem", "reservedNames"] as const) {
+    for (const name of ["host", "caPem", "caPin", "trustOnFirstUse", "reservedNames"] as const) {
       const [before, after] = [state.inputs[name] ?? given(name), inputs.known[name] ?? given(name)];
       if (inputs.unknown.has(name) || !same(before, after)) changes[name] = "update";
     }
@@ -119,19 +128,20 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
   async read(state, context) {
     const inputs: Inputs<ClusterInputs> = {
       // A refresh looks; what the next `up` would need is for that to check.
-      known: { ...flags, ...state.inputs, ...lists, proveHost: false },
+      known: { ...flags, ...state.inputs, ...lists, ...(probes(state.inputs) && taken(state)), proveHost: false },
       unknown: new Set(),
     };
     const imported = state.outputs.uid === undefined;
     const facts = imported
       ? await survey(inputs.known as ClusterInputs, [], context, state)
       : await glance(inputs, [], context, state);
-    const reservedNames = state.outputs.reservedNames ?? [];
-    return { id: state.id, outputs: { ...state.outputs, ...facts, uid: state.id, reservedNames } };
+    const { reservedNames = [], caSource = facts?.caSource } = state.outputs;
+    return { id: state.id, outputs: { ...state.outputs, ...facts, caSource, uid: state.id, reservedNames } };
   },
 };
 
 function given(name: string): unknown {
+  if (name === "trustOnFirstUse") return false;
   return name === "reservedNames" ? [] : undefined;
 }
 
@@ -147,22 +157,6 @@ function failure(property: string, work: () => void): CheckFailure[] {
   }
 }
 
-/** Host and CA that the gateway gets: what was given, or what the kubeconfig says. */
-function gatewayTarget(inputs: Partial<ClusterInputs>, connection: Connection): { host: string; caPem: string } {
-  const host = inputs.host === undefined ? connection.server : gatewayHost(inputs.host);
-  if (inputs.allowLoopback !== true) {
-    refuseLocalHost(host);
-    if (inputs.host === undefined && connection.context === "in-cluster") {
-      throw new ProviderError(
-        "CLUSTER_HOST_LOOPBACK",
-        `The deployer runs in a pod and reaches the API server at ${host}, an address inside the cluster.`,
-        'Set "host" to an address that the gateway can reach, or "allowLoopback" when the gateway runs in the cluster too.',
-      );
-    }
-  }
-  return { host, caPem: inputs.caPem === undefined ? connection.caPem : certificates(inputs.caPem, '"caPem"') };
-}
-
 /** Finds out and checks everything, at the same time; of several failures the most basic is thrown. */
 async function survey(
   inputs: ClusterInputs,
@@ -172,7 +166,7 @@ async function survey(
   timeoutMs = context.timeoutMs ?? 15_000,
 ): Promise<ClusterFacts> {
   using client = await deployerClient(inputs, context, timeoutMs);
-  const target = gatewayTarget(inputs, client.connection);
+  const target = await gatewayTarget(inputs, client.connection, context, Math.min(timeoutMs, 5_000), state);
   const names = (inputs.reservedNames ?? []).filter((name) => !ours.some((own) => same(own, name)));
   const proof = inputs.proveHost && !provedAnyway(client, target) ? target : undefined;
   const [version, uid, host, issuer, rights, free] = await Promise.allSettled([
@@ -183,16 +177,24 @@ async function survey(
     requireRights(client, inputs.rights ?? []),
     requireFree(client, names),
   ]);
+  const fingerprint = caFingerprint(target.caPem);
   for (const result of [version, uid, host, rights, free, issuer]) {
-    if (result.status === "rejected") throw hostFailure(result === host, result.reason);
+    if (result.status === "fulfilled") continue;
+    throw result === host ? await hostFailure(result.reason, target, fingerprint, context) : result.reason;
   }
+  if (state?.outputs.caPem !== target.caPem) warnOfFirstUse(target, fingerprint, context);
   return {
     ...target,
-    caFingerprint: caFingerprint(target.caPem),
+    caFingerprint: fingerprint,
     ...settled(version),
     uid: settled(uid),
     ...knownIssuer(settled(issuer), state),
   };
+}
+
+/** The CA that was taken from the host before: a refresh does not take another. */
+function taken({ outputs }: ClusterState): Partial<ClusterInputs> {
+  return { caPin: undefined, trustOnFirstUse: false, caPem: outputs.caPem };
 }
 
 /** A deployer who may not ask learns nothing new: what was found out before stays. */
@@ -207,16 +209,6 @@ function provedAnyway(client: KubeClient, target: { host: string; caPem: string 
   const { server, caPem, tlsServerName, proxyAgent, env } = client.connection;
   const direct = tlsServerName === undefined && proxyAgent === undefined && !(env.HTTPS_PROXY || env.https_proxy);
   return direct && server === target.host && caPem === target.caPem;
-}
-
-/** The host is what was given for the gateway: its trouble must not look like that of the deployer's connection. */
-function hostFailure(ofHost: boolean, error: unknown): unknown {
-  if (!ofHost || !(error instanceof KubeError)) return error;
-  return new ProviderError(
-    "CLUSTER_HOST_PROOF_FAILED",
-    `The gateway's way to the API server was tried and failed (${error.code}). ${error.message}`,
-    'Correct "host" or "caPem"; or set "proveHost" to false if this machine cannot reach the host but the gateway can.',
-  );
 }
 
 function settled<T>(result: PromiseSettledResult<T>): T {
@@ -257,12 +249,13 @@ async function glance(
   state?: ClusterState,
   warn = true,
 ): Promise<ClusterFacts | undefined> {
-  const blind = ["kubeconfig", "context", "host", "caPem"].some((name) => inputs.unknown.has(name));
+  const blind = ["kubeconfig", "context", "host", "caPem", "caPin"].some((name) => inputs.unknown.has(name));
   if (blind) return undefined;
   try {
     return await survey({ ...flags, ...lists, ...inputs.known }, ours, context, state, glanceMs);
   } catch (error) {
     if (!outOfReach(error, inputs)) throw error;
+    noteSilence(state?.outputs.host ?? "", error);
     if (warn) context.log.warn(`The cluster was not checked. ${(error as Error).message}`);
     return undefined;
   }
@@ -279,8 +272,8 @@ async function offlineFacts(inputs: Inputs<ClusterInputs>, context: Context): Pr
   const blind = ["kubeconfig", "context", "host", "caPem", "allowLoopback"].some((name) => inputs.unknown.has(name));
   if (blind) return {};
   try {
-    const target = gatewayTarget(inputs.known, await loadConnection(inputs.known, context.env));
-    return { ...target, caFingerprint: caFingerprint(target.caPem) };
+    const { host, caPem } = knownTarget(inputs.known, await loadConnection(inputs.known, context.env));
+    return caPem === undefined ? { host } : { host, caPem, caFingerprint: caFingerprint(caPem) };
   } catch (error) {
     if (outOfReach(error, inputs)) return {};
     throw error;

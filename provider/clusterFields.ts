@@ -22,6 +22,16 @@ export const clusterInputs: Fields = {
     type: "string",
     description: "CA certificates for that host, PEM; by default those of the kubeconfig.",
   },
+  caPin: {
+    type: "string",
+    description:
+      "Takes the CA from the host itself if it has this SHA-256: of the CA certificate, of its public key, or Rancher's checksum of cacerts.",
+  },
+  trustOnFirstUse: {
+    type: "boolean",
+    default: false,
+    description: "Takes the CA from the host itself unseen the first time, and compares it ever after.",
+  },
   allowLoopback: {
     type: "boolean",
     default: false,
@@ -59,6 +69,7 @@ export const clusterOutputs: Fields = {
     type: "string",
     description: "SHA-256 of the first CA certificate's DER, in hexadecimal with colons.",
   },
+  caSource: { type: "string", description: '"kubeconfig", "given", "pin" or "first use".' },
   issuer: { type: "string", description: 'Issuer of service account tokens; "" where discovery does not tell.' },
   issuerNote: { type: "string", description: "Why the issuer is empty." },
   jwks: { type: "string", description: 'Public keys of that issuer, a JSON Web Key Set as JSON; "" where unknown.' },

@@ -174,8 +174,8 @@ export function requireOwnKey(request: CertificationRequest, privateKeyPem: stri
   let key: KeyObject;
   try {
     key = createPublicKey(createPrivateKey(privateKeyPem));
-  } catch (error) {
-    const encrypted = (error as NodeJS.ErrnoException).code === "ERR_MISSING_PASSPHRASE";
+  } catch {
+    const encrypted = /BEGIN ENCRYPTED PRIVATE KEY|^Proc-Type: 4,ENCRYPTED/m.test(privateKeyPem);
     throw new ProviderError(
       "PRIVATE_KEY_MALFORMED",
       `"privateKeyPem" ${encrypted ? "is encrypted" : "cannot be read"}.`,

@@ -72,9 +72,7 @@ function misfit(name: string, value: Value, field: Field): string | undefined {
         ? undefined
         : expected("a list of strings");
     case "map":
-      return typeof value === "object" && value !== null && !Array.isArray(value)
-        ? undefined
-        : expected("an object");
+      return typeof value === "object" && value !== null && !Array.isArray(value) ? undefined : expected("an object");
     case "objects":
       if (!Array.isArray(value)) return expected("a list");
       return value

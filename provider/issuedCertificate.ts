@@ -1,4 +1,3 @@
-import { X509Certificate } from "node:crypto";
 import { DerError } from "./der.ts";
 import { ProviderError } from "./errors.ts";
 import { pemBlocks, toPem } from "./pemBlocks.ts";
@@ -27,24 +26,18 @@ export async function readIssued(text: string): Promise<IssuedCertificate> {
     if (label === "CERTIFICATE" && der !== undefined) return der;
     throw rejected(`block ${index + 1} of ${blocks.length} is no certificate in PEM`);
   });
-  const [first, ...others] = ders;
-  if (first === undefined) throw rejected("it holds no PEM");
-  for (const [index, der] of others.entries()) {
-    if (!isCa(der)) throw rejected(`block ${index + 2} of ${blocks.length} is no CA's certificate`);
-  }
   try {
-    return { leaf: await readCertificate(first), pem: ders.map((der) => toPem("CERTIFICATE", der)).join("") };
+    const [leaf, ...others] = await Promise.all(ders.map(readCertificate));
+    if (leaf === undefined) throw rejected("it holds no PEM");
+    const stray = others.findIndex(({ isCa }) => !isCa);
+    if (stray >= 0) throw rejected(`block ${stray + 2} of ${blocks.length} is no CA's certificate`);
+    if (others.length > 0 && !others.some(({ x509 }) => leaf.x509.verify(x509.publicKey))) {
+      throw rejected("none of the CAs behind it has signed it");
+    }
+    return { leaf, pem: ders.map((der) => toPem("CERTIFICATE", der)).join("") };
   } catch (error) {
     if (error instanceof DerError) throw rejected(error.message);
     throw error;
-  }
-}
-
-function isCa(der: Buffer): boolean {
-  try {
-    return new X509Certificate(der).ca;
-  } catch {
-    return false;
   }
 }
 
@@ -70,7 +63,7 @@ export function requireAsked({ leaf }: IssuedCertificate, wanted: Wanted, now: D
       `its subject is ${JSON.stringify(nameText(subject))}, asked for was ${JSON.stringify(nameText(request.subject))}`,
     );
   }
-  if (x509.ca) wrong.push("it is the certificate of a CA");
+  if (leaf.isCa) wrong.push("it is the certificate of a CA");
   if (!leaf.altNames.every((name) => request.altNames.some((asked) => asked.equals(name)))) {
     wrong.push("it has subject alternative names that were not asked for");
   }

@@ -1,4 +1,10 @@
 /** The resource plugin `k8sauth`, as a process: serves on a free local port and prints it as its first line. */
+import {
+  akeylessAuthMethod,
+  akeylessCertificate,
+  akeylessGatewayAuthConfig,
+  akeylessRoleAssociation,
+} from "./akeyless/index.ts";
 import { cluster } from "./cluster.ts";
 import { engineLink, silentLink, watchEngine } from "./engine.ts";
 import type { AnyResource } from "./resource.ts";
@@ -7,7 +13,15 @@ import { serve } from "./server.ts";
 import { signedCertificate } from "./signedCertificate.ts";
 
 /** Every type that the plugin has. */
-const resources = [cluster, reviewerToken, signedCertificate] as unknown as readonly AnyResource[];
+const resources = [
+  cluster,
+  reviewerToken,
+  signedCertificate,
+  akeylessAuthMethod,
+  akeylessGatewayAuthConfig,
+  akeylessCertificate,
+  akeylessRoleAssociation,
+] as unknown as readonly AnyResource[];
 
 const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
 const link = engineAddress === undefined ? undefined : engineLink(engineAddress);

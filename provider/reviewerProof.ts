@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { KubeClient } from "../kube/client.ts";
 import { loadConnection } from "../kube/config.ts";
 import { isKubeError, isUnreachable } from "../kube/errors.ts";
-import { glanceMs } from "./clients.ts";
+import { glanceMsAt, noteSilence } from "./clients.ts";
 import { ProviderError } from "./errors.ts";
 import type { Context } from "./resource.ts";
 import type { ReviewerTokenInputs, ReviewerTokenOutputs, TokenState } from "./reviewerToken.ts";
@@ -122,7 +122,7 @@ export async function probe(
       return "unsure";
     }
   }
-  using reviewer = reviewerClient(at, token, context, glanceMs);
+  using reviewer = reviewerClient(at, token, context, glanceMsAt(at.host));
   try {
     if (inputs.proof === "self") {
       await whoAmI(reviewer);
@@ -143,6 +143,7 @@ export async function probe(
       );
       return "alive";
     }
+    noteSilence(at.host, error);
     const why = isUnreachable(error) ? "The API server cannot be reached" : "The API server could not be asked";
     context.log.warn(`${why}: the token of ${subject} was not tried. ${(error as Error).message}`);
     return "unsure";

@@ -40,9 +40,10 @@ export class Signing {
   readonly #options: SigningOptions;
   readonly #context: Context;
   readonly #started = performance.now();
+  /** Whether an earlier run had begun with it. */
+  resumed = false;
   /** Of the object that is ours; what has the name and another UID is not. */
   #uid: string | undefined;
-  #resumed = false;
   #announced = false;
   #saidAt = 0;
 
@@ -52,11 +53,6 @@ export class Signing {
     this.#options = options;
     this.#context = context;
     this.name = signingName(wanted, options.requester);
-  }
-
-  /** Whether an earlier run had begun with it. */
-  get resumed(): boolean {
-    return this.#resumed;
   }
 
   /**
@@ -80,8 +76,8 @@ export class Signing {
         round--;
         continue;
       }
-      this.#resumed = found && !ownWork;
-      if (this.#resumed)
+      this.resumed = found && !ownWork;
+      if (this.resumed)
         this.#context.log.info(`Going on with the CertificateSigningRequest ${this.name} of an earlier run.`);
       const collected = await this.#await(copy, now);
       if (collected !== undefined) return collected;
@@ -106,7 +102,7 @@ export class Signing {
 
   /** Deletes the request; one that cannot be deleted is no reason to lose a good certificate. */
   async tidy(): Promise<void> {
-    await this.#removeWithin(5_000).catch((error: Error) => {
+    await this.#removeAnyway().catch((error: Error) => {
       this.#context.log.warn(
         `The CertificateSigningRequest ${this.name} could not be deleted; Kubernetes does it an hour after its approval. ${error.message}`,
       );
@@ -120,7 +116,7 @@ export class Signing {
   async abandon(error: unknown): Promise<void> {
     const waits = this.#options.approval === "external" && !isProviderError(error, ...refusals.afterCollection);
     if (waits || isProviderError(error, "CERTIFICATE_DENIED") || this.#uid === undefined) return;
-    await this.#removeWithin(1_000).catch((reason: Error) => {
+    await this.#removeAnyway().catch((reason: Error) => {
       this.#context.log.warn(
         `The CertificateSigningRequest ${this.name} is still there: the next run goes on with it. ${reason.message}`,
       );
@@ -128,10 +124,10 @@ export class Signing {
   }
 
   /** What the user cancelled is cleaned up all the same, with a client that does not end with the context's signal. */
-  async #removeWithin(timeoutMs: number): Promise<void> {
-    if (!this.#context.signal.aborted) return this.remove(this.#client, timeoutMs);
+  async #removeAnyway(): Promise<void> {
+    if (!this.#context.signal.aborted) return this.remove();
     using client = new KubeClient(this.#client.connection);
-    await this.remove(client, timeoutMs);
+    await this.remove(client, 1_000);
   }
 
   /** The name comes from the content, so that a POST whose answer was lost can be repeated. */

@@ -121,6 +121,8 @@ const extendedUsages: Readonly<Record<string, string>> = {
 export interface Certificate {
   readonly x509: X509Certificate;
   readonly subject: Name;
+  /** What its basic constraints say; OpenSSL's own answer looks at the key usage as well. */
+  readonly isCa: boolean;
   /** Undefined without the extension, which then limits nothing. */
   readonly keyUsages: readonly string[] | undefined;
   readonly extendedKeyUsages: readonly string[] | undefined;
@@ -148,6 +150,7 @@ export async function readCertificate(der: Buffer): Promise<Certificate> {
   return {
     x509,
     subject: await readName(fields[offset + 4]),
+    isCa: await saysCa(extensions.get(extensionOids.basicConstraints)),
     keyUsages: await whenPresent(extensions.get(extensionOids.keyUsage), async (bits) => namedBits(bits.content)),
     extendedKeyUsages: await whenPresent(extensions.get(extensionOids.extendedKeyUsage), async (usages) =>
       Promise.all(inside(usages, tags.sequence).map(async (usage) => nameOfUsage(await readOid(usage)))),

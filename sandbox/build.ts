@@ -14,28 +14,55 @@ export interface BuildOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Folder of the Go sources: this one. */
-const sourceDir = fileURLToPath(new URL(".", import.meta.url)).replace(/\/$/, "");
+/** A Go program of the sandbox: a folder with a module of its own, so that each is built only where and when it is needed. */
+export interface GoProgram {
+  /** File name of the binary. */
+  readonly name: "k8s" | "dns" | "machine";
+  /** What it is, in progress reports. */
+  readonly title: string;
+  /** Folder of its sources. */
+  readonly source: string;
+}
+
+const folderOf = (path: string) => fileURLToPath(new URL(path, import.meta.url)).replace(/\/$/, "");
+
+/** etcd, the Kubernetes servers and kubectl. */
+const kubernetesProgram: GoProgram = { name: "k8s", title: "Kubernetes", source: folderOf(".") };
+
+/** What a node needs beside them: CoreDNS, and what gives the node its own processes, mounts and network. */
+export const nodePrograms = {
+  dns: { name: "dns", title: "CoreDNS", source: folderOf("dns") },
+  machine: { name: "machine", title: "the node's machine", source: folderOf("machine") },
+} as const satisfies Record<string, GoProgram>;
 
 /** A binary that nobody used for so long goes when another one is built. */
 const unusedMs = 30 * 24 * 3600 * 1000;
 
 /**
- * Path of the one binary that holds etcd, the Kubernetes servers and kubectl. Built from Go modules on first use (minutes)
- * and kept in the user's cache folder by the content of its sources, so that every checkout of the same sources shares it.
- * Several callers at once, in any number of processes, build once: the others wait.
+ * Path of the one binary that holds etcd, the Kubernetes servers and kubectl; see {@link ensureProgram}.
+ *
+ * @throws SandboxError all that {@link ensureProgram} throws
+ */
+export function ensureBinary(options: BuildOptions = {}): Promise<string> {
+  return ensureProgram(kubernetesProgram, options);
+}
+
+/**
+ * Path of a program's binary. Built from Go modules on first use (minutes) and kept in the user's cache folder by the content of
+ * its sources, so that every checkout of the same sources shares it. Several callers at once, in any number of processes, build
+ * once: the others wait.
  *
  * @throws SandboxError SANDBOX_GO_MISSING, SANDBOX_GO_TOO_OLD, SANDBOX_DOWNLOAD_FAILED, SANDBOX_DISK_FULL,
  *   SANDBOX_BUILD_FAILED, SANDBOX_STORAGE, SANDBOX_NO_HOME, SANDBOX_BUSY, SANDBOX_ABORTED
  */
-export async function ensureBinary(options: BuildOptions = {}): Promise<string> {
+export async function ensureProgram(program: GoProgram, options: BuildOptions = {}): Promise<string> {
   const env = options.env ?? process.env;
   const root = cacheRoot(env);
-  const go: GoOptions = { cwd: sourceDir, env, signal: options.signal };
+  const go: GoOptions = { cwd: program.source, env, signal: options.signal };
   const target = JSON.parse((await runGo(["env", "-json", "GOVERSION", "GOOS", "GOARCH", "GOMODCACHE"], go)).stdout);
-  const key = cacheKey(readSources(sourceDir), `${target.GOVERSION} ${target.GOOS}/${target.GOARCH}`);
+  const key = cacheKey(readSources(program.source), `${target.GOVERSION} ${target.GOOS}/${target.GOARCH}`);
   const folder = join(root, key);
-  const binary = join(folder, "k8s");
+  const binary = join(folder, program.name);
   if (isBuilt(binary)) return binary;
 
   try {
@@ -43,7 +70,7 @@ export async function ensureBinary(options: BuildOptions = {}): Promise<string> 
   } catch (error) {
     throw storageError("Making the cache folder of the sandbox", folder, error);
   }
-  const meter = new ProgressMeter(options.onProgress);
+  const meter = new ProgressMeter(options.onProgress, program.title);
   let waiting = false;
   const onWait = () => {
     if (!waiting) meter.begin("wait");
@@ -55,7 +82,7 @@ export async function ensureBinary(options: BuildOptions = {}): Promise<string> 
       if (isBuilt(binary)) return;
       removeLeftovers(root, folder);
       await download(go, target.GOMODCACHE, meter);
-      await compile(go, folder, meter);
+      await compile(go, binary, meter);
     });
   } finally {
     meter.close();
@@ -109,7 +136,7 @@ export function kubernetesVersion(goMod: string): string {
 }
 
 interface ModFile {
-  readonly Require: readonly { Path: string; Version: string }[];
+  readonly Require: readonly { Path: string; Version: string }[] | null;
   readonly Replace: readonly { Old: { Path: string }; New: { Path: string; Version: string } }[] | null;
 }
 
@@ -127,19 +154,19 @@ async function download(go: GoOptions, moduleCache: string, meter: ProgressMeter
 /** Where the module cache keeps the archives of all modules of a go.mod (upper-case letters become `!` and lower case). */
 export function moduleZips(file: ModFile): string[] {
   const replaced = new Map((file.Replace ?? []).map(({ Old, New }) => [Old.Path, New]));
-  return file.Require.map((module) => {
+  return (file.Require ?? []).map((module) => {
     const { Path, Version } = replaced.get(module.Path) ?? module;
     return `${Path}/@v/${Version}.zip`.replace(/[A-Z]/g, (letter) => `!${letter.toLowerCase()}`);
   });
 }
 
-async function compile(go: GoOptions, folder: string, meter: ProgressMeter): Promise<void> {
-  const flags = buildFlags(kubernetesVersion(readFileSync(join(sourceDir, "go.mod"), "utf8")));
+async function compile(go: GoOptions, binary: string, meter: ProgressMeter): Promise<void> {
+  const flags = buildFlags(kubernetesVersion(readFileSync(join(go.cwd, "go.mod"), "utf8")));
   meter.begin("inspect");
   const list = await runGo(["list", ...flags, "-deps", "-f", "{{.ImportPath}}\t{{.Stale}}\t{{.StaleReason}}", "."], go);
   const pending = packagesToBuild(list.stdout);
   meter.begin("compile", pending.size);
-  const output = join(folder, `k8s.${process.pid}.new`);
+  const output = `${binary}.${process.pid}.new`;
   const onLine = (line: string) => {
     // `go build -v` names each package that is not in the build cache as its compilation begins.
     if (!pending.delete(line)) return;
@@ -148,7 +175,7 @@ async function compile(go: GoOptions, folder: string, meter: ProgressMeter): Pro
   };
   try {
     await runGo(["build", ...flags, "-v", "-o", output, "."], { ...go, onLine });
-    renameSync(output, join(folder, "k8s"));
+    renameSync(output, binary);
   } finally {
     rmSync(output, { force: true });
   }

@@ -16,7 +16,9 @@ export type SandboxErrorCode =
   | "SANDBOX_GO_TOO_OLD"
   | "SANDBOX_DOWNLOAD_FAILED"
   | "SANDBOX_DISK_FULL"
-  | "SANDBOX_BUILD_FAILED";
+  | "SANDBOX_BUILD_FAILED"
+  | "SANDBOX_NODE_UNSUPPORTED"
+  | "SANDBOX_IMAGE_FAILED";
 
 /** An error of the sandbox: the message says what happened, where, what was expected and what to do. */
 export class SandboxError extends Error {

@@ -2,11 +2,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { SandboxError } from "./errors.ts";
+import { readAdmin } from "./kubeconfig.ts";
+import { nodeImage } from "./node/builtinImages.ts";
+import { type ImageSource, importImage } from "./node/import.ts";
+import { nodeReady } from "./node/ready.ts";
 import { type ClientCertificateOptions, issueClientCertificate, type KeyPair } from "./pki.ts";
 import { type ComponentName, componentNames, files } from "./plan.ts";
 import { type Identity, isAlive, signalProcess, waitForEnd } from "./process.ts";
-import { waitUntilReady } from "./ready.ts";
+import { type ReadyOptions, waitUntilReady } from "./ready.ts";
 import { inspect, knownProcesses, type Pids, type SandboxRecord } from "./state.ts";
+
+export { readAdmin } from "./kubeconfig.ts";
 
 /** A server of a running sandbox, for tests that need it to fail. */
 export interface Component {
@@ -21,6 +27,20 @@ export interface Component {
   resume(): void;
   /** Ends it if it runs, starts it, and returns when the whole sandbox is ready. What is in etcd stays. */
   restart(): Promise<void>;
+}
+
+/** The node of a sandbox: pods run on it, reach each other, services and the API server, and nothing outside. */
+export interface SandboxNode {
+  /** Name of the Node object. */
+  readonly name: string;
+  /** Images that are there already, for `imagePullPolicy: IfNotPresent` or `Never`. There is no registry to pull others from. */
+  readonly images: readonly string[];
+  /**
+   * Puts an image into the node's store.
+   *
+   * @throws SandboxError SANDBOX_IMAGE_FAILED
+   */
+  importImage(source: ImageSource): Promise<void>;
 }
 
 /** A running sandbox. */
@@ -42,6 +62,8 @@ export interface Sandbox {
   /** The one binary: `k8s kubectl …` and the servers. */
   readonly binary: string;
   readonly pids: Pids;
+  /** The node, where there is one. */
+  readonly node?: SandboxNode;
   component(name: ComponentName): Component;
   /** Makes a client certificate (RSA 2048) that the API server accepts. */
   issueClientCertificate(options: ClientCertificateOptions): Promise<KeyPair>;
@@ -66,17 +88,23 @@ export function sandboxHandle(dir: string, record: SandboxRecord, stop: () => Pr
     get pids() {
       return inspect(record.name, dir).pids;
     },
+    ...(record.node && { node: nodeHandle(dir, record.node.name) }),
     component: (name) => component(dir, record, name),
     issueClientCertificate: (options) => issueClientCertificate(clientCa, options),
     stop,
   };
 }
 
+function nodeHandle(dir: string, name: string): SandboxNode {
+  return { name, images: [nodeImage], importImage: (source) => importImage(dir, source) };
+}
+
 function component(dir: string, record: SandboxRecord, name: ComponentName): Component {
-  if (!componentNames.includes(name)) {
+  const components = componentNames(record.node !== undefined);
+  if (!components.includes(name)) {
     throw new SandboxError(
       "SANDBOX_COMPONENT_UNKNOWN",
-      `A sandbox has no ${JSON.stringify(name)}: expected one of ${componentNames.join(", ")}.`,
+      `A sandbox has no ${JSON.stringify(name)}: expected one of ${components.join(", ")}.`,
     );
   }
   const current = (): Identity | undefined => {
@@ -104,15 +132,17 @@ function component(dir: string, record: SandboxRecord, name: ComponentName): Com
     async restart() {
       await kill();
       await startAgain(dir, name, current);
-      const admin = readAdmin(join(dir, files.kubeconfig));
-      await waitUntilReady({
+      const ready: ReadyOptions = {
         dir,
         server: record.server,
         controllerManagerPort: record.controllerManagerPort,
         servingCaPem: readFileSync(join(dir, files.servingCa), "utf8"),
-        admin,
+        admin: readAdmin(join(dir, files.kubeconfig)),
+        components,
         timeoutMs: 60_000,
-      });
+      };
+      await waitUntilReady(ready);
+      if (record.node) await nodeReady(ready, record.node.name);
     },
   };
 }
@@ -136,37 +166,4 @@ async function startAgain(dir: string, name: ComponentName, current: () => Ident
 
 function timeout(what: string): SandboxError {
   return new SandboxError("SANDBOX_TIMEOUT", `${what}. Stop the sandbox and start it again.`);
-}
-
-/** The admin's certificate and key, out of a kubeconfig that {@link adminKubeconfig} wrote. */
-export function readAdmin(kubeconfig: string): KeyPair {
-  const text = readFileSync(kubeconfig, "utf8");
-  const value = (key: string) =>
-    Buffer.from(new RegExp(`${key}: (\\S+)`).exec(text)?.[1] ?? "", "base64").toString("utf8");
-  return { certPem: value("client-certificate-data"), keyPem: value("client-key-data") };
-}
-
-/** A kubeconfig with all data inside. */
-export function adminKubeconfig(name: string, server: string, caPem: string, admin: KeyPair): string {
-  const base64 = (text: string) => Buffer.from(text).toString("base64");
-  const context = `sandbox-${name}`;
-  return `apiVersion: v1
-kind: Config
-current-context: ${context}
-clusters:
-  - name: ${context}
-    cluster:
-      server: ${server}
-      certificate-authority-data: ${base64(caPem)}
-users:
-  - name: ${context}-admin
-    user:
-      client-certificate-data: ${base64(admin.certPem)}
-      client-key-data: ${base64(admin.keyPem)}
-contexts:
-  - name: ${context}
-    context:
-      cluster: ${context}
-      user: ${context}-admin
-`;
 }

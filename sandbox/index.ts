@@ -1,4 +1,4 @@
-/** A throw-away real Kubernetes control plane on this machine: etcd, API server and controller manager. */
+/** A throw-away real Kubernetes on this machine: etcd, API server and controller manager, and a node where it is asked for. */
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { SandboxError } from "./errors.ts";
 import { type Sandbox, sandboxHandle } from "./handle.ts";
 import { launch } from "./launch.ts";
 import { type LockOptions, withLock } from "./lock.ts";
+import { checkNodeSupport, prepareNode } from "./node/prepare.ts";
 import { checkName, stateRoot, storageError } from "./paths.ts";
 import { makePki } from "./pki.ts";
 import { type Progress, ProgressMeter } from "./progress.ts";
@@ -22,7 +23,11 @@ import {
 
 export { type BuildOptions, ensureBinary } from "./build.ts";
 export { SandboxError, type SandboxErrorCode } from "./errors.ts";
-export type { Component, Sandbox } from "./handle.ts";
+export type { Component, Sandbox, SandboxNode } from "./handle.ts";
+export { nodeImage } from "./node/builtinImages.ts";
+export type { ImageFile, ImageSpec } from "./node/image.ts";
+export type { ImageSource } from "./node/import.ts";
+export { canRunNode, type NodeSupport } from "./node/requirements.ts";
 export type { ClientCertificateOptions, KeyPair } from "./pki.ts";
 export type { ComponentName } from "./plan.ts";
 export { describeProgress, type Phase, type Progress, type ProgressPrinter, progressPrinter } from "./progress.ts";
@@ -50,6 +55,13 @@ export interface SandboxOptions {
    * @default false
    */
   readonly ephemeral?: boolean;
+  /**
+   * Whether pods can run in it: with a scheduler, a kubelet, kube-proxy, cluster DNS, containerd and images (see
+   * {@link SandboxNode}). Needs what {@link canRunNode} names, and about 0.7 GB of memory more.
+   *
+   * @default false
+   */
+  readonly node?: boolean | NodeOptions;
   readonly onProgress?: (progress: Progress) => void;
   /** Where HOME, XDG_CACHE_HOME, XDG_STATE_HOME, PATH and Go's settings come from. @default process.env */
   readonly env?: NodeJS.ProcessEnv;
@@ -57,11 +69,16 @@ export interface SandboxOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface NodeOptions {
+  /** Name of the Node object: a DNS label. @default "node" */
+  readonly name?: string;
+}
+
 /**
  * Starts a sandbox, or returns the one of that name if it runs already; one that is only half there is replaced.
  *
  * @throws SandboxError SANDBOX_NAME_INVALID, SANDBOX_OPTION_INVALID, SANDBOX_DIFFERENT when it runs with other settings than those
- *   asked for, SANDBOX_COMPONENT_ENDED, SANDBOX_TIMEOUT, SANDBOX_BUSY, and all that {@link ensureBinary} throws
+ *   asked for, SANDBOX_NODE_UNSUPPORTED when it shall have a node and {@link canRunNode} says no, SANDBOX_COMPONENT_ENDED, SANDBOX_TIMEOUT, SANDBOX_BUSY, and all that {@link ensureBinary} throws
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const name = checkName(options.name ?? "default");
@@ -71,6 +88,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       "SANDBOX_PLATFORM",
       "The sandbox needs Unix sockets and signals: run it in WSL, or use a cluster of your own.",
     );
+  }
+  const nodeName = nodeNameOf(options);
+  if (nodeName !== undefined) {
+    checkName(nodeName);
+    checkNodeSupport();
   }
   const env = options.env ?? process.env;
   if (options.ephemeral) return create(name, options, () => mkdtempSync(join(tmpdir(), "k8sauth-sandbox-")));
@@ -124,6 +146,8 @@ async function create(name: string, options: SandboxOptions, makeDir: () => stri
   const env = options.env ?? process.env;
   const meter = new ProgressMeter(options.onProgress);
   const [binary, pki] = await Promise.all([ensureBinary(options), makePki()]);
+  const nodeName = nodeNameOf(options);
+  const node = nodeName === undefined ? undefined : await prepareNode({ ...options, name: nodeName, env }, pki);
   // Not before now: what a killed build leaves is in the cache alone.
   const dir = makeFolder(makeDir);
   try {
@@ -135,6 +159,7 @@ async function create(name: string, options: SandboxOptions, makeDir: () => stri
       apiAudiences: options.apiAudiences ?? [],
       ephemeral: options.ephemeral ?? false,
       pki,
+      node,
       env,
       meter,
       signal: options.signal,
@@ -187,13 +212,19 @@ function checkOptions({ issuer, apiAudiences }: SandboxOptions): void {
   );
 }
 
-function checkSameSettings(record: SandboxRecord, { issuer, apiAudiences }: SandboxOptions): void {
+function nodeNameOf({ node }: SandboxOptions): string | undefined {
+  if (!node) return undefined;
+  return (node === true ? undefined : node.name) ?? "node";
+}
+
+function checkSameSettings(record: SandboxRecord, options: SandboxOptions): void {
+  const { issuer, apiAudiences, node } = options;
   const wanted = issuer === "cluster" ? clusterIssuer : issuer === "self" ? record.server : issuer;
   const other = (wanted !== undefined && wanted !== record.issuer) || !sameSet(apiAudiences, record.apiAudiences);
-  if (!other) return;
+  if (!other && (node === undefined || nodeNameOf(options) === record.node?.name)) return;
   throw new SandboxError(
     "SANDBOX_DIFFERENT",
-    `The sandbox ${record.name} already runs with issuer ${record.issuer} and API audiences [${record.apiAudiences.join(", ")}]: stop it first, or start another one with a name of its own.`,
+    `The sandbox ${record.name} already runs with issuer ${record.issuer} and API audiences [${record.apiAudiences.join(", ")}], ${record.node ? `with the node ${record.node.name}` : "without a node"}: stop it first, or start another one with a name of its own.`,
   );
 }
 

@@ -4,13 +4,18 @@ import type { Socket } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { SandboxError } from "./errors.ts";
-import { adminKubeconfig } from "./handle.ts";
+import { kubeconfigText } from "./kubeconfig.ts";
+import { containerdListens, importImage } from "./node/import.ts";
+import { machineArgs } from "./node/machine.ts";
+import { clusterJwksUri, nodeApiserverArgs, nodePlan } from "./node/plan.ts";
+import { type NodeParts, nodeSetup } from "./node/prepare.ts";
+import { nodeReady } from "./node/ready.ts";
 import { storageError } from "./paths.ts";
 import type { SandboxPki } from "./pki.ts";
-import { controlPlanePlan, files, serverUrl } from "./plan.ts";
+import { componentNames, controlPlanePlan, files, type PlannedProcess, serverUrl } from "./plan.ts";
 import { identify } from "./process.ts";
 import type { ProgressMeter } from "./progress.ts";
-import { waitUntilReady } from "./ready.ts";
+import { type ReadyOptions, waitUntilReady } from "./ready.ts";
 import { removeSandbox, type SandboxRecord, writeRecord } from "./state.ts";
 
 export interface LaunchOptions {
@@ -22,6 +27,8 @@ export interface LaunchOptions {
   readonly apiAudiences: readonly string[];
   readonly ephemeral: boolean;
   readonly pki: SandboxPki;
+  /** With a node. */
+  readonly node?: NodeParts;
   readonly env: NodeJS.ProcessEnv;
   readonly meter: ProgressMeter;
   readonly signal?: AbortSignal;
@@ -60,51 +67,100 @@ async function launchOnce(options: LaunchOptions): Promise<SandboxRecord> {
     server,
     controllerManagerPort,
     binary: options.binary,
+    ...(options.node && { node: { name: options.node.name, cgroup: options.node.cgroup } }),
   } as const;
-  const processes = controlPlanePlan({
-    issuer,
-    apiAudiences: options.apiAudiences,
-    apiserverPort,
-    controllerManagerPort,
-  });
   try {
     writePki(dir, pki);
-    write(dir, files.kubeconfig, adminKubeconfig(name, server, pki.servingCa.certPem, pki.admin));
+    write(dir, files.kubeconfig, kubeconfigText(name, server, pki.servingCa.certPem, "admin", pki.admin));
+    const processes = plan({ ...options, issuer }, server, apiserverPort, controllerManagerPort);
     write(dir, files.plan, JSON.stringify({ processes }, null, 2));
     writeRecord(dir, { ...base, ready: false });
   } catch (error) {
     throw storageError("Writing the sandbox's files", dir, error);
   }
 
-  meter.begin("start", 3);
-  const supervisor = spawnSupervisor(options);
+  meter.begin("start", 3 + (options.node ? options.node.archives.length + 2 : 0));
+  const supervisor = spawnSupervisor(options, [apiserverPort, controllerManagerPort]);
   const id = await supervisor.spawned;
   writeRecord(dir, { ...base, supervisor: id, ready: false });
-  await waitUntilReady({
+  const ready: ReadyOptions = {
     dir,
     server,
     controllerManagerPort,
     servingCaPem: pki.servingCa.certPem,
     admin: pki.admin,
+    components: componentNames(options.node !== undefined),
     timeoutMs: readyTimeoutMs,
     signal: options.signal,
     onStep: () => meter.step(),
-  });
+  };
+  await (options.node ? nodeUntilReady(options.node, ready) : waitUntilReady(ready));
   const record: SandboxRecord = { ...base, supervisor: id, ready: true };
   writeRecord(dir, record);
   if (!options.ephemeral) await supervisor.commit();
   return record;
 }
 
+function plan(
+  { dir, name, issuer, apiAudiences, pki, node }: LaunchOptions,
+  server: string,
+  apiserverPort: number,
+  controllerManagerPort: number,
+): readonly PlannedProcess[] {
+  const input = { issuer, apiAudiences, apiserverPort, controllerManagerPort };
+  if (!node) return controlPlanePlan(input);
+  const setup = nodeSetup({ dir, sandboxName: name, server, apiserverPort, pki, parts: node });
+  for (const [file, text] of Object.entries(setup.texts)) write(dir, file, text);
+  // Pods do not reach this machine's addresses, unless that is what was asked for.
+  const jwksUri = issuer === server ? undefined : clusterJwksUri;
+  return [...controlPlanePlan({ ...input, jwksUri, apiserverArgs: nodeApiserverArgs() }), ...nodePlan(setup.plan)];
+}
+
+async function nodeUntilReady(node: NodeParts, ready: ReadyOptions): Promise<void> {
+  const cancel = new AbortController();
+  const signals = [cancel.signal, ...(ready.signal ? [ready.signal] : [])];
+  const images = importAll(node.archives, { ...ready, signal: AbortSignal.any(signals) });
+  images.catch(() => {}); // awaited below
+  try {
+    await waitUntilReady(ready);
+    await images;
+    await nodeReady(ready, node.name);
+  } finally {
+    cancel.abort();
+  }
+}
+
+/** Puts the built-in images into the node's store while the control plane comes up. */
+async function importAll(archives: readonly string[], { dir, signal, timeoutMs, onStep }: ReadyOptions): Promise<void> {
+  await containerdListens(dir, timeoutMs, signal);
+  for (const archive of archives) {
+    await importImage(dir, { archive }, signal);
+    onStep?.();
+  }
+}
+
 /**
  * Starts the supervisor in a session of its own. It lives while its standard input is open, and for good once it has read a byte
  * from it: until `commit` a sandbox dies with this process, however this process ends.
  */
-function spawnSupervisor({ binary, dir, env }: LaunchOptions) {
+function spawnSupervisor({ binary, dir, env, node }: LaunchOptions, ports: readonly number[]) {
   const log = openSync(join(dir, files.supervisorLog), "a", 0o600);
   // The folder is the working directory, and so stays the same one even if another takes its name. The rest of the
   // environment stays here: a process in the background has no use for what may be secrets.
-  const child = spawn(binary, ["supervise", "--dir", "."], {
+  const supervise = ["supervise", "--dir", "."];
+  const [program, args] = node
+    ? [
+        node.machine,
+        machineArgs({
+          cgroup: node.cgroup,
+          nodeName: node.name,
+          ports,
+          binaries: { k8s: binary, dns: node.dns },
+          command: ["k8s", ...supervise],
+        }),
+      ]
+    : [binary, supervise];
+  const child = spawn(program, args, {
     cwd: dir,
     detached: true,
     stdio: ["pipe", log, log],

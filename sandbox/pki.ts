@@ -40,7 +40,7 @@ const servingNames = [
 ];
 const servingAddresses = ["127.0.0.1", "::1", "10.0.0.1", "10.244.0.1"];
 
-const tenYearsSeconds = 10 * 365 * 24 * 3600;
+export const tenYearsSeconds = 10 * 365 * 24 * 3600;
 /** Clocks of clients may be a little behind. */
 const backdateSeconds = 300;
 
@@ -64,19 +64,10 @@ export async function makePki(): Promise<SandboxPki> {
   return {
     servingCa,
     clientCa,
-    serving: sign(servingKey as KeyObject, servingCa, {
-      subject: [{ shortName: "CN", value: "kube-apiserver" }],
-      ttlSeconds: tenYearsSeconds,
-      extensions: [
-        { name: "extKeyUsage", serverAuth: true },
-        {
-          name: "subjectAltName",
-          altNames: [
-            ...servingNames.map((value) => ({ type: 2, value })),
-            ...servingAddresses.map((ip) => ({ type: 7, ip })),
-          ],
-        },
-      ],
+    serving: servingCertificate(servingKey as KeyObject, servingCa, {
+      commonName: "kube-apiserver",
+      names: servingNames,
+      addresses: servingAddresses,
     }),
     admin: clientCertificate(adminKey as KeyObject, clientCa, {
       commonName: "kubernetes-admin",
@@ -93,6 +84,32 @@ export async function makePki(): Promise<SandboxPki> {
 /** Makes a key and a certificate for a user, signed by the sandbox's client CA. */
 export async function issueClientCertificate(ca: KeyPair, options: ClientCertificateOptions): Promise<KeyPair> {
   return clientCertificate(await newKey(), ca, options);
+}
+
+export interface ServingCertificateOptions {
+  readonly commonName: string;
+  readonly names: readonly string[];
+  readonly addresses: readonly string[];
+}
+
+/** Makes a key and a certificate for a server, valid for ten years. */
+export async function issueServingCertificate(ca: KeyPair, options: ServingCertificateOptions): Promise<KeyPair> {
+  return servingCertificate(await newKey(), ca, options);
+}
+
+function servingCertificate(key: KeyObject, ca: KeyPair, options: ServingCertificateOptions): KeyPair {
+  const altNames = [
+    ...options.names.map((value) => ({ type: 2, value })),
+    ...options.addresses.map((ip) => ({ type: 7, ip })),
+  ];
+  return sign(key, ca, {
+    subject: [{ shortName: "CN", value: options.commonName }],
+    ttlSeconds: tenYearsSeconds,
+    extensions: [
+      { name: "extKeyUsage", serverAuth: true },
+      { name: "subjectAltName", altNames },
+    ],
+  });
 }
 
 function clientCertificate(key: KeyObject, ca: KeyPair, options: ClientCertificateOptions): KeyPair {

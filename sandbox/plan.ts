@@ -1,16 +1,25 @@
 import { join } from "node:path";
 
-/** One process of a sandbox: the one binary under another name. */
+/** One process of a sandbox: the one binary under another name, or another program. */
 export interface PlannedProcess {
   readonly name: ComponentName;
+  /** Another program's path. */
+  readonly path?: string;
   readonly args: readonly string[];
   /** `NAME=value`, beside what the supervisor has. */
   readonly env: readonly string[];
 }
 
 /** The servers of a control plane, in the order in which they need one another. */
-export const componentNames = ["etcd", "kube-apiserver", "kube-controller-manager"] as const;
-export type ComponentName = (typeof componentNames)[number];
+export const controlPlaneComponents = ["etcd", "kube-apiserver", "kube-controller-manager"] as const;
+/** What runs beside them where there is a node. */
+export const nodeComponents = ["containerd", "coredns", "kube-scheduler", "kube-proxy", "kubelet"] as const;
+export type ComponentName = (typeof controlPlaneComponents)[number] | (typeof nodeComponents)[number];
+
+/** The servers of a sandbox. */
+export function componentNames(hasNode: boolean): readonly ComponentName[] {
+  return hasNode ? [...controlPlaneComponents, ...nodeComponents] : controlPlaneComponents;
+}
 
 export interface PlanInput {
   /** Value of `iss` in service account tokens. */
@@ -19,7 +28,18 @@ export interface PlanInput {
   readonly apiAudiences: readonly string[];
   readonly apiserverPort: number;
   readonly controllerManagerPort: number;
+  /** Where the issuer's keys can be fetched from, whatever it is called. @default the API server's address on this machine */
+  readonly jwksUri?: string;
+  /** How the API server is reached. @default on the loopback interface, with no way for endpoints to lead to it */
+  readonly apiserverArgs?: readonly string[];
 }
+
+const loopbackApiserver = [
+  "--bind-address=127.0.0.1",
+  "--advertise-address=127.0.0.1",
+  // Without a node there is nothing that could reach the server through an endpoint.
+  "--endpoint-reconciler-type=none",
+];
 
 /** Names of files in a sandbox's folder, relative to it: every process of a sandbox runs there. */
 export const files = {
@@ -33,6 +53,8 @@ export const files = {
   servingCa: join("pki", "serving-ca.crt"),
   clientCa: join("pki", "client-ca.crt"),
   clientCaKey: join("pki", "client-ca.key"),
+  admin: join("pki", "admin.crt"),
+  adminKey: join("pki", "admin.key"),
   serving: join("pki", "serving.crt"),
   servingKey: join("pki", "serving.key"),
   serviceAccountKey: join("pki", "service-account.key"),
@@ -48,7 +70,7 @@ export function serverUrl(apiserverPort: number): string {
 }
 
 /**
- * What to run for a control plane without a node. Everything listens on the loopback interface alone, and etcd, which asks nobody
+ * What to run for a control plane; without a node everything listens on the loopback interface alone, and etcd, which asks nobody
  * who they are, on a socket inside the sandbox's folder that only its owner can enter.
  */
 export function controlPlanePlan(input: PlanInput): readonly PlannedProcess[] {
@@ -76,8 +98,7 @@ export function controlPlanePlan(input: PlanInput): readonly PlannedProcess[] {
       args: [
         "kube-apiserver",
         `--etcd-servers=unix://${files.etcdSocket}`,
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
+        ...(input.apiserverArgs ?? loopbackApiserver),
         `--secure-port=${input.apiserverPort}`,
         `--tls-cert-file=${files.serving}`,
         `--tls-private-key-file=${files.servingKey}`,
@@ -85,11 +106,8 @@ export function controlPlanePlan(input: PlanInput): readonly PlannedProcess[] {
         "--authorization-mode=Node,RBAC",
         "--allow-privileged=true",
         `--service-cluster-ip-range=${serviceRange}`,
-        // Without a node there is nothing that could reach the server through an endpoint.
-        "--endpoint-reconciler-type=none",
         `--service-account-issuer=${input.issuer}`,
-        // Where this machine can fetch the keys from, whatever the issuer is called.
-        `--service-account-jwks-uri=${server}/openid/v1/jwks`,
+        `--service-account-jwks-uri=${input.jwksUri ?? `${server}/openid/v1/jwks`}`,
         `--service-account-key-file=${files.serviceAccountPublic}`,
         `--service-account-signing-key-file=${files.serviceAccountKey}`,
         `--api-audiences=${[input.issuer, ...input.apiAudiences].join(",")}`,

@@ -1,9 +1,11 @@
 /** What the sandbox is doing, in the order in which it happens. Phases that have nothing to do are left out. */
-export type Phase = "wait" | "download" | "inspect" | "compile" | "link" | "certificates" | "start";
+export type Phase = "wait" | "download" | "inspect" | "compile" | "link" | "certificates" | "images" | "start";
 
 /** One report of progress. Reports come with every change, and at least once a second while something is under way. */
 export interface Progress {
   readonly phase: Phase;
+  /** What is built. @default "Kubernetes" */
+  readonly subject?: string;
   /** Steps done of `total`: modules, packages or servers; `total` is 0 where there is nothing to count. */
   readonly done: number;
   readonly total: number;
@@ -14,14 +16,16 @@ export interface Progress {
 /** Turns counts into reports, and repeats the last one each second so that no wait looks like a hang. */
 export class ProgressMeter {
   readonly #report: (progress: Progress) => void;
+  readonly #subject: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #phase: Phase = "wait";
   #done = 0;
   #total = 0;
   #since = 0;
 
-  constructor(report: ((progress: Progress) => void) | undefined) {
+  constructor(report: ((progress: Progress) => void) | undefined, subject?: string) {
     this.#report = report ?? (() => {});
+    this.#subject = subject;
   }
 
   begin(phase: Phase, total = 0): void {
@@ -48,6 +52,7 @@ export class ProgressMeter {
   #emit(): void {
     this.#report({
       phase: this.#phase,
+      ...(this.#subject !== undefined && { subject: this.#subject }),
       done: this.#done,
       total: this.#total,
       elapsedMs: Date.now() - this.#since,
@@ -59,18 +64,19 @@ const titles: Record<Phase, { title: string; unit: string }> = {
   wait: { title: "Waiting for another build of the sandbox", unit: "" },
   download: { title: "Downloading Go modules", unit: "modules" },
   inspect: { title: "Counting the packages to build", unit: "" },
-  compile: { title: "Building Kubernetes (first use only)", unit: "packages" },
+  compile: { title: "Building SUBJECT (first use only)", unit: "packages" },
   link: { title: "Linking", unit: "" },
   certificates: { title: "Making certificates", unit: "" },
-  start: { title: "Starting the control plane", unit: "servers" },
+  images: { title: "Making the node's images (first use only)", unit: "images" },
+  start: { title: "Starting the sandbox", unit: "parts" },
 };
 
 /** One line of text for a report, for example `Building Kubernetes (first use only): 812 of 2640 packages, 31 %, 88 s`. */
-export function describeProgress({ phase, done, total, elapsedMs }: Progress): string {
+export function describeProgress({ phase, subject = "Kubernetes", done, total, elapsedMs }: Progress): string {
   const { title, unit } = titles[phase];
   const parts = total > 0 ? [`${done} of ${total} ${unit}`, `${Math.floor((100 * done) / total)} %`] : [];
   if (elapsedMs >= 1000) parts.push(`${Math.round(elapsedMs / 1000)} s`);
-  return parts.length > 0 ? `${title}: ${parts.join(", ")}` : title;
+  return [title.replace("SUBJECT", subject), ...(parts.length > 0 ? [parts.join(", ")] : [])].join(": ");
 }
 
 export interface ProgressPrinter {

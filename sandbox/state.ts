@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { SandboxError } from "./errors.ts";
+import { type MachineState, machineFile, outsideIdentity, removeCgroups } from "./node/machine.ts";
 import { stateRoot, storageError } from "./paths.ts";
 import { type ComponentName, componentNames, files } from "./plan.ts";
 import { type Identity, isAlive, signalProcess, waitForEnd } from "./process.ts";
@@ -14,7 +16,9 @@ export interface SandboxRecord {
   readonly server: string;
   readonly controllerManagerPort: number;
   readonly binary: string;
-  /** The supervisor as it was spawned; absent for the moment before that. */
+  /** The node, where there is one. */
+  readonly node?: { readonly name: string; readonly cgroup: string };
+  /** The supervisor (with a node: the machine that it runs on) as it was spawned; absent for the moment before that. */
   readonly supervisor?: Identity;
   /** True once everything answered and the sandbox was left to live on. */
   readonly ready: boolean;
@@ -36,11 +40,14 @@ export interface SandboxStatus {
   readonly issuer?: string;
   readonly apiAudiences?: readonly string[];
   readonly kubeconfig?: string;
+  /** Name of its node, if it has one. */
+  readonly node?: string;
   /** Process ids, of those that run. */
   readonly pids: Pids;
 }
 
-export type Pids = Readonly<Partial<Record<ComponentName | "supervisor", number>>>;
+/** Beside the servers: what supervises them, and with a node what makes and watches the machine that they run on. */
+export type Pids = Readonly<Partial<Record<ComponentName | "supervisor" | keyof MachineState, number>>>;
 
 /** Folder of a sandbox that lives on in the background. */
 export function sandboxDir(name: string, env: NodeJS.ProcessEnv): string {
@@ -59,30 +66,43 @@ export function writeRecord(dir: string, record: SandboxRecord): void {
 }
 
 /** Identities of the processes of a sandbox, as far as they are known; they may have ended. */
-export function knownProcesses(dir: string): {
-  supervisor?: Identity;
-  children: ReadonlyMap<ComponentName, Identity>;
-} {
+export interface KnownProcesses {
+  readonly supervisor?: Identity;
+  readonly children: ReadonlyMap<ComponentName, Identity>;
+  /** With a node: the processes that make and watch its machine. */
+  readonly machine?: Partial<MachineState>;
+}
+
+export function knownProcesses(dir: string): KnownProcesses {
+  const record = readRecord(dir);
   const state = readJson(join(dir, files.supervisor)) as SupervisorState | undefined;
+  const machine = record?.node && (readJson(join(dir, machineFile)) as MachineState | undefined);
+  // On a machine of its own a supervisor knows other pids than are known here.
+  const seen = (id: Identity) => (record?.node ? machine && outsideIdentity(id, machine.init) : id);
   const children = new Map<ComponentName, Identity>();
-  for (const name of componentNames) {
+  for (const name of componentNames(record?.node !== undefined)) {
     const id = state?.children?.[name];
-    if (id) children.set(name, id);
+    const outside = id && seen(id);
+    if (outside) children.set(name, outside);
   }
-  const supervisor = state ? { pid: state.pid, started: state.started } : readRecord(dir)?.supervisor;
-  return { supervisor, children };
+  if (record?.node) {
+    const supervisor = state && seen(state);
+    return { supervisor, children, machine: machine ?? { run: record.supervisor } };
+  }
+  return { supervisor: state ? { pid: state.pid, started: state.started } : record?.supervisor, children };
 }
 
 export function inspect(name: string, dir: string): SandboxStatus {
   if (!existsSync(dir)) return { name, condition: "absent", dir, pids: {} };
   const record = readRecord(dir);
-  const { supervisor, children } = knownProcesses(dir);
-  const pids: Partial<Record<ComponentName | "supervisor", number>> = {};
-  if (supervisor && isAlive(supervisor)) pids.supervisor = supervisor.pid;
-  for (const [component, id] of children) if (isAlive(id)) pids[component] = id.pid;
-  const complete = pids.supervisor !== undefined && componentNames.every((component) => pids[component] !== undefined);
+  const { supervisor, children, machine } = knownProcesses(dir);
+  const pids: { -readonly [Name in keyof Pids]: number } = {};
+  const all = Object.entries({ supervisor, ...machine, ...Object.fromEntries(children) });
+  for (const [who, id] of all) if (id && isAlive(id)) pids[who as keyof Pids] = id.pid;
+  const components = componentNames(record?.node !== undefined);
+  const complete = pids.supervisor !== undefined && components.every((component) => pids[component] !== undefined);
   if (!record) return { name, condition: "damaged", dir, pids };
-  const starting = pids.supervisor !== undefined && !record.ready;
+  const starting = (pids.supervisor ?? pids.run) !== undefined && !record.ready;
   return {
     name,
     condition: starting ? "starting" : complete ? "running" : "damaged",
@@ -91,6 +111,7 @@ export function inspect(name: string, dir: string): SandboxStatus {
     issuer: record.issuer,
     apiAudiences: record.apiAudiences,
     kubeconfig: join(dir, files.kubeconfig),
+    ...(record.node && { node: record.node.name }),
     pids,
   };
 }
@@ -114,11 +135,15 @@ const endMs = { asked: 3000, killed: 5000 };
  * @throws SandboxError SANDBOX_TIMEOUT when a process survives SIGKILL, SANDBOX_STORAGE
  */
 export async function removeSandbox(dir: string): Promise<void> {
-  const { supervisor, children } = knownProcesses(dir);
-  const all = [...(supervisor ? [supervisor] : []), ...children.values()];
-  if (supervisor) signalProcess(supervisor, "SIGTERM");
-  else for (const id of all) signalProcess(id, "SIGKILL");
-  if (!(await waitForEnd(all, supervisor && isAlive(supervisor) ? endMs.asked : 0))) {
+  const record = readRecord(dir);
+  const { supervisor, children, machine } = knownProcesses(dir);
+  // The end of a machine is the end of everything on it.
+  const first = machine ? machine.run : supervisor;
+  const machineIds = [machine?.run, machine?.init, machine?.guard].filter((id) => id !== undefined);
+  const all = [...(supervisor ? [supervisor] : []), ...children.values(), ...machineIds];
+  const asked = first !== undefined && isAlive(first);
+  if (asked) signalProcess(first, "SIGTERM");
+  if (!asked || !(await waitForEnd(all, endMs.asked))) {
     for (const id of all) signalProcess(id, "SIGKILL");
     if (!(await waitForEnd(all, endMs.killed))) {
       const left = all.filter(isAlive).map(({ pid }) => pid);
@@ -128,10 +153,24 @@ export async function removeSandbox(dir: string): Promise<void> {
       );
     }
   }
+  if (record?.node) await removeCgroupsOf(record.node.cgroup);
   try {
     rmSync(dir, { recursive: true, force: true, maxRetries: 3 });
   } catch (error) {
     throw storageError("Removing a sandbox's folder", dir, error);
+  }
+}
+
+/** Waits for what the kernel ends by itself: the pods, which nobody here knows by name. */
+async function removeCgroupsOf(cgroup: string): Promise<void> {
+  const deadline = Date.now() + endMs.killed;
+  for (;;) {
+    try {
+      return removeCgroups(cgroup);
+    } catch (error) {
+      if (Date.now() > deadline) throw storageError("Removing a sandbox's cgroups", cgroup, error);
+      await delay(20);
+    }
   }
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -23,12 +22,10 @@ const (
 	lockFile  = "supervisor.lock" // held (flock) for as long as a supervisor lives
 )
 
-// maxLogBytes bounds one log file; the one before it is kept as NAME.log.1.
-const maxLogBytes = 8 << 20
-
-// process is one entry of the plan: this same binary under another name.
+// process is one entry of the plan: this same binary under another name, or another program.
 type process struct {
 	Name string   `json:"name"`
+	Path string   `json:"path"` // empty for this binary
 	Args []string `json:"args"`
 	Env  []string `json:"env"`
 }
@@ -168,15 +165,19 @@ func (s *supervisor) startMissing() error {
 }
 
 func (s *supervisor) start(p process) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
+	path := p.Path
+	if path == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		path = self
 	}
 	log, err := newBoundedLog(p.Name + ".log")
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self, p.Args...)
+	cmd := exec.Command(path, p.Args...)
 	cmd.Env = append(append(os.Environ(), p.Env...), lifelineVariable+"=3")
 	cmd.ExtraFiles = []*os.File{s.lifeline} // fd 3
 	cmd.Stdout, cmd.Stderr = log, log
@@ -241,59 +242,4 @@ func identify(pid int) identity {
 		id.Started = fields[19]
 	}
 	return id
-}
-
-// boundedLog is a log file that is moved aside when it is full.
-type boundedLog struct {
-	mu   sync.Mutex
-	path string
-	file *os.File
-	size int64
-}
-
-func newBoundedLog(name string) (*boundedLog, error) {
-	path, err := filepath.Abs(filepath.Join("logs", name))
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	log := &boundedLog{path: path}
-	return log, log.open()
-}
-
-func (l *boundedLog) open() error {
-	file, err := os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	l.file, l.size = file, info.Size()
-	return nil
-}
-
-// Write never fails: a full disk must not stop the process that logs.
-func (l *boundedLog) Write(text []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.size+int64(len(text)) > maxLogBytes {
-		l.file.Close()
-		_ = os.Rename(l.path, l.path+".1")
-		if l.open() != nil {
-			return len(text), nil
-		}
-	}
-	n, _ := l.file.Write(text)
-	l.size += int64(n)
-	return len(text), nil
-}
-
-func (l *boundedLog) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.file.Close()
 }

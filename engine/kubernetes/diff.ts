@@ -1,7 +1,7 @@
 import type { DiffRequest, DiffResult } from "../provider.ts";
-import { equal, isObject, isSecret, type Properties, type Value } from "../values.ts";
+import { equal, isObject, isSecret, type Properties, type Value, withoutSecrets } from "../values.ts";
 import { isAutonamed, parseId } from "./naming.ts";
-import { valueAt } from "./objects.ts";
+import { prune, valueAt } from "./objects.ts";
 
 /** Paths that the API server, or the meaning of the object, does not let change in place; the same for every kind. */
 const identity = ["metadata.name", "metadata.namespace"];
@@ -43,6 +43,11 @@ export function changedPaths(before: Value | undefined, after: Value | undefined
   if (!isObject(a) || !isObject(b)) return [path];
   const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
   return keys.flatMap((key) => changedPaths(a[key], b[key], path ? `${path}.${key}` : key));
+}
+
+/** Whether the live object has everything that the inputs ask for. */
+export function covers(live: Value | undefined, inputs: Properties): boolean {
+  return changedPaths(prune(live, inputs as Value), withoutSecrets(inputs as Value)).length === 0;
 }
 
 /** Pulumi's provider drops empty members from the inputs that it keeps, as the API server does from most objects. */

@@ -1,4 +1,4 @@
-import { equal, isObject, isSecret, type Properties, secret, type Value, withoutSecrets } from "../values.ts";
+import { isObject, isSecret, type Properties, secret, type Value, withoutSecrets } from "../values.ts";
 
 /** A Kubernetes object as the API serialises it. */
 export type KubernetesObject = { [key: string]: Value | undefined } & {
@@ -40,12 +40,6 @@ export function prune(live: Value | undefined, inputs: Value | undefined): Value
     return live.map((item, index) => (index < shape.length ? (prune(item, shape[index]) ?? null) : item));
   }
   return live;
-}
-
-/** Whether the live object has everything that the inputs ask for. */
-export function covers(live: Value | undefined, inputs: Properties): boolean {
-  const bare = withoutSecrets(inputs as Value);
-  return equal(prune(live, bare), bare);
 }
 
 /**

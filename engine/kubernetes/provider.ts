@@ -19,10 +19,10 @@ import {
 import { typeOf, type Urn } from "../urn.ts";
 import { containsUnknown, isObject, type Properties, type Value } from "../values.ts";
 import { checkProviderConfig, configOf, diffProviderConfig, type KubernetesConfig } from "./config.ts";
-import { changedPaths, diffObjects } from "./diff.ts";
+import { changedPaths, covers, diffObjects } from "./diff.ts";
 import { creationManager, type ManagedFields, takenOver } from "./managedFields.ts";
 import { idOf, parseId, withNames } from "./naming.ts";
-import { covers, type KubernetesObject, markSecrets, objectOf, prune, valueAt } from "./objects.ts";
+import { type KubernetesObject, markSecrets, objectOf, prune, valueAt } from "./objects.ts";
 import { awaitGone, awaitReady } from "./waits.ts";
 
 /** Kinds that the engine knows to make, change, wait for and delete as Pulumi's own provider does. */

@@ -89,7 +89,9 @@ export class AkeylessApi {
       );
     }
     const { url, caPem = "" } = this.endpoint;
-    const key = createHash("sha256").update(JSON.stringify([url, caPem, accessId, accessKey])).digest("hex");
+    const key = createHash("sha256")
+      .update(JSON.stringify([url, caPem, accessId, accessKey]))
+      .digest("hex");
     let login = logins.get(key);
     if (login === undefined) {
       login = this.#login(accessId, accessKey);

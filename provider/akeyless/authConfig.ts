@@ -72,8 +72,9 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
   },
 
   async previewUpdate(state, { known, unknown }) {
-    const outputs = { ...state.outputs, ...told(known), configId: state.outputs.configId };
-    return { outputs: unknown.has("config") ? { ...outputs, configSha256: undefined } : outputs };
+    const { gatewayApi, caPem, ...rest } = told(known);
+    const content = unknown.has("config") ? { configSha256: undefined, accessId: rest.accessId } : rest;
+    return { outputs: { ...state.outputs, gatewayApi, caPem, ...content } };
   },
 
   async update(state, inputs, context) {

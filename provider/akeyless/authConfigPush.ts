@@ -102,7 +102,7 @@ function loginRefused(account: string, config: AuthConfig, why: string): Provide
 async function takenBack(api: AkeylessApi, { config, previous }: Push, made: boolean, error: ProviderError) {
   const back = made ? undefined : previous;
   try {
-    if (back?.name === config.name) await replace(api, back);
+    if (back !== undefined && back.name === config.name) await replace(api, back);
     else if (made) await api.remove("/gateway-delete-k8s-auth-config", { name: config.name });
   } catch (failure) {
     const left = back ? "The config before it could not be brought back" : "It could not be deleted";

@@ -1,10 +1,10 @@
 import { X509Certificate } from "node:crypto";
+import { isProviderError } from "../errors.ts";
 import { type CheckFailure, type Fields, same } from "../fields.ts";
 import type { Changes, Context } from "../resource.ts";
 import { AkeylessApi, publicApi } from "./api.ts";
 import { pemBlocks } from "./material.ts";
 import { isUnanswered } from "./transport.ts";
-import { isProviderError } from "../errors.ts";
 
 /** Where the objects of an account are managed. */
 export interface ApiInputs {
@@ -44,7 +44,10 @@ export function checkEndpoint(property: string, url: string | undefined, caPem: 
     failures.push({ property, reason });
   }
   if (caPem && !isBundle(caPem)) {
-    failures.push({ property: "caPem", reason: '"caPem" must hold CA certificates, PEM (-----BEGIN CERTIFICATE-----).' });
+    failures.push({
+      property: "caPem",
+      reason: '"caPem" must hold CA certificates, PEM (-----BEGIN CERTIFICATE-----).',
+    });
   }
   return failures;
 }

@@ -1,14 +1,16 @@
 /** What the tests of signed certificates need: keys, requests, deployers, and other people in the cluster. */
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { certificateRequest } from "../../engine/tls/csr.ts";
 import { pem } from "../../engine/tls/pem.ts";
 import type { KubeClient } from "../../kube/index.ts";
 import { readRequest } from "../../provider/csr.ts";
 import { type SigningObject, signingName, signingPath, type Wanted } from "../../provider/signingObject.ts";
-import type { Sandbox } from "../../sandbox/index.ts";
-import { type Properties, revealed, secretOf } from "../unit/provider/plugin.ts";
-import { bindingPath, fresh } from "./providerFixture.ts";
+import { type Sandbox, startSandbox } from "../../sandbox/index.ts";
+import { FaultProxy } from "../support/faultProxy.ts";
+import { type FakeEngine, Plugin, type Properties, revealed, secretOf, startEngine } from "../unit/provider/plugin.ts";
+import { adminClient, adminKeyData, adminToken, bindingPath, fresh } from "./providerFixture.ts";
 
 export const certificateType = "k8sauth:index:SignedCertificate";
 export const signer = "kubernetes.io/kube-apiserver-client";
@@ -26,12 +28,75 @@ export async function makeRequest(
 ): Promise<Request> {
   const key = options.key ?? generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
   const names = { dnsNames: [], ipAddresses: [], uris: [] };
+  keys.add(key.export({ type: "pkcs8", format: "pem" }).toString().split("\n")[1] ?? "");
   const der = await certificateRequest(key, { commonName, organization: options.organization }, names);
   return {
     commonName,
     csrPem: pem("CERTIFICATE REQUEST", der),
     keyPem: key.export({ type: "pkcs8", format: "pem" }).toString(),
   };
+}
+
+/** Everything that the tests of a file share, made before and put away after them. */
+export interface Bench {
+  sandbox: Sandbox;
+  admin: KubeClient;
+  engine: FakeEngine;
+  plugin: Plugin;
+  /** In front of the sandbox; deployers come through it with `token`. */
+  proxy: FaultProxy;
+  token: string;
+}
+
+const keys = new Set<string>();
+
+/** Sets the bench up for the tests of a file; in the end nothing secret may have been seen anywhere. */
+export function useBench(name: string): Bench {
+  const bench = {} as Bench;
+  beforeAll(async () => {
+    bench.sandbox = await startSandbox({ name, ephemeral: true });
+    bench.admin = await adminClient(bench.sandbox);
+    bench.token = await adminToken(bench.admin);
+    bench.proxy = await FaultProxy.start(bench.sandbox);
+    bench.engine = await startEngine();
+    bench.plugin = await Plugin.start(bench.engine);
+  });
+  beforeEach(() => {
+    bench.engine.lines.length = 0;
+    bench.proxy.clear();
+  });
+  afterEach(() => removeRequests(bench.admin));
+  afterAll(async () => {
+    const { sandbox, admin, engine, plugin, proxy, token } = bench;
+    const seen = JSON.stringify([plugin?.traffic, plugin?.output, said(bench)]);
+    const secrets = sandbox ? [token, adminKeyData(sandbox), ...keys] : [];
+    await plugin?.[Symbol.asyncDispose]();
+    engine?.stop();
+    await proxy?.[Symbol.asyncDispose]();
+    admin?.close();
+    await sandbox?.stop();
+    for (const secret of secrets) {
+      expect(secret.length).toBeGreaterThan(20);
+      expect(seen).not.toContain(secret);
+    }
+    expect(seen).not.toContain("PRIVATE KEY");
+  });
+  return bench;
+}
+
+/** What the user got to read, progress left out. */
+export function said({ engine }: Bench, ...severities: ("info" | "warning")[]): string {
+  return engine.lines
+    .filter((line) => !line.ephemeral && (severities.length === 0 || (severities as string[]).includes(line.severity)))
+    .map((line) => line.message)
+    .join("\n");
+}
+
+/** A request whose user has the reviewer's rights. */
+export async function bound({ admin }: Bench, options: Parameters<typeof makeRequest>[1] = {}): Promise<Request> {
+  const request = await makeRequest(undefined, options);
+  await bindUser(admin, request.commonName);
+  return request;
 }
 
 /** Gives the certificate's user the reviewer's rights, as the component does before. */

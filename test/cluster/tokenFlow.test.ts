@@ -168,7 +168,8 @@ test("with access id and signing key the auth config of Akeyless is exact", asyn
 });
 
 /** The resources of the state file as they are written, ciphertexts included; times of writing left out. */
+/** The resources of the state by name: independent ones are in it as they happened to be done. */
 async function readState(): Promise<unknown> {
   const { checkpoint } = JSON.parse(await readFile(stack.stateFile, "utf8"));
-  return checkpoint.latest.resources;
+  return Object.fromEntries(checkpoint.latest.resources.map((resource: { urn: string }) => [resource.urn, resource]));
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { embeddedSteps, tokenFlow, useCluster } from "./fixture.ts";
+import { isSecret, type Properties } from "../../engine/index.ts";
+import { embeddedSteps, tokenFlow, unknown, useCluster } from "./fixture.ts";
 import { counted } from "./objects.ts";
 
 const cluster = useCluster();
@@ -17,6 +18,23 @@ describe("a stack that the Pulumi CLI made", () => {
     expect(both.stack.steps).toEqual([]);
     expect(await cluster.objects()).toEqual(before);
     await both.cli.previewNothing();
+  });
+
+  test("both engines' previews of a new stack say the same of what is known, unknown and secret", async () => {
+    await using both = await cluster.make("forecast");
+    await both.cli.init();
+    const { outputs } = await both.stack.preview();
+    const { host, caFingerprint } = outputs.cluster as Properties;
+    expect(host).toMatch(/^https:/);
+    expect(outputs).toMatchObject({ credentials: { token: { fingerprint: unknown } } });
+    const { stdout } = await both.cli.run(["preview", ...both.cli.options]);
+    const shown = stdout.replaceAll(/ +/g, " ");
+    for (const line of [`host : "${host}"`, `caFingerprint : "${caFingerprint}"`, "fingerprint: [unknown]"]) {
+      expect(shown).toContain(line);
+    }
+    for (const [name, value] of Object.entries(outputs)) {
+      if (isSecret(value)) expect(shown).toMatch(new RegExp(`${name} ?: \\[secret\\]`));
+    }
   });
 
   test("the embedded engine makes the first update of a stack that the CLI only initialised", async () => {

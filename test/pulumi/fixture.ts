@@ -14,6 +14,9 @@ export const tokenFlow = {
   ClusterRoleBinding: 1,
 };
 
+/** What stands for a value that is not known yet, in the protocol of both engines. */
+export const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
 /** One stack, and the two engines that work on it. */
 export interface BothEngines extends AsyncDisposable {
   /** The embedded engine. */

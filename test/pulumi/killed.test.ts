@@ -75,9 +75,12 @@ describe("after the CLI was killed in the middle of an update", () => {
     async (write) => {
       await using both = await cluster.make("cli-killed");
       await both.cli.init();
-      await killCli(both, write);
-      await both.stack.up();
-      await gone(both.stack);
+      const endOrphans = await killCli(both, write);
+      try {
+        await both.stack.up();
+      } finally {
+        endOrphans();
+      }
       expect(counted(await cluster.objects())).toEqual(tokenFlow);
       await both.cli.previewNothing();
       await both.stack.destroy();

@@ -2,13 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, inject, test } from "vitest";
-import { type BothEngines, embeddedSteps, useCluster } from "./fixture.ts";
+import { type BothEngines, embeddedSteps, unknown, useCluster } from "./fixture.ts";
 import { Link } from "./link.ts";
 
 const cluster = useCluster();
-
-/** What stands for a value that is not known yet, in the protocol of both engines. */
-const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /**
  * Bounds that a busy machine keeps as well, in milliseconds. The Kubernetes plugin of the CLI waits for two TLS
@@ -41,7 +38,6 @@ async function previews({ stack, cli }: BothEngines) {
   const between = performance.now();
   const real = await cli.preview();
   const times = { embedded: between - started, cli: performance.now() - between };
-  console.log(`embedded ${Math.round(times.embedded)} ms, CLI ${Math.round(times.cli)} ms`);
   expect(times.embedded).toBeLessThan(patience.embedded);
   expect(times.cli).toBeLessThan(patience.cli);
   return { embedded, real };

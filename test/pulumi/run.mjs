@@ -1,5 +1,5 @@
 // `npm run test:pulumi`: proves with the Pulumi CLI of this machine that it and the embedded engine work on one stack's
-// state folder. Not part of `npm test`: it needs `pulumi` and its Kubernetes plugin. Arguments go to vitest.
+// state folder. Not part of `npm test`: it needs `pulumi` with its plugins. Arguments go to vitest.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -25,16 +25,23 @@ function requireCli() {
         "and run it again. `npm test` needs no Pulumi CLI.",
     );
   }
-  const manifest = join(root, "node_modules", "@pulumi", "kubernetes", "package.json");
-  const { version } = JSON.parse(readFileSync(manifest, "utf8"));
-  const plugins = JSON.parse(pulumi("plugin", "ls", "--json") ?? "[]");
-  if (!plugins.some((plugin) => plugin.name === "kubernetes" && plugin.version === version)) {
+  const installed = JSON.parse(pulumi("plugin", "ls", "--json") ?? "[]");
+  const versions = ["kubernetes", "tls"].map((name) => ({ name, version: packageVersion(name) }));
+  const lacking = versions.filter(
+    ({ name, version }) => !installed.some((plugin) => plugin.name === name && plugin.version === version),
+  );
+  if (lacking.length > 0) {
     missing(
-      `the Pulumi CLI (${found}) has no Kubernetes plugin ${version}, which this repository's @pulumi/kubernetes asks for. ` +
-        `Install it: pulumi plugin install resource kubernetes ${version}`,
+      `the Pulumi CLI (${found}) lacks plugins in the versions that this repository's packages ask for. Install them: ` +
+        lacking.map(({ name, version }) => `pulumi plugin install resource ${name} ${version}`).join("; "),
     );
   }
-  console.log(`Pulumi CLI ${found}, Kubernetes plugin ${version}`);
+  console.log(["Pulumi CLI", found, ...versions.flatMap(({ name, version }) => [name, version])].join(" "));
+}
+
+/** The version of an installed `@pulumi/…` package, which is that of the plugin it needs. */
+function packageVersion(name) {
+  return JSON.parse(readFileSync(join(root, "node_modules", "@pulumi", name, "package.json"), "utf8")).version;
 }
 
 /** What a command prints; undefined where there is no CLI or it fails. */

@@ -7,7 +7,7 @@ export default defineConfig({
     include: ["test/pulumi/**/*.test.ts"],
     globalSetup: ["test/cluster/setup.ts"],
     reporters: [["verbose", { summary: false }], "./test/reporter.ts"],
-    testTimeout: 120_000,
+    testTimeout: 240_000,
     hookTimeout: 120_000,
     fileParallelism: false,
     sequence: { concurrent: false },

@@ -111,8 +111,8 @@ export class TestStack implements AsyncDisposable {
     return refresh({ ...this.options(), preview: false });
   }
 
-  destroy() {
-    return destroy({ ...this.options(), preview: false });
+  destroy(signal?: AbortSignal) {
+    return destroy({ ...this.options(signal), preview: false });
   }
 
   /** The outputs as last saved, secrets laid open. */

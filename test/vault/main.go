@@ -15,11 +15,11 @@ import (
 	"github.com/hashicorp/vault/sdk/logical"
 )
 
-// Request is a call of Vault's HTTP API below the mount of the auth method.
+// A call of Vault's HTTP API below the mount of the auth method.
 type request struct {
-	// Operation is "create", "update", "read" or "delete".
+	// "create", "update", "read" or "delete".
 	Operation logical.Operation `json:"operation"`
-	// Path is "config", "role/NAME" or "login".
+	// "config", "role/NAME" or "login".
 	Path string         `json:"path"`
 	Data map[string]any `json:"data"`
 }

@@ -92,13 +92,10 @@ test("takes a version 4 without features, and writes it so", async () => {
   expect(JSON.parse(await readFile(backend.stackFile(name), "utf8")).version).toBe(4);
 });
 
-test.each(["", "a/b", "..", "a b", "x".repeat(101), "ä"])("%j can't be a stack's name", async (stack) => {
-  if (stack === "..") return;
-  await expect(backend.load({ project: "shop", stack })).rejects.toMatchObject({ code: "STACK_NAME_INVALID" });
-});
-
-test("names that lead out of the folder are refused", async () => {
-  await expect(backend.load({ project: "shop", stack: ".." })).rejects.toMatchObject({ code: "STACK_NAME_INVALID" });
+test.each(["", "a/b", ".", "..", "a b", "x".repeat(101), "ä"])("%j can't be a stack's name", async (stack) => {
+  const refused = expect.objectContaining({ code: "STACK_NAME_INVALID" });
+  await expect(backend.load({ project: "shop", stack })).rejects.toEqual(refused);
+  expect(() => backend.lockFolder({ project: "shop", stack })).toThrow(refused);
 });
 
 test("a writer that is killed at any moment leaves the old file or the new one, never a part", async () => {

@@ -11,6 +11,8 @@ export interface CertificateOptions {
   readonly commonName: string;
   /** Signs it; without one it signs itself and is a CA. */
   readonly issuer?: Identity;
+  /** Makes what an issuer signs a CA too. */
+  readonly authority?: boolean;
   /** DNS names and IP addresses. */
   readonly names?: readonly string[];
   /** Milliseconds from now. */
@@ -37,7 +39,7 @@ export function makeCertificate(options: CertificateOptions): Identity {
   certificate.setSubject(subject);
   certificate.setIssuer(issuer ? issuer.subject.attributes : subject);
   certificate.setExtensions(
-    issuer
+    issuer && !options.authority
       ? [
           {
             name: "subjectAltName",

@@ -15,6 +15,12 @@ describe("a report", () => {
     );
   });
 
+  test("says what is built", () => {
+    expect(describeProgress({ ...at("compile", 1, 4, 0), subject: "CoreDNS" })).toBe(
+      "Building CoreDNS (first use only): 1 of 4 packages, 25 %",
+    );
+  });
+
   test("leaves out counts that there are none of", () => {
     expect(describeProgress(at("link", 0, 0, 0))).toBe("Linking");
     expect(describeProgress(at("link", 0, 0, 12_000))).toBe("Linking: 12 s");

@@ -1,0 +1,36 @@
+import * as pulumi from "@pulumi/pulumi";
+import { AkeylessGateway } from "./akeylessGateway.ts";
+import type { StackAccess } from "./clusterAccess.ts";
+import type { Settings } from "./settings.ts";
+
+/** Brings what the stack has to Akeyless, if the settings ask for it. */
+export function pushToAkeyless(settings: Settings, access: StackAccess): AkeylessGateway | undefined {
+  const { push, authConfigName, accessId, signingKey } = settings.akeyless;
+  if (push === undefined) return undefined;
+  const { token, certificate } = access;
+  if (token === undefined && certificate === undefined) {
+    throw new pulumi.RunError("k8sauth:akeylessPush is true, but the stack has no credential of a reviewer to push.");
+  }
+  const { audience, kubeconfig, context, validateIssuer } = settings;
+  const { gatewayApi, apiUrl, caPem, authMethod, roles, certificateName, expiryNoticeDays, proofAccount } = push;
+  const given = accessId && signingKey ? signingKey.apply((key) => ({ accessId, signingKey: key })) : undefined;
+  return new AkeylessGateway("akeyless", {
+    gatewayApi,
+    caPem,
+    api: apiUrl ? { apiUrl, caPem } : {},
+    authMethod: given ?? { name: "", ...authMethod, ...(audience && { audience }) },
+    access: { token, certificate },
+    authConfigName,
+    validateIssuer,
+    roles,
+    ...(certificate &&
+      expiryNoticeDays.length > 0 && {
+        expiryNotice: {
+          name: certificateName,
+          days: expiryNoticeDays,
+          certificatePem: pulumi.unsecret(certificate.apply(({ certificatePem }) => certificatePem)),
+        },
+      }),
+    ...(proofAccount && { proof: { account: proofAccount, audience, kubeconfig, context } }),
+  });
+}

@@ -1,0 +1,46 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { CertificateAccess, ClusterAccess, TokenAccess } from "../gateways/index.ts";
+import type { ClientCertificate } from "./clientCertificate.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Flows } from "./credentials.ts";
+import type { Settings } from "./settings.ts";
+import type { TokenReviewer } from "./tokenReviewer.ts";
+
+/** The neutral core of every auth config, and by flow what its credential adds. */
+export interface StackAccess {
+  readonly core: pulumi.Output<ClusterAccess>;
+  /** Secret. */
+  readonly token?: pulumi.Output<TokenAccess>;
+  /** Secret. */
+  readonly certificate?: pulumi.Output<CertificateAccess>;
+}
+
+/** How a gateway gets at the cluster, by each of the stack's flows. */
+export function stackAccess(settings: Settings, cluster: Cluster, flows: Flows): StackAccess {
+  const { audience = "" } = settings;
+  const issuer = flows.token?.token.issuer ?? cluster.issuer;
+  const core = pulumi
+    .all([cluster.host, cluster.caPem, issuer])
+    .apply(([host, caPem, knownIssuer]): ClusterAccess => ({ host, caPem, issuer: knownIssuer, audience }));
+  return {
+    core,
+    token: flows.token && tokenAccess(core, flows.token),
+    certificate: flows.certificate && certificateAccess(core, flows.certificate),
+  };
+}
+
+function tokenAccess(core: pulumi.Output<ClusterAccess>, { token }: TokenReviewer): pulumi.Output<TokenAccess> {
+  return pulumi.secret(pulumi.all([core, token.token]).apply(([access, jwt]) => ({ ...access, token: jwt })));
+}
+
+/** Without the private key, which stays with who brought the request, there is nothing to log in with. */
+function certificateAccess(core: pulumi.Output<ClusterAccess>, { certificate, privateKeyPem }: ClientCertificate) {
+  if (privateKeyPem === undefined) return undefined;
+  return pulumi.secret(
+    pulumi
+      .all([core, certificate.certificatePem, privateKeyPem])
+      .apply(
+        ([access, certificatePem, keyPem]): CertificateAccess => ({ ...access, certificatePem, privateKeyPem: keyPem }),
+      ),
+  );
+}

@@ -1,0 +1,174 @@
+import { createHash } from "node:crypto";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { Cluster } from "./cluster.ts";
+import {
+  type Callers,
+  callerToken,
+  type VerifierMode,
+  type VerifierSettings,
+  verifierFiles,
+  verifierNetwork,
+  verifierPod,
+  verifierPorts,
+  verifierRules,
+} from "./verifierManifests.ts";
+
+export interface VerifierArgs {
+  /** The cluster, checked: its issuer and keys are what the verifier trusts. */
+  readonly cluster: Cluster;
+  /** Audiences of the tokens that callers present; at least one, and never the API server's own. */
+  readonly audiences: readonly [string, ...string[]];
+  /**
+   * `hybrid`: signature and claims first, then the API server is asked, so that deleted accounts and pods are refused and
+   * forged tokens never reach it. `tokenreview`: the API server alone. `oidc-discovery`: the issuer's published keys.
+   * `jwt-pubkey`: keys as they were when this was deployed.
+   *
+   * @default "hybrid"
+   */
+  readonly mode?: VerifierMode;
+  /** Who is let in: `NAMESPACE/SERVICEACCOUNT[/POD]` with `*` and `?`. @default every ServiceAccount */
+  readonly allow?: readonly string[];
+  /** Public keys for `jwt-pubkey`, a JSON Web Key Set as JSON. @default the cluster's */
+  readonly jwks?: pulumi.Input<string>;
+  /** @default one that is made, with a name that is made up */
+  readonly namespace?: string;
+  /** Makes the namespace, with the label `pod-security.kubernetes.io/enforce: restricted`. @default true */
+  readonly createNamespace?: boolean;
+  /** An image whose entry point is Node.js 24; pin it by digest. @default Google's distroless Node.js 24 */
+  readonly image?: string;
+  /** @default 2 */
+  readonly replicas?: number;
+  /** Pods that may call it. @default pods of every namespace */
+  readonly callers?: readonly Callers[];
+  readonly priorityClassName?: string;
+}
+
+export const defaultVerifierImage = "gcr.io/distroless/nodejs24-debian12:nonroot";
+
+/**
+ * The bundled verifier, deployed: services ask it who their callers are. Its program is one file in an immutable
+ * ConfigMap whose name carries its hash, on a stock Node.js image: what runs can be read, and nothing has to be built.
+ */
+export class Verifier extends pulumi.ComponentResource {
+  readonly namespace: pulumi.Output<string>;
+  /** `http://NAME.NAMESPACE.svc:8080`: whoever asks it presents the caller's token as it came. */
+  readonly url: pulumi.Output<string>;
+  readonly mode: VerifierMode;
+  readonly image: string;
+  /** By audience: what a caller mounts, and where its token then is. */
+  readonly callers: Readonly<Record<string, ReturnType<typeof callerToken>>>;
+
+  constructor(name: string, args: VerifierArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("k8sauth:index:Verifier", name, {}, opts);
+    const child = { parent: this };
+    const { mode = "hybrid", image = defaultVerifierImage, audiences, allow = [], callers = [{}] } = args;
+    this.mode = mode;
+    this.image = image;
+    this.callers = Object.fromEntries(audiences.map((audience) => [audience, callerToken(audience)]));
+    this.namespace = this.#namespace(name, args);
+    const labels = { "app.kubernetes.io/name": name };
+    const metadata = { name, namespace: this.namespace, labels };
+
+    const account = new k8s.core.v1.ServiceAccount(name, { metadata, automountServiceAccountToken: false }, child);
+    const granted = this.#grant(name, mode, account);
+    const settings = pulumi
+      .all([args.cluster.issuer, args.jwks ?? args.cluster.jwks])
+      .apply(([issuer, jwks]): VerifierSettings => ({ mode, audiences, issuer, jwks, allow }));
+    const files = settings.apply(async (known) => verifierFiles(known, await bundledCode()));
+    const hash = files.apply((data) => createHash("sha256").update(JSON.stringify(data)).digest("hex").slice(0, 12));
+    const config = new k8s.core.v1.ConfigMap(
+      name,
+      {
+        metadata: { name: pulumi.interpolate`${name}-${hash}`, namespace: this.namespace, labels },
+        immutable: true,
+        data: files,
+      },
+      child,
+    );
+    const deployment = new k8s.apps.v1.Deployment(
+      name,
+      {
+        metadata,
+        spec: {
+          replicas: args.replicas ?? 2,
+          selector: { matchLabels: labels },
+          strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+          template: {
+            metadata: { labels, annotations: { "k8sauth.dev/config-hash": hash } },
+            spec: verifierPod({
+              mode,
+              image,
+              labels,
+              configMap: config.metadata.name,
+              serviceAccount: account.metadata.name,
+              priorityClassName: args.priorityClassName,
+            }),
+          },
+        },
+      },
+      { ...child, dependsOn: granted },
+    );
+    const service = new k8s.core.v1.Service(
+      name,
+      { metadata, spec: { selector: labels, ports: [{ name: "http", port: verifierPorts.http, targetPort: "http" }] } },
+      { ...child, dependsOn: [deployment] },
+    );
+    new k8s.policy.v1.PodDisruptionBudget(
+      name,
+      {
+        metadata,
+        spec: { selector: { matchLabels: labels }, maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" },
+      },
+      child,
+    );
+    new k8s.networking.v1.NetworkPolicy(
+      name,
+      { metadata, spec: args.cluster.host.apply((host) => verifierNetwork(labels, callers, portOf(host))) },
+      child,
+    );
+    this.url = pulumi.interpolate`http://${service.metadata.name}.${this.namespace}.svc:${verifierPorts.http}`;
+    this.registerOutputs({ url: this.url });
+  }
+
+  #namespace(name: string, { namespace, createNamespace = true }: VerifierArgs): pulumi.Output<string> {
+    if (!createNamespace) {
+      if (namespace) return pulumi.output(namespace);
+      throw new pulumi.ResourceError("namespace: name the one that exists, or let createNamespace be true.", this);
+    }
+    const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
+    const made = new k8s.core.v1.Namespace(
+      name,
+      { metadata: { ...(namespace && { name: namespace }), labels } },
+      { parent: this },
+    );
+    return made.metadata.name;
+  }
+
+  /** The least rights of the mode; with keys of its own the verifier needs none. */
+  #grant(name: string, mode: VerifierMode, account: k8s.core.v1.ServiceAccount): pulumi.Resource[] {
+    const rules = verifierRules(mode);
+    if (rules.length === 0) return [];
+    const role = new k8s.rbac.v1.ClusterRole(name, { rules }, { parent: this });
+    const binding = new k8s.rbac.v1.ClusterRoleBinding(
+      name,
+      {
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role.metadata.name },
+        subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace: this.namespace }],
+      },
+      { parent: this, replaceOnChanges: ["subjects"] },
+    );
+    return [binding];
+  }
+}
+
+/** The verifier as one file. Bundled only where a stack has a verifier: the bundler takes its time to start. */
+async function bundledCode(): Promise<string> {
+  const { bundleVerifier } = await import("../verifier/bundle.ts");
+  return (await bundleVerifier()).code;
+}
+
+function portOf(host: string): number {
+  const { port } = new URL(host);
+  return port === "" ? 443 : Number(port);
+}

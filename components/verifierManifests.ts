@@ -1,0 +1,186 @@
+import type * as pulumi from "@pulumi/pulumi";
+
+/** How tokens are verified: see the verifier's own documentation. */
+export const verifierModes = ["hybrid", "tokenreview", "oidc-discovery", "jwt-pubkey"] as const;
+export type VerifierMode = (typeof verifierModes)[number];
+
+/** The verifier runs as this user: `nonroot` of distroless images. */
+const userId = 65_532;
+const folders = { app: "/app", config: "/etc/k8sauth-verifier", account: "/var/run/secrets/k8sauth-verifier" };
+const ports = { http: 8080, admin: 8081 } as const;
+const keysFile = "keys.json";
+
+/** Everything that decides how a verifier verifies. */
+export interface VerifierSettings {
+  readonly mode: VerifierMode;
+  readonly audiences: readonly string[];
+  /** "" leaves it to the verifier to learn it from the API server. */
+  readonly issuer: string;
+  /** The issuer's public keys, a JSON Web Key Set as JSON, for `jwt-pubkey`. */
+  readonly jwks: string;
+  readonly allow: readonly string[];
+}
+
+/** The verifier's configuration file. */
+export function verifierConfig({ mode, audiences, issuer, allow }: VerifierSettings): string {
+  const asksApi = mode !== "jwt-pubkey";
+  const config = {
+    mode,
+    audience: audiences,
+    ...(issuer && { issuer }),
+    ...(allow.length > 0 && { allow }),
+    ...(mode === "jwt-pubkey" && { publicKeyFile: [`${folders.config}/${keysFile}`] }),
+    ...(asksApi && { apiCaFile: `${folders.account}/ca.crt`, apiTokenFile: `${folders.account}/token` }),
+  };
+  return `${JSON.stringify(config, undefined, 2)}\n`;
+}
+
+/** The data of the ConfigMap that holds program, configuration and, where they are given, keys. */
+export function verifierFiles(settings: VerifierSettings, code: string): Record<string, string> {
+  const keys: Record<string, string> = settings.mode === "jwt-pubkey" ? { [keysFile]: settings.jwks } : {};
+  return { "verifier.mjs": code, "config.json": verifierConfig(settings), ...keys };
+}
+
+/** The rights of a mode: to ask for reviews, to read the issuer's keys, or none at all. */
+export function verifierRules(mode: VerifierMode) {
+  const review = { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] };
+  const discovery = { nonResourceURLs: ["/.well-known/openid-configuration", "/openid/v1/jwks"], verbs: ["get"] };
+  return {
+    hybrid: [review, discovery],
+    tokenreview: [review],
+    "oidc-discovery": [discovery],
+    "jwt-pubkey": [],
+  }[mode];
+}
+
+export interface PodOptions {
+  readonly mode: VerifierMode;
+  readonly image: string;
+  readonly labels: Record<string, string>;
+  readonly configMap: pulumi.Input<string>;
+  readonly serviceAccount: pulumi.Input<string>;
+  readonly priorityClassName?: string;
+}
+
+/** The verifier's pod: what the restricted pod security standard asks for, and a token of its own where it needs one. */
+export function verifierPod({ mode, image, labels, configMap, serviceAccount, priorityClassName }: PodOptions) {
+  const asksApi = mode !== "jwt-pubkey";
+  const probe = (path: string) => ({ httpGet: { path, port: "admin" } });
+  const readable = [folders.app, folders.config, ...(asksApi ? [folders.account] : [])];
+  return {
+    serviceAccountName: serviceAccount,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    ...(priorityClassName && { priorityClassName }),
+    terminationGracePeriodSeconds: 30,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: userId,
+      runAsGroup: userId,
+      fsGroup: userId,
+      seccompProfile: { type: "RuntimeDefault" },
+    },
+    topologySpreadConstraints: ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map((topologyKey) => ({
+      maxSkew: 1,
+      topologyKey,
+      whenUnsatisfiable: "ScheduleAnyway",
+      labelSelector: { matchLabels: labels },
+    })),
+    containers: [
+      {
+        name: "verifier",
+        image,
+        // The image's entry point is Node.js itself, which may read nothing but this.
+        args: [
+          "--permission",
+          ...readable.map((folder) => `--allow-fs-read=${folder}/`),
+          "--max-old-space-size=128",
+          `${folders.app}/verifier.mjs`,
+          "--config",
+          `${folders.config}/config.json`,
+        ],
+        ports: [
+          { name: "http", containerPort: ports.http },
+          { name: "admin", containerPort: ports.admin },
+        ],
+        startupProbe: { ...probe("/livez"), periodSeconds: 1, failureThreshold: 60 },
+        readinessProbe: { ...probe("/readyz"), periodSeconds: 5 },
+        livenessProbe: { ...probe("/livez"), periodSeconds: 10 },
+        resources: { requests: { cpu: "100m", memory: "96Mi" }, limits: { memory: "192Mi" } },
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ["ALL"] },
+        },
+        volumeMounts: [
+          { name: "app", mountPath: folders.app, readOnly: true },
+          { name: "config", mountPath: folders.config, readOnly: true },
+          ...(asksApi ? [{ name: "account", mountPath: folders.account, readOnly: true }] : []),
+        ],
+      },
+    ],
+    volumes: [
+      { name: "app", configMap: { name: configMap, items: [{ key: "verifier.mjs", path: "verifier.mjs" }] } },
+      {
+        name: "config",
+        configMap: {
+          name: configMap,
+          items: ["config.json", ...(asksApi ? [] : [keysFile])].map((key) => ({ key, path: key })),
+        },
+      },
+      ...(asksApi ? [accountVolume] : []),
+    ],
+  };
+}
+
+/** The verifier's own token, for an hour at a time, and the cluster's CA. Of 3607 s the API server would make a year. */
+const accountVolume = {
+  name: "account",
+  projected: {
+    sources: [
+      { serviceAccountToken: { path: "token", expirationSeconds: 3600 } },
+      { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+    ],
+  },
+};
+
+/** Who may call: pods by the labels of their namespaces, and by their own. Empty selectors are all. */
+export interface Callers {
+  readonly namespaceLabels?: Record<string, string>;
+  readonly podLabels?: Record<string, string>;
+}
+
+/** Lets callers in, and the verifier out to the API server and to the cluster's DNS. */
+export function verifierNetwork(labels: Record<string, string>, callers: readonly Callers[], apiPort: number) {
+  const from = callers.map(({ namespaceLabels = {}, podLabels }) => ({
+    namespaceSelector: { matchLabels: namespaceLabels },
+    ...(podLabels && { podSelector: { matchLabels: podLabels } }),
+  }));
+  const tcp = (port: number) => ({ protocol: "TCP", port });
+  return {
+    podSelector: { matchLabels: labels },
+    policyTypes: ["Ingress", "Egress"],
+    ingress: [{ from, ports: [tcp(ports.http)] }],
+    egress: [
+      // No selector can name the API server.
+      { ports: [...new Set([443, 6443, apiPort])].map(tcp) },
+      { ports: [{ protocol: "UDP", port: 53 }, tcp(53)] },
+    ],
+  };
+}
+
+export const verifierPorts = ports;
+
+/** What a workload mounts to call a service that asks the verifier, and where its token then is. */
+export function callerToken(audience: string) {
+  const name = "verifier-token";
+  const mountPath = "/var/run/secrets/k8sauth-verifier";
+  return {
+    tokenPath: `${mountPath}/token`,
+    volume: {
+      name,
+      projected: { sources: [{ serviceAccountToken: { path: "token", expirationSeconds: 3600, audience } }] },
+    },
+    volumeMount: { name, mountPath, readOnly: true },
+  };
+}

@@ -1,0 +1,298 @@
+import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import grpc from "@grpc/grpc-js";
+import analyzerGrpc from "@pulumi/pulumi/proto/analyzer_grpc_pb.js";
+import type * as pb from "@pulumi/pulumi/proto/analyzer_pb.js";
+import messages from "@pulumi/pulumi/proto/analyzer_pb.js";
+import empty from "google-protobuf/google/protobuf/empty_pb.js";
+import { parse } from "yaml";
+import { EngineError, messageOf, unsupported } from "./errors.ts";
+import { portOf, stop } from "./plugin.ts";
+import { type PolicyInfo, type PolicySettings, policySettings } from "./policyConfig.ts";
+import { call, channelOptions, fromStruct, toStruct } from "./rpc.ts";
+import type { ProgramConfig } from "./settings.ts";
+import { nameOf, type Urn } from "./urn.ts";
+import { isObject, type Properties, plain } from "./values.ts";
+
+/** A policy pack to be asked about every resource. */
+export interface PolicyPackOptions {
+  /** The folder of PulumiPolicy.yaml. */
+  readonly folder: string;
+  /** A JSON file with the policies' settings: by name, a level or an object with `enforcementLevel` and settings. */
+  readonly configFile?: string | undefined;
+}
+
+/** What a policy found. */
+export interface PolicyViolation {
+  readonly pack: string;
+  readonly version: string;
+  readonly policy: string;
+  /** A mandatory one stops an `up`, and fails a preview. */
+  readonly level: "advisory" | "mandatory";
+  /** "" where the policy has none. */
+  readonly severity: "" | "low" | "medium" | "high" | "critical";
+  readonly urn: Urn;
+  /** As the policy says it. Packs see secrets: whether they keep them is theirs. */
+  readonly message: string;
+}
+
+/** A resource as a pack sees it: inputs before it is made, outputs when all are. */
+export interface PolicySubject {
+  readonly urn: Urn;
+  readonly type: string;
+  readonly properties: Properties;
+  readonly parent: Urn | undefined;
+  readonly protect: boolean;
+  readonly ignoreChanges: readonly string[];
+  readonly deleteBeforeReplace: boolean | undefined;
+  readonly additionalSecretOutputs: readonly string[];
+  readonly aliases: readonly Urn[];
+  readonly provider: { readonly urn: Urn; readonly type: string; readonly properties: Properties } | undefined;
+}
+
+export interface StackSubject extends PolicySubject {
+  readonly dependencies: readonly Urn[];
+  readonly propertyDependencies: Readonly<Record<string, readonly Urn[]>>;
+}
+
+/** The run that a pack is told of. */
+export interface PolicyContext {
+  readonly project: string;
+  readonly stack: string;
+  readonly preview: boolean;
+  readonly config: ProgramConfig;
+  readonly engineAddress: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** What the pack prints. */
+  readonly say: (line: string) => void;
+}
+
+type Unary<Request, Response> = (
+  request: Request,
+  callback: (error: grpc.ServiceError | null, response: Response) => void,
+) => grpc.ClientUnaryCall;
+type Empty = InstanceType<typeof empty.Empty>;
+
+/** The methods of the generated client that the engine calls. */
+interface Client extends grpc.Client {
+  analyze: Unary<pb.AnalyzeRequest, pb.AnalyzeResponse>;
+  analyzeStack: Unary<pb.AnalyzeStackRequest, pb.AnalyzeResponse>;
+  configureStack: Unary<pb.AnalyzerStackConfigureRequest, pb.AnalyzerStackConfigureResponse>;
+  getAnalyzerInfo: Unary<Empty, pb.AnalyzerInfo>;
+  configure: Unary<pb.ConfigureAnalyzerRequest, Empty>;
+}
+
+const severities = ["", "low", "medium", "high", "critical"] as const;
+
+/** A policy pack as a child process, spoken to over `pulumirpc.Analyzer`. */
+export class PolicyPack {
+  readonly #client: Client;
+  readonly #stop: () => Promise<void>;
+  /** Of PulumiPolicy.yaml, which goes before the package's. */
+  readonly #version: string;
+
+  private constructor(client: Client, version: string, stopChild: () => Promise<void>) {
+    this.#client = client;
+    this.#version = version;
+    this.#stop = stopChild;
+  }
+
+  /** Starts a pack as Pulumi's language host does, and hands it its settings. Throws `POLICY_PACK_INVALID`. */
+  static async start({ folder, configFile }: PolicyPackOptions, context: PolicyContext): Promise<PolicyPack> {
+    const { version } = await readManifest(folder);
+    const child = spawn(process.execPath, [runnerOf(folder), context.engineAddress, folder], {
+      cwd: folder,
+      env: { ...context.env, ...environment(context) },
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: process.platform !== "win32",
+    });
+    const errors: string[] = [];
+    let serving = false;
+    createInterface({ input: child.stderr }).on("line", (line) => (serving ? context.say(line) : errors.push(line)));
+    try {
+      const port = await portOf(child, `The policy pack ${folder}`, () => errors.join("\n"));
+      serving = true;
+      const credentials = grpc.credentials.createInsecure();
+      const client = new analyzerGrpc.AnalyzerClient(`127.0.0.1:${port}`, credentials, channelOptions);
+      const pack = new PolicyPack(client as unknown as Client, version, () => stop(child));
+      await pack.#configure(folder, configFile, context);
+      return pack;
+    } catch (error) {
+      await stop(child);
+      throw error;
+    }
+  }
+
+  /** What the pack's policies find in one resource. */
+  async analyze(subject: PolicySubject): Promise<PolicyViolation[]> {
+    const request = new messages.AnalyzeRequest();
+    describe(request, subject);
+    const response = await call(this.#client.analyze.bind(this.#client), request);
+    return this.#violations(response, () => subject.urn);
+  }
+
+  /** What they find in a stack as a whole; `root` stands for what is said of no resource. */
+  async analyzeStack(subjects: readonly StackSubject[], root: Urn): Promise<PolicyViolation[]> {
+    const request = new messages.AnalyzeStackRequest();
+    request.setResourcesList(subjects.map(stackResource));
+    const response = await call(this.#client.analyzeStack.bind(this.#client), request);
+    const known = new Set(subjects.map(({ urn }) => urn));
+    return this.#violations(response, (urn) => (known.has(urn) ? urn : root));
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+    await this.#stop();
+  }
+
+  async #configure(folder: string, file: string | undefined, context: PolicyContext): Promise<void> {
+    const run = new messages.AnalyzerStackConfigureRequest();
+    run.setStack(context.stack);
+    run.setProject(context.project);
+    run.setOrganization("organization");
+    run.setDryRun(context.preview);
+    for (const [key, value] of Object.entries(context.config.values)) run.getConfigMap().set(key, value);
+    run.setConfigSecretKeysList([...context.config.secretKeys]);
+    await call(this.#client.configureStack.bind(this.#client), run).catch((error: grpc.ServiceError) => {
+      if (error.code !== grpc.status.UNIMPLEMENTED) throw error;
+    });
+    const info = await call(this.#client.getAnalyzerInfo.bind(this.#client), new empty.Empty());
+    if (!info.getSupportsconfig()) {
+      if (file !== undefined) throw invalid(folder, `takes no settings, so ${file} can't apply`);
+      return;
+    }
+    const initial = new Map(
+      info
+        .getInitialconfigMap()
+        .toArray()
+        .map(([name]) => [name, settingsOf(info.getInitialconfigMap().get(name))]),
+    );
+    const settings = await policySettings(info.getPoliciesList().map(policyInfo), initial, file);
+    const request = new messages.ConfigureAnalyzerRequest();
+    for (const [name, { level, properties }] of settings) {
+      if (level === "remediate") throw unsupported(`remediations (the policy ${name})`, `The policy pack ${folder}`);
+      const message = new messages.PolicyConfig();
+      message.setEnforcementlevel(levels.indexOf(level));
+      message.setProperties(toStruct(properties));
+      request.getPolicyconfigMap().set(name, message);
+    }
+    await call(this.#client.configure.bind(this.#client), request);
+  }
+
+  #violations(response: pb.AnalyzeResponse, urnFor: (urn: Urn) => Urn): PolicyViolation[] {
+    return response.getDiagnosticsList().map((found) => ({
+      pack: found.getPolicypackname(),
+      version: this.#version || found.getPolicypackversion(),
+      policy: found.getPolicyname(),
+      level: levels[found.getEnforcementlevel()] === "advisory" ? "advisory" : "mandatory",
+      severity: severities[found.getSeverity()] ?? "",
+      urn: urnFor(found.getUrn()),
+      message: found.getMessage(),
+    }));
+  }
+}
+
+/** In the order of `pulumirpc.EnforcementLevel`. */
+const levels = ["advisory", "mandatory", "disabled", "remediate"] as const;
+
+function policyInfo(policy: pb.PolicyInfo): PolicyInfo {
+  const schema = policy.getConfigschema();
+  return {
+    name: policy.getName(),
+    level: levels[policy.getEnforcementlevel()] ?? "advisory",
+    properties: fromStruct(schema?.getProperties()),
+    required: schema?.getRequiredList() ?? [],
+  };
+}
+
+function settingsOf(config: pb.PolicyConfig | undefined): PolicySettings {
+  return { level: levels[config?.getEnforcementlevel() ?? 0], properties: fromStruct(config?.getProperties()) };
+}
+
+function describe(
+  message: Pick<pb.AnalyzeRequest, "setUrn" | "setType" | "setName" | "setProperties" | "setOptions" | "setProvider">,
+  subject: PolicySubject,
+): void {
+  message.setUrn(subject.urn);
+  message.setType(subject.type);
+  message.setName(nameOf(subject.urn));
+  message.setProperties(propertiesFor(subject.properties));
+  const options = new messages.AnalyzerResourceOptions();
+  options.setProtect(subject.protect);
+  options.setIgnorechangesList([...subject.ignoreChanges]);
+  options.setDeletebeforereplace(subject.deleteBeforeReplace ?? false);
+  options.setDeletebeforereplacedefined(subject.deleteBeforeReplace !== undefined);
+  options.setAdditionalsecretoutputsList([...subject.additionalSecretOutputs]);
+  options.setAliasesList([...subject.aliases]);
+  options.setParent(subject.parent ?? "");
+  options.setCustomtimeouts(new messages.AnalyzerResourceOptions.CustomTimeouts());
+  message.setOptions(options);
+  if (!subject.provider) return;
+  const provider = new messages.AnalyzerProviderResource();
+  provider.setUrn(subject.provider.urn);
+  provider.setType(subject.provider.type);
+  provider.setName(nameOf(subject.provider.urn));
+  provider.setProperties(propertiesFor(subject.provider.properties));
+  message.setProvider(provider);
+}
+
+function stackResource(subject: StackSubject): pb.AnalyzerResource {
+  const message = new messages.AnalyzerResource();
+  describe(message, subject);
+  message.setParent(subject.parent ?? "");
+  message.setDependenciesList([...subject.dependencies]);
+  for (const [key, urns] of Object.entries(subject.propertyDependencies)) {
+    if (urns.length === 0) continue;
+    const dependencies = new messages.AnalyzerPropertyDependencies();
+    dependencies.setUrnsList([...urns]);
+    message.getPropertydependenciesMap().set(key, dependencies);
+  }
+  return message;
+}
+
+/** Properties as packs take them: secrets marked, references as ids, nothing of the engine's own. */
+function propertiesFor(properties: Properties): ReturnType<typeof toStruct> {
+  const own = Object.fromEntries(Object.entries(properties).filter(([key]) => !key.startsWith("__")));
+  const value = plain(JSON.parse(JSON.stringify(own)));
+  return toStruct(isObject(value) ? value : {});
+}
+
+/** As a program's: what is configured, and where it runs. */
+function environment({ project, stack, preview, config }: PolicyContext): NodeJS.ProcessEnv {
+  return {
+    PULUMI_NODEJS_ORGANIZATION: "organization",
+    PULUMI_NODEJS_PROJECT: project,
+    PULUMI_NODEJS_STACK: stack,
+    PULUMI_NODEJS_DRY_RUN: String(preview),
+    PULUMI_CONFIG: JSON.stringify(config.values),
+  };
+}
+
+async function readManifest(folder: string): Promise<{ readonly version: string }> {
+  const file = join(folder, "PulumiPolicy.yaml");
+  let manifest: unknown;
+  try {
+    manifest = parse(await readFile(file, "utf8"));
+  } catch (error) {
+    throw invalid(folder, `has no PulumiPolicy.yaml that can be read: ${messageOf(error)}`);
+  }
+  const { runtime, version } = (manifest ?? {}) as { runtime?: unknown; version?: unknown };
+  const name = typeof runtime === "object" && runtime !== null ? (runtime as { name?: unknown }).name : runtime;
+  if (name !== "nodejs") throw invalid(folder, `has the runtime ${JSON.stringify(name)}; this engine runs nodejs`);
+  return { version: typeof version === "string" ? version : "" };
+}
+
+function runnerOf(folder: string): string {
+  try {
+    return createRequire(join(folder, "index.js")).resolve("@pulumi/pulumi/cmd/run-policy-pack/index.js");
+  } catch {
+    throw invalid(folder, "has no @pulumi/pulumi installed. Run `npm install` there");
+  }
+}
+
+function invalid(folder: string, why: string): EngineError {
+  return new EngineError("POLICY_PACK_INVALID", `The policy pack ${folder} ${why}.`);
+}

@@ -1,0 +1,34 @@
+/**
+ * The policies as objects: for a pack of your own, and for tests. To import them starts nothing; index.ts makes the pack.
+ */
+import type { Policies } from "@pulumi/policy";
+import { bindingRules } from "./rules/bindings.ts";
+import { certificateRules } from "./rules/certificates.ts";
+import { credentialRules } from "./rules/credentials.ts";
+import { gatewayRules } from "./rules/gateways.ts";
+import { namespaceRules } from "./rules/namespaces.ts";
+import { reviewerRules } from "./rules/reviewers.ts";
+import { roleRules } from "./rules/roles.ts";
+import { secretRules } from "./rules/secrets.ts";
+import { tokenRules } from "./rules/tokens.ts";
+import { verifierRules } from "./rules/verifier.ts";
+import { workloadRules } from "./rules/workloads.ts";
+
+/** Every policy, with `now` for what depends on dates. */
+export function makePolicies(now: () => Date = () => new Date()): Policies {
+  return [
+    ...bindingRules,
+    ...reviewerRules,
+    ...roleRules,
+    ...tokenRules,
+    ...certificateRules,
+    ...credentialRules(now),
+    ...namespaceRules,
+    ...workloadRules,
+    ...verifierRules,
+    ...secretRules,
+    ...gatewayRules,
+  ];
+}
+
+export const policies: Policies = makePolicies();

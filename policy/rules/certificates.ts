@@ -1,0 +1,147 @@
+/** Client certificates: what is asked for. */
+import type { Policies } from "@pulumi/policy";
+import { ofKinds } from "../kubernetes.ts";
+import { either, ofType, resourceRule, type Subject } from "../rule.ts";
+import { all, each, some } from "../unknowns.ts";
+
+const day = 24 * 3600;
+const csrDocs = "https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/";
+const hardening = "https://kubernetes.io/docs/concepts/security/hardening-guide/authentication-mechanisms/";
+
+const isSigned = ofType("k8sauth:index:SignedCertificate");
+const isRequest = either(isSigned, ofKinds("certificates.k8s.io", "CertificateSigningRequest"));
+
+interface Request {
+  readonly expirationSeconds?: number;
+  readonly signerName?: string;
+  readonly usages?: readonly string[];
+}
+
+/** What is asked of the signer, by the plugin's resource or by an object of Kubernetes. */
+function requestOf({ type, props }: Subject): Request {
+  return (isSigned(type) ? props : (props.spec ?? {})) as Request;
+}
+
+const lifetime = resourceRule<{ maxDays: number }>({
+  name: "certificate-lifetime",
+  level: "mandatory",
+  severity: "high",
+  description: "Client certificates are asked for with a bounded lifetime.",
+  reason: "They can't be revoked, and a request that names no lifetime gets the signer's longest, often a year.",
+  remedy: "Ask for less in expirationSeconds (k8sauth:certificateExpirationSeconds); up renews it in time.",
+  url: hardening,
+  tags: ["certificate"],
+  settings: { maxDays: { type: "integer", description: "Longest lifetime, in days.", default: 90, minimum: 1 } },
+  appliesTo: isRequest,
+  check: (subject, report, { maxDays }) => {
+    const fallback = isSigned(subject.type) ? 90 * day : undefined;
+    const seconds = requestOf(subject).expirationSeconds ?? fallback;
+    if (seconds === undefined) report("It names no lifetime.");
+    else if (seconds > maxDays * day) report(`It asks for ${seconds} seconds, which is more than ${maxDays} days.`);
+  },
+});
+
+const signer = resourceRule<{ signers: readonly string[] }>({
+  name: "certificate-signer",
+  level: "mandatory",
+  severity: "high",
+  description: "Client certificates come from the signer for clients of the API server.",
+  reason:
+    "Other signers' certificates are trusted elsewhere: as a kubelet, as a server, or by whoever trusts that signer.",
+  remedy: "Ask kubernetes.io/kube-apiserver-client, or add the signer to the setting signers.",
+  url: csrDocs,
+  tags: ["certificate"],
+  settings: {
+    signers: {
+      type: "array",
+      description: "Signers that may be asked.",
+      default: ["kubernetes.io/kube-apiserver-client"],
+    },
+  },
+  appliesTo: isRequest,
+  check: (subject, report, { signers }) => {
+    const name = requestOf(subject).signerName ?? "kubernetes.io/kube-apiserver-client";
+    if (!signers.includes(name)) report(`It asks the signer ${name}.`);
+  },
+});
+
+const allowedUsages = ["client auth", "digital signature", "key encipherment"];
+
+const usages = resourceRule({
+  name: "certificate-usages",
+  level: "mandatory",
+  severity: "high",
+  description: "Client certificates are for client authentication alone.",
+  reason: "A certificate that may also serve or sign is good for more than its holder needs.",
+  remedy: `Ask for no usages but ${allowedUsages.join(", ")}.`,
+  url: csrDocs,
+  tags: ["certificate"],
+  appliesTo: isRequest,
+  check: (subject, report) => {
+    const { usages: asked } = requestOf(subject);
+    if (asked === undefined) return;
+    all(
+      () =>
+        each(asked, (usage) => {
+          if (!allowedUsages.includes(usage)) report(`It asks for the usage "${usage}".`);
+        }),
+      () => {
+        if (!some(asked, (usage) => usage === "client auth")) report('It does not ask for the usage "client auth".');
+      },
+    );
+  },
+});
+
+interface Keys {
+  readonly minRsaBits: number;
+  readonly curves: readonly string[];
+}
+
+const keyStrength = resourceRule<Keys>({
+  name: "key-strength",
+  level: "mandatory",
+  severity: "high",
+  description: "Private keys are strong enough.",
+  reason: "A key that can be computed is a credential for whoever computes it.",
+  remedy: "Take RSA2048 or more, P256 or P384 (k8sauth:certificateKeyType).",
+  url: "https://csrc.nist.gov/pubs/sp/800/57/pt1/r5/final",
+  tags: ["certificate", "key"],
+  settings: {
+    minRsaBits: { type: "integer", description: "Shortest RSA key, in bits.", default: 2048, minimum: 1024 },
+    curves: { type: "array", description: "Curves of ECDSA keys.", default: ["P256", "P384", "P521"] },
+  },
+  appliesTo: ofType("tls:index/privateKey:PrivateKey"),
+  check: ({ props }, report, { minRsaBits, curves }) => {
+    const { algorithm } = props as { algorithm?: string };
+    if (algorithm === "RSA") {
+      const { rsaBits = 2048 } = props as { rsaBits?: number };
+      if (rsaBits < minRsaBits) report(`It is an RSA key of ${rsaBits} bits; at least ${minRsaBits} are demanded.`);
+    } else if (algorithm === "ECDSA") {
+      const { ecdsaCurve = "P224" } = props as { ecdsaCurve?: string };
+      if (!curves.includes(ecdsaCurve))
+        report(`It is a key on the curve ${ecdsaCurve}; ${curves.join(", ")} are allowed.`);
+    } else if (algorithm !== "ED25519") report(`Its algorithm is ${algorithm}.`);
+  },
+});
+
+const subject = resourceRule({
+  name: "certificate-subject",
+  level: "mandatory",
+  severity: "critical",
+  description: "No certificate is asked for a name or group that begins with system:.",
+  reason: "Those are Kubernetes' own: system:masters is above all rules, and its certificates can't be revoked.",
+  remedy: "Take a common name and an organization of your own.",
+  url: csrDocs,
+  tags: ["certificate"],
+  appliesTo: ofType("tls:index/certRequest:CertRequest"),
+  check: ({ props }, report) => {
+    const asked = (props.subject ?? {}) as Readonly<Record<string, string | undefined>>;
+    all(
+      ...["commonName", "organization", "organizationalUnit"].map((field) => () => {
+        if (asked[field]?.startsWith("system:")) report(`${field} is ${asked[field]}.`);
+      }),
+    );
+  },
+});
+
+export const certificateRules: Policies = [lifetime, signer, usages, keyStrength, subject];

@@ -1,0 +1,123 @@
+/** Credentials as they came out. */
+import { X509Certificate } from "node:crypto";
+import type { Policies } from "@pulumi/policy";
+import { type Report, type Subject, stackRule } from "../rule.ts";
+import { all, each, present } from "../unknowns.ts";
+
+const day = 24 * 3600 * 1_000;
+const hardening = "https://kubernetes.io/docs/concepts/security/hardening-guide/authentication-mechanisms/";
+const credentialTypes = ["k8sauth:index:ReviewerToken", "k8sauth:index:SignedCertificate"];
+/** The signer dates certificates back, for clocks that are late. */
+const backdating = 10 * 60 * 1_000;
+
+interface Dated {
+  readonly notBefore?: string;
+  readonly notAfter?: string;
+}
+
+export function credentialRules(now: () => Date): Policies {
+  const nearExpiry = stackRule<{ days: number }>({
+    name: "credential-near-expiry",
+    level: "advisory",
+    severity: "high",
+    description: "Credentials are renewed before they end.",
+    reason: "Once the credential has expired, the gateway refuses every workload.",
+    remedy: "Run up, and schedule runs of it.",
+    url: hardening,
+    tags: ["token", "certificate", "expiry"],
+    settings: {
+      days: {
+        type: "integer",
+        description: "Warns so many days ahead, but not before the last third of the credential's life.",
+        default: 14,
+        minimum: 0,
+      },
+    },
+    checkStack: (subjects, report, { days }) =>
+      each(
+        subjects.filter(({ type }) => credentialTypes.includes(type)),
+        (subject) => {
+          const { notBefore, notAfter } = subject.props as Dated;
+          // Empty for a token that does not expire.
+          if (present(notAfter, "notAfter") === "") return;
+          const [start, end] = [Date.parse(notBefore ?? ""), Date.parse(notAfter as string)];
+          const left = end - now().getTime();
+          if (left <= 0) report(`The credential ${subject.name} expired at ${notAfter}.`, subject);
+          // A start that is missing or no date makes no number, with which nothing compares.
+          else if (left <= days * day && !(left > (end - start) / 3)) {
+            report(`The credential ${subject.name} expires at ${notAfter}.`, subject);
+          }
+        },
+      ),
+  });
+  return [nearExpiry, issuedCertificate];
+}
+
+interface Limits {
+  readonly maxDays: number;
+  readonly minRsaBits: number;
+  readonly curves: readonly string[];
+}
+
+const issuedCertificate = stackRule<Limits>({
+  name: "issued-certificate",
+  level: "mandatory",
+  severity: "high",
+  description: "Certificates that were issued keep to the limits, whoever made the request.",
+  reason:
+    "A request of the user's own has a key that no other rule sees, and a signer may give more than was asked for.",
+  remedy: "Make a stronger key, or ask for less, and run up.",
+  url: hardening,
+  tags: ["certificate", "key"],
+  settings: {
+    maxDays: { type: "integer", description: "Longest lifetime, in days.", default: 90, minimum: 1 },
+    minRsaBits: { type: "integer", description: "Shortest RSA key, in bits.", default: 2048, minimum: 1024 },
+    curves: {
+      type: "array",
+      description: "Curves of ECDSA keys, as OpenSSL calls them.",
+      default: ["prime256v1", "secp384r1", "secp521r1"],
+    },
+  },
+  checkStack: (subjects, report, limits) =>
+    each(
+      subjects.filter(({ type }) => type === "k8sauth:index:SignedCertificate"),
+      (subject) => {
+        const pem = present(subject.props.certificatePem as string | undefined, "certificatePem");
+        const certificate = parsed(pem);
+        if (certificate) checkCertificate(certificate, subject, report, limits);
+        else report(`The certificate ${subject.name} can't be read.`, subject);
+      },
+    ),
+});
+
+function parsed(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+function checkCertificate(certificate: X509Certificate, subject: Subject, report: Report, limits: Limits): void {
+  const lifetime = certificate.validToDate.getTime() - certificate.validFromDate.getTime();
+  const { modulusLength, namedCurve } = certificate.publicKey.asymmetricKeyDetails ?? {};
+  const say = (found: string) => report(`The certificate ${subject.name} ${found}`, subject);
+  all(
+    () => {
+      if (lifetime > limits.maxDays * day + backdating) say(`is valid for more than ${limits.maxDays} days.`);
+    },
+    () => {
+      if (modulusLength !== undefined && modulusLength < limits.minRsaBits) {
+        say(`has an RSA key of ${modulusLength} bits; at least ${limits.minRsaBits} are demanded.`);
+      }
+    },
+    () => {
+      if (namedCurve !== undefined && !limits.curves.includes(namedCurve)) {
+        say(`has a key on the curve ${namedCurve}; ${limits.curves.join(", ")} are allowed.`);
+      }
+    },
+    () => {
+      if (certificate.ca) say("is a CA's.");
+    },
+  );
+}

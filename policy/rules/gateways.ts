@@ -1,0 +1,45 @@
+/** What a gateway outside of the cluster is told. */
+import type { Policies } from "@pulumi/policy";
+import { unreachableReason } from "../hosts.ts";
+import { resourceRule } from "../rule.ts";
+
+/** By type, where the address of the API server is that a gateway gets. */
+const hosts: Readonly<Record<string, (props: Readonly<Record<string, unknown>>) => unknown>> = {
+  "k8sauth:index:Cluster": ({ host }) => host,
+  "k8sauth:index:ReviewerToken": ({ host }) => host,
+  "k8sauth:index:SignedCertificate": ({ host }) => host,
+  "k8sauth:index:AkeylessGatewayAuthConfig": ({ config }) =>
+    (config as Readonly<Record<string, unknown>> | undefined)?.["k8s-host"],
+};
+
+const reachable = resourceRule<{ allowLoopback: boolean }>({
+  name: "gateway-host",
+  level: "mandatory",
+  severity: "high",
+  description: "A gateway gets an address of the API server that it can reach.",
+  reason: "A loopback address leads it to itself: to nothing, or to whoever listens there and collects the tokens.",
+  remedy: "Set k8sauth:kubernetesHost to an https URL of the API server that works where the gateway runs.",
+  url: "https://docs.akeyless.io/docs/kubernetes-auth",
+  tags: ["gateway"],
+  settings: {
+    allowLoopback: {
+      type: "boolean",
+      description: "Accepts addresses that only this machine can reach: for sandboxes.",
+      default: false,
+    },
+  },
+  appliesTo: (type) => type in hosts,
+  check: ({ type, props }, report, { allowLoopback }) => {
+    const host = hosts[type]?.(props);
+    if (typeof host !== "string" || host === "" || allowLoopback) return;
+    const why = unreachableReason(host);
+    if (why !== undefined) report(`The gateway would go to ${withoutPassword(host)}, which is ${why}.`);
+  },
+});
+
+/** Of an address, what may be shown. */
+function withoutPassword(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : "what is given";
+}
+
+export const gatewayRules: Policies = [reachable];

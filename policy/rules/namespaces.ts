@@ -1,0 +1,52 @@
+/** Where things are. */
+import type { Policies } from "@pulumi/policy";
+import { isKubernetesObject, isNamespace, isNamespaced, type ObjectMeta } from "../kubernetes.ts";
+import { resourceRule } from "../rule.ts";
+import { present } from "../unknowns.ts";
+
+const noSharedNamespace = resourceRule<{ namespaces: readonly string[] }>({
+  name: "no-default-namespace",
+  level: "mandatory",
+  severity: "medium",
+  description: "Nothing is in the namespace default, or in Kubernetes' own.",
+  reason:
+    "There everybody's things meet: whoever reads Secrets there for a reason of their own reads the reviewer's token.",
+  remedy: "Give it a namespace of its own, or leave k8sauth:namespace empty.",
+  url: "https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/",
+  tags: ["namespace", "cis-5.6.4"],
+  settings: {
+    namespaces: {
+      type: "array",
+      description: "Namespaces that must stay free.",
+      default: ["default", "kube-system", "kube-public", "kube-node-lease"],
+    },
+  },
+  appliesTo: isKubernetesObject,
+  check: ({ type, props }, report, { namespaces }) => {
+    const given = (props.metadata as ObjectMeta | undefined)?.namespace;
+    // The provider fills in its own as soon as it is known.
+    const namespace = isNamespaced(type) ? present(given, "metadata.namespace") : given;
+    if (namespace && namespaces.includes(namespace)) report(`It is in the namespace ${namespace}.`);
+  },
+});
+
+const enforce = "pod-security.kubernetes.io/enforce";
+
+const restricted = resourceRule<{ levels: readonly string[] }>({
+  name: "namespace-restricted",
+  level: "advisory",
+  severity: "medium",
+  description: "Namespaces enforce the restricted Pod Security Standard.",
+  reason: "Then the API server itself refuses pods that could take over the node.",
+  remedy: `Set the label ${enforce}: restricted.`,
+  url: "https://kubernetes.io/docs/concepts/security/pod-security-standards/",
+  tags: ["namespace", "cis-5.2"],
+  settings: { levels: { type: "array", description: "Levels that will do.", default: ["restricted"] } },
+  appliesTo: isNamespace,
+  check: ({ props }, report, { levels }) => {
+    const level = (props.metadata as ObjectMeta | undefined)?.labels?.[enforce] ?? "none";
+    if (!levels.includes(level)) report(`It enforces ${level}.`);
+  },
+});
+
+export const namespaceRules: Policies = [noSharedNamespace, restricted];

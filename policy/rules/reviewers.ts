@@ -1,0 +1,135 @@
+/** Reviewers: the identities that a gateway reviews tokens with. */
+import type { Policies } from "@pulumi/policy";
+import {
+  type Binding,
+  fits,
+  isBinding,
+  isClusterRole,
+  type PolicyRule,
+  type Role,
+  subjectName,
+} from "../kubernetes.ts";
+import { ofType, resourceRule, type Setting } from "../rule.ts";
+import { each, every, some } from "../unknowns.ts";
+
+/** By the names that this product's components give. */
+export const reviewerNames = ["gateway-token-reviewer*", "gateway-client-certificate*"];
+
+/** The setting of every rule that knows reviewers by their names. */
+export const reviewers: Setting<readonly string[]> = {
+  type: "array",
+  description: "Names of reviewers' ServiceAccounts and users, with * for anything.",
+  default: reviewerNames,
+};
+
+interface Names {
+  readonly reviewers: readonly string[];
+  readonly roles: readonly string[];
+}
+
+const bound = {
+  level: "mandatory",
+  severity: "high",
+  reason: "A gateway holds the credential outside of the cluster: what else it allows, a thief of it may do.",
+  remedy: "Bind system:auth-delegator, or a ClusterRole that may create TokenReviews and no more.",
+  url: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication",
+  tags: ["rbac", "reviewer"],
+} as const;
+
+const reviewerBinding = resourceRule<Names>({
+  ...bound,
+  name: "reviewer-binding",
+  description: "Reviewers, known by their names, are bound to the reviewer roles alone.",
+  settings: {
+    reviewers,
+    roles: {
+      type: "array",
+      description: "Names of the roles that reviewers may be bound to, with * for anything.",
+      default: ["system:auth-delegator", ...reviewerNames],
+    },
+  },
+  appliesTo: isBinding,
+  check: ({ props }, report, settings) => {
+    const binding = props as Binding;
+    each(binding.subjects, (subject) => {
+      if (!fits(subject.name ?? "", settings.reviewers)) return;
+      const role = binding.roleRef?.name ?? "";
+      if (!fits(role, settings.roles)) report(`It binds the reviewer ${subjectName(subject)} to the role ${role}.`);
+    });
+  },
+});
+
+/** Rights of a reviewer role: its own, and what some products read besides. */
+const reviewerRights: readonly {
+  readonly group: string;
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+}[] = [
+  { group: "authentication.k8s.io", resources: ["tokenreviews"], verbs: ["create"] },
+  { group: "authorization.k8s.io", resources: ["subjectaccessreviews"], verbs: ["create"] },
+];
+
+interface Reads {
+  readonly names: readonly string[];
+  readonly mayRead: readonly string[];
+}
+
+const reviewerRole = resourceRule<Reads>({
+  ...bound,
+  name: "reviewer-role",
+  description: "A reviewer role lets its holder review, and nothing else.",
+  remedy: "Leave create on tokenreviews and subjectaccessreviews, and of reads those that mayRead names.",
+  settings: {
+    names: {
+      type: "array",
+      description: "Resource names of reviewer roles, with * for anything.",
+      default: reviewerNames,
+    },
+    mayRead: {
+      type: "array",
+      description: "Resources of the core group that a product reads besides, such as serviceaccounts for Consul.",
+      default: ["serviceaccounts", "pods", "nodes"],
+    },
+  },
+  appliesTo: isClusterRole,
+  check: ({ name, props }, report, settings) => {
+    if (!fits(name, settings.names)) return;
+    each((props as Role).rules, (rule, index) => {
+      if (!isReviewing(rule, settings.mayRead)) report(`rules[${index}] is more than a review.`);
+    });
+  },
+});
+
+function isReviewing(rule: PolicyRule, mayRead: readonly string[]): boolean {
+  if (some(rule.nonResourceURLs, () => true)) return false;
+  const allows = [...reviewerRights, { group: "", resources: mayRead, verbs: ["get"] }];
+  return allows.some(
+    ({ group, resources, verbs }) =>
+      every(rule.apiGroups, (text) => text === group) &&
+      every(rule.resources, (text) => resources.includes(text)) &&
+      every(rule.verbs, (text) => verbs.includes(text)),
+  );
+}
+
+const reviewerNamed = resourceRule<{ reviewers: readonly string[] }>({
+  ...bound,
+  name: "reviewer-named",
+  level: "advisory",
+  severity: "medium",
+  description: "Reviewers have names by which the other rules know them.",
+  reason: "A reviewer of another name may be bound to anything without being noticed.",
+  remedy: "Add the name to the setting reviewers of reviewer-binding, token-secret-for-reviewers and this rule.",
+  settings: { reviewers },
+  appliesTo: ofType("k8sauth:index:ReviewerToken", "tls:index/certRequest:CertRequest"),
+  check: ({ type, urn, props }, report, settings) => {
+    const isToken = type === "k8sauth:index:ReviewerToken";
+    // Of requests, those of the component for reviewers; others are somebody else's.
+    if (isToken ? props.proof === "self" : !urn.includes("k8sauth:index:ClientCertificate$")) return;
+    const { commonName = "" } = (props.subject ?? {}) as { commonName?: string };
+    const name = isToken ? (props.serviceAccountName as string) : commonName;
+    if (!fits(name, settings.reviewers))
+      report(`The reviewer ${name} has none of the names ${settings.reviewers.join(", ")}.`);
+  },
+});
+
+export const reviewerRules: Policies = [reviewerBinding, reviewerRole, reviewerNamed];

@@ -1,0 +1,113 @@
+/** What roles allow. */
+import type { Policies } from "@pulumi/policy";
+import { fits, isClusterRole, isRole, type PolicyRule, type Role } from "../kubernetes.ts";
+import { type Report, resourceRule } from "../rule.ts";
+import { all, each, some } from "../unknowns.ts";
+
+const goodPractices = "https://kubernetes.io/docs/concepts/security/rbac-good-practices/";
+
+interface Exempt {
+  readonly exempt: readonly string[];
+}
+
+const exempt = {
+  type: "array",
+  description: "Resource names, with * for anything, of roles that may have them.",
+  default: [],
+} as const;
+
+const noWildcardRules = resourceRule<Exempt>({
+  name: "no-wildcard-rules",
+  level: "mandatory",
+  severity: "high",
+  description: "Roles have no wildcards.",
+  reason: "A wildcard grants what is there today and whatever is installed tomorrow.",
+  remedy: "Name the API groups, resources and verbs.",
+  url: goodPractices,
+  tags: ["rbac", "cis-5.1.3"],
+  settings: { exempt },
+  appliesTo: isRole,
+  check: ({ name, props }, report, settings) => {
+    if (fits(name, settings.exempt)) return;
+    each((props as Role).rules, (rule, index) => {
+      all(
+        ...(["apiGroups", "resources", "verbs", "nonResourceURLs"] as const).map((field) => () => {
+          if (some(rule[field], (text) => text.includes("*"))) report(`rules[${index}].${field} has a wildcard.`);
+        }),
+      );
+    });
+  },
+});
+
+/** Rights from which others follow: who has one can get the rest. */
+interface Escalation {
+  readonly what: string;
+  readonly verbs: readonly string[];
+  readonly group?: string;
+  readonly resource?: string;
+  readonly clusterOnly?: boolean;
+}
+
+const escalations: readonly Escalation[] = [
+  {
+    what: "take rights that its holder does not have",
+    verbs: ["escalate", "bind"],
+    group: "rbac.authorization.k8s.io",
+  },
+  { what: "act as somebody else", verbs: ["impersonate"] },
+  { what: "make tokens of ServiceAccounts", verbs: ["create"], group: "", resource: "serviceaccounts/token" },
+  {
+    what: "approve certificate requests, and so become any user",
+    verbs: ["update", "patch"],
+    group: "certificates.k8s.io",
+    resource: "certificatesigningrequests/approval",
+  },
+  {
+    what: "approve or sign certificates",
+    verbs: ["approve", "sign"],
+    group: "certificates.k8s.io",
+    resource: "signers",
+  },
+  {
+    what: "read the Secrets of every namespace, tokens included",
+    verbs: ["get", "list", "watch"],
+    group: "",
+    resource: "secrets",
+    clusterOnly: true,
+  },
+];
+
+const noEscalation = resourceRule<Exempt>({
+  name: "no-escalation-rights",
+  level: "mandatory",
+  severity: "high",
+  description: "Roles hold no rights from which others follow.",
+  reason:
+    "Who may bind, impersonate, make tokens, approve certificates or read all Secrets can become anybody; such a role must not stay in a cluster.",
+  remedy: "Take the rule out, or restrict it by resourceNames.",
+  url: goodPractices,
+  tags: ["rbac", "cis-5.1.8", "cis-5.1.11", "cis-5.1.13"],
+  settings: { exempt },
+  appliesTo: isRole,
+  check: ({ name, type, props }, report, settings) => {
+    if (fits(name, settings.exempt)) return;
+    const clusterWide = isClusterRole(type);
+    each((props as Role).rules, (rule, index) =>
+      all(
+        ...escalations
+          .filter(({ clusterOnly }) => clusterWide || !clusterOnly)
+          .map((escalation) => () => refuse(rule, escalation, index, report)),
+      ),
+    );
+  },
+});
+
+function refuse(rule: PolicyRule, { what, verbs, group, resource }: Escalation, index: number, report: Report): void {
+  const grants =
+    some(rule.verbs, (verb) => verbs.includes(verb)) &&
+    (group === undefined || some(rule.apiGroups, (text) => text === group || text === "*")) &&
+    (resource === undefined || some(rule.resources, (text) => text === resource || text === "*"));
+  if (grants && !some(rule.resourceNames, () => true)) report(`rules[${index}] lets its holder ${what}.`);
+}
+
+export const roleRules: Policies = [noWildcardRules, noEscalation];

@@ -1,0 +1,113 @@
+/** How pods are allowed to run. */
+import type { Policies } from "@pulumi/policy";
+import { fits, isServiceAccount } from "../kubernetes.ts";
+import { type Container, containerLists, isWorkload, podOf } from "../pods.ts";
+import { either, resourceRule } from "../rule.ts";
+import { all, each } from "../unknowns.ts";
+
+const standards = "https://kubernetes.io/docs/concepts/security/pod-security-standards/";
+
+const nonRoot = resourceRule({
+  name: "workload-non-root",
+  level: "mandatory",
+  severity: "high",
+  description: "Containers do not run as root.",
+  reason: "Root in a container is one defect of the kernel or runtime away from root on the node.",
+  remedy: "Set runAsNonRoot: true in the pod's or the container's securityContext, and no runAsUser 0.",
+  url: standards,
+  tags: ["workload", "cis-5.2.7"],
+  appliesTo: isWorkload,
+  check: ({ type, props }, report) => {
+    const pod = podOf(type, props);
+    eachContainer(pod, (container) => {
+      const own = container.securityContext?.runAsNonRoot;
+      const nonRootSaid = own ?? pod.spec?.securityContext?.runAsNonRoot;
+      const user = container.securityContext?.runAsUser ?? pod.spec?.securityContext?.runAsUser;
+      if (nonRootSaid !== true || user === 0) report(`The container ${container.name} may run as root.`);
+    });
+  },
+});
+
+const readOnlyRoot = resourceRule({
+  name: "workload-read-only-root",
+  level: "mandatory",
+  severity: "medium",
+  description: "Containers can't write to their image's file system.",
+  reason: "What can't be written can't be replaced by whoever gets in.",
+  remedy:
+    "Set readOnlyRootFilesystem: true in the container's securityContext; mount an emptyDir for what must be written.",
+  url: standards,
+  tags: ["workload"],
+  appliesTo: isWorkload,
+  check: ({ type, props }, report) =>
+    eachContainer(podOf(type, props), ({ name, securityContext }) => {
+      if (securityContext?.readOnlyRootFilesystem !== true) report(`The container ${name} can write to its root.`);
+    }),
+});
+
+const noPrivileges = resourceRule({
+  name: "workload-no-privileges",
+  level: "mandatory",
+  severity: "high",
+  description: "Containers gain no privileges.",
+  reason: "A privileged container is root on the node, and escalation undoes every other limit.",
+  remedy: "Set allowPrivilegeEscalation: false in the container's securityContext, and not privileged.",
+  url: standards,
+  tags: ["workload", "cis-5.2.2", "cis-5.2.6"],
+  appliesTo: isWorkload,
+  check: ({ type, props }, report) =>
+    eachContainer(podOf(type, props), ({ name, securityContext }) => {
+      if (securityContext?.privileged === true) report(`The container ${name} is privileged.`);
+      else if (securityContext?.allowPrivilegeEscalation !== false)
+        report(`The container ${name} may gain privileges.`);
+    }),
+});
+
+const noMountedToken = resourceRule({
+  name: "no-automounted-token",
+  level: "mandatory",
+  severity: "high",
+  description: "No token is mounted unasked.",
+  reason:
+    "The token that is mounted by default is good at the API server, for an hour or longer, and few pods need it.",
+  remedy: "Set automountServiceAccountToken: false, and project a token for an audience where one is needed.",
+  url: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#opt-out-of-api-credential-automounting",
+  tags: ["workload", "token", "cis-5.1.6"],
+  appliesTo: either(isWorkload, isServiceAccount),
+  check: ({ type, props }, report) => {
+    const spec = isServiceAccount(type)
+      ? (props as { automountServiceAccountToken?: boolean })
+      : podOf(type, props).spec;
+    if (spec?.automountServiceAccountToken !== false) report("It has a token mounted by default.");
+  },
+});
+
+const pinnedImage = resourceRule<{ exempt: readonly string[] }>({
+  name: "image-pinned",
+  level: "mandatory",
+  severity: "medium",
+  description: "Images are pinned by digest.",
+  reason: "A tag can be moved to another image: what was audited is then not what runs.",
+  remedy: "Add @sha256:DIGEST to the image.",
+  url: "https://kubernetes.io/docs/concepts/containers/images/#image-names",
+  tags: ["workload", "image"],
+  settings: {
+    exempt: {
+      type: "array",
+      description: "Images that need no digest, with * for anything: those that no registry could move.",
+      default: [],
+    },
+  },
+  appliesTo: isWorkload,
+  check: ({ type, props }, report, { exempt }) =>
+    eachContainer(podOf(type, props), ({ name, image = "" }) => {
+      if (/@sha256:[0-9a-f]{64}$/.test(image) || fits(image, exempt)) return;
+      report(`The container ${name} runs the image ${image || "of nobody's choice"}.`);
+    }),
+});
+
+function eachContainer(pod: ReturnType<typeof podOf>, check: (container: Container) => void): void {
+  all(...containerLists(pod).map((list) => () => each(list(), check)));
+}
+
+export const workloadRules: Policies = [nonRoot, readOnlyRoot, noPrivileges, noMountedToken, pinnedImage];

@@ -1,0 +1,193 @@
+import type { Fields } from "../fields.ts";
+import { apiFields, driftField } from "./endpoint.ts";
+import { base64Of, samePublicKey } from "./material.ts";
+
+export interface AuthMethodSettings {
+  readonly name: string;
+  readonly publicKey?: string;
+  readonly boundNamespaces?: readonly string[];
+  readonly boundPodNames?: readonly string[];
+  readonly boundServiceAccountNames?: readonly string[];
+  readonly audience?: string;
+  readonly forceSubClaims?: boolean;
+  readonly boundIps?: readonly string[];
+  readonly gatewayBoundIps?: readonly string[];
+  readonly accessExpires?: number;
+  readonly jwtTtl?: number;
+  readonly auditLogsClaims?: readonly string[];
+  readonly expirationEventIn?: readonly string[];
+  readonly allowedClientTypes?: readonly string[];
+  readonly productTypes?: readonly string[];
+  readonly description?: string;
+  readonly deleteProtection?: boolean;
+}
+
+const settings: Fields = {
+  name: { type: "string", required: true, description: "Name (path) of the auth method." },
+  publicKey: {
+    type: "string",
+    description:
+      "Public key (RSA 2048, PEM or base64 of it) of a pair of your own. Without it Akeyless makes one and shows the private key once.",
+  },
+  boundNamespaces: { type: "strings", description: "Namespaces whose workloads may log in." },
+  boundPodNames: { type: "strings", description: "Names of pods that may log in." },
+  boundServiceAccountNames: { type: "strings", description: "Names of ServiceAccounts that may log in." },
+  audience: { type: "string", description: "The audience that a workload's token must have." },
+  forceSubClaims: { type: "boolean", description: "Every role association must name sub-claims." },
+  boundIps: { type: "strings", description: "CIDRs from which workloads may log in." },
+  gatewayBoundIps: { type: "strings", description: "CIDRs of gateways that may be used." },
+  accessExpires: { type: "integer", description: "End of the method, Unix time in seconds; 0 for none." },
+  jwtTtl: { type: "integer", description: "Lifetime of a session, in minutes; 0 for the account's default." },
+  auditLogsClaims: { type: "strings", description: "Claims that go into audit logs." },
+  expirationEventIn: { type: "strings", description: "Days before the method's end at which to be notified." },
+  allowedClientTypes: {
+    type: "strings",
+    description: "Clients that may use it: cli, ui, gateway-admin, sdk, mobile, extension.",
+  },
+  productTypes: { type: "strings", description: "Products that may use it: sm, sra, pm, dp, ca." },
+  description: { type: "string", description: "For people." },
+  deleteProtection: { type: "boolean", description: "Protects it from being deleted, by this stack too." },
+};
+
+export const authMethodInputs: Fields = { ...apiFields, ...settings };
+
+export const authMethodOutputs: Fields = {
+  ...apiFields,
+  name: { type: "string", description: "Name of the auth method." },
+  accessId: { type: "string", description: "Access id (p-…), with which workloads log in." },
+  privateKey: {
+    type: "string",
+    secret: true,
+    description:
+      'The generated private key (prv_key), base64 of PEM, as the auth config takes it; "" where the pair is your own.',
+  },
+  ...driftField,
+};
+
+/** Everything of an auth method that an update can change, by our names. */
+export const changeable = Object.keys(settings).filter((name) => name !== "publicKey");
+
+/** Our names, the request's, and whether it is text there whatever it is here. */
+const request: Readonly<Record<string, string>> = {
+  boundNamespaces: "bound-namespaces",
+  boundPodNames: "bound-pod-names",
+  boundServiceAccountNames: "bound-sa-names",
+  audience: "audience",
+  forceSubClaims: "force-sub-claims",
+  boundIps: "bound-ips",
+  gatewayBoundIps: "gw-bound-ips",
+  accessExpires: "access-expires",
+  jwtTtl: "jwt-ttl",
+  auditLogsClaims: "audit-logs-claims",
+  expirationEventIn: "expiration-event-in",
+  allowedClientTypes: "allowed-client-type",
+  productTypes: "product-type",
+  description: "description",
+};
+
+/** The bounds, open: an update says them all, so that none stays that somebody else has set. */
+export const open = {
+  boundNamespaces: [],
+  boundPodNames: [],
+  boundServiceAccountNames: [],
+  audience: "",
+  forceSubClaims: false,
+  boundIps: [],
+  gatewayBoundIps: [],
+  accessExpires: 0,
+} as const satisfies Partial<AuthMethodSettings>;
+
+/**
+ * The body of auth-method-create-k8s and auth-method-update-k8s, without names: what is set, and of what was set before and
+ * is no longer, the empty value.
+ */
+export function methodBody(inputs: AuthMethodSettings, before: Partial<AuthMethodSettings> = {}): object {
+  const now = inputs as unknown as Readonly<Record<string, unknown>>;
+  const then = before as unknown as Readonly<Record<string, unknown>>;
+  const entries = Object.entries(request).flatMap(([name, field]): [string, unknown][] => {
+    if (now[name] !== undefined) return [[field, now[name]]];
+    return then[name] === undefined ? [] : [[field, emptyOf(then[name])]];
+  });
+  const protection = inputs.deleteProtection ?? (before.deleteProtection === undefined ? undefined : false);
+  return {
+    ...Object.fromEntries(entries),
+    // The underscore is real, and so is the text.
+    ...(protection === undefined ? {} : { delete_protection: String(protection) }),
+    ...(inputs.publicKey === undefined ? {} : { "gen-key": "false", "public-key": base64Of(inputs.publicKey) }),
+  };
+}
+
+function emptyOf(value: unknown): unknown {
+  if (Array.isArray(value)) return [];
+  if (typeof value === "boolean") return false;
+  return typeof value === "number" ? 0 : "";
+}
+
+/** An auth method as it is answered, as far as we read it. */
+export interface LiveMethod {
+  readonly auth_method_access_id: string;
+  readonly auth_method_name: string;
+  readonly description: string;
+  readonly delete_protection: boolean;
+  readonly access_info: {
+    readonly access_expires?: number;
+    readonly jwt_ttl?: number;
+    readonly force_sub_claims?: boolean;
+    readonly cidr_whitelist?: string;
+    readonly gw_cidr_whitelist?: string;
+    readonly audit_logs_claims?: readonly string[];
+    readonly k8s_access_rules?: {
+      readonly audience?: string;
+      readonly bound_namespaces?: readonly string[];
+      readonly bound_pod_names?: readonly string[];
+      readonly bound_service_account_names?: readonly string[];
+      readonly pub_key?: string;
+    };
+  };
+}
+
+type Partially<T> = { readonly [K in keyof T]?: T[K] | null };
+
+/**
+ * What of a method is not as it was set, by our names. What somebody added where nothing was set counts too, for the
+ * bounds: they decide who may log in.
+ */
+export function methodDifferences(inputs: Partial<AuthMethodSettings>, live: Partially<LiveMethod>): string[] {
+  const info = live.access_info ?? {};
+  const rules = info.k8s_access_rules ?? {};
+  const { publicKey } = inputs;
+  const checks: readonly (readonly [string, boolean])[] = [
+    ["boundNamespaces", sameSet(inputs.boundNamespaces, rules.bound_namespaces)],
+    ["boundPodNames", sameSet(inputs.boundPodNames, rules.bound_pod_names)],
+    ["boundServiceAccountNames", sameSet(inputs.boundServiceAccountNames, rules.bound_service_account_names)],
+    ["audience", (inputs.audience ?? "") === (rules.audience ?? "")],
+    ["forceSubClaims", (inputs.forceSubClaims ?? false) === (info.force_sub_claims ?? false)],
+    ["boundIps", sameSet(inputs.boundIps, list(info.cidr_whitelist))],
+    ["gatewayBoundIps", sameSet(inputs.gatewayBoundIps, list(info.gw_cidr_whitelist))],
+    ["accessExpires", (inputs.accessExpires ?? 0) === (info.access_expires ?? 0)],
+    ["jwtTtl", !inputs.jwtTtl || inputs.jwtTtl === info.jwt_ttl],
+    [
+      "auditLogsClaims",
+      inputs.auditLogsClaims === undefined || sameSet(inputs.auditLogsClaims, info.audit_logs_claims),
+    ],
+    ["description", inputs.description === undefined || inputs.description === (live.description ?? "")],
+    [
+      "deleteProtection",
+      inputs.deleteProtection === undefined || inputs.deleteProtection === (live.delete_protection ?? false),
+    ],
+    ["publicKey", publicKey === undefined || !rules.pub_key || samePublicKey(publicKey, rules.pub_key)],
+  ];
+  return checks.filter(([, equal]) => !equal).map(([name]) => name);
+}
+
+function sameSet(left: readonly string[] = [], right: readonly string[] | null | undefined): boolean {
+  const theirs = new Set(right ?? []);
+  return new Set(left).size === theirs.size && left.every((value) => theirs.has(value));
+}
+
+function list(text: string | null | undefined): string[] {
+  return (text ?? "")
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+}

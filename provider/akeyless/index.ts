@@ -1,0 +1,6 @@
+/** Resources over Akeyless's REST API: what a stack pushes to the product, so that workloads can log in. */
+export { akeylessGatewayAuthConfig } from "./authConfig.ts";
+export type { AuthConfig } from "./authConfigFields.ts";
+export { akeylessAuthMethod } from "./authMethod.ts";
+export { akeylessCertificate } from "./certificate.ts";
+export { akeylessRoleAssociation } from "./roleAssociation.ts";

@@ -1,0 +1,3 @@
+module k8sauth/sandbox/machine
+
+go 1.26.0

@@ -1,0 +1,27 @@
+import type { TestProject } from "vitest/node";
+import { canRunNode, progressPrinter, startSandbox } from "../../sandbox/index.ts";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    /** Folder of the sandbox with a node that all node tests share; empty where none can run. */
+    nodeSandboxDir: string;
+    /** What this machine lacks for a node, and the tests therefore are skipped; empty where nothing is. */
+    nodeMissing: readonly string[];
+  }
+}
+
+/** One sandbox with a node for all node tests; it dies with the test run, however that ends. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const support = canRunNode();
+  project.provide("nodeMissing", support.ok ? [] : support.missing);
+  if (!support.ok) {
+    project.provide("nodeSandboxDir", "");
+    process.stderr.write(`No node can run here, its tests are skipped. Missing: ${support.missing.join(", ")}\n`);
+    return async () => {};
+  }
+  const printer = progressPrinter((text) => process.stderr.write(text), false);
+  const sandbox = await startSandbox({ ephemeral: true, node: true, onProgress: printer.onProgress });
+  printer.finish();
+  project.provide("nodeSandboxDir", sandbox.dir);
+  return () => sandbox.stop();
+}

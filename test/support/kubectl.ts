@@ -1,0 +1,23 @@
+import { execFile } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ensureBinary } from "../../sandbox/build.ts";
+
+export interface Said {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The real kubectl, with the content of a kubeconfig; the file goes with the folder that it is put into. */
+export async function kubectl(folder: string, kubeconfig: string, ...args: string[]): Promise<Said> {
+  const file = join(folder, "kubeconfig.json");
+  await writeFile(file, kubeconfig, { mode: 0o600 });
+  const binary = await ensureBinary();
+  return new Promise((resolve) => {
+    const env = { ...process.env, KUBECONFIG: file };
+    execFile(binary, ["kubectl", ...args], { env }, (error, stdout, stderr) => {
+      resolve({ status: typeof error?.code === "number" ? error.code : error ? 1 : 0, stdout, stderr });
+    });
+  });
+}

@@ -1,0 +1,153 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import {
+  akeylessCertificateAuthConfig,
+  akeylessTokenAuthConfig,
+  akeylessWorkloadLogin,
+  consulAuthMethodConfig,
+  infisicalKubernetesAuth,
+  kubeconfig,
+  maskSecretFields,
+  projectedToken,
+  vaultAuthConfig,
+} from "../../../gateways/index.ts";
+import { base64, ca, certificateAccess, client, jwt, signingKeyPem, tokenAccess } from "./fixtures.ts";
+
+const method = { accessId: "p-0123456789ab", signingKey: base64(signingKeyPem) };
+const options = { name: "k8s-conf", validateIssuer: false };
+
+describe("Akeyless", () => {
+  test("takes a token with these fields and encodings, and no others", () => {
+    expect(akeylessTokenAuthConfig(tokenAccess, method, options)).toEqual({
+      name: "k8s-conf",
+      "access-id": "p-0123456789ab",
+      "signing-key": base64(signingKeyPem),
+      "cluster-api-type": "native_k8s",
+      "k8s-auth-type": "token",
+      "k8s-host": "https://api.example.com:6443",
+      "k8s-ca-cert": base64(ca),
+      "token-reviewer-jwt": jwt,
+      "k8s-issuer": "https://issuer.example.com",
+      "disable-issuer-validation": "true",
+    });
+  });
+
+  test("takes a certificate with these fields and encodings, and no token", () => {
+    const config = akeylessCertificateAuthConfig(certificateAccess, method, options);
+    expect(config).toMatchObject({
+      "k8s-auth-type": "certificate",
+      "k8s-client-certificate": base64(client.certPem),
+      "k8s-client-key": base64(client.keyPem),
+    });
+    expect(config).not.toHaveProperty("token-reviewer-jwt");
+  });
+
+  test("is told to validate the issuer only where that is known", () => {
+    const validating = { ...options, validateIssuer: true };
+    expect(akeylessTokenAuthConfig(tokenAccess, method, validating)["disable-issuer-validation"]).toBe("false");
+    const unknown = { ...tokenAccess, issuer: "" };
+    expect(() => akeylessTokenAuthConfig(unknown, method, validating)).toThrow(
+      expect.objectContaining({ field: "k8s-issuer" }),
+    );
+    expect(akeylessTokenAuthConfig(unknown, method, options)).not.toHaveProperty("k8s-issuer");
+  });
+
+  test("gets no CA where a public one signed the host", () => {
+    expect(akeylessTokenAuthConfig({ ...tokenAccess, caPem: "" }, method, options)).not.toHaveProperty("k8s-ca-cert");
+  });
+
+  test.each(["", "0123", "p-", "p-12 34", "acc-123"])("has no access id such as %j", (accessId) => {
+    expect(() => akeylessTokenAuthConfig(tokenAccess, { ...method, accessId }, options)).toThrow(
+      expect.objectContaining({ field: "access-id" }),
+    );
+  });
+
+  test("tells a workload what to pass and mount, nothing of it secret", () => {
+    const login = akeylessWorkloadLogin({
+      accessId: "p-0123456789ab",
+      gatewayUrl: "https://gw.example.com",
+      authConfigName: "k8s-conf",
+      audience: "akeyless",
+    });
+    expect(login).toMatchObject({ k8sAuthConfigName: "k8s-conf", k8sTokenPath: "/var/run/secrets/k8sauth/token" });
+    expect(maskSecretFields(login)).toEqual(login);
+  });
+});
+
+test("a workload's token is mounted where the login says, for the audience or the API server's own", () => {
+  const { tokenPath, volume, volumeMount } = projectedToken("vault");
+  expect(tokenPath.startsWith(`${volumeMount.mountPath}/`)).toBe(true);
+  expect(volumeMount.name).toBe(volume.name);
+  expect(volume.projected.sources).toEqual([
+    { serviceAccountToken: { path: "token", expirationSeconds: 3600, audience: "vault" } },
+  ]);
+  expect(projectedToken("").volume.projected.sources[0]?.serviceAccountToken).not.toHaveProperty("audience");
+});
+
+test("Vault and OpenBao take raw PEM with a final newline and the raw JWT", () => {
+  expect(vaultAuthConfig({ ...tokenAccess, caPem: ca.trimEnd() })).toEqual({
+    kubernetes_host: "https://api.example.com:6443",
+    kubernetes_ca_cert: ca,
+    token_reviewer_jwt: jwt,
+    disable_local_ca_jwt: true,
+  });
+  expect(vaultAuthConfig({ ...tokenAccess, caPem: "" })).not.toHaveProperty("kubernetes_ca_cert");
+});
+
+test("Consul takes raw PEM and the raw JWT under names of its own", () => {
+  expect(consulAuthMethodConfig(tokenAccess)).toEqual({ Host: tokenAccess.host, CACert: ca, ServiceAccountJWT: jwt });
+});
+
+test("Infisical takes lists as text, and no name that would break one", () => {
+  const allowed = { allowedNamespaces: ["a", "b"], allowedNames: [] };
+  expect(infisicalKubernetesAuth(tokenAccess, allowed)).toMatchObject({ allowedNamespaces: "a,b", allowedNames: "" });
+  expect(() => infisicalKubernetesAuth(tokenAccess, { ...allowed, allowedNames: ["a,b"] })).toThrow(
+    expect.objectContaining({ field: "allowedNames" }),
+  );
+});
+
+describe("a kubeconfig", () => {
+  test("holds everything for one user, current", () => {
+    const config = JSON.parse(kubeconfig(tokenAccess, { user: "reviewer", cluster: "prod", namespace: "n" }));
+    expect(config).toMatchObject({
+      "current-context": "reviewer",
+      contexts: [{ name: "reviewer", context: { cluster: "prod", user: "reviewer", namespace: "n" } }],
+      clusters: [{ name: "prod", cluster: { server: tokenAccess.host, "certificate-authority-data": base64(ca) } }],
+      users: [{ name: "reviewer", user: { token: jwt } }],
+    });
+  });
+
+  test("of a certificate holds the pair", () => {
+    const config = JSON.parse(kubeconfig(certificateAccess, { user: "reviewer", cluster: "prod" }));
+    const { user } = config.users[0];
+    const decoded = (field: string) => Buffer.from(user[field], "base64").toString();
+    const certificate = new X509Certificate(decoded("client-certificate-data"));
+    expect(certificate.checkPrivateKey(createPrivateKey(decoded("client-key-data")))).toBe(true);
+  });
+});
+
+describe("masked for showing", () => {
+  const names = { user: "reviewer", cluster: "prod" };
+  test.each<[string, unknown]>([
+    ["Akeyless, token", akeylessTokenAuthConfig(tokenAccess, method, options)],
+    ["Akeyless, certificate", akeylessCertificateAuthConfig(certificateAccess, method, options)],
+    ["Vault", vaultAuthConfig(tokenAccess)],
+    ["Consul", consulAuthMethodConfig(tokenAccess)],
+    ["Infisical", infisicalKubernetesAuth(tokenAccess, { allowedNamespaces: [], allowedNames: [] })],
+    ["a kubeconfig with a token", kubeconfig(tokenAccess, names)],
+    ["a kubeconfig with a key", kubeconfig(certificateAccess, names)],
+    ["the core with a token", tokenAccess],
+    ["the core with a key", certificateAccess],
+  ])("%s shows no secret", (_product, config) => {
+    const shown = JSON.stringify(maskSecretFields(config));
+    for (const hidden of [jwt, jwt.split(".")[1], client.keyPem, base64(client.keyPem), base64(signingKeyPem)]) {
+      expect(shown).not.toContain(JSON.stringify(hidden).slice(1, -1));
+    }
+    expect(shown).toContain("[secret]");
+  });
+
+  test("what is no secret stays", () => {
+    const shown = maskSecretFields({ nested: [akeylessTokenAuthConfig(tokenAccess, method, options)] });
+    expect(shown).toMatchObject({ nested: [{ "k8s-host": tokenAccess.host, "k8s-ca-cert": base64(ca) }] });
+  });
+});

@@ -1,0 +1,193 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { AkeylessApi } from "../../../provider/akeyless/api.ts";
+import { AkeylessTestGateway, type Call, type Fault } from "../../support/akeylessGateway/index.ts";
+import { makeCertificate } from "../kube/pki.ts";
+import { closedPort } from "../kube/server.ts";
+import { apiOf, contextFor, failureOf, keyPair, tokenConfig } from "./akeylessFixture.ts";
+
+let gateway: AkeylessTestGateway;
+const { signingKey } = keyPair();
+
+beforeAll(async () => {
+  gateway = await AkeylessTestGateway.start();
+});
+afterEach(() => {
+  gateway.fault = () => undefined;
+  gateway.calls.length = 0;
+  gateway.configs.clear();
+  gateway.account.roles.clear();
+});
+afterAll(() => gateway[Symbol.asyncDispose]());
+
+/** Makes the first calls of a command go wrong. */
+function failing(command: string, fault: Fault, times = Number.POSITIVE_INFINITY): void {
+  let left = times;
+  gateway.fault = (call: Call) => (call.command === command && left-- > 0 ? fault : undefined);
+}
+
+const create = "gateway-create-k8s-auth-config";
+const get = { name: "k8s-conf" };
+
+test("logs in once with access id and key, for any number of calls", async () => {
+  const api = apiOf(gateway, { ...gateway.env, PATH: "login once" });
+  gateway.expireSessions();
+  await Promise.all([1, 2, 3].map(() => api.find("/auth-method-get", get)));
+  expect(gateway.commands.filter((command) => command === "auth").length).toBeLessThanOrEqual(2);
+  gateway.calls.length = 0;
+  await api.find("/auth-method-get", get);
+  expect(gateway.commands).toEqual(["auth-method-get"]);
+});
+
+test("logs in again when the session has ended, once", async () => {
+  const api = apiOf(gateway);
+  await api.find("/auth-method-get", get);
+  gateway.expireSessions();
+  gateway.calls.length = 0;
+  expect(await api.find("/auth-method-get", get)).toBeUndefined();
+  expect(gateway.commands).toEqual(["auth-method-get", "auth", "auth-method-get"]);
+});
+
+test("takes a session of the environment, and says so when it has ended", async () => {
+  const AKEYLESS_TOKEN = gateway.session();
+  const api = apiOf(gateway, { AKEYLESS_TOKEN });
+  expect(await api.find("/auth-method-get", get)).toBeUndefined();
+  expect(gateway.commands).toEqual(["auth-method-get"]);
+  gateway.expireSessions();
+  const { code, message } = await failureOf(api.find("/auth-method-get", get));
+  expect(code).toBe("AKEYLESS_UNAUTHORIZED");
+  expect(message).toMatch(/AKEYLESS_TOKEN/);
+  expect(message).not.toContain(AKEYLESS_TOKEN);
+});
+
+test("names the variables where there are no credentials, and asks nobody", async () => {
+  const { code, message } = await failureOf(apiOf(gateway, { AKEYLESS_ACCESS_ID: "p-1" }).find("/get-role", get));
+  expect(code).toBe("AKEYLESS_CREDENTIALS_MISSING");
+  expect(message).toMatch(/AKEYLESS_ACCESS_ID and AKEYLESS_ACCESS_KEY, or AKEYLESS_TOKEN/);
+  expect(gateway.calls).toEqual([]);
+});
+
+test("a wrong access key is told apart, and not shown", async () => {
+  const AKEYLESS_ACCESS_KEY = "wrong-key-wrong-key-wrong-key";
+  const api = apiOf(gateway, { ...gateway.env, AKEYLESS_ACCESS_KEY });
+  const { code, message } = await failureOf(api.find("/get-role", get));
+  expect(code).toBe("AKEYLESS_UNAUTHORIZED");
+  expect(message).toMatch(/status 401.*access key is not valid/);
+  expect(message).not.toContain(AKEYLESS_ACCESS_KEY);
+});
+
+test.each<[string, Fault, string, RegExp]>([
+  ["400", { status: 400, body: '{"error":"bad name"}' }, "AKEYLESS_INVALID", /status 400\): bad name/],
+  ["403", { status: 403, body: '{"error":"no permission"}' }, "AKEYLESS_FORBIDDEN", /no permission.*k8s_auth/],
+  ["404", { status: 404, body: '{"error":"no such"}' }, "AKEYLESS_NOT_FOUND", /status 404/],
+  ["409", { status: 409, body: '{"error":"taken"}' }, "AKEYLESS_EXISTS", /status 409/],
+  ["400 that says it exists", { status: 400, body: '{"error":"it already exists"}' }, "AKEYLESS_EXISTS", /status 400/],
+  ["a redirect", { status: 302, body: "{}" }, "AKEYLESS_STATUS", /status 302/],
+  ["a message of its own field", { status: 400, body: '{"message":"other"}' }, "AKEYLESS_INVALID", /other/],
+  [
+    "a public gateway",
+    { status: 403, body: '{"error":"command is not available on public gateway"}' },
+    "AKEYLESS_PUBLIC_GATEWAY",
+    /gateway of your own/,
+  ],
+  [
+    "HTML",
+    { status: 200, body: "<html>login</html>", contentType: "text/html; charset=utf-8" },
+    "AKEYLESS_NOT_JSON",
+    /18 characters of text\/html/,
+  ],
+  [
+    "HTML of a refusal",
+    { status: 403, body: "<html></html>", contentType: "text/html" },
+    "AKEYLESS_NOT_JSON",
+    /status 403.*text\/html/,
+  ],
+  ["nothing", { status: 200, body: "", contentType: "" }, "AKEYLESS_NOT_JSON", /an empty answer \(no content type\)/],
+  ["nothing of a type", { status: 200, body: "" }, "AKEYLESS_NOT_JSON", /an empty answer \(application\/json\)/],
+  ["a list", { status: 200, body: "[]" }, "AKEYLESS_NOT_JSON", /not a JSON object/],
+  ["truncated JSON", { status: 200, body: '{"token-reviewer-jwt":"abc' }, "AKEYLESS_NOT_JSON", /26 characters/],
+])("an answer that is %s is an error of its own kind, and not tried again", async (_what, fault, code, message) => {
+  failing(create, fault);
+  const error = await failureOf(apiOf(gateway).call(`/${create}`, tokenConfig(signingKey), "once"));
+  expect(error.code).toBe(code);
+  expect(error.message).toMatch(message);
+  expect(gateway.commands.filter((command) => command === create)).toHaveLength(1);
+});
+
+test("what a server repeats of a request's secrets does not get into the message", async () => {
+  const config = tokenConfig(signingKey);
+  const echo = JSON.stringify({ error: `cannot parse ${signingKey} and ${config["token-reviewer-jwt"]}` });
+  failing(create, { status: 400, body: echo });
+  const { message } = await failureOf(apiOf(gateway).call(`/${create}`, config, "once"));
+  expect(message).toMatch(/cannot parse \[secret\] and \[secret\]/);
+  expect(message).not.toContain(signingKey.slice(0, 40));
+});
+
+test.each<[string, Fault, "read" | "repeatable" | "once"]>([
+  ["429 with Retry-After", { status: 429, body: '{"error":"slow down"}', retryAfter: 0.01 }, "once"],
+  ["503", { status: 503, body: "down", contentType: "text/plain" }, "once"],
+  ["500", { status: 500, body: '{"error":"boom"}' }, "repeatable"],
+  ["502 of a proxy", { status: 502, body: "<html>", contentType: "text/html" }, "read"],
+  ["a connection that breaks", "reset", "repeatable"],
+  ["an answer that is lost", "lost", "read"],
+])("tries again after %s where that is safe (%j, %s)", async (_what, fault, effect) => {
+  failing("auth-method-get", fault, 2);
+  gateway.account.commands["auth-method-create-k8s"]?.({ name: "k8s-conf" });
+  const answer = await apiOf(gateway).call<{ auth_method_name: string }>("/auth-method-get", get, effect);
+  gateway.account.methods.clear();
+  expect(answer.auth_method_name).toBe("k8s-conf");
+});
+
+test.each<[string, Fault, string]>([
+  ["500", { status: 500, body: '{"error":"boom"}' }, "AKEYLESS_FAILED"],
+  ["a broken connection", "reset", "AKEYLESS_RESET"],
+  ["a lost answer", "lost", "AKEYLESS_RESET"],
+])("a creation is not repeated after %s: nobody knows whether it was done", async (_what, fault, code) => {
+  failing(create, fault);
+  const error = await failureOf(apiOf(gateway).call(`/${create}`, tokenConfig(signingKey), "once"));
+  expect(error.code).toBe(code);
+  expect(gateway.commands.filter((command) => command === create)).toHaveLength(1);
+});
+
+test("gives up after a few attempts, with the last reason", async () => {
+  failing("get-role", { status: 429, body: '{"error":"slow down"}' });
+  const error = await failureOf(apiOf(gateway, gateway.env, { attempts: 3 }).find("/get-role", get));
+  expect(error).toMatchObject({ code: "AKEYLESS_BUSY", message: expect.stringContaining("slow down") });
+  expect(gateway.commands.filter((command) => command === "get-role")).toHaveLength(3);
+});
+
+test("does not wait for ever, nor after a cancellation", async () => {
+  failing("get-role", "hang");
+  const late = await failureOf(apiOf(gateway, gateway.env, { timeoutMs: 300 }).find("/get-role", get));
+  expect(late.code).toBe("AKEYLESS_TIMEOUT");
+  const cancel = new AbortController();
+  const { context } = contextFor(gateway.env, cancel.signal);
+  const api = new AkeylessApi({ url: gateway.gatewayApi, caPem: gateway.caPem }, context);
+  const waiting = failureOf(api.find("/get-role", get));
+  cancel.abort();
+  expect((await waiting).code).toBe("CANCELLED");
+});
+
+test("tells apart what keeps it from the gateway", async () => {
+  const { context } = contextFor(gateway.env);
+  const to = (url: string, caPem?: string) =>
+    failureOf(new AkeylessApi({ url, caPem }, context).find("/get-role", get));
+  expect((await to(`https://127.0.0.1:${await closedPort()}`)).code).toBe("AKEYLESS_UNREACHABLE");
+  expect(await to("https://gateway.invalid")).toMatchObject({
+    code: "AKEYLESS_UNREACHABLE",
+    message: expect.stringContaining("cannot be resolved"),
+  });
+  const untrusted = await to(gateway.gatewayApi);
+  expect(untrusted).toMatchObject({ code: "AKEYLESS_TLS", message: expect.stringContaining("public CA") });
+  const other = makeCertificate({ commonName: "other" }).certPem;
+  expect(await to(gateway.gatewayApi, other)).toMatchObject({
+    code: "AKEYLESS_TLS",
+    message: expect.stringContaining("the CA given"),
+  });
+});
+
+test("fields that it does not know do no harm", async () => {
+  const config = tokenConfig(signingKey);
+  await apiOf(gateway).call(`/${create}`, { ...config, "a-field-of-the-future": { any: 1 } }, "once");
+  const live = await apiOf(gateway).find<{ name: string }>("/gateway-get-k8s-auth-config", get);
+  expect(live).toMatchObject({ name: "k8s-conf", a_field_of_the_future: true });
+});

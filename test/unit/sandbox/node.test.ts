@@ -1,0 +1,134 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { readSources } from "../../../sandbox/build.ts";
+import { canRunNode, startSandbox } from "../../../sandbox/index.ts";
+import { machineArgs, outsideIdentity } from "../../../sandbox/node/machine.ts";
+import { nodeApiserverArgs, nodeConfiguration, nodeFiles, nodePlan } from "../../../sandbox/node/plan.ts";
+import { cgroupsAreWritable, missingCapabilities } from "../../../sandbox/node/requirements.ts";
+import { componentNames, controlPlanePlan } from "../../../sandbox/plan.ts";
+import { identify } from "../../../sandbox/process.ts";
+
+const folder = fileURLToPath(new URL("../../../sandbox", import.meta.url));
+const input = {
+  nodeName: "blue",
+  apiserverPort: 6443,
+  cgroup: "sandbox-1",
+  containerd: "/usr/bin/containerd",
+  cni: "/usr/lib/cni",
+  snapshotter: "overlayfs",
+} as const;
+
+describe("whether a machine can run a node", () => {
+  test("is said with what is missing, or true", () => {
+    const support = canRunNode();
+    if (support.ok) expect(support).toEqual({ ok: true });
+    else expect(support.missing.length).toBeGreaterThan(0);
+  });
+
+  test("depends on the capabilities that a container's root lacks", () => {
+    expect(missingCapabilities("Name:\tnode\nCapEff:\t000001ffffffffff\n")).toEqual([]);
+    expect(missingCapabilities("CapEff:\t00000000a80425fb\n")).toEqual(["CAP_NET_ADMIN", "CAP_SYS_ADMIN"]);
+    expect(missingCapabilities("CapEff:\t00000000a80435fb\n")).toEqual(["CAP_SYS_ADMIN"]);
+  });
+
+  test("depends on cgroups of either version that can be written", () => {
+    const memory = "cgroup /sys/fs/cgroup/memory cgroup rw,relatime,memory 0 0\n";
+    const pids = "cgroup /sys/fs/cgroup/pids cgroup ro,relatime,pids 0 0\n";
+    expect(cgroupsAreWritable(memory)).toBe(true);
+    expect(cgroupsAreWritable(memory + pids)).toBe(false);
+    expect(cgroupsAreWritable("cgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n")).toBe(true);
+    expect(cgroupsAreWritable("proc /proc proc rw 0 0\n")).toBe(false);
+  });
+
+  test("a node with a bad name is refused before anything is made", async () => {
+    const home = mkdtempSync(join(tmpdir(), "sandbox-node-"));
+    afterAll(() => rmSync(home, { recursive: true, force: true }));
+    const start = startSandbox({ node: { name: "a_b" }, env: { HOME: home } });
+    await expect(start).rejects.toMatchObject({ code: "SANDBOX_NAME_INVALID" });
+    expect(readdirSync(home)).toEqual([]);
+  });
+});
+
+describe("the plan of a node", () => {
+  const plan = nodePlan(input);
+  const texts = nodeConfiguration(input);
+  const kubelet = JSON.parse(texts[nodeFiles.kubelet] ?? "");
+
+  test("has every component beside the control plane, each of which waits for the API server if it needs it", () => {
+    const controlPlane = controlPlanePlan({
+      issuer: "https://issuer.example",
+      apiAudiences: [],
+      apiserverPort: 6443,
+      controllerManagerPort: 10257,
+      apiserverArgs: nodeApiserverArgs(),
+    });
+    expect([...controlPlane, ...plan].map(({ name }) => name)).toEqual(componentNames(true));
+    const waiting = plan.filter(({ env }) =>
+      env.some((entry) => entry === "K8SAUTH_SANDBOX_AWAIT=https://127.0.0.1:6443/readyz"),
+    );
+    expect(waiting.map(({ name }) => name)).toEqual(["kube-scheduler", "kube-proxy", "kubelet"]);
+  });
+
+  test("gives the API server one address that pods reach, and it checks the kubelet's certificate", () => {
+    const args = nodeApiserverArgs();
+    expect(args).toContain("--advertise-address=10.244.0.1");
+    expect(args).toContain("--kubelet-certificate-authority=pki/serving-ca.crt");
+    expect(args).toContain("--enable-admission-plugins=NodeRestriction");
+    expect(args.join(" ")).not.toContain("endpoint-reconciler-type");
+  });
+
+  test("has a kubelet that knows who asks, keeps to its own cgroup and needs no system manager", () => {
+    expect(kubelet).toMatchObject({
+      authentication: { anonymous: { enabled: false }, webhook: { enabled: true } },
+      authorization: { mode: "Webhook" },
+      cgroupDriver: "cgroupfs",
+      cgroupRoot: "/sandbox-1",
+      clusterDNS: ["10.244.0.1"],
+    });
+  });
+
+  test("keeps every file inside the machine's own folders", () => {
+    const paths = Object.values(texts).flatMap((text) => text.match(/"\/[^"]*"/g) ?? []);
+    const outside = paths.filter((path) => !/^"\/(run\/(sandbox|containerd)|usr\/lib\/cni|sandbox-1)/.test(path));
+    expect(outside).toEqual([]);
+  });
+});
+
+test("a machine is told its ports, programs and command", () => {
+  const args = machineArgs({
+    cgroup: "sandbox-1",
+    nodeName: "blue",
+    ports: [1, 2],
+    binaries: { k8s: "/cache/k8s" },
+    command: ["k8s", "supervise"],
+  });
+  expect(args).toEqual([
+    "run",
+    "--cgroup=sandbox-1",
+    "--hostname=blue",
+    "--address=10.244.0.1",
+    "--port=1",
+    "--port=2",
+    "--binary=k8s=/cache/k8s",
+    "--",
+    "k8s",
+    "supervise",
+  ]);
+});
+
+test("a process that is on no machine of its own is not taken for one that is", () => {
+  const self = identify(process.pid);
+  expect(outsideIdentity(self, self)).toBeUndefined();
+  expect(outsideIdentity(self, { pid: 2 ** 30, started: "1" })).toBeUndefined();
+});
+
+test("what a node needs is built apart: the control plane's binary does not depend on it", () => {
+  expect(readSources(folder).filter(([name]) => name.includes("/"))).toEqual([]);
+  const modules = ["go.mod", "dns/go.mod", "machine/go.mod"].map((path) => readFileSync(join(folder, path), "utf8"));
+  const names = modules.map((text) => /^module (\S+)$/m.exec(text)?.[1]);
+  expect(names).toEqual(["k8sauth/sandbox", "k8sauth/sandbox/dns", "k8sauth/sandbox/machine"]);
+  expect(modules[0]).not.toContain("coredns");
+});

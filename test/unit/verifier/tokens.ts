@@ -1,0 +1,90 @@
+/** Keys and tokens for these tests: good ones, and whatever an attacker would send. */
+import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+
+export interface SigningKey {
+  readonly kid: string;
+  readonly alg: string;
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+  readonly publicPem: string;
+  readonly jwk: Record<string, unknown>;
+}
+
+function signingKey(alg: string, pair: { privateKey: KeyObject; publicKey: KeyObject }): SigningKey {
+  const der = pair.publicKey.export({ type: "spki", format: "der" });
+  // As Kubernetes names its keys.
+  const kid = createHash("sha256").update(der).digest("base64url");
+  const publicPem = pair.publicKey.export({ type: "spki", format: "pem" }) as string;
+  const jwk = { ...pair.publicKey.export({ format: "jwk" }), kid, alg, use: "sig" };
+  return { kid, alg, ...pair, publicPem, jwk };
+}
+
+export const rsaKey = (bits = 2048) => signingKey("RS256", generateKeyPairSync("rsa", { modulusLength: bits }));
+export const ecKey = (namedCurve = "P-256", alg = "ES256") =>
+  signingKey(alg, generateKeyPairSync("ec", { namedCurve }));
+export const edKey = () => signingKey("EdDSA", generateKeyPairSync("ed25519"));
+
+/** Made once: the standard issuer's key, and one that nobody trusts. */
+export const goodKey = rsaKey();
+export const strangeKey = rsaKey();
+
+export const issuer = "https://issuer.example";
+export const audience = "verifier.example";
+/** Seconds since 1970: the injected clock of most tests stands here. */
+export const now = 1_800_000_000;
+
+export const uids = {
+  account: "11111111-aaaa-4bbb-8ccc-000000000001",
+  pod: "22222222-aaaa-4bbb-8ccc-000000000002",
+  node: "33333333-aaaa-4bbb-8ccc-000000000003",
+} as const;
+
+/** Claims of a pod's projected token, as Kubernetes 1.34 makes them. */
+export function podClaims(more: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    aud: [audience],
+    exp: now + 600,
+    iat: now - 10,
+    iss: issuer,
+    jti: "5f1ad6b0-0000-4000-8000-000000000000",
+    "kubernetes.io": {
+      namespace: "team-a",
+      node: { name: "node-1", uid: uids.node },
+      pod: { name: "web-0", uid: uids.pod },
+      serviceaccount: { name: "web", uid: uids.account },
+    },
+    nbf: now - 10,
+    sub: "system:serviceaccount:team-a:web",
+    ...more,
+  };
+}
+
+export const encode = (value: unknown): string =>
+  Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64url");
+
+const hashes: Readonly<Record<string, string>> = { "256": "sha256", "384": "sha384", "512": "sha512" };
+
+/** Signs any text with any key under any header. */
+export function signRaw(header: unknown, payload: unknown, key: SigningKey, alg = key.alg): string {
+  const input = `${encode(header)}.${encode(payload)}`;
+  return `${input}.${signatureOf(input, key, alg).toString("base64url")}`;
+}
+
+export function signatureOf(input: string, { privateKey }: SigningKey, alg: string): Buffer {
+  const data = Buffer.from(input);
+  if (alg === "EdDSA" || alg.startsWith("ML-DSA")) return sign(null, data, privateKey);
+  const hash = hashes[alg.slice(2)];
+  if (alg.startsWith("ES")) return sign(hash, data, { key: privateKey, dsaEncoding: "ieee-p1363" });
+  // RSA_PKCS1_PSS_PADDING, salt as long as the digest.
+  if (alg.startsWith("PS")) return sign(hash, data, { key: privateKey, padding: 6, saltLength: -1 });
+  return sign(hash, data, privateKey);
+}
+
+/** A token as the issuer would make it, with claims and header parameters changed; `undefined` takes one out. */
+export function mint(
+  claims: Record<string, unknown> = {},
+  key = goodKey,
+  header: Record<string, unknown> = {},
+): string {
+  return signRaw({ alg: key.alg, kid: key.kid, ...header }, podClaims(claims), key);
+}

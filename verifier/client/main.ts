@@ -1,0 +1,60 @@
+/** The command: `node client.mjs --url … --token-file …`. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { ServiceClient } from "./client.ts";
+import { ClientError } from "./errors.ts";
+import { type ClientCommand, clientCommand, clientHelp } from "./flags.ts";
+
+await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes("--help") || args.includes("-h")) {
+    process.stdout.write(clientHelp);
+    return;
+  }
+  let command: ClientCommand;
+  let client: ServiceClient;
+  try {
+    command = clientCommand(args, process.env);
+    const { url, tokenFile, caFile, timeoutSeconds, attempts } = command;
+    client = new ServiceClient({ url, tokenFile, caFile, timeoutMs: timeoutSeconds * 1000, attempts });
+  } catch (error) {
+    print(fields(error));
+    process.exitCode = 2;
+    return;
+  }
+  const stopped = new AbortController();
+  // As process 1 of a container there is no default handling of signals.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopped.abort());
+  do {
+    process.exitCode = (await callOnce(client, command, stopped.signal)) ? 0 : 1;
+    if (command.intervalSeconds === undefined) break;
+    await sleep(command.intervalSeconds * 1000, undefined, { signal: stopped.signal }).catch(() => {});
+  } while (!stopped.signal.aborted);
+  client.close();
+}
+
+async function callOnce(
+  client: ServiceClient,
+  { url, showBody }: ClientCommand,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const startedAt = performance.now();
+  const took = () => Math.round(performance.now() - startedAt);
+  try {
+    const { status, attempts, body } = await client.call({ signal });
+    print({ url, status, attempts, ms: took(), ...(showBody ? { body } : {}) });
+    return status >= 200 && status <= 299;
+  } catch (error) {
+    print({ url, ...fields(error), ms: took() });
+    return false;
+  }
+}
+
+function fields(error: unknown): object {
+  if (error instanceof ClientError) return { error: error.code, detail: error.message };
+  return { error: "CLIENT_INTERNAL", detail: error instanceof Error ? error.name : "unknown" };
+}
+
+function print(line: object): void {
+  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
+}

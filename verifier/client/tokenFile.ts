@@ -1,0 +1,59 @@
+/** A projected token, as kubelet replaces it: at 80 % of its life, or after 24 hours. */
+import { readFile } from "node:fs/promises";
+import { ClientError } from "./errors.ts";
+
+export interface TokenFileOptions {
+  /** Milliseconds since 1970. @default Date.now */
+  readonly now?: () => number;
+  /** How long a token is used before the file is read again, in milliseconds. @default 30000 */
+  readonly maxAgeMs?: number;
+}
+
+export class TokenFile {
+  readonly path: string;
+  readonly #now: () => number;
+  readonly #maxAgeMs: number;
+  #token = "";
+  #readAt = Number.NEGATIVE_INFINITY;
+
+  constructor(path: string, { now = Date.now, maxAgeMs = 30_000 }: TokenFileOptions = {}) {
+    this.path = path;
+    this.#now = now;
+    this.#maxAgeMs = maxAgeMs;
+  }
+
+  /** @throws ClientError CLIENT_TOKEN_FILE when it cannot be read and never could, or holds no token */
+  async get(): Promise<string> {
+    if (this.#token && this.#now() - this.#readAt < this.#maxAgeMs) return this.#token;
+    try {
+      const token = (await readFile(this.path, "utf8")).trim();
+      if (!/^[\x21-\x7e]+$/.test(token)) {
+        throw new ClientError(
+          "CLIENT_TOKEN_FILE",
+          `${this.path} holds no token: expected one line of printable characters.`,
+        );
+      }
+      this.#token = token;
+    } catch (error) {
+      if (!this.#token) throw asClientError(error, this.path);
+    }
+    this.#readAt = this.#now();
+    return this.#token;
+  }
+
+  /** The next `get` reads the file. True when it then holds another token than now. */
+  async reread(): Promise<boolean> {
+    const before = this.#token;
+    this.#readAt = Number.NEGATIVE_INFINITY;
+    return (await this.get()) !== before;
+  }
+}
+
+function asClientError(error: unknown, path: string): ClientError {
+  if (error instanceof ClientError) return error;
+  const { code } = error as NodeJS.ErrnoException;
+  return new ClientError(
+    "CLIENT_TOKEN_FILE",
+    `${path} cannot be read (${code}): mount a projected token for the service's audience there.`,
+  );
+}

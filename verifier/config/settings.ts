@@ -1,0 +1,205 @@
+/** Every setting once: its name in the file; flag and environment variable follow from it. */
+import { logLevels, modes } from "./config.ts";
+
+export type SettingKind = "text" | "list" | "seconds" | "count" | "choice";
+
+export interface Setting {
+  readonly kind: SettingKind;
+  /** Also allowed inside an entry of `issuers`, where it wins. */
+  readonly perIssuer?: boolean;
+  readonly choices?: readonly string[];
+  /** For seconds and counts. */
+  readonly min?: number;
+  readonly max?: number;
+  readonly default?: string | number;
+  readonly help: string;
+}
+
+const mount = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+export const settings = {
+  mode: { kind: "choice", choices: modes, default: "hybrid", perIssuer: true, help: "How tokens are verified" },
+  audience: { kind: "list", perIssuer: true, help: "Audiences, one of which a token has to be for. Required" },
+  issuer: { kind: "text", perIssuer: true, help: "Value of iss. Default: learned from the API server" },
+  name: { kind: "text", perIssuer: true, help: "Name of the issuer in logs and metrics" },
+  publicKeyFile: {
+    kind: "list",
+    perIssuer: true,
+    help: "Files with public keys: PEM keys, certificates or key sets (JWKS)",
+  },
+  discoveryUrl: {
+    kind: "text",
+    perIssuer: true,
+    help: "Base of /.well-known/openid-configuration. Default: the issuer",
+  },
+  jwksUri: { kind: "text", perIssuer: true, help: "Address of the key set, instead of discovery" },
+  caFile: {
+    kind: "text",
+    perIssuer: true,
+    help: "CA of discoveryUrl and jwksUri. Default: public CAs; the API server's for the API server",
+  },
+  tokenFile: {
+    kind: "text",
+    perIssuer: true,
+    help: "Token to send to discoveryUrl and jwksUri. Default: none; the API server's for the API server",
+  },
+  apiServer: { kind: "text", perIssuer: true, help: "API server. Default: the cluster's own, as pods find it" },
+  apiCaFile: { kind: "text", perIssuer: true, default: `${mount}/ca.crt`, help: "CA of the API server" },
+  apiTokenFile: {
+    kind: "text",
+    perIssuer: true,
+    default: `${mount}/token`,
+    help: "The verifier's own token; read again as it rotates",
+  },
+  apiAudience: {
+    kind: "list",
+    perIssuer: true,
+    help: "Audiences of the API server, beside the issuer and the usual ones: refused in local modes",
+  },
+  allow: {
+    kind: "list",
+    perIssuer: true,
+    help: "Who is let in: NAMESPACE/SERVICEACCOUNT[/POD] with * and ?. Default: every ServiceAccount",
+  },
+  maxTokenLifetimeSeconds: {
+    kind: "seconds",
+    perIssuer: true,
+    min: 0,
+    max: 31_622_400,
+    help: "Longest exp - iat; 0 is any. Default: 86400, any with tokenreview",
+  },
+  clockSkewSeconds: {
+    kind: "seconds",
+    perIssuer: true,
+    min: 0,
+    max: 60,
+    default: 10,
+    help: "Tolerated difference of clocks",
+  },
+  listen: { kind: "text", default: ":8080", help: "HOST:PORT to answer on" },
+  adminListen: { kind: "text", default: ":8081", help: "HOST:PORT of /livez, /readyz and /metrics" },
+  tlsCertFile: { kind: "text", help: "Certificate chain (PEM); read again as it changes" },
+  tlsKeyFile: { kind: "text", help: "Its private key (PEM)" },
+  tlsClientCaFile: { kind: "text", help: "CA that callers' client certificates must be of" },
+  realm: { kind: "text", default: "kubernetes", help: "Realm in WWW-Authenticate" },
+  logLevel: { kind: "choice", choices: logLevels, default: "info", help: "Least level that is logged" },
+  localCacheSeconds: {
+    kind: "seconds",
+    min: 0,
+    max: 3600,
+    default: 300,
+    help: "How long a locally verified token is not looked at again",
+  },
+  reviewCacheSeconds: {
+    kind: "seconds",
+    min: 0,
+    max: 600,
+    default: 10,
+    help: "How long a reviewed token is not looked at again",
+  },
+  refusedCacheSeconds: {
+    kind: "seconds",
+    min: 0,
+    max: 60,
+    default: 5,
+    help: "How long a refused token is not looked at again",
+  },
+  cacheEntries: {
+    kind: "count",
+    min: 1,
+    max: 1_000_000,
+    default: 10_000,
+    help: "Most accepted tokens that are remembered",
+  },
+  refusedCacheEntries: {
+    kind: "count",
+    min: 1,
+    max: 100_000,
+    default: 5_000,
+    help: "Most refused tokens that are remembered",
+  },
+  maxReviews: {
+    kind: "count",
+    min: 1,
+    max: 1_000,
+    default: 32,
+    help: "Reviews in flight; four times as many wait, then 503",
+  },
+  reviewTimeoutSeconds: { kind: "seconds", min: 0.1, max: 30, default: 3, help: "Time for one review" },
+  reviewOutage: {
+    kind: "choice",
+    choices: ["refuse", "local"],
+    default: "refuse",
+    help: "hybrid without an API server: 503, or the local verdict",
+  },
+  maxStaleKeysSeconds: {
+    kind: "seconds",
+    min: 0,
+    max: 31_622_400,
+    default: 86_400,
+    help: "How long keys are used that cannot be refreshed",
+  },
+  maxConnections: {
+    kind: "count",
+    min: 1,
+    max: 1_000_000,
+    default: 15_000,
+    help: "Open connections; more are closed at once",
+  },
+  keepAliveSeconds: {
+    kind: "seconds",
+    min: 1,
+    max: 3600,
+    default: 75,
+    help: "How long an idle connection stays open; above the gateway's",
+  },
+  drainSeconds: {
+    kind: "seconds",
+    min: 0,
+    max: 300,
+    default: 5,
+    help: "How long to go on answering after SIGTERM, unready",
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof settings;
+export const settingNames = Object.keys(settings) as SettingName[];
+
+export function settingOf(name: SettingName): Setting {
+  return settings[name];
+}
+
+export function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(settings, name);
+}
+
+/** `maxReviews` is `--max-reviews`. */
+export function flagOf(name: SettingName | "config"): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `maxReviews` is `K8SAUTH_VERIFIER_MAX_REVIEWS`. */
+export function variableOf(name: SettingName | "config"): string {
+  return `K8SAUTH_VERIFIER_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** Text of `--help`. */
+export function helpText(): string {
+  const lines = settingNames.map((name) => {
+    const setting: Setting = settings[name];
+    const choices = setting.choices ? ` (${setting.choices.join(", ")})` : "";
+    const standard = setting.default === undefined ? "" : ` [${setting.default}]`;
+    return `  ${flagOf(name).padEnd(30)} ${setting.help}${choices}${standard}`;
+  });
+  return `Usage: node verifier.mjs --audience AUDIENCE [flags]
+
+Answers every request with who its bearer token belongs to: 200, 401, 403 or 503.
+
+  ${"--config FILE".padEnd(30)} JSON file with the same settings, and "issuers": a list of entries with their own
+${lines.join("\n")}
+
+Lists are separated by commas, or flags are repeated. Each flag is also an environment variable
+(${flagOf("maxReviews")} is ${variableOf("maxReviews")}) and, in camel case, a field of the file. Flags win over the
+environment, the environment over the file.
+`;
+}

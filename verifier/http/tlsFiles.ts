@@ -1,0 +1,54 @@
+/** Certificate, key and client CA, read again as they are replaced. */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import type { ServerOptions } from "node:https";
+import { createSecureContext } from "node:tls";
+import type { TlsFiles } from "../config/config.ts";
+import { VerifierError } from "../errors.ts";
+import { readText } from "../net/fileSource.ts";
+import { checkCa } from "../net/remote.ts";
+
+export interface TlsMaterial {
+  readonly options: ServerOptions;
+  /** Milliseconds since 1970. */
+  readonly notAfterMs: number;
+  /** Changes with any of the files. */
+  readonly content: string;
+}
+
+/** @throws VerifierError FILE_UNREADABLE, TLS_INVALID, CA_INVALID */
+export async function readTls({ certFile, keyFile, clientCaFile }: TlsFiles): Promise<TlsMaterial> {
+  const [cert, key, ca] = await Promise.all([
+    readText(certFile),
+    readText(keyFile),
+    clientCaFile === undefined ? undefined : readText(clientCaFile),
+  ]);
+  if (ca !== undefined && clientCaFile !== undefined) checkCa(ca, clientCaFile);
+  const leaf = checkPair(cert, key, certFile, keyFile);
+  const clients = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
+  return {
+    options: { cert, key, ...clients },
+    notAfterMs: leaf.validToDate.getTime(),
+    content: JSON.stringify([cert, key, ca]),
+  };
+}
+
+/** During a replacement of two files one may be new and the other old: what does not belong together is no certificate. */
+function checkPair(cert: string, key: string, certFile: string, keyFile: string): X509Certificate {
+  let leaf: X509Certificate;
+  let belongs: boolean;
+  try {
+    leaf = new X509Certificate(cert);
+    belongs = leaf.checkPrivateKey(createPrivateKey(key));
+    createSecureContext({ cert, key });
+  } catch {
+    throw new VerifierError(
+      "TLS_INVALID",
+      `${certFile} or ${keyFile} cannot be read: expected a PEM certificate chain and its PEM private key.`,
+    );
+  }
+  if (belongs) return leaf;
+  throw new VerifierError(
+    "TLS_INVALID",
+    `The key in ${keyFile} is not the one of the first certificate in ${certFile}.`,
+  );
+}

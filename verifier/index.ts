@@ -1,0 +1,8 @@
+/** The verifier: a service that says who a Kubernetes ServiceAccount token belongs to. */
+export type { Config, IssuerConfig, Mode } from "./config/config.ts";
+export { modes } from "./config/config.ts";
+export { loadConfig } from "./config/load.ts";
+export type { ConfigSources } from "./config/read.ts";
+export { type RefusalReason, refusals, VerifierError, type VerifierErrorCode } from "./errors.ts";
+export { headerPrefix } from "./http/answers.ts";
+export { type Service, type ServiceOptions, startService } from "./service.ts";

@@ -1,0 +1,65 @@
+/** Reads the status of a TokenReview. Pure. */
+import { Refusal, VerifierError } from "../errors.ts";
+import { isSubdomain, isUid, splitUsername } from "../token/identity.ts";
+
+export interface ReviewedUser {
+  readonly username: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** Those of the audiences asked for that the token is for. */
+  readonly audiences: readonly string[];
+  readonly podName: string | undefined;
+  readonly podUid: string | undefined;
+  readonly nodeName: string | undefined;
+  readonly nodeUid: string | undefined;
+  /** `jti`, where the API server says so: `JTI=…`. */
+  readonly tokenId: string | undefined;
+}
+
+/**
+ * The user of an answered TokenReview; `undefined` when the API server does not accept the token, or for other audiences alone.
+ * A server or webhook that knows nothing of audiences leaves `status.audiences` out: that is no yes (TokenReviewStatus).
+ *
+ * @throws VerifierError REVIEW_MALFORMED
+ * @throws Refusal not_a_service_account, malformed_claim
+ */
+export function reviewedUser(review: unknown, audiences: readonly string[]): ReviewedUser | undefined {
+  const { kind, status } = review as { kind?: unknown; status?: Record<string, unknown> };
+  if (kind !== "TokenReview" || typeof status !== "object" || status === null) {
+    throw new VerifierError("REVIEW_MALFORMED", "The API server's answer is no TokenReview with a status.");
+  }
+  if (status.authenticated !== true) return undefined;
+  const reviewed = Array.isArray(status.audiences) ? status.audiences : [];
+  const matching = audiences.filter((audience) => reviewed.includes(audience));
+  if (matching.length === 0) return undefined;
+
+  const { username, uid, extra } = (status.user ?? {}) as Record<string, unknown>;
+  const account = typeof username === "string" ? splitUsername(username) : undefined;
+  if (!account) throw new Refusal("not_a_service_account");
+  if (!isUid(uid)) throw new Refusal("malformed_claim");
+  const more = (name: string) =>
+    first((extra as Record<string, unknown> | undefined)?.[`authentication.kubernetes.io/${name}`]);
+  const tokenId = more("credential-id");
+  return {
+    username: username as string,
+    ...account,
+    uid,
+    audiences: matching,
+    podName: checked(more("pod-name"), isSubdomain),
+    podUid: checked(more("pod-uid"), isUid),
+    nodeName: checked(more("node-name"), isSubdomain),
+    nodeUid: checked(more("node-uid"), isUid),
+    tokenId: tokenId?.startsWith("JTI=") ? tokenId.slice("JTI=".length, 256) : undefined,
+  };
+}
+
+function first(value: unknown): string | undefined {
+  return Array.isArray(value) && typeof value[0] === "string" ? value[0] : undefined;
+}
+
+function checked(value: string | undefined, fits: (value: unknown) => boolean): string | undefined {
+  if (value === undefined) return undefined;
+  if (!fits(value)) throw new Refusal("malformed_claim");
+  return value;
+}

@@ -1,0 +1,146 @@
+/** What the claims of a token have to say, and the identity that they then are. Pure. */
+import { Refusal } from "../errors.ts";
+import { type Identity, isLabel, isSubdomain, isUid, splitUsername } from "./identity.ts";
+
+/** What is asked of claims, from one issuer's configuration. */
+export interface ClaimRules {
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  readonly apiAudiences: readonly string[];
+  readonly maxTokenLifetimeSeconds: number;
+  readonly clockSkewSeconds: number;
+}
+
+type Claims = Readonly<Record<string, unknown>>;
+
+/** The last second that a date in a token can name: the end of the year 9999. */
+const lastDate = 253_402_300_799;
+
+/**
+ * Checks the claims of a token that is verified locally (RFC 7519 §4.1, RFC 8725 §3.8–3.9, KEP-1205).
+ *
+ * @param now seconds since 1970
+ * @throws Refusal
+ */
+export function checkClaims(claims: Claims, rules: ClaimRules, now: number): Identity {
+  if (claims.iss !== rules.issuer) throw new Refusal("unknown_issuer");
+  const expiresAt = date(claims, "exp", true);
+  const issuedAt = date(claims, "iat", true);
+  const notBefore = date(claims, "nbf", false);
+  checkDates(expiresAt, issuedAt, notBefore, rules, now);
+
+  const audiences = audiencesOf(claims);
+  if (audiences.length === 0) throw new Refusal("missing_claim");
+  const audience = rules.audiences.find((wanted) => audiences.includes(wanted));
+  if (audience === undefined) throw new Refusal("wrong_audience");
+  if (audiences.some((one) => one === rules.issuer || rules.apiAudiences.includes(one)))
+    throw new Refusal("api_audience");
+
+  return { ...boundIdentity(claims), issuer: rules.issuer, audience, audiences, expiresAt, issuedAt };
+}
+
+/**
+ * What is plainly wrong with a token that only the API server can verify: what is there has to be right, and nothing has to be there.
+ *
+ * @throws Refusal
+ */
+export function precheckClaims(claims: Claims, rules: Omit<ClaimRules, "issuer" | "apiAudiences">, now: number): void {
+  const expiresAt = date(claims, "exp", false);
+  checkDates(expiresAt, date(claims, "iat", false), date(claims, "nbf", false), rules, now);
+  if (claims.aud !== undefined) {
+    const audiences = audiencesOf(claims);
+    if (!rules.audiences.some((wanted) => audiences.includes(wanted))) throw new Refusal("wrong_audience");
+  }
+  if (claims.sub === undefined) throw new Refusal("missing_claim");
+  if (typeof claims.sub !== "string" || !splitUsername(claims.sub)) throw new Refusal("not_a_service_account");
+}
+
+function checkDates(
+  expiresAt: number | undefined,
+  issuedAt: number | undefined,
+  notBefore: number | undefined,
+  rules: Pick<ClaimRules, "maxTokenLifetimeSeconds" | "clockSkewSeconds">,
+  now: number,
+): void {
+  const skew = rules.clockSkewSeconds;
+  if (expiresAt !== undefined && now >= expiresAt + skew) throw new Refusal("expired");
+  if ((notBefore ?? 0) > now + skew || (issuedAt ?? 0) > now + skew) throw new Refusal("not_yet_valid");
+  if (expiresAt === undefined) {
+    if (rules.maxTokenLifetimeSeconds > 0) throw new Refusal("missing_claim");
+    return;
+  }
+  if (expiresAt <= (issuedAt ?? 0) || expiresAt <= (notBefore ?? 0)) throw new Refusal("malformed_claim");
+  const limit = rules.maxTokenLifetimeSeconds;
+  if (limit > 0 && expiresAt - (issuedAt ?? notBefore ?? 0) > limit) throw new Refusal("lifetime_too_long");
+}
+
+function date(claims: Claims, name: "exp" | "iat" | "nbf", required: true): number;
+function date(claims: Claims, name: "exp" | "iat" | "nbf", required: boolean): number | undefined;
+function date(claims: Claims, name: "exp" | "iat" | "nbf", required: boolean): number | undefined {
+  const value = claims[name];
+  if (value === undefined) {
+    if (required) throw new Refusal("missing_claim");
+    return undefined;
+  }
+  if (typeof value !== "number" || !(value > 0 && value <= lastDate)) throw new Refusal("malformed_claim");
+  return value;
+}
+
+/** One audience may stand alone or in a list (RFC 7519 §4.1.3). */
+function audiencesOf({ aud }: Claims): readonly string[] {
+  if (aud === undefined) return [];
+  const list = typeof aud === "string" ? [aud] : aud;
+  const isList = Array.isArray(list) && list.length <= 64 && list.every((one) => typeof one === "string" && one !== "");
+  if (!isList) throw new Refusal("malformed_claim");
+  return list as string[];
+}
+
+type Bound = Omit<Identity, "issuer" | "audience" | "audiences" | "expiresAt" | "issuedAt">;
+
+function boundIdentity(claims: Claims): Bound {
+  const subject = claims.sub;
+  if (subject === undefined) throw new Refusal("missing_claim");
+  const account = typeof subject === "string" ? splitUsername(subject) : undefined;
+  if (!account) throw new Refusal("not_a_service_account");
+
+  const kubernetes = claims["kubernetes.io"];
+  if (kubernetes === undefined) throw new Refusal("missing_claim");
+  const { namespace, serviceaccount, pod, secret, node } = object(kubernetes);
+  const { name, uid } = object(serviceaccount);
+  if (namespace === undefined || name === undefined || uid === undefined) throw new Refusal("missing_claim");
+  if (namespace !== account.namespace || name !== account.name) throw new Refusal("claims_disagree");
+  if (!isLabel(namespace) || !isSubdomain(name) || !isUid(uid)) throw new Refusal("malformed_claim");
+
+  const boundPod = reference(pod);
+  const boundSecret = reference(secret);
+  const boundNode = reference(node);
+  const { jti } = claims;
+  if (jti !== undefined && (typeof jti !== "string" || jti.length > 256)) throw new Refusal("malformed_claim");
+  return {
+    subject: subject as string,
+    namespace,
+    serviceAccountName: name,
+    serviceAccountUid: uid,
+    podName: boundPod?.name,
+    podUid: boundPod?.uid,
+    secretName: boundSecret?.name,
+    secretUid: boundSecret?.uid,
+    nodeName: boundNode?.name,
+    nodeUid: boundNode?.uid,
+    tokenId: jti,
+  };
+}
+
+function object(value: unknown): Record<string, unknown> {
+  if (value === undefined) return {};
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Refusal("malformed_claim");
+  return value as Record<string, unknown>;
+}
+
+/** A bound object's name and UID; a node's UID can be missing. */
+function reference(value: unknown): { readonly name: string; readonly uid: string | undefined } | undefined {
+  if (value === undefined || value === null) return undefined;
+  const { name, uid } = object(value);
+  if (!isSubdomain(name) || (uid !== undefined && !isUid(uid))) throw new Refusal("malformed_claim");
+  return { name, uid: uid as string | undefined };
+}

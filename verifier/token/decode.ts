@@ -1,0 +1,51 @@
+/** Takes a token apart without trusting any of it. */
+import { Refusal } from "../errors.ts";
+
+export interface Decoded {
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+/** Algorithms that can be a key's; asymmetric ones alone. */
+export const algorithms: ReadonlySet<string> = new Set([
+  ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"],
+  ...["EdDSA", "Ed25519", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"],
+]);
+
+/** Parameters that bring or name a key of the sender's choice, or change what is signed or how: nothing of ours needs them. */
+const refusedParameters = ["jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty", "epk", "p2c", "p2s"];
+
+/**
+ * Header and payload of a token whose grammar is checked.
+ *
+ * @throws Refusal malformed_token, unsupported_header, unsupported_algorithm
+ */
+export function decode(token: string): Decoded {
+  const first = token.indexOf(".");
+  const header = parseObject(token.slice(0, first));
+  checkHeader(header);
+  return { header, payload: parseObject(token.slice(first + 1, token.lastIndexOf("."))) };
+}
+
+function checkHeader(header: Readonly<Record<string, unknown>>): void {
+  if (typeof header.alg !== "string" || !algorithms.has(header.alg)) throw new Refusal("unsupported_algorithm");
+  const { kid, typ } = header;
+  const isPlain = typ === undefined || (typeof typ === "string" && typ.toUpperCase() === "JWT");
+  const isKid = kid === undefined || (typeof kid === "string" && kid.length > 0 && kid.length <= 1024);
+  if (!isPlain || !isKid || refusedParameters.some((name) => Object.hasOwn(header, name))) {
+    throw new Refusal("unsupported_header");
+  }
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function parseObject(part: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(utf8.decode(Buffer.from(part, "base64url")));
+  } catch {
+    throw new Refusal("malformed_token");
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Refusal("malformed_token");
+  return value as Record<string, unknown>;
+}
