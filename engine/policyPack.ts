@@ -72,6 +72,8 @@ export interface PolicyContext {
 
 type Unary<Request, Response> = (
   request: Request,
+  metadata: grpc.Metadata,
+  options: grpc.CallOptions,
   callback: (error: grpc.ServiceError | null, response: Response) => void,
 ) => grpc.ClientUnaryCall;
 type Empty = InstanceType<typeof empty.Empty>;
@@ -85,16 +87,21 @@ interface Client extends grpc.Client {
   configure: Unary<pb.ConfigureAnalyzerRequest, Empty>;
 }
 
+/** How long a pack may think about one question, in milliseconds. */
+const answerDeadline = 60_000;
+
 const severities = ["", "low", "medium", "high", "critical"] as const;
 
 /** A policy pack as a child process, spoken to over `pulumirpc.Analyzer`. */
 export class PolicyPack {
+  readonly #folder: string;
   readonly #client: Client;
   readonly #stop: () => Promise<void>;
   /** Of PulumiPolicy.yaml, which goes before the package's. */
   readonly #version: string;
 
-  private constructor(client: Client, version: string, stopChild: () => Promise<void>) {
+  private constructor(folder: string, client: Client, version: string, stopChild: () => Promise<void>) {
+    this.#folder = folder;
     this.#client = client;
     this.#version = version;
     this.#stop = stopChild;
@@ -117,7 +124,7 @@ export class PolicyPack {
       serving = true;
       const credentials = grpc.credentials.createInsecure();
       const client = new analyzerGrpc.AnalyzerClient(`127.0.0.1:${port}`, credentials, channelOptions);
-      const pack = new PolicyPack(client as unknown as Client, version, () => stop(child));
+      const pack = new PolicyPack(folder, client as unknown as Client, version, () => stop(child));
       await pack.#configure(folder, configFile, context);
       return pack;
     } catch (error) {
@@ -130,7 +137,7 @@ export class PolicyPack {
   async analyze(subject: PolicySubject): Promise<PolicyViolation[]> {
     const request = new messages.AnalyzeRequest();
     describe(request, subject);
-    const response = await call(this.#client.analyze.bind(this.#client), request);
+    const response = await this.#ask<pb.AnalyzeRequest, pb.AnalyzeResponse>("analyze", request);
     return this.#violations(response, () => subject.urn);
   }
 
@@ -138,7 +145,7 @@ export class PolicyPack {
   async analyzeStack(subjects: readonly StackSubject[], root: Urn): Promise<PolicyViolation[]> {
     const request = new messages.AnalyzeStackRequest();
     request.setResourcesList(subjects.map(stackResource));
-    const response = await call(this.#client.analyzeStack.bind(this.#client), request);
+    const response = await this.#ask<pb.AnalyzeStackRequest, pb.AnalyzeResponse>("analyzeStack", request);
     const known = new Set(subjects.map(({ urn }) => urn));
     return this.#violations(response, (urn) => (known.has(urn) ? urn : root));
   }
@@ -156,10 +163,10 @@ export class PolicyPack {
     run.setDryRun(context.preview);
     for (const [key, value] of Object.entries(context.config.values)) run.getConfigMap().set(key, value);
     run.setConfigSecretKeysList([...context.config.secretKeys]);
-    await call(this.#client.configureStack.bind(this.#client), run).catch((error: grpc.ServiceError) => {
-      if (error.code !== grpc.status.UNIMPLEMENTED) throw error;
+    await this.#ask("configureStack", run).catch((error: Error) => {
+      if ((error.cause as grpc.ServiceError | undefined)?.code !== grpc.status.UNIMPLEMENTED) throw error;
     });
-    const info = await call(this.#client.getAnalyzerInfo.bind(this.#client), new empty.Empty());
+    const info = await this.#ask<Empty, pb.AnalyzerInfo>("getAnalyzerInfo", new empty.Empty());
     if (!info.getSupportsconfig()) {
       if (file !== undefined) throw invalid(folder, `takes no settings, so ${file} can't apply`);
       return;
@@ -179,7 +186,20 @@ export class PolicyPack {
       message.setProperties(toStruct(properties));
       request.getPolicyconfigMap().set(name, message);
     }
-    await call(this.#client.configure.bind(this.#client), request);
+    await this.#ask("configure", request);
+  }
+
+  async #ask<Request, Response>(method: Exclude<keyof Client, keyof grpc.Client>, request: Request): Promise<Response> {
+    const unary = this.#client[method].bind(this.#client) as unknown as Unary<Request, Response>;
+    const options = { deadline: Date.now() + answerDeadline };
+    try {
+      return await call((message, respond) => unary(message, new grpc.Metadata(), options, respond), request);
+    } catch (error) {
+      const { details, message } = error as grpc.ServiceError;
+      throw new EngineError("POLICY_PACK_FAILED", `The policy pack ${this.#folder} failed: ${details || message}`, {
+        cause: error,
+      });
+    }
   }
 
   #violations(response: pb.AnalyzeResponse, urnFor: (urn: Urn) => Urn): PolicyViolation[] {

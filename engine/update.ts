@@ -98,8 +98,8 @@ class UpdateRun {
     const { stack } = session;
     const crypter = hasSecrets(stack.settings) ? (await stack.crypters()).settings : undefined;
     const config = programConfig(stack.project, stack.settings, crypter);
-    const program = this.#start(session, config);
     const policies = await this.#policies(session, config);
+    const program = this.#start(session, config);
     try {
       const snapshot = await Promise.race([session.snapshot, this.#failure.promise]);
       const deployment = new Deployment({

@@ -9,6 +9,8 @@ export interface KeyringOptions {
   readonly clock: Clock;
   /** How long keys serve that cannot be refreshed, in milliseconds. */
   readonly maxStaleMs: number;
+  /** Whether who needs a fresh look waits for it, when the last one was a moment ago; otherwise that one has to do. @default true */
+  readonly waits?: boolean;
   /** Called after every attempt. */
   readonly onAttempt?: (attempt: KeyringAttempt) => void;
   /** @default Math.random */
@@ -94,7 +96,7 @@ export class Keyring {
 
   /**
    * Looks again at the source, because a token names a key that is not known: at most once a second, one look for all who wait.
-   * Returns after a look that began after this call.
+   * Returns after a look that began after this call, or with `waits: false` less than a second before it.
    *
    * @throws Refusal busy when too many wait, keys_unavailable when the source cannot be had: the token may well be good
    */
@@ -112,13 +114,13 @@ export class Keyring {
   }
 
   async #refreshAfterCooldown(): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, waits = true } = this.#options;
     const waitMs = this.#startedAt + cooldownMs - clock.now();
-    if (waitMs > 0) await clock.sleep(waitMs, this.#stopped.signal);
+    if (waitMs > 0 && waits) await clock.sleep(waitMs, this.#stopped.signal);
     await this.#refreshing?.catch(() => {});
     // Who comes from here on wants the look after this one.
     this.#wanted = undefined;
-    await this.#refresh();
+    if (waitMs <= 0 || waits) await this.#refresh();
   }
 
   #refresh(): Promise<void> {
