@@ -3,12 +3,12 @@ import { pushToAkeyless } from "./components/akeylessPush.ts";
 import { authConfigOutputs } from "./components/authConfigs.ts";
 import { stackAccess } from "./components/clusterAccess.ts";
 import { credentialOutputs } from "./components/credentials.ts";
-import { BearerTokenUser, ClientCertificate, Cluster, TokenReviewer } from "./components/index.ts";
+import { BearerTokenUser, ClientCertificate, Cluster, TokenReviewer, Verifier } from "./components/index.ts";
 import { neededRights, reservedNames } from "./components/needs.ts";
 import { readSettings } from "./components/settings.ts";
 
 const settings = readSettings();
-const { kubeconfig, context, proveHost, reviewerRole: role } = settings;
+const { kubeconfig, context, proveHost, reviewerRole: role, products } = settings;
 const { namespace, createNamespace, serviceAccountName, bindingName, audience } = settings;
 const reviewerArgs = { namespace, createNamespace, serviceAccountName, bindingName, audience, ...settings.token };
 
@@ -28,7 +28,7 @@ const target = new Cluster("cluster", {
 
 // Without the identifier a changed address in the kubeconfig would replace everything that is in the cluster.
 const provider = new k8s.Provider("cluster", { kubeconfig, context, clusterIdentifier: target.uid });
-const access = { cluster: target, kubeconfig, context, proveHost, role };
+const access = { cluster: target, kubeconfig, context, proveHost, role, products };
 
 const reviewer = settings.tokenFlow
   ? new TokenReviewer("gateway-token-reviewer", { ...access, ...reviewerArgs }, { provider })
@@ -46,6 +46,10 @@ const users = Object.fromEntries(
 );
 
 const flows = { token: reviewer, certificate: client, users };
+const asked = settings.verifier
+  ? new Verifier("verifier", { cluster: target, ...settings.verifier }, { provider })
+  : undefined;
+
 const gatewayAccess = stackAccess(settings, target, flows);
 
 /** With `akeylessPush`: auth method, auth configs and what belongs to them, at the gateway. */
@@ -64,6 +68,15 @@ export const clusterAccess = outputs.clusterAccess;
 
 /** By product: what a workload passes and mounts to log in. */
 export const workloadLogin = outputs.workloadLogin;
+
+/** Whom services ask who their callers are; by audience what a caller mounts. */
+export const verifier = asked && {
+  url: asked.url,
+  mode: asked.mode,
+  image: asked.image,
+  namespace: asked.namespace,
+  callers: asked.callers,
+};
 
 /** Why an auth config is absent, and other things to know. */
 export const notes = outputs.notes;

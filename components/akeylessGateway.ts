@@ -45,7 +45,10 @@ export interface AkeylessGatewayArgs {
     | Omit<AkeylessAuthMethodArgs, "publicKey" | "apiUrl" | "caPem">;
   /** The flows to push, each as a config of its own. */
   readonly access: AkeylessAccess;
-  /** Name of the auth config. Where there are several flows, all but the first have their kind behind it: `NAME-certificate`. */
+  /**
+   * Name of the token flow's auth config. Those of other flows have their kind behind it (`NAME-certificate`), also where they
+   * are alone: a flow that comes or goes must not take another one's name.
+   */
   readonly authConfigName: string;
   /** @default false */
   readonly validateIssuer?: boolean;
@@ -88,8 +91,8 @@ export class AkeylessGateway extends pulumi.ComponentResource {
     const own = isOwn(authMethod) ? this.#method(name, authMethod, args) : undefined;
     const credentials = own?.credentials ?? pulumi.secret(authMethod as pulumi.Input<AkeylessCredentials>);
     const wanted = kinds.filter((kind) => args.access[kind] !== undefined);
-    const pushed = wanted.map((kind, index) => {
-      const configName = index === 0 ? args.authConfigName : `${args.authConfigName}-${suffixes[kind]}`;
+    const pushed = wanted.map((kind) => {
+      const configName = kind === "token" ? args.authConfigName : `${args.authConfigName}-${suffixes[kind]}`;
       const config = this.#config(kind, args, configName, credentials);
       return { kind, config, resource: this.#push(`${name}-${suffixes[kind]}`, config, args) };
     });

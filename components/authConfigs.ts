@@ -4,6 +4,8 @@ import {
   akeylessTokenAuthConfig,
   akeylessWorkloadLogin,
   type CertificateAccess,
+  consulAuthMethodConfig,
+  infisicalKubernetesAuth,
   kubeconfig,
   projectedToken,
   type TokenAccess,
@@ -27,6 +29,12 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
   const options = { name: settings.akeyless.authConfigName, validateIssuer: settings.validateIssuer };
 
   const vault = token?.apply(vaultAuthConfig);
+  const asked = token && {
+    ...(settings.products.includes("consul") && { consul: token.apply(consulAuthMethodConfig) }),
+    ...(settings.products.includes("infisical") && {
+      infisical: token.apply((access) => infisicalKubernetesAuth(access, { allowedNamespaces: [], allowedNames: [] })),
+    }),
+  };
   const akeyless = pushed?.authConfigs ?? {
     token:
       authMethod &&
@@ -55,7 +63,7 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
         .apply(([...parts]) => Object.assign({}, ...parts) as Partial<TokenAccess & CertificateAccess>),
     ),
     authConfigs: pulumi.secret({
-      ...(token && { token: { vault, openbao: vault, ...(akeyless.token && { akeyless: akeyless.token }) } }),
+      ...(token && { token: { vault, openbao: vault, ...asked, ...(akeyless.token && { akeyless: akeyless.token }) } }),
       ...(certificate && { certificate: { ...(akeyless.certificate && { akeyless: akeyless.certificate }) } }),
     }),
     kubeconfigs: pulumi.secret(kubeconfigs),

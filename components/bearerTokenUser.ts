@@ -4,7 +4,7 @@ import { kubeconfig } from "../gateways/kubeconfig.ts";
 import type { Cluster, ReservedName } from "./cluster.ts";
 import { ReviewerToken, type TokenMode } from "./reviewerToken.ts";
 import { type PolicyRule, ruleProblems } from "./rules.ts";
-import { tokenSecret, uidOf } from "./tokenSecret.ts";
+import { tokenSecret, tokenSecretName, uidOf } from "./tokenSecret.ts";
 
 export interface BearerTokenUserArgs {
   /** The cluster, checked: the token is proved at its host. */
@@ -45,12 +45,8 @@ export function bearerTokenUserNames(
   if (createNamespace) return [{ apiVersion: "v1", kind: "Namespace", name: namespace }];
   return [
     { apiVersion: "v1", kind: "ServiceAccount", namespace, name: serviceAccountName },
-    { apiVersion: "v1", kind: "Secret", namespace, name: secretName(serviceAccountName, tokenMode) },
+    { apiVersion: "v1", kind: "Secret", namespace, name: tokenSecretName(serviceAccountName, tokenMode) },
   ];
-}
-
-function secretName(serviceAccountName: string, mode?: TokenMode): string {
-  return `${serviceAccountName}${mode === "tokenRequest" ? "-bound-token" : "-token"}`;
 }
 
 /**
@@ -83,14 +79,7 @@ export class BearerTokenUser extends pulumi.ComponentResource {
       child,
     );
     const binding = this.#bind(name, args, this.#role(name, args));
-    const secret = tokenSecret(
-      name,
-      this.serviceAccount,
-      this.namespace,
-      secretName(accountName, args.tokenMode),
-      args.tokenMode,
-      child,
-    );
+    const secret = tokenSecret(name, this.serviceAccount, this.namespace, accountName, args.tokenMode, child);
     this.token = new ReviewerToken(
       name,
       {

@@ -2,7 +2,8 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import type { Cluster } from "./cluster.ts";
-import { reviewerRole } from "./reviewerRole.ts";
+import { furtherRules, type Product } from "./products.ts";
+import { type ReviewerRoles, reviewerRoles } from "./reviewerRole.ts";
 import type { ReviewerRole } from "./rights.ts";
 import { SignedCertificate } from "./signedCertificate.ts";
 
@@ -46,6 +47,8 @@ export interface ClientCertificateArgs {
   readonly approval?: "auto" | "external";
   /** The reviewer's rights, as for a TokenReviewer. @default "tokenreviews" */
   readonly role?: ReviewerRole;
+  /** Products with further needs: the rights of those that take certificates are added. @default none */
+  readonly products?: readonly Product[];
   /** Any other ClusterRole by name, instead of `role`. */
   readonly clusterRole?: string;
   /** @default none: the name is `commonName` for good */
@@ -76,11 +79,12 @@ export class ClientCertificate extends pulumi.ComponentResource {
     }
     const { rotation } = args;
     const child = { parent: this };
-    const role = args.clusterRole ?? reviewerRole(name, args.role, child);
-    for (const epoch of rotation?.previous ?? []) this.#bind(resourceName(name, epoch), userName(args, epoch), role);
+    const further = furtherRules(args.products, "certificate");
+    const roles = args.clusterRole ? { "": args.clusterRole } : reviewerRoles(name, args.role, further, child);
+    for (const epoch of rotation?.previous ?? []) this.#bind(resourceName(name, epoch), userName(args, epoch), roles);
     const current = resourceName(name, rotation?.current);
     this.commonName = userName(args, rotation?.current);
-    const binding = this.#bind(current, this.commonName, role);
+    const bindings = this.#bind(current, this.commonName, roles);
     const { csrPem, privateKeyPem } = this.#request(current, args);
     this.privateKeyPem = privateKeyPem;
     this.certificate = new SignedCertificate(
@@ -98,19 +102,22 @@ export class ClientCertificate extends pulumi.ComponentResource {
         approval: args.approval,
         proof: args.clusterRole ? "self" : "tokenReview",
       },
-      { ...child, dependsOn: [binding] },
+      { ...child, dependsOn: bindings },
     );
     this.registerOutputs({ commonName: this.commonName, notAfter: this.certificate.notAfter });
   }
 
-  #bind(name: string, user: string, role: pulumi.Input<string>): k8s.rbac.v1.ClusterRoleBinding {
-    return new k8s.rbac.v1.ClusterRoleBinding(
-      name,
-      {
-        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
-        subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user }],
-      },
-      { parent: this },
+  #bind(name: string, user: string, roles: ReviewerRoles): k8s.rbac.v1.ClusterRoleBinding[] {
+    return Object.entries(roles).map(
+      ([suffix, role]) =>
+        new k8s.rbac.v1.ClusterRoleBinding(
+          `${name}${suffix}`,
+          {
+            roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
+            subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user }],
+          },
+          { parent: this },
+        ),
     );
   }
 

@@ -1,21 +1,31 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import type { ReviewerRole } from "./rights.ts";
+import type { PolicyRule } from "./rules.ts";
+
+/** The ClusterRoles that a reviewer is bound to, by the suffix that the binding's name gets. */
+export type ReviewerRoles = Readonly<Record<string, pulumi.Input<string>>>;
 
 /**
- * The ClusterRole that a reviewer is bound to: the cluster's own `system:auth-delegator`, or one that is made here and
- * lets its holder create TokenReviews, and nothing else.
+ * What a reviewer may do: by a role that is made here and lets its holder create TokenReviews, besides the further rules
+ * and nothing else; or by the cluster's own `system:auth-delegator`, with a role beside it for the further rules.
  */
-export function reviewerRole(
+export function reviewerRoles(
   name: string,
   role: ReviewerRole = "tokenreviews",
+  further: readonly PolicyRule[] = [],
   opts?: pulumi.CustomResourceOptions,
-): pulumi.Input<string> {
-  if (role === "auth-delegator") return "system:auth-delegator";
-  const made = new k8s.rbac.v1.ClusterRole(
-    name,
-    { rules: [{ apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] }] },
-    opts,
-  );
-  return made.metadata.name;
+): ReviewerRoles {
+  const added = further.map(({ apiGroups = [""], resources, verbs }) => ({
+    apiGroups: [...apiGroups],
+    resources: [...resources],
+    verbs: [...verbs],
+  }));
+  if (role === "tokenreviews") {
+    const reviews = { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] };
+    return { "": new k8s.rbac.v1.ClusterRole(name, { rules: [reviews, ...added] }, opts).metadata.name };
+  }
+  if (added.length === 0) return { "": "system:auth-delegator" };
+  const beside = new k8s.rbac.v1.ClusterRole(`${name}-products`, { rules: added }, opts);
+  return { "": "system:auth-delegator", "-products": beside.metadata.name };
 }

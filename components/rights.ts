@@ -1,23 +1,35 @@
 import type { BearerTokenUserArgs } from "./bearerTokenUser.ts";
+import { furtherRules, type Product } from "./products.ts";
+import type { TokenMode } from "./reviewerToken.ts";
 import type { PolicyRule } from "./rules.ts";
+import { tokenSecretName } from "./tokenSecret.ts";
+import { type VerifierMode, verifierRules } from "./verifierManifests.ts";
 
 /** A right of whoever deploys, as the API server's authorizer knows it. */
 export interface Right {
   readonly verb: string;
   /** API group; "" is the core group. */
-  readonly group: string;
-  readonly resource: string;
+  readonly group?: string;
+  readonly resource?: string;
   readonly subresource?: string;
   /** Without it the right is needed in the whole cluster. */
   readonly namespace?: string;
   readonly name?: string;
+  /** Instead of a resource: a path of the API server. */
+  readonly nonResourcePath?: string;
 }
 
-const rbac = "rbac.authorization.k8s.io";
-const manage = ["create", "get", "patch", "delete"];
+export const rbac = "rbac.authorization.k8s.io";
+export const manage = ["create", "get", "patch", "delete"];
 
-function all(verbs: readonly string[], right: Omit<Right, "verb">): Right[] {
+/** The same right for several verbs. */
+export function all(verbs: readonly string[], right: Omit<Right, "verb">): Right[] {
   return verbs.map((verb) => ({ verb, ...right }));
+}
+
+/** To make, change and delete an object. Where its name is fixed, the right to that one is enough, but for making it. */
+function managing({ name, ...right }: Omit<Right, "verb">): Right[] {
+  return manage.map((verb) => ({ verb, ...right, ...(verb !== "create" && name && { name }) }));
 }
 
 /** What the reviewer's role is called in settings. */
@@ -27,16 +39,32 @@ export type ReviewerRole = "tokenreviews" | "auth-delegator";
 export function tokenReviewerRights(options: {
   readonly namespace?: string;
   readonly createNamespace: boolean;
+  readonly serviceAccountName: string;
+  readonly tokenMode: TokenMode;
+  readonly bindingName?: string;
   readonly role: ReviewerRole;
+  readonly products?: readonly Product[];
 }): Right[] {
+  const { serviceAccountName, tokenMode, bindingName, role } = options;
   const { namespace } = options;
   return [
-    ...(options.createNamespace ? all(manage, { group: "", resource: "namespaces" }) : []),
-    ...all(manage, { group: "", resource: "serviceaccounts", namespace }),
-    ...all(manage, { group: "", resource: "secrets", namespace }),
-    { verb: "create", group: "", resource: "serviceaccounts", subresource: "token", namespace },
-    ...roleRights(options.role),
+    ...(options.createNamespace ? managing({ group: "", resource: "namespaces", name: namespace }) : []),
+    ...accountRights(serviceAccountName, tokenMode, namespace),
+    // Besides the token of mode tokenRequest it mints one as workloads have it, to see that a review accepts it.
+    mintingRight(serviceAccountName, namespace),
+    ...roleRights(role, furtherRules(options.products, "token"), bindingName),
   ];
+}
+
+function accountRights(account: string, tokenMode: TokenMode | undefined, namespace: string | undefined): Right[] {
+  return [
+    ...managing({ group: "", resource: "serviceaccounts", namespace, name: account }),
+    ...managing({ group: "", resource: "secrets", namespace, name: tokenSecretName(account, tokenMode) }),
+  ];
+}
+
+function mintingRight(name: string, namespace: string | undefined): Right {
+  return { verb: "create", group: "", resource: "serviceaccounts", subresource: "token", namespace, name };
 }
 
 /**
@@ -44,31 +72,18 @@ export function tokenReviewerRights(options: {
  * the ClusterRole.
  */
 export function bearerTokenUserRights(
-  user: Pick<
-    BearerTokenUserArgs,
-    "namespace" | "createNamespace" | "rules" | "clusterRole" | "scope" | "tokenMode" | "serviceAccountName"
-  >,
+  user: Pick<BearerTokenUserArgs, "namespace" | "createNamespace" | "rules" | "clusterRole" | "scope" | "tokenMode"> & {
+    readonly serviceAccountName: string;
+  },
 ): Right[] {
-  const { namespace, rules, clusterRole, scope, serviceAccountName } = user;
+  const { namespace, rules, clusterRole, scope, serviceAccountName, tokenMode } = user;
   const where = scope === "cluster" ? {} : { namespace };
   const kinds = scope === "cluster" ? ["clusterrolebindings", "clusterroles"] : ["rolebindings", "roles"];
   const [bindings = "", roles = ""] = kinds;
   return [
-    ...(user.createNamespace ? all(manage, { group: "", resource: "namespaces" }) : []),
-    ...all(manage, { group: "", resource: "serviceaccounts", namespace }),
-    ...all(manage, { group: "", resource: "secrets", namespace }),
-    ...(user.tokenMode === "tokenRequest"
-      ? [
-          {
-            verb: "create",
-            group: "",
-            resource: "serviceaccounts",
-            subresource: "token",
-            namespace,
-            name: serviceAccountName,
-          },
-        ]
-      : []),
+    ...(user.createNamespace ? managing({ group: "", resource: "namespaces", name: namespace }) : []),
+    ...accountRights(serviceAccountName, tokenMode, namespace),
+    ...(tokenMode === "tokenRequest" ? [mintingRight(serviceAccountName, namespace)] : []),
     ...all(manage, { group: rbac, resource: bindings, ...where }),
     ...(rules ? all(manage, { group: rbac, resource: roles, ...where }) : []),
     ...(clusterRole ? [{ verb: "bind", group: rbac, resource: "clusterroles", name: clusterRole, ...where }] : []),
@@ -90,7 +105,11 @@ function granted({ apiGroups = [""], resources, verbs, resourceNames }: PolicyRu
 const clientSigner = "kubernetes.io/kube-apiserver-client";
 
 /** What a ClientCertificate takes. Whoever may approve for this signer can become any user: the right to guard most. */
-export function clientCertificateRights(options: { readonly role: ReviewerRole; readonly approve: boolean }): Right[] {
+export function clientCertificateRights(options: {
+  readonly role: ReviewerRole;
+  readonly approve: boolean;
+  readonly products?: readonly Product[];
+}): Right[] {
   const group = "certificates.k8s.io";
   const resource = "certificatesigningrequests";
   return [
@@ -101,19 +120,53 @@ export function clientCertificateRights(options: { readonly role: ReviewerRole; 
           { verb: "approve", group, resource: "signers", name: clientSigner },
         ]
       : []),
-    ...roleRights(options.role),
+    ...roleRights(options.role, furtherRules(options.products, "certificate")),
   ];
 }
 
-function roleRights(role: ReviewerRole): Right[] {
+function roleRights(role: ReviewerRole, further: readonly PolicyRule[], bindingName?: string): Right[] {
+  const own = role === "tokenreviews";
+  // A binding of a fixed name is one; the one for further rules is called as Pulumi likes.
+  const named = further.length > 0 && !own ? undefined : bindingName;
   return [
-    ...all(manage, { group: rbac, resource: "clusterrolebindings" }),
-    ...(role === "tokenreviews"
-      ? [
-          ...all(manage, { group: rbac, resource: "clusterroles" }),
-          // Nobody may give a right that they do not have themselves (RBAC escalation prevention).
-          { verb: "create", group: "authentication.k8s.io", resource: "tokenreviews" },
-        ]
+    ...managing({ group: rbac, resource: "clusterrolebindings", name: named }),
+    ...(own || further.length > 0 ? managing({ group: rbac, resource: "clusterroles" }) : []),
+    // Nobody may give a right that they do not have themselves (RBAC escalation prevention).
+    ...(own
+      ? [{ verb: "create", group: "authentication.k8s.io", resource: "tokenreviews" }]
       : [{ verb: "bind", group: rbac, resource: "clusterroles", name: "system:auth-delegator" }]),
+    ...further.flatMap(granted),
+  ];
+}
+
+/** What a Verifier takes: its objects, a role where its mode needs one, and what that role gives. */
+export function verifierRights(verifier: {
+  readonly mode: VerifierMode;
+  readonly namespace?: string;
+  readonly createNamespace: boolean;
+}): Right[] {
+  const { mode, namespace, createNamespace } = verifier;
+  const kinds = [
+    { group: "", resource: "serviceaccounts" },
+    { group: "", resource: "configmaps" },
+    { group: "", resource: "services" },
+    { group: "apps", resource: "deployments" },
+    { group: "policy", resource: "poddisruptionbudgets" },
+    { group: "networking.k8s.io", resource: "networkpolicies" },
+  ];
+  const rules = verifierRules(mode);
+  return [
+    ...(createNamespace ? managing({ group: "", resource: "namespaces", name: namespace }) : []),
+    ...kinds.flatMap((kind) => managing({ ...kind, namespace })),
+    ...(rules.length > 0 ? managing({ group: rbac, resource: "clusterroles" }) : []),
+    ...(rules.length > 0 ? managing({ group: rbac, resource: "clusterrolebindings" }) : []),
+    // Nobody may give a right that they do not have themselves (RBAC escalation prevention).
+    ...rules.flatMap((rule): Right[] =>
+      "nonResourceURLs" in rule
+        ? rule.nonResourceURLs.flatMap((nonResourcePath) => rule.verbs.map((verb) => ({ verb, nonResourcePath })))
+        : rule.resources.flatMap((resource) =>
+            rule.apiGroups.flatMap((group) => rule.verbs.map((verb) => ({ verb, group, resource }))),
+          ),
+    ),
   ];
 }

@@ -7,9 +7,11 @@ import {
 } from "./bearerTokenUserSettings.ts";
 import { type CertificateSettings, checkCertificate, readRotation } from "./certificateSettings.ts";
 import { keyTypes } from "./clientCertificate.ts";
+import { type Product, products, takes } from "./products.ts";
 import { type TokenMode, tokenModes } from "./reviewerToken.ts";
 import type { ReviewerRole } from "./rights.ts";
 import { label, SettingsReader, subdomain } from "./settingsReader.ts";
+import { readVerifier, type VerifierProgramSettings, verifierKeys } from "./verifierSettings.ts";
 
 /** The stack's settings, read and checked. What each means stands in Pulumi.yaml. Empty text there is undefined here. */
 export interface Settings {
@@ -30,6 +32,7 @@ export interface Settings {
     readonly tokenRenewBefore?: number;
   };
   readonly reviewerRole: ReviewerRole;
+  readonly products: readonly Product[];
   readonly bindingName?: string;
   readonly tokenFlow: boolean;
   readonly certificateFlow: boolean;
@@ -38,6 +41,8 @@ export interface Settings {
   readonly bearerTokenUsers: Readonly<Record<string, BearerTokenUserSettings>>;
   readonly audience?: string;
   readonly validateIssuer: boolean;
+  /** Undefined without a verifier. */
+  readonly verifier?: VerifierProgramSettings;
   readonly akeyless: AkeylessSettings;
 }
 
@@ -57,6 +62,7 @@ const keys = [
   "tokenExpirationSeconds",
   "tokenRenewBefore",
   "reviewerRole",
+  "products",
   "bindingName",
   "tokenFlow",
   "certificateFlow",
@@ -72,6 +78,7 @@ const keys = [
   "bearerTokenUsers",
   "audience",
   "validateIssuer",
+  ...verifierKeys,
   ...akeylessKeys,
 ] as const;
 
@@ -101,6 +108,7 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
       tokenRenewBefore: read.seconds("tokenRenewBefore", 0) || undefined,
     },
     reviewerRole: read.choice("reviewerRole", ["tokenreviews", "auth-delegator"]),
+    products: read.choices("products", products),
     bindingName: read.name("bindingName", subdomain, 253),
     tokenFlow: read.flag("tokenFlow", true),
     certificateFlow: read.flag("certificateFlow", false),
@@ -123,6 +131,7 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
     ),
     audience: read.text("audience"),
     validateIssuer: read.flag("validateIssuer", false),
+    verifier: readVerifier(read),
     akeyless: readAkeyless(read),
   };
   if (settings.kubernetesHost && !URL.canParse(settings.kubernetesHost)) {
@@ -137,6 +146,10 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
       `is ${tokenRenewBefore}, which is not below k8sauth:tokenExpirationSeconds (${tokenExpirationSeconds})`,
     );
   }
+  for (const product of settings.products) {
+    if (settings.tokenFlow || (settings.certificateFlow && takes(product, "certificate"))) continue;
+    read.refuse("products", `has ${product}, which takes no client certificate: it needs k8sauth:tokenFlow`);
+  }
   const { kubernetesCa, kubernetesCaPin, trustOnFirstUse } = settings;
   if ([kubernetesCa !== undefined, kubernetesCaPin !== undefined, trustOnFirstUse].filter(Boolean).length > 1) {
     read.refuse(
@@ -147,7 +160,7 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
   if (!settings.createNamespace && !settings.namespace)
     read.refuse("createNamespace", "is false, but k8sauth:namespace names none");
   const users = Object.keys(settings.bearerTokenUsers).length;
-  if (!settings.tokenFlow && !settings.certificateFlow && users === 0)
+  if (!settings.tokenFlow && !settings.certificateFlow && users === 0 && !settings.verifier)
     read.refuse("tokenFlow", "and k8sauth:certificateFlow are both false, and k8sauth:bearerTokenUsers names nobody");
   checkBearerTokenUsers(settings.bearerTokenUsers, settings, (problem) => read.refuse("bearerTokenUsers", problem));
   checkCertificate(settings.certificate, (key, problem) => read.refuse(key, problem));

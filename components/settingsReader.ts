@@ -65,6 +65,19 @@ export class SettingsReader<Key extends string> {
     return value as T;
   }
 
+  /** A list; what it may hold is known. */
+  choices<T extends string>(key: Key, values: readonly T[]): readonly T[] {
+    const expected = `a list of some of ${values.join(", ")}`;
+    const given = this.object(key, expected) ?? [];
+    if (!Array.isArray(given)) {
+      this.refuse(key, `is not ${expected}`);
+      return [];
+    }
+    const unknown = given.filter((value: unknown) => !(values as readonly unknown[]).includes(value));
+    if (unknown.length > 0) this.refuse(key, `has ${unknown.join(", ")}; it is ${expected}`);
+    return [...new Set(given as T[])];
+  }
+
   seconds(key: Key, instead: number): number {
     const value = this.text(key);
     if (value !== undefined && !/^\d{1,9}$/.test(value)) this.refuse(key, `is "${value}"; it is a number of seconds`);

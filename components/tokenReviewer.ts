@@ -1,10 +1,11 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster, ReservedName } from "./cluster.ts";
-import { reviewerRole } from "./reviewerRole.ts";
+import { furtherRules, type Product } from "./products.ts";
+import { reviewerRoles } from "./reviewerRole.ts";
 import { ReviewerToken, type TokenMode } from "./reviewerToken.ts";
 import type { ReviewerRole } from "./rights.ts";
-import { tokenSecret, uidOf } from "./tokenSecret.ts";
+import { tokenSecret, tokenSecretName, uidOf } from "./tokenSecret.ts";
 
 export interface TokenReviewerArgs {
   /** The cluster, checked: the token is proved at its host. */
@@ -26,6 +27,8 @@ export interface TokenReviewerArgs {
    * @default "tokenreviews"
    */
   readonly role?: ReviewerRole;
+  /** Products with further needs: their rights are added. @default none */
+  readonly products?: readonly Product[];
   /** Name of the ClusterRoleBinding. @default made up: other tools' guides all use the same one, and then break each other */
   readonly bindingName?: string;
   /** Audience of the tokens that workloads log in with. @default the API server's own */
@@ -47,11 +50,6 @@ export interface TokenReviewerArgs {
 
 const defaultServiceAccountName = "gateway-token-reviewer";
 
-/** Each mode has a Secret of its own, so that a change of mode makes the new one before the old one goes. */
-function tokenSecretName({ serviceAccountName = defaultServiceAccountName, tokenMode }: Names): string {
-  return `${serviceAccountName}${tokenMode === "tokenRequest" ? "-bound-token" : "-token"}`;
-}
-
 type Names = Pick<
   TokenReviewerArgs,
   "namespace" | "createNamespace" | "serviceAccountName" | "bindingName" | "tokenMode"
@@ -64,7 +62,9 @@ export function tokenReviewerNames(args: Names): ReservedName[] {
   return [
     ...(namespace && createNamespace ? [{ apiVersion: "v1", kind: "Namespace", name: namespace }] : []),
     ...(within ? [{ apiVersion: "v1", kind: "ServiceAccount", namespace, name: serviceAccountName }] : []),
-    ...(within ? [{ apiVersion: "v1", kind: "Secret", namespace, name: tokenSecretName(args) }] : []),
+    ...(within
+      ? [{ apiVersion: "v1", kind: "Secret", namespace, name: tokenSecretName(serviceAccountName, args.tokenMode) }]
+      : []),
     ...(bindingName
       ? [{ apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRoleBinding", name: bindingName }]
       : []),
@@ -96,21 +96,19 @@ export class TokenReviewer extends pulumi.ComponentResource {
       },
       child,
     );
-    this.binding = new k8s.rbac.v1.ClusterRoleBinding(
-      name,
-      {
-        metadata: args.bindingName ? { name: args.bindingName } : {},
-        roleRef: {
-          apiGroup: "rbac.authorization.k8s.io",
-          kind: "ClusterRole",
-          name: reviewerRole(name, args.role, child),
-        },
-        subjects: [{ kind: "ServiceAccount", name: this.serviceAccount.metadata.name, namespace: this.namespace }],
-      },
-      // Another account gets another binding: the old one keeps its right until the new token is in place.
-      args.bindingName ? child : { ...child, replaceOnChanges: ["subjects"] },
+    const further = furtherRules(args.products, "token");
+    const bindings = Object.entries(reviewerRoles(name, args.role, further, child)).map(([suffix, role]) =>
+      this.#bind(`${name}${suffix}`, role, suffix === "" ? args.bindingName : undefined),
     );
-    const secret = tokenSecret(name, this.serviceAccount, this.namespace, tokenSecretName(args), args.tokenMode, child);
+    [this.binding] = bindings as [k8s.rbac.v1.ClusterRoleBinding];
+    const secret = tokenSecret(
+      name,
+      this.serviceAccount,
+      this.namespace,
+      args.serviceAccountName ?? defaultServiceAccountName,
+      args.tokenMode,
+      child,
+    );
     this.token = new ReviewerToken(
       name,
       {
@@ -130,9 +128,23 @@ export class TokenReviewer extends pulumi.ComponentResource {
         expirationSeconds: args.tokenExpirationSeconds,
         renewBefore: args.tokenRenewBefore,
       },
-      { ...child, dependsOn: [this.binding] },
+      { ...child, dependsOn: bindings },
     );
     this.registerOutputs({ namespace: this.namespace, subject: this.token.subject });
+  }
+
+  #bind(name: string, role: pulumi.Input<string>, bindingName?: string): k8s.rbac.v1.ClusterRoleBinding {
+    const { name: account } = this.serviceAccount.metadata;
+    return new k8s.rbac.v1.ClusterRoleBinding(
+      name,
+      {
+        metadata: bindingName ? { name: bindingName } : {},
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
+        subjects: [{ kind: "ServiceAccount", name: account, namespace: this.namespace }],
+      },
+      // Another account gets another binding: the old one keeps its right until the new token is in place.
+      bindingName ? { parent: this } : { parent: this, replaceOnChanges: ["subjects"] },
+    );
   }
 
   #namespace(name: string, { namespace, createNamespace = true }: TokenReviewerArgs): pulumi.Output<string> {

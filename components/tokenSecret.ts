@@ -2,6 +2,11 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { TokenMode } from "./reviewerToken.ts";
 
+/** Each mode has a Secret of its own, so that a change of mode makes the new one before the old one goes. */
+export function tokenSecretName(serviceAccountName: string, mode: TokenMode = "secret"): string {
+  return `${serviceAccountName}${mode === "tokenRequest" ? "-bound-token" : "-token"}`;
+}
+
 /**
  * The Secret that a service account's token comes from, or that it is bound to: its deletion revokes the token. One that
  * is only bound to stays empty.
@@ -10,10 +15,11 @@ export function tokenSecret(
   name: string,
   account: k8s.core.v1.ServiceAccount,
   namespace: pulumi.Input<string>,
-  secretName: string,
+  accountName: string,
   mode: TokenMode = "secret",
   opts: pulumi.CustomResourceOptions,
 ): k8s.core.v1.Secret {
+  const secretName = tokenSecretName(accountName, mode);
   if (mode === "tokenRequest") {
     return new k8s.core.v1.Secret(`${name}-bound`, { metadata: { name: secretName, namespace }, type: "Opaque" }, opts);
   }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { Cluster } from "./cluster.ts";
+import type { Cluster, ReservedName } from "./cluster.ts";
 import {
   type Callers,
   callerToken,
@@ -160,6 +160,23 @@ export class Verifier extends pulumi.ComponentResource {
     );
     return [binding];
   }
+}
+
+/** The objects that a Verifier makes under names that are not its own alone: they must be free. */
+export function verifierNames(
+  name: string,
+  { namespace, createNamespace = true }: Pick<VerifierArgs, "namespace" | "createNamespace">,
+): ReservedName[] {
+  if (!namespace) return [];
+  if (createNamespace) return [{ apiVersion: "v1", kind: "Namespace", name: namespace }];
+  const kinds = [
+    ["v1", "ServiceAccount"],
+    ["v1", "Service"],
+    ["apps/v1", "Deployment"],
+    ["policy/v1", "PodDisruptionBudget"],
+    ["networking.k8s.io/v1", "NetworkPolicy"],
+  ] as const;
+  return kinds.map(([apiVersion, kind]) => ({ apiVersion, kind, namespace, name }));
 }
 
 /** The verifier as one file. Bundled only where a stack has a verifier: the bundler takes its time to start. */

@@ -1,13 +1,8 @@
 import { EngineError } from "./errors.ts";
 import type { EventSink } from "./events.ts";
 import type { Goal } from "./goal.ts";
-import {
-  type PolicyContext,
-  PolicyPack,
-  type PolicyPackOptions,
-  type PolicySubject,
-  type PolicyViolation,
-} from "./policyPack.ts";
+import type { PolicySubject } from "./policyMessages.ts";
+import { type PolicyContext, PolicyPack, type PolicyPackOptions, type PolicyViolation } from "./policyPack.ts";
 import type { Provider } from "./provider.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { ResourceState } from "./state.ts";

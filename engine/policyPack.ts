@@ -11,11 +11,20 @@ import empty from "google-protobuf/google/protobuf/empty_pb.js";
 import { parse } from "yaml";
 import { EngineError, messageOf, unsupported } from "./errors.ts";
 import { portOf, stop } from "./plugin.ts";
-import { type PolicyInfo, type PolicySettings, policySettings } from "./policyConfig.ts";
-import { call, channelOptions, fromStruct, toStruct } from "./rpc.ts";
+import { policySettings } from "./policyConfig.ts";
+import {
+  analyzeRequest,
+  configureRequest,
+  type PolicySubject,
+  policyInfo,
+  type StackSubject,
+  settingsOf,
+  stackResource,
+  violationsIn,
+} from "./policyMessages.ts";
+import { call, channelOptions } from "./rpc.ts";
 import type { ProgramConfig } from "./settings.ts";
-import { nameOf, type Urn } from "./urn.ts";
-import { isObject, type Properties, plain } from "./values.ts";
+import type { Urn } from "./urn.ts";
 
 /** A policy pack to be asked about every resource. */
 export interface PolicyPackOptions {
@@ -37,25 +46,6 @@ export interface PolicyViolation {
   readonly urn: Urn;
   /** As the policy says it. Packs see secrets: whether they keep them is theirs. */
   readonly message: string;
-}
-
-/** A resource as a pack sees it: inputs before it is made, outputs when all are. */
-export interface PolicySubject {
-  readonly urn: Urn;
-  readonly type: string;
-  readonly properties: Properties;
-  readonly parent: Urn | undefined;
-  readonly protect: boolean;
-  readonly ignoreChanges: readonly string[];
-  readonly deleteBeforeReplace: boolean | undefined;
-  readonly additionalSecretOutputs: readonly string[];
-  readonly aliases: readonly Urn[];
-  readonly provider: { readonly urn: Urn; readonly type: string; readonly properties: Properties } | undefined;
-}
-
-export interface StackSubject extends PolicySubject {
-  readonly dependencies: readonly Urn[];
-  readonly propertyDependencies: Readonly<Record<string, readonly Urn[]>>;
 }
 
 /** The run that a pack is told of. */
@@ -89,8 +79,6 @@ interface Client extends grpc.Client {
 
 /** How long a pack may think about one question, in milliseconds. */
 const answerDeadline = 60_000;
-
-const severities = ["", "low", "medium", "high", "critical"] as const;
 
 /** A policy pack as a child process, spoken to over `pulumirpc.Analyzer`. */
 export class PolicyPack {
@@ -135,10 +123,9 @@ export class PolicyPack {
 
   /** What the pack's policies find in one resource. */
   async analyze(subject: PolicySubject): Promise<PolicyViolation[]> {
-    const request = new messages.AnalyzeRequest();
-    describe(request, subject);
+    const request = analyzeRequest(subject);
     const response = await this.#ask<pb.AnalyzeRequest, pb.AnalyzeResponse>("analyze", request);
-    return this.#violations(response, () => subject.urn);
+    return violationsIn(response, this.#version, () => subject.urn);
   }
 
   /** What they find in a stack as a whole; `root` stands for what is said of no resource. */
@@ -147,7 +134,7 @@ export class PolicyPack {
     request.setResourcesList(subjects.map(stackResource));
     const response = await this.#ask<pb.AnalyzeStackRequest, pb.AnalyzeResponse>("analyzeStack", request);
     const known = new Set(subjects.map(({ urn }) => urn));
-    return this.#violations(response, (urn) => (known.has(urn) ? urn : root));
+    return violationsIn(response, this.#version, (urn) => (known.has(urn) ? urn : root));
   }
 
   async close(): Promise<void> {
@@ -178,15 +165,10 @@ export class PolicyPack {
         .map(([name]) => [name, settingsOf(info.getInitialconfigMap().get(name))]),
     );
     const settings = await policySettings(info.getPoliciesList().map(policyInfo), initial, file);
-    const request = new messages.ConfigureAnalyzerRequest();
-    for (const [name, { level, properties }] of settings) {
+    for (const [name, { level }] of settings) {
       if (level === "remediate") throw unsupported(`remediations (the policy ${name})`, `The policy pack ${folder}`);
-      const message = new messages.PolicyConfig();
-      message.setEnforcementlevel(levels.indexOf(level));
-      message.setProperties(toStruct(properties));
-      request.getPolicyconfigMap().set(name, message);
     }
-    await this.#ask("configure", request);
+    await this.#ask("configure", configureRequest(settings));
   }
 
   async #ask<Request, Response>(method: Exclude<keyof Client, keyof grpc.Client>, request: Request): Promise<Response> {
@@ -201,83 +183,6 @@ export class PolicyPack {
       });
     }
   }
-
-  #violations(response: pb.AnalyzeResponse, urnFor: (urn: Urn) => Urn): PolicyViolation[] {
-    return response.getDiagnosticsList().map((found) => ({
-      pack: found.getPolicypackname(),
-      version: this.#version || found.getPolicypackversion(),
-      policy: found.getPolicyname(),
-      level: levels[found.getEnforcementlevel()] === "advisory" ? "advisory" : "mandatory",
-      severity: severities[found.getSeverity()] ?? "",
-      urn: urnFor(found.getUrn()),
-      message: found.getMessage(),
-    }));
-  }
-}
-
-/** In the order of `pulumirpc.EnforcementLevel`. */
-const levels = ["advisory", "mandatory", "disabled", "remediate"] as const;
-
-function policyInfo(policy: pb.PolicyInfo): PolicyInfo {
-  const schema = policy.getConfigschema();
-  return {
-    name: policy.getName(),
-    level: levels[policy.getEnforcementlevel()] ?? "advisory",
-    properties: fromStruct(schema?.getProperties()),
-    required: schema?.getRequiredList() ?? [],
-  };
-}
-
-function settingsOf(config: pb.PolicyConfig | undefined): PolicySettings {
-  return { level: levels[config?.getEnforcementlevel() ?? 0], properties: fromStruct(config?.getProperties()) };
-}
-
-function describe(
-  message: Pick<pb.AnalyzeRequest, "setUrn" | "setType" | "setName" | "setProperties" | "setOptions" | "setProvider">,
-  subject: PolicySubject,
-): void {
-  message.setUrn(subject.urn);
-  message.setType(subject.type);
-  message.setName(nameOf(subject.urn));
-  message.setProperties(propertiesFor(subject.properties));
-  const options = new messages.AnalyzerResourceOptions();
-  options.setProtect(subject.protect);
-  options.setIgnorechangesList([...subject.ignoreChanges]);
-  options.setDeletebeforereplace(subject.deleteBeforeReplace ?? false);
-  options.setDeletebeforereplacedefined(subject.deleteBeforeReplace !== undefined);
-  options.setAdditionalsecretoutputsList([...subject.additionalSecretOutputs]);
-  options.setAliasesList([...subject.aliases]);
-  options.setParent(subject.parent ?? "");
-  options.setCustomtimeouts(new messages.AnalyzerResourceOptions.CustomTimeouts());
-  message.setOptions(options);
-  if (!subject.provider) return;
-  const provider = new messages.AnalyzerProviderResource();
-  provider.setUrn(subject.provider.urn);
-  provider.setType(subject.provider.type);
-  provider.setName(nameOf(subject.provider.urn));
-  provider.setProperties(propertiesFor(subject.provider.properties));
-  message.setProvider(provider);
-}
-
-function stackResource(subject: StackSubject): pb.AnalyzerResource {
-  const message = new messages.AnalyzerResource();
-  describe(message, subject);
-  message.setParent(subject.parent ?? "");
-  message.setDependenciesList([...subject.dependencies]);
-  for (const [key, urns] of Object.entries(subject.propertyDependencies)) {
-    if (urns.length === 0) continue;
-    const dependencies = new messages.AnalyzerPropertyDependencies();
-    dependencies.setUrnsList([...urns]);
-    message.getPropertydependenciesMap().set(key, dependencies);
-  }
-  return message;
-}
-
-/** Properties as packs take them: secrets marked, references as ids, nothing of the engine's own. */
-function propertiesFor(properties: Properties): ReturnType<typeof toStruct> {
-  const own = Object.fromEntries(Object.entries(properties).filter(([key]) => !key.startsWith("__")));
-  const value = plain(JSON.parse(JSON.stringify(own)));
-  return toStruct(isObject(value) ? value : {});
 }
 
 /** As a program's: what is configured, and where it runs. */

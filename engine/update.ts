@@ -122,6 +122,10 @@ class UpdateRun {
       await Promise.race([policies?.checkStack(snapshot.made), this.#failure.promise]);
       const root = snapshot.content.resources.find((resource) => resource.type === stackType);
       return { changes: deployment.changes, outputs: root?.outputs ?? {}, violations: policies?.violations ?? [] };
+    } catch (error) {
+      // What the program asked for before the run could begin must not be waited for.
+      if (!this.#errors.includes(error as Error)) this.#fail(error as Error);
+      throw error;
     } finally {
       // After a failure the steps under way are seen to their end, and nothing is written after that.
       await this.#settle();

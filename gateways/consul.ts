@@ -1,5 +1,5 @@
 import type { TokenAccess } from "./access.ts";
-import { cleanPem, rawJwt } from "./encoding.ts";
+import { cleanPem, tokenOf } from "./encoding.ts";
 
 /**
  * The `Config` of an ACL auth method of type `kubernetes` in Consul (`consul acl auth-method create -config`), raw PEM and
@@ -16,6 +16,6 @@ export function consulAuthMethodConfig(access: TokenAccess): ConsulAuthMethodCon
   return {
     Host: access.host,
     ...(access.caPem && { CACert: cleanPem("CACert", access.caPem) }),
-    ServiceAccountJWT: rawJwt("ServiceAccountJWT", access.token),
+    ServiceAccountJWT: tokenOf("Consul", "ServiceAccountJWT", access),
   };
 }

@@ -1,4 +1,4 @@
-import { GatewayInputError } from "./access.ts";
+import { GatewayInputError, type TokenAccess } from "./access.ts";
 
 const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 
@@ -37,4 +37,19 @@ export function rawJwt(field: string, token: string): string {
     throw new GatewayInputError(field, "is base64 of a JWT; a Secret's data.token has to be decoded once");
   }
   throw new GatewayInputError(field, "is not a JWT (three parts, joined by dots)");
+}
+
+/**
+ * The reviewer's JWT, for products that know no other credential. Types say so already; access that came as JSON has none.
+ *
+ * @throws GatewayInputError naming the field
+ */
+export function tokenOf(product: string, field: string, access: Partial<TokenAccess>): string {
+  if (access.token === undefined) {
+    throw new GatewayInputError(
+      field,
+      `there is no token, and ${product} takes no client certificate: use the token flow`,
+    );
+  }
+  return rawJwt(field, access.token);
 }

@@ -1,5 +1,5 @@
 import { GatewayInputError, type TokenAccess } from "./access.ts";
-import { cleanPem, rawJwt } from "./encoding.ts";
+import { cleanPem, tokenOf } from "./encoding.ts";
 
 /** Which workloads may log in. An empty list allows all. */
 export interface InfisicalOptions {
@@ -28,7 +28,7 @@ export function infisicalKubernetesAuth(access: TokenAccess, options: InfisicalO
     kubernetesHost: access.host,
     caCert: access.caPem && cleanPem("caCert", access.caPem),
     tokenReviewMode: "api",
-    tokenReviewerJwt: rawJwt("tokenReviewerJwt", access.token),
+    tokenReviewerJwt: tokenOf("Infisical", "tokenReviewerJwt", access),
     allowedNamespaces: joined("allowedNamespaces", options.allowedNamespaces),
     allowedNames: joined("allowedNames", options.allowedNames),
     allowedAudience: access.audience,

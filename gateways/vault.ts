@@ -1,5 +1,5 @@
 import type { TokenAccess } from "./access.ts";
-import { cleanPem, rawJwt } from "./encoding.ts";
+import { cleanPem, tokenOf } from "./encoding.ts";
 
 /**
  * The body of `POST auth/kubernetes/config` of Vault and OpenBao, for a server outside the cluster. Certificates are raw
@@ -18,7 +18,7 @@ export function vaultAuthConfig(access: TokenAccess): VaultKubernetesAuthConfig 
   return {
     kubernetes_host: access.host,
     ...(access.caPem && { kubernetes_ca_cert: cleanPem("kubernetes_ca_cert", access.caPem) }),
-    token_reviewer_jwt: rawJwt("token_reviewer_jwt", access.token),
+    token_reviewer_jwt: tokenOf("Vault", "token_reviewer_jwt", access),
     disable_local_ca_jwt: true,
   };
 }

@@ -45,8 +45,8 @@ const noBroadSubjects = resourceRule({
   appliesTo: isBinding,
   check: ({ props }, report) =>
     each((props as Binding).subjects, (subject) => {
-      // The name first: a subject of which only that is known is refused, too.
-      const found = broad.find(({ name, kind }) => subject.name === name && subject.kind === kind);
+      // The kind first: a ServiceAccount is none of them, whatever its name will be.
+      const found = broad.find(({ kind, name }) => subject.kind === kind && subject.name === name);
       if (found) report(`It binds ${subjectName(found)}.`);
     }),
 });

@@ -122,11 +122,22 @@ function isHidden(value: unknown): boolean {
   return value === undefined || value === null || value === "" || (typeof value === "string" && /^\*+$/.test(value));
 }
 
-/**
- * Whether a config that is there already is this stack's own, left by a run that was killed: of the same auth method, for
- * the same cluster, and by someone who has the method's key.
- */
+/** What tells whose a config is: its auth method, the cluster, the method's key, and the kind of its credential. */
+const identity = [
+  "access-id",
+  "k8s-host",
+  "signing-key",
+  "cluster-api-type",
+  "k8s-auth-type",
+  "use-gw-service-account",
+];
+
+/** The fields that show that a config that is there already is another one than ours. */
+export function foreignFields(config: AuthConfig, live: LiveConfig): string[] {
+  return differences(config, live).filter((field) => identity.includes(field));
+}
+
+/** Whether a config that is there already is this stack's own, left by a run that was killed. */
 export function isOwn(config: AuthConfig, live: LiveConfig): boolean {
-  const own = ["access-id", "k8s-host", "signing-key"];
-  return live.auth_method_access_id !== undefined && !differences(config, live).some((field) => own.includes(field));
+  return live.auth_method_access_id !== undefined && foreignFields(config, live).length === 0;
 }

@@ -3,7 +3,7 @@ import { isProviderError, ProviderError } from "../errors.ts";
 import type { Context } from "../resource.ts";
 import { mint } from "../tokenProof.ts";
 import type { AkeylessApi } from "./api.ts";
-import { type AuthConfig, differences, isOwn, type LiveConfig } from "./authConfigFields.ts";
+import { type AuthConfig, differences, foreignFields, isOwn, type LiveConfig } from "./authConfigFields.ts";
 
 /** What proves a pushed config by a login. */
 export interface LoginProof {
@@ -113,7 +113,7 @@ async function takenBack(api: AkeylessApi, { config, previous }: Push, made: boo
 }
 
 function taken(api: AkeylessApi, name: string, config: AuthConfig, live: LiveConfig): ProviderError {
-  const other = differences(config, live).filter((field) => ["access-id", "k8s-host", "signing-key"].includes(field));
+  const other = foreignFields(config, live);
   return new ProviderError(
     "AKEYLESS_NAME_TAKEN",
     `${api.endpoint.url} has an auth config "${name}" already, with another ${other.join(", ") || "owner"}.`,

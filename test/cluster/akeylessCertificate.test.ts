@@ -31,8 +31,8 @@ afterAll(async () => {
 });
 
 /** The certificate of the config that is at the gateway. */
-function pushedCertificate(name = "k8s-conf"): X509Certificate {
-  const data = pushing.gateway.configs.get(name)?.k8s_client_cert_data ?? "";
+function pushedCertificate(): X509Certificate {
+  const data = pushing.gateway.configs.get("k8s-conf-certificate")?.k8s_client_cert_data ?? "";
   return new X509Certificate(Buffer.from(data, "base64"));
 }
 
@@ -43,7 +43,7 @@ async function expectLogin(): Promise<void> {
 
 describe("an up from nothing", () => {
   test("lets a workload log in by a config with a client certificate, with nothing but outputs", async () => {
-    expect(pushing.gateway.configs.get("k8s-conf")).toMatchObject({
+    expect(pushing.gateway.configs.get("k8s-conf-certificate")).toMatchObject({
       k8s_auth_type: "client_cert",
       k8s_token_reviewer_jwt: "",
     });
@@ -60,7 +60,7 @@ describe("an up from nothing", () => {
   });
 });
 
-test("a rotated certificate reaches gateway and notices in the same up, and the old name loses its rights after that", async () => {
+test("a rotated certificate reaches the gateway and the registered item in the same up", async () => {
   const before = pushedCertificate();
   await pushing.stack.configure({ rotation: { current: "two" } });
   await pushing.stack.up();
@@ -84,14 +84,16 @@ test("a rotation that the gateway does not take leaves the old certificate worki
 });
 
 test("beside a token flow both have configs of their own, and workloads are told of the token's", async () => {
+  expect((await pushing.outputs()).workloadLogin.akeyless.k8sAuthConfigName).toBe("k8s-conf-certificate");
   await pushing.stack.configure({ tokenFlow: true });
   await pushing.stack.up();
   const { configs } = pushing.gateway;
   expect([...configs.keys()].sort()).toEqual(["k8s-conf", "k8s-conf-certificate"]);
   expect(configs.get("k8s-conf")?.k8s_auth_type).toBe("bearer_token");
-  expect(pushedCertificate("k8s-conf-certificate").subject).toMatch(/-three$/);
+  expect(pushedCertificate().subject).toMatch(/-three$/);
   await expectLogin();
   const { akeyless } = (await pushing.outputs()).workloadLogin;
+  expect(akeyless.k8sAuthConfigName).toBe("k8s-conf");
   const jwt = await workloads.token("shop");
   await pushing.gateway.logIn(akeyless.accessId, "k8s-conf-certificate", jwt);
 });

@@ -5,8 +5,9 @@ import { akeylessAuthMethod } from "../../provider/akeyless/authMethod.ts";
 import { type AuthConfig, akeylessGatewayAuthConfig } from "../../provider/akeyless/index.ts";
 import { AkeylessTestGateway } from "../support/akeylessGateway/index.ts";
 import { RancherFront } from "../support/akeylessGateway/rancherFront.ts";
-import { Workloads } from "../support/akeylessStack.ts";
+import { type PushedOutputs, Workloads } from "../support/akeylessStack.ts";
 import { adminOf } from "../support/inventory.ts";
+import { TestStack } from "../support/stack.ts";
 import { contextFor } from "../unit/provider/akeylessFixture.ts";
 import { bindingOf, bindingPath, fresh } from "./providerFixture.ts";
 
@@ -113,4 +114,29 @@ test("with a generated key the key that was shown once logs workloads in, and no
   await expect(gateway.logIn(method.accessId, "k8s-conf", await workloads.token("shop"))).rejects.toThrow(
     /signature is invalid/,
   );
+});
+
+test("a stack with access id and key of an auth method that exists pushes configs for it, and makes none", async () => {
+  await using stack = await TestStack.make(
+    "akeyless-given",
+    {
+      kubeconfig,
+      allowLoopbackHost: true,
+      akeylessPush: true,
+      akeylessGatewayUrl: gateway.url,
+      akeylessCa: gateway.caPem,
+      akeylessAccessId: method.accessId,
+    },
+    gateway.env,
+  );
+  await stack.configureSecret("akeylessSigningKey", method.signingKey);
+  const before = gateway.account.methods.size;
+  await stack.up();
+  expect(gateway.account.methods.size).toBe(before);
+  const { akeyless } = (await stack.outputs()).workloadLogin as unknown as PushedOutputs["workloadLogin"];
+  expect(akeyless.accessId).toBe(method.accessId);
+  const { claims } = await gateway.logIn(method.accessId, akeyless.k8sAuthConfigName, await workloads.token("shop"));
+  expect(claims).toMatchObject({ namespace: workloads.namespace, service_account_name: "shop" });
+  await stack.destroy();
+  expect(gateway.configs.size).toBe(0);
 });

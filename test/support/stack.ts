@@ -7,6 +7,8 @@ import {
   destroy,
   type EngineEvent,
   openStack,
+  type PolicyPackOptions,
+  type PolicyViolation,
   type Properties,
   refresh,
   type StackOptions,
@@ -29,6 +31,8 @@ export class TestStack implements AsyncDisposable {
   events: EngineEvent[] = [];
   /** What it said in the operations before. */
   readonly history: EngineEvent[] = [];
+  /** What `up` and `preview` have to pass. */
+  policyPacks: readonly PolicyPackOptions[] = [];
   /** Sees every event as it comes. */
   onEvent: (event: EngineEvent) => void = () => {};
   readonly #config: Record<string, Value>;
@@ -100,11 +104,11 @@ export class TestStack implements AsyncDisposable {
   }
 
   up(signal?: AbortSignal) {
-    return update({ ...this.options(signal), preview: false });
+    return update({ ...this.options(signal), preview: false, policyPacks: this.policyPacks });
   }
 
   preview() {
-    return update({ ...this.options(), preview: true });
+    return update({ ...this.options(), preview: true, policyPacks: this.policyPacks });
   }
 
   refresh() {
@@ -123,6 +127,11 @@ export class TestStack implements AsyncDisposable {
   /** What the engine, the program and the plugins said in the last operation, line by line. */
   get said(): string {
     return this.events.flatMap((event) => (event.kind === "diagnostic" ? [event.message] : [])).join("\n");
+  }
+
+  /** What policies found in the last operation. */
+  get violations(): PolicyViolation[] {
+    return this.events.flatMap((event) => (event.kind === "diagnostic" && event.violation ? [event.violation] : []));
   }
 
   /** The operations that were done, as `operation Type`, in order; confirmations left out. */

@@ -1,0 +1,173 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import type { Value } from "../../engine/index.ts";
+import { type KubeClient, type KubeObject, loadConnection, pathFor } from "../../kube/index.ts";
+import { adminOf } from "../support/inventory.ts";
+import { program, TestStack } from "../support/stack.ts";
+import { fresh, kubeconfigFor } from "./providerFixture.ts";
+
+interface Rule {
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+interface RoleObject extends KubeObject {
+  readonly kind: "Role" | "ClusterRole";
+  readonly rules: readonly Rule[];
+}
+
+const rbac = "rbac.authorization.k8s.io/v1";
+const namespace = "gateway-auth";
+const within = { namespace, createNamespace: false };
+const reader = { namespace, tokenMode: "tokenRequest", rules: [{ resources: ["pods"], verbs: ["get", "list"] }] };
+
+/** The settings that each file's head names. */
+const flows: readonly (readonly [file: string, settings: Record<string, Value>])[] = [
+  ["token", within],
+  ["token-auth-delegator", { ...within, reviewerRole: "auth-delegator", bindingName: "gateway-auth-reviewer" }],
+  ["certificate", { tokenFlow: false, certificateFlow: true }],
+  ["bearer-token-user", { tokenFlow: false, bearerTokenUsers: { reader } }],
+];
+
+let admin: KubeClient;
+let target: { server: string; caPem: string };
+let user: string;
+let kubeconfig: string;
+let roles: RoleObject[];
+const cleanups: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  const own = inject("kubeconfig");
+  admin = await adminOf(own);
+  target = await loadConnection({ kubeconfig: own }, {});
+});
+afterAll(() => admin?.close());
+
+async function put(object: KubeObject): Promise<void> {
+  const { apiVersion = "", kind = "", metadata = {} } = object;
+  await admin.create(pathFor(apiVersion, kind, metadata.namespace), object);
+  cleanups.unshift(() =>
+    admin.delete(pathFor(apiVersion, kind, metadata.namespace, metadata.name), { ignoreNotFound: true }),
+  );
+}
+
+/** Applies an example, and binds a new account to its roles. */
+async function become(file: string): Promise<void> {
+  user = fresh("deployer");
+  const text = await readFile(join(program, "examples", "deployer-rights", `${file}.yaml`), "utf8");
+  const objects = parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
+  const home = pathFor("v1", "Namespace", undefined, namespace);
+  while (await admin.find(home)) await sleep(200);
+  for (const object of objects) await put(object);
+  await put({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: user, namespace: "default" } });
+  roles = objects.filter(({ kind }) => kind === "Role" || kind === "ClusterRole") as RoleObject[];
+  for (const { kind, metadata } of roles) {
+    await put({
+      apiVersion: rbac,
+      kind: `${kind}Binding`,
+      metadata: { name: user, namespace: metadata?.namespace },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind, name: metadata?.name },
+      subjects: [{ kind: "ServiceAccount", name: user, namespace: "default" }],
+    });
+  }
+  const path = `${pathFor("v1", "ServiceAccount", "default", user)}/token`;
+  const { status } = await admin.create<{ status: { token: string } }>(path, { spec: { expirationSeconds: 3600 } });
+  kubeconfig = kubeconfigFor(target.server, target.caPem, { token: status.token });
+}
+
+async function setRules({ kind, metadata }: RoleObject, rules: readonly Rule[]): Promise<void> {
+  const path = pathFor(rbac, kind, metadata?.namespace, metadata?.name);
+  await admin.replace(path, { ...(await admin.get(path)), rules });
+}
+
+interface Single {
+  readonly role: RoleObject;
+  readonly rule: Rule;
+  /** As the preflight says it. */
+  readonly words: string;
+}
+
+/** Every right of the example by itself. */
+function singles(): Single[] {
+  return roles.flatMap((role) =>
+    role.rules.flatMap(({ apiGroups, resources, resourceNames, verbs }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) =>
+          (resourceNames ?? [undefined]).flatMap((name) =>
+            verbs.map((verb) => ({
+              role,
+              rule: {
+                apiGroups: [group],
+                resources: [resource],
+                verbs: [verb],
+                ...(name && { resourceNames: [name] }),
+              },
+              words: `${verb} ${resource}${group && `.${group}`}${name ? ` "${name}"` : ""} in ${role.kind === "Role" ? `namespace ${namespace}` : "the whole cluster"}`,
+            })),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+describe.each(flows)("as a deployer with the rights of %s.yaml", (file, settings) => {
+  let stack: TestStack;
+
+  beforeEach(async () => {
+    await become(file);
+    stack = await TestStack.make("rights", { kubeconfig, allowLoopbackHost: true, ...settings });
+  });
+  afterEach(async () => {
+    await stack[Symbol.asyncDispose]();
+    for (const cleanup of cleanups.splice(0)) await cleanup();
+  });
+
+  test("up, another up, a refresh, a change and a destroy succeed", async () => {
+    await stack.up();
+    await stack.up();
+    expect(stack.steps).toEqual([]);
+    expect((await stack.refresh()).changes).toEqual({ same: expect.any(Number) });
+    if (file === "token") {
+      await stack.configure({ products: ["infisical"], audience: "https://gateway.example" });
+      await stack.up();
+    }
+    await stack.destroy();
+    const { events } = stack;
+    expect(events.filter((event) => event.kind === "step" && event.state === "failed")).toEqual([]);
+  });
+
+  test("each right that is taken away is named before anything is made", async () => {
+    const all = singles();
+    expect(all.length).toBeGreaterThan(10);
+    for (const [index, { role, words }] of all.entries()) {
+      const others = all.filter((single, at) => at !== index && single.role === role).map(({ rule }) => rule);
+      await setRules(role, others);
+      const failure = await stack.preview().then(
+        () => "nothing is missing",
+        (error: Error) => error.message,
+      );
+      expect(failure, words).toMatch(/CLUSTER_RIGHTS_MISSING/);
+      expect(failure).toContain(`lacks a right in the cluster at ${target.server}: ${words}.`);
+      await setRules(role, role.rules);
+    }
+  }, 600_000);
+});
+
+test("with approval by somebody else the deployer may not approve", async () => {
+  await become("certificate");
+  const [role = expect.fail("there is no role")] = roles;
+  const approving = ({ resources }: Rule) => resources.some((name) => name === "signers" || name.endsWith("/approval"));
+  await setRules(
+    role,
+    role.rules.filter((rule) => !approving(rule)),
+  );
+  const settings = { tokenFlow: false, certificateFlow: true, certificateApproval: "external" };
+  await using stack = await TestStack.make("external", { kubeconfig, allowLoopbackHost: true, ...settings });
+  expect((await stack.preview()).changes.create).toBeGreaterThan(3);
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});

@@ -1,0 +1,134 @@
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { hasChanges } from "../../engine/index.ts";
+import { nodeImage, type Sandbox } from "../../sandbox/index.ts";
+import { TestStack } from "../support/stack.ts";
+import { apply, kubectl, noNode, outputOf, pod, readFileIn, restrictedNamespace, sharedSandbox, soon } from "./pods.ts";
+
+const audience = "orders";
+
+/** Calls the verifier with the mounted token, if there is one, as a service would with its caller's. */
+function caller(url: string): string {
+  return `
+    import { readFileSync } from "node:fs";
+    const headers = { accept: "application/json" };
+    try { headers.authorization = "Bearer " + readFileSync("/var/run/secrets/tokens/token", "utf8"); } catch {}
+    const response = await fetch("${url}/orders/1", { headers });
+    console.log(JSON.stringify({ status: response.status, challenge: response.headers.get("www-authenticate"), body: await response.text() }));
+  `;
+}
+
+describe.skipIf(noNode)("a deployed verifier", () => {
+  let sandbox: Sandbox;
+  let stack: TestStack;
+  let namespace: string;
+  let url: string;
+  let calls = 0;
+
+  /** What a pod with a token for `tokenAudience`, or without one, is answered. */
+  async function callFromPod(serviceAccountName: string, tokenAudience?: string) {
+    calls += 1;
+    const name = `caller-${calls}`;
+    await apply(sandbox, pod({ namespace, name, script: caller(url), serviceAccountName, audience: tokenAudience }));
+    const answer = JSON.parse(await outputOf(sandbox, namespace, name)) as {
+      status: number;
+      challenge: string;
+      body: string;
+    };
+    return { ...answer, name };
+  }
+
+  beforeAll(async () => {
+    sandbox = sharedSandbox();
+    namespace = await restrictedNamespace(sandbox, "callers");
+    const account = (name: string) => ({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace } });
+    await apply(sandbox, account("caller"), account("stranger"));
+    stack = await TestStack.make("verifier", {
+      kubeconfig: sandbox.kubeconfig,
+      allowLoopbackHost: true,
+      tokenFlow: false,
+      verifier: true,
+      verifierAudiences: [audience],
+      verifierAllow: [`${namespace}/caller`],
+      verifierImage: nodeImage,
+    });
+    await stack.up();
+    ({ url } = (await stack.outputs()).verifier as unknown as { url: string });
+  });
+
+  afterAll(async () => {
+    await stack?.[Symbol.asyncDispose]();
+  });
+
+  test("answers a pod's projected token with who it is, down to the pod", async () => {
+    const { status, body, name } = await callFromPod("caller", audience);
+    expect(status, body).toBe(200);
+    expect(JSON.stringify(JSON.parse(body))).toContain(name);
+    expect(body).toContain(`system:serviceaccount:${namespace}:caller`);
+  });
+
+  test("refuses a token for another audience, none at all, and an account that no rule lets in", async () => {
+    const other = await callFromPod("caller", "payments");
+    expect(other.status).toBe(401);
+    expect(other.challenge).toContain('error="invalid_token"');
+    const none = await callFromPod("caller");
+    expect(none.status).toBe(401);
+    expect(none.challenge).not.toContain("error=");
+    expect((await callFromPod("stranger", audience)).status).toBe(403);
+  });
+
+  test("refuses the token of a deleted pod once the review's memory is over", async () => {
+    const script = `setInterval(() => {}, 1000); process.on("SIGTERM", () => process.exit(0));`;
+    await apply(sandbox, pod({ namespace, name: "doomed", script, serviceAccountName: "caller", audience }));
+    await kubectl(sandbox, ["wait", "-n", namespace, "--for=condition=Ready", "pod/doomed", "--timeout=60s"]);
+    const token = await readFileIn(sandbox, namespace, "doomed", "/var/run/secrets/tokens/token");
+    await kubectl(sandbox, ["delete", "pod", "-n", namespace, "doomed", "--grace-period=1", "--wait=true"]);
+    const replay = `
+      const token = process.argv[1];
+      for (;;) {
+        const { status } = await fetch("${url}", { headers: { authorization: "Bearer " + token } });
+        if (status === 401) break;
+        await new Promise((next) => setTimeout(next, 500));
+      }
+      console.log("refused");
+    `;
+    await apply(
+      sandbox,
+      pod({
+        namespace,
+        name: "replay",
+        args: ["--input-type=module", "-e", replay, token],
+        serviceAccountName: "caller",
+      }),
+    );
+    expect(await outputOf(sandbox, namespace, "replay")).toBe("refused\n");
+  });
+
+  test("has two pods that the restricted standard accepts, without a mounted default token", async () => {
+    const { namespace: own } = (await stack.outputs()).verifier as unknown as { namespace: string };
+    const label = await kubectl(sandbox, ["get", "namespace", own, "-o", "jsonpath={.metadata.labels}"]);
+    expect(label).toContain('"pod-security.kubernetes.io/enforce":"restricted"');
+    const ready = await kubectl(sandbox, [
+      "get",
+      "deployment",
+      "-n",
+      own,
+      "verifier",
+      "-o",
+      "jsonpath={.status.readyReplicas}",
+    ]);
+    expect(ready).toBe("2");
+  });
+
+  test("changes nothing when it is deployed again", async () => {
+    expect(hasChanges((await stack.up()).changes)).toBe(false);
+  });
+
+  test.each(["tokenreview", "oidc-discovery", "jwt-pubkey"])("works in the mode %s", async (verifierMode) => {
+    await stack.configure({ verifierMode });
+    await stack.up();
+    await vi.waitFor(async () => {
+      expect((await callFromPod("caller", audience)).status).toBe(200);
+    }, soon);
+    expect((await callFromPod("caller", "payments")).status).toBe(401);
+  });
+});

@@ -1,0 +1,320 @@
+import { connect, type Socket } from "node:net";
+import { describe, expect, test } from "vitest";
+import { apiServer, apiSettings, ask, Folder, keySettings, until, type Verifier, verifier } from "./support.ts";
+import { mint } from "./tokens.ts";
+
+async function keyed(more: object = {}): Promise<Verifier> {
+  using folder = new Folder();
+  return verifier(keySettings(folder, more));
+}
+
+/** Sends bytes as they are, and returns all that comes back until the other side closes, or until `enough`. */
+function raw(port: number, bytes: string, enough: (text: string) => boolean = () => false): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = connect(port, "127.0.0.1", () => socket.write(bytes));
+    let text = "";
+    socket.on("data", (chunk) => {
+      text += chunk;
+      if (enough(text)) socket.destroy();
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => (error.code === "ECONNRESET" ? undefined : reject(error)));
+    socket.on("close", () => resolve(text));
+  });
+}
+
+const get = (...headers: string[]) =>
+  `${["GET / HTTP/1.1", "Host: verifier", ...headers, "Connection: close"].join("\r\n")}\r\n\r\n`;
+const statusLine = (text: string) => text.split("\r\n")[0];
+
+describe("without a good token (RFC 6750 section 3)", () => {
+  test("no token: a challenge without an error code", async () => {
+    await using one = await keyed();
+    const { status, headers, body } = await one.ask();
+    expect({ status, challenge: headers["www-authenticate"] }).toEqual({
+      status: 401,
+      challenge: 'Bearer realm="kubernetes"',
+    });
+    expect(headers["cache-control"]).toBe("no-store");
+    expect(body).toContain(headers["x-request-id"]);
+  });
+  test("another scheme is no token", async () => {
+    await using one = await keyed();
+    const { status, headers } = await one.ask(undefined, { Authorization: "Basic YTpi" });
+    expect({ status, challenge: headers["www-authenticate"] }).toEqual({
+      status: 401,
+      challenge: 'Bearer realm="kubernetes"',
+    });
+  });
+  test.each(["Bearer", "Bearer ", "bearer   "])("%j without a token is a malformed request", async (value) => {
+    await using one = await keyed();
+    const text = await raw(one.port, get(`Authorization: ${value}`));
+    expect(statusLine(text)).toBe("HTTP/1.1 401 Unauthorized");
+    expect(text).toContain('error="invalid_request"');
+  });
+  test("the scheme's case is free, and so is the number of blanks behind it", async () => {
+    await using one = await keyed();
+    for (const scheme of ["bearer ", "BEARER ", "Bearer   "]) {
+      expect((await one.ask(undefined, { Authorization: scheme + mint() })).status).toBe(200);
+    }
+  });
+  test("a refused token: invalid_token, also as JSON", async () => {
+    await using one = await keyed();
+    const { status, headers, body } = await one.ask(mint({ aud: "other" }), { Accept: "application/json" });
+    expect(status).toBe(401);
+    expect(headers["www-authenticate"]).toBe(
+      'Bearer realm="kubernetes", error="invalid_token", error_description="The token is for another audience."',
+    );
+    expect(JSON.parse(body)).toEqual({
+      error: "invalid_token",
+      error_description: "The token is for another audience.",
+      reason: "wrong_audience",
+      request_id: headers["x-request-id"],
+    });
+  });
+  test("a caller whom no rule allows: 403, insufficient_scope", async () => {
+    await using one = await keyed({ allow: ["other/*"] });
+    const { status, headers } = await one.ask(mint());
+    expect(status).toBe(403);
+    expect(headers["www-authenticate"]).toMatch(
+      /^Bearer realm="kubernetes", error="insufficient_scope", error_description=/,
+    );
+    expect(headers).not.toHaveProperty("x-k8sauth-subject");
+  });
+  test("an API server that is away: 503 with Retry-After and without a challenge", async () => {
+    using folder = new Folder();
+    await using api = await apiServer();
+    await using one = await verifier(apiSettings(api, folder, { mode: "tokenreview" }));
+    api.outage = 500;
+    const { status, headers } = await one.ask(mint());
+    expect({ status, after: headers["retry-after"] }).toEqual({ status: 503, after: "1" });
+    expect(headers).not.toHaveProperty("www-authenticate");
+  });
+});
+
+describe("every method and path is the same question", () => {
+  test.each(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])("%s", async (method) => {
+    await using one = await keyed();
+    for (const path of ["/", "/auth", "/a/b?c=d", "/%00%ff", "//x", "/metrics", "/readyz"]) {
+      expect((await one.ask(mint(), {}, method, path)).status).toBe(200);
+      expect((await one.ask(undefined, {}, method, path)).status).toBe(401);
+    }
+  });
+  test("a body is not read, whether it comes at once or waits for leave", async () => {
+    await using one = await keyed();
+    const bearer = `Authorization: Bearer ${mint()}`;
+    const post = (...more: string[]) =>
+      `${["POST /x HTTP/1.1", "Host: v", bearer, "Connection: close", ...more].join("\r\n")}\r\n\r\n`;
+    expect(statusLine(await raw(one.port, `${post("Content-Length: 5")}hello`))).toBe("HTTP/1.1 200 OK");
+    expect(statusLine(await raw(one.port, post("Content-Length: 0")))).toBe("HTTP/1.1 200 OK");
+    const waiting = await raw(one.port, post("Content-Length: 5", "Expect: 100-continue"), (text) =>
+      text.includes("serviceaccount:"),
+    );
+    expect(statusLine(waiting)).toBe("HTTP/1.1 200 OK");
+  });
+  test("an upgrade is answered like any other request", async () => {
+    await using one = await keyed();
+    const text = await raw(
+      one.port,
+      `GET /ws HTTP/1.1\r\nHost: v\r\nAuthorization: Bearer ${mint()}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+      (seen) => seen.includes("serviceaccount:"),
+    );
+    expect(statusLine(text)).toBe("HTTP/1.1 200 OK");
+  });
+});
+
+describe("what gateways send and take", () => {
+  const gateways: Record<string, Record<string, string>> = {
+    "NGINX auth_request": { "X-Original-URI": "/orders?id=1", "X-Original-Method": "DELETE", Connection: "close" },
+    "Traefik ForwardAuth": {
+      "X-Forwarded-Method": "DELETE",
+      "X-Forwarded-Proto": "https",
+      "X-Forwarded-Host": "shop.example",
+      "X-Forwarded-Uri": "/orders?id=1",
+      "X-Forwarded-For": "203.0.113.9",
+    },
+    "Envoy ext_authz": { "X-Envoy-Internal": "true", "Content-Length": "0" },
+    "Gateway API": { "Content-Length": "0" },
+  };
+  test.each(Object.entries(gateways))("%s: exactly 200, 401 and 403", async (_, headers) => {
+    await using one = await keyed({ allow: ["team-a/web"] });
+    const stranger = mint({
+      sub: "system:serviceaccount:team-b:web",
+      "kubernetes.io": { namespace: "team-b", serviceaccount: { name: "web", uid: "u-1" } },
+    });
+    const answers = await Promise.all([
+      one.ask(mint(), headers, "DELETE", "/orders?id=1"),
+      one.ask(undefined, headers, "DELETE", "/orders?id=1"),
+      one.ask(stranger, headers, "DELETE", "/orders?id=1"),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 401, 403]);
+  });
+  test("identity headers of a client never come back", async () => {
+    await using one = await keyed();
+    const { headers } = await one.ask(mint(), { "X-K8sauth-Secret-Name": "evil", "X-K8sauth-Subject": "evil" });
+    expect(headers).toMatchObject({
+      "x-k8sauth-secret-name": "",
+      "x-k8sauth-subject": "system:serviceaccount:team-a:web",
+    });
+  });
+  test("a gateway's request id is kept, unless it is fit for mischief", async () => {
+    await using one = await keyed();
+    expect((await one.ask(undefined, { "X-Request-Id": "abc-123" })).headers["x-request-id"]).toBe("abc-123");
+    expect((await one.ask(mint(), { "X-Request-Id": "abc-123" })).headers["x-request-id"]).toBe("abc-123");
+    for (const id of ['a"b', "a b", "x".repeat(129)]) {
+      expect((await one.ask(undefined, { "X-Request-Id": id })).headers["x-request-id"]).toMatch(/^[0-9a-f]{12}-\w+$/);
+    }
+  });
+});
+
+describe("requests made to do harm", () => {
+  test("two Authorization headers are refused, in whatever order and case", async () => {
+    await using one = await keyed();
+    const good = `Bearer ${mint()}`;
+    for (const [first, second] of [
+      [good, good],
+      [good, "Bearer x"],
+      ["Basic eDp4", good],
+    ]) {
+      const text = await raw(one.port, get(`Authorization: ${first}`, `AUTHORIZATION: ${second}`));
+      expect(statusLine(text)).toBe("HTTP/1.1 401 Unauthorized");
+      expect(text).toContain('error="invalid_request"');
+    }
+  });
+  test("headers of more than 16 KiB get 431", async () => {
+    await using one = await keyed();
+    expect(statusLine(await raw(one.port, get(`X-Big: ${"x".repeat(17_000)}`)))).toMatch(/^HTTP\/1.1 431 /);
+  });
+  test("a token of 8 KiB and some headers still fit", async () => {
+    await using one = await keyed();
+    const text = await raw(one.port, get(`Authorization: Bearer ${"x".repeat(8_192)}`, `X-More: ${"y".repeat(4_000)}`));
+    expect(statusLine(text)).toBe("HTTP/1.1 401 Unauthorized");
+  });
+  test.each([
+    ["no Host", "GET / HTTP/1.1\r\n\r\n"],
+    ["two lengths", "POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"],
+    [
+      "a length and chunks",
+      "POST / HTTP/1.1\r\nHost: v\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ],
+    ["a blank before the colon", "GET / HTTP/1.1\r\nHost: v\r\nAuthorization : Bearer x\r\n\r\n"],
+    ["a folded header", "GET / HTTP/1.1\r\nHost: v\r\nAuthorization: Bearer\r\n x\r\n\r\n"],
+    ["a NUL in a header", "GET / HTTP/1.1\r\nHost: v\r\nAuthorization: Bearer a\u0000b\r\n\r\n"],
+    ["no HTTP", "SSH-2.0-OpenSSH_9.2\r\n\r\n"],
+  ])("%s gets 400 and a closed connection", async (_, bytes) => {
+    await using one = await keyed();
+    expect(statusLine(await raw(one.port, bytes))).toBe("HTTP/1.1 400 Bad Request");
+  });
+  test("pipelined requests are answered in order, each for itself", async () => {
+    await using one = await keyed();
+    const good = `GET / HTTP/1.1\r\nHost: v\r\nAuthorization: Bearer ${mint({ jti: "fresh" })}\r\n\r\n`;
+    const bad = "GET / HTTP/1.1\r\nHost: v\r\n\r\n";
+    const count = 50;
+    const text = await raw(one.port, (good + bad).repeat(count) + get());
+    const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((found) => found[1]);
+    expect(statuses).toEqual([...Array.from({ length: count }, () => ["200", "401"]).flat(), "401"]);
+  });
+  test("headers that come slowly get 408 within their five seconds", async () => {
+    await using one = await keyed();
+    const started = performance.now();
+    const text = await new Promise<string>((resolve) => {
+      let seen = "";
+      const socket = connect(one.port, "127.0.0.1", () => socket.write("GET / HTTP/1.1\r\nHost: v\r\n"));
+      const drip = setInterval(() => socket.write("X-Slow: 1\r\n"), 250);
+      socket.on("data", (chunk) => {
+        seen += chunk;
+      });
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        clearInterval(drip);
+        resolve(seen);
+      });
+    });
+    expect(statusLine(text)).toBe("HTTP/1.1 408 Request Timeout");
+    expect(performance.now() - started).toBeLessThan(9_000);
+  });
+  test("a connection on which nothing is said is closed", async () => {
+    await using one = await keyed();
+    const started = performance.now();
+    await raw(one.port, "");
+    expect(performance.now() - started).toBeLessThan(9_000);
+  });
+  test("connections above the limit are closed at once", async () => {
+    await using one = await keyed({ maxConnections: 2 });
+    const open = [connect(one.port, "127.0.0.1"), connect(one.port, "127.0.0.1")];
+    await until(() => open.every((socket) => socket.readyState === "open"), "two are open");
+    expect(await raw(one.port, "GET / HTTP/1.1\r\nHost: v\r\n\r\n")).toBe("");
+    for (const socket of open) socket.destroy();
+    await until(async () => (await one.ask(mint()).catch(() => undefined))?.status === 200, "there is room again");
+  });
+});
+
+describe("the port for kubelet and Prometheus", () => {
+  const admin = (one: Verifier, path: string) => ask(one.service.adminPort, undefined, {}, "GET", path);
+  test("is alive at once, and ready once there are keys", async () => {
+    using folder = new Folder();
+    await using api = await apiServer();
+    api.outage = 503;
+    await using one = await verifier(apiSettings(api, folder, { mode: "oidc-discovery" }), {
+      realTime: true,
+      unready: true,
+    });
+    expect((await admin(one, "/livez")).status).toBe(200);
+    await until(async () => (await admin(one, "/readyz")).status === 503, "it is unready");
+    const early = await one.ask(mint());
+    expect(early.status).toBe(503);
+    api.outage = undefined;
+    await until(async () => (await admin(one, "/readyz")).status === 200, "it is ready", 3_000);
+  });
+  test("counts what happens, without tokens", async () => {
+    await using one = await keyed();
+    const token = mint();
+    await one.ask(token);
+    await one.ask(token);
+    await one.ask(mint({ aud: "other" }));
+    await one.ask();
+    const { body, headers } = await admin(one, "/metrics");
+    expect(headers["content-type"]).toContain("text/plain; version=0.0.4");
+    expect(body).toContain(
+      'k8sauth_verifier_decisions_total{status="200",reason="",issuer="https://issuer.example"} 2',
+    );
+    expect(body).toContain('k8sauth_verifier_decisions_total{status="401",reason="wrong_audience",issuer=""} 1');
+    expect(body).toContain('k8sauth_verifier_decisions_total{status="401",reason="no_token",issuer=""} 1');
+    expect(body).toContain('k8sauth_verifier_lookups_total{result="accepted"} 1');
+    expect(body).toContain('k8sauth_verifier_keys{issuer="https://issuer.example"} 1');
+    expect(body).toMatch(/process_resident_memory_bytes \d{7,}/);
+    expect(body).not.toContain("eyJ");
+  });
+  test("knows nothing else", async () => {
+    await using one = await keyed();
+    expect((await admin(one, "/")).status).toBe(404);
+    expect((await ask(one.service.adminPort, undefined, {}, "POST", "/metrics")).status).toBe(405);
+  });
+});
+
+describe("the log", () => {
+  test("has a line for each refusal, with reason and request id, and never any part of a token", async () => {
+    await using one = await keyed({ allow: ["other/*"] });
+    const tokens = [mint(), mint({ aud: "other" }), "x.y.z", mint({ sub: "alice\nforged line" })];
+    for (const token of tokens) await one.ask(token, { "X-Request-Id": "r-1" });
+    const refused = one.lines.filter(({ msg }) => msg === "refused");
+    expect(refused.map(({ reason, requestId }) => [reason, requestId])).toEqual([
+      ["not_allowed", "r-1"],
+      ["wrong_audience", "r-1"],
+      ["malformed_token", "r-1"],
+      ["not_a_service_account", "r-1"],
+    ]);
+    expect(refused[0]).toMatchObject({ level: "info", status: 403, subject: "system:serviceaccount:team-a:web" });
+    const text = JSON.stringify(one.lines);
+    for (const token of tokens)
+      for (const part of token.split(".")) if (part.length > 3) expect(text).not.toContain(part);
+    expect(text).not.toContain("alice");
+  });
+  test("lets no flood of refusals through", async () => {
+    await using one = await keyed();
+    await Promise.all(Array.from({ length: 200 }, (_, at) => one.ask(`x.y.${at}`)));
+    expect(one.lines.filter(({ msg }) => msg === "refused")).toHaveLength(50);
+    one.clock?.advance(1_000);
+    await one.ask("x.y.z");
+    expect(one.lines.at(-1)).toMatchObject({ msg: "refused", suppressed: 150 });
+  });
+});
