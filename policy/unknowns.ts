@@ -21,10 +21,14 @@ export function all(...checks: readonly (() => void)[]): void {
   if (errors.length > 0) throw errors[0];
 }
 
-/** Runs a check on every element. */
+/** Runs a check on every element that is there. */
 export function each<T>(list: readonly T[] | undefined, check: (element: T, index: number) => void): void {
   if (!Array.isArray(list)) return;
-  all(...Array.from({ length: list.length }, (_, index) => () => check(list[index] as T, index)));
+  const checkAt = (index: number) => () => {
+    const element = list[index] as T | undefined | null;
+    if (element !== undefined && element !== null) check(element, index);
+  };
+  all(...Array.from({ length: list.length }, (_, index) => checkAt(index)));
 }
 
 /** Runs a check on every member of an object. */

@@ -118,6 +118,7 @@ function checkCertificate(certificate: X509Certificate, subject: Subject, report
     },
     () => {
       if (certificate.ca) say("is a CA's.");
+      if (/^(?:CN|O|OU)=system:/m.test(certificate.subject)) say("has a name that begins with system:.");
     },
   );
 }

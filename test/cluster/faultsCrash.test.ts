@@ -12,6 +12,7 @@ import { adminToken, kubeconfigFor } from "./providerFixture.ts";
 const kubeconfig = inject("kubeconfig");
 let admin: KubeClient;
 const stacks: TestStack[] = [];
+let made = 0;
 
 beforeAll(async () => {
   admin = await adminOf(kubeconfig);
@@ -23,7 +24,7 @@ afterAll(async () => {
 });
 
 async function make(config: Record<string, string | boolean> = {}): Promise<TestStack> {
-  const stack = await TestStack.make(`crash-${stacks.length}`, { kubeconfig, allowLoopbackHost: true, ...config });
+  const stack = await TestStack.make(`crash-${++made}`, { kubeconfig, allowLoopbackHost: true, ...config });
   stacks.push(stack);
   return stack;
 }
@@ -63,14 +64,20 @@ describe("an up that was killed is finished by the next, with nothing made twice
 describe("an object that was made, and whose maker was killed before it knew, is found again", () => {
   let proxy: InterceptingProxy;
   let proxied: string;
+  let first: number;
 
   beforeAll(async () => {
+    first = stacks.length;
     const { server, caPem } = await loadConnection({ kubeconfig }, {});
     proxy = await interceptingProxy(server, caPem);
     proxied = kubeconfigFor(proxy.url, proxy.caPem, { token: await adminToken(admin) });
   });
 
-  afterAll(() => proxy?.[Symbol.asyncDispose]());
+  afterAll(async () => {
+    // What these stacks made is reached through the proxy alone.
+    await Promise.all(stacks.splice(first).map((stack) => stack[Symbol.asyncDispose]()));
+    await proxy?.[Symbol.asyncDispose]();
+  });
 
   test.each(["namespaces", "clusterroles", "clusterrolebindings", "serviceaccounts", "secrets"])(
     "%s",

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { certificates, type KubeClient, loadConnection } from "../../kube/index.ts";
-import { adminOf } from "../support/inventory.ts";
+import { adminOf, lodging } from "../support/inventory.ts";
 import { pinsOf, Rancher, type RancherOptions } from "../support/rancher.ts";
 import { type Access, reviewSelf } from "../support/reviewing.ts";
 import { TestStack } from "../support/stack.ts";
@@ -29,7 +29,10 @@ async function rancherLike(options: Partial<RancherOptions> = {}): Promise<Ranch
 
 /** A stack whose gateway reaches the cluster through Rancher; the deployer comes another way. */
 async function make(rancher: Rancher, settings: Record<string, string | boolean>): Promise<TestStack> {
-  const config = { kubeconfig, kubernetesHost: rancher.clusterUrl, allowLoopbackHost: true, ...settings };
+  const home = await lodging(admin);
+  open.push({ [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() });
+  const at = { kubernetesHost: rancher.clusterUrl, allowLoopbackHost: true };
+  const config = { kubeconfig, ...home.settings, ...at, ...settings };
   const stack = await TestStack.make("rancher", config);
   open.push(stack);
   return stack;

@@ -2,8 +2,9 @@ import { createPublicKey, type JsonWebKey } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { request } from "node:https";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { VerifierProcess } from "../unit/verifier/process.ts";
 import { until } from "../unit/verifier/support.ts";
-import { audience, Cluster, VerifierProcess } from "./verifierFixture.ts";
+import { audience, Cluster } from "./verifierFixture.ts";
 
 let cluster: Cluster;
 let issuer: string;

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Sandbox, startSandbox } from "../../sandbox/index.ts";
+import { VerifierProcess } from "../unit/verifier/process.ts";
 import type { Reply } from "../unit/verifier/support.ts";
-import { Cluster, VerifierProcess } from "./verifierFixture.ts";
+import { Cluster } from "./verifierFixture.ts";
 
 let sandbox: Sandbox;
 let cluster: Cluster;

@@ -88,7 +88,7 @@ describe("the protocol", () => {
     const marked = await plugin.check(cluster, { kubeconfig: secretOf("k") });
     const forgotten = await plugin.check(cluster, { kubeconfig: "k", host: unknownMark });
     expect(marked).toEqual({
-      inputs: { kubeconfig: secretOf("k"), allowLoopback: false, proveHost: true },
+      inputs: { kubeconfig: secretOf("k"), allowLoopback: false, proveHost: true, trustOnFirstUse: false },
       failures: [],
     });
     expect(forgotten.inputs).toEqual({
@@ -96,6 +96,7 @@ describe("the protocol", () => {
       host: unknownMark,
       allowLoopback: false,
       proveHost: true,
+      trustOnFirstUse: false,
     });
   });
 

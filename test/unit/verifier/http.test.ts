@@ -1,10 +1,13 @@
 import { connect, type Socket } from "node:net";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { apiServer, apiSettings, ask, Folder, keySettings, until, type Verifier, verifier } from "./support.ts";
 import { mint } from "./tokens.ts";
 
-async function keyed(more: object = {}): Promise<Verifier> {
-  using folder = new Folder();
+const folder = new Folder();
+afterAll(() => folder[Symbol.dispose]());
+
+/** With a key from a file. */
+function keyed(more: object = {}): Promise<Verifier> {
   return verifier(keySettings(folder, more));
 }
 
@@ -81,7 +84,6 @@ describe("without a good token (RFC 6750 section 3)", () => {
     expect(headers).not.toHaveProperty("x-k8sauth-subject");
   });
   test("an API server that is away: 503 with Retry-After and without a challenge", async () => {
-    using folder = new Folder();
     await using api = await apiServer();
     await using one = await verifier(apiSettings(api, folder, { mode: "tokenreview" }));
     api.outage = 500;
@@ -251,7 +253,6 @@ describe("requests made to do harm", () => {
 describe("the port for kubelet and Prometheus", () => {
   const admin = (one: Verifier, path: string) => ask(one.service.adminPort, undefined, {}, "GET", path);
   test("is alive at once, and ready once there are keys", async () => {
-    using folder = new Folder();
     await using api = await apiServer();
     api.outage = 503;
     await using one = await verifier(apiSettings(api, folder, { mode: "oidc-discovery" }), {

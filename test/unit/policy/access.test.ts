@@ -1,0 +1,217 @@
+import { describe, expect, test } from "vitest";
+import { judge, passed, unknown } from "./judge.ts";
+
+const rbac = "kubernetes:rbac.authorization.k8s.io/v1:";
+const clusterRoleBinding = `${rbac}ClusterRoleBinding`;
+const account = { kind: "ServiceAccount", name: "gateway-token-reviewer", namespace: "gateways" };
+
+function binding(role: string, ...subjects: object[]) {
+  return { type: clusterRoleBinding, props: { roleRef: { kind: "ClusterRole", name: role }, subjects } };
+}
+
+describe("no-cluster-admin", () => {
+  test("refuses a binding of cluster-admin, also of a Role binding and of a patch", () => {
+    expect(judge("no-cluster-admin", binding("cluster-admin", account)).violations).toEqual([
+      expect.stringMatching(/^It binds the role cluster-admin\. Bind the role .* See https:/),
+    ]);
+    for (const kind of ["RoleBinding", "RoleBindingPatch", "ClusterRoleBindingPatch"]) {
+      const { props } = binding("cluster-admin");
+      expect(judge("no-cluster-admin", { type: rbac + kind, props }).violations).toHaveLength(1);
+    }
+  });
+
+  test("takes every other role, and can be told of more", () => {
+    expect(judge("no-cluster-admin", binding("view", account))).toEqual(passed);
+    expect(judge("no-cluster-admin", binding("admin"), { roles: ["cluster-admin", "admin"] }).violations).toHaveLength(
+      1,
+    );
+  });
+
+  test("does not pass a role that is not known", () => {
+    expect(judge("no-cluster-admin", binding(unknown, account))).toEqual({ ...passed, unknown: true });
+  });
+});
+
+describe("no-broad-subjects", () => {
+  const broad = ["system:masters", "system:authenticated", "system:unauthenticated"].map((name) => ({
+    kind: "Group",
+    name,
+  }));
+
+  test.each([...broad, { kind: "User", name: "system:anonymous" }])("refuses $kind $name", (subject) => {
+    const { violations } = judge("no-broad-subjects", binding("view", account, subject));
+    expect(violations).toEqual([expect.stringContaining(`It binds ${subject.kind} ${subject.name}.`)]);
+  });
+
+  test("takes accounts, users and groups of one's own", () => {
+    const subjects = [account, { kind: "User", name: "system:masters" }, { kind: "Group", name: "team" }];
+    expect(judge("no-broad-subjects", binding("view", ...subjects))).toEqual(passed);
+  });
+
+  test("finds one behind another that is not known, and says that that one is not", () => {
+    const verdict = judge("no-broad-subjects", binding("view", { kind: "Group", name: unknown }, ...broad));
+    expect(verdict).toMatchObject({ violations: { length: 3 }, unknown: true });
+  });
+
+  test("does not mind the name of an account", () => {
+    expect(judge("no-broad-subjects", binding("view", { ...account, name: unknown }))).toEqual(passed);
+  });
+});
+
+test("no-default-account refuses the account of every pod, and no other", () => {
+  const { violations } = judge("no-default-account", binding("view", { ...account, name: "default" }));
+  expect(violations).toHaveLength(1);
+  expect(judge("no-default-account", binding("view", account, { kind: "User", name: "default" }))).toEqual(passed);
+  expect(judge("no-default-account", binding("view", { ...account, name: unknown })).unknown).toBe(true);
+});
+
+describe("reviewer-binding", () => {
+  test.each(["system:auth-delegator", "gateway-token-reviewer-1a2b3c4d", "gateway-client-certificate-0f"])(
+    "takes a reviewer with the role %s",
+    (role) => {
+      expect(judge("reviewer-binding", binding(role, account))).toEqual(passed);
+    },
+  );
+
+  test("refuses a reviewer with another role, be it an account or a certificate's user", () => {
+    const user = { kind: "User", name: "gateway-token-reviewer-prod" };
+    expect(judge("reviewer-binding", binding("view", account, user)).violations).toEqual([
+      expect.stringMatching(/ServiceAccount gateways\/gateway-token-reviewer to the role view/),
+      expect.stringMatching(/User gateway-token-reviewer-prod to the role view/),
+    ]);
+  });
+
+  test("does not mind what others are bound to", () => {
+    expect(judge("reviewer-binding", binding("view", { ...account, name: "reader" }))).toEqual(passed);
+  });
+
+  test("knows other names by its settings", () => {
+    const config = { reviewers: ["my-*"], roles: ["my-role"] };
+    expect(
+      judge("reviewer-binding", binding("view", { ...account, name: "my-gateway" }), config).violations,
+    ).toHaveLength(1);
+    expect(judge("reviewer-binding", binding("my-role", { ...account, name: "my-gateway" }), config)).toEqual(passed);
+  });
+
+  test("does not pass what is not known of either side", () => {
+    expect(judge("reviewer-binding", binding(unknown, account)).unknown).toBe(true);
+    expect(judge("reviewer-binding", binding("view", { ...account, name: unknown })).unknown).toBe(true);
+  });
+});
+
+function role(rules: unknown, { kind = "ClusterRole", name = "gateway-token-reviewer" } = {}) {
+  return { type: rbac + kind, name, props: { rules } };
+}
+
+const review = { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] };
+
+describe("reviewer-role", () => {
+  test("takes reviews, and the reads that products need", () => {
+    const access = { apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], verbs: ["create"] };
+    const consul = { apiGroups: [""], resources: ["serviceaccounts"], verbs: ["get"] };
+    expect(judge("reviewer-role", role([review, access, consul]))).toEqual(passed);
+  });
+
+  test.each([
+    ["another verb", { ...review, verbs: ["create", "delete"] }],
+    ["another resource", { ...review, resources: ["tokenreviews", "selfsubjectreviews"] }],
+    ["Secrets", { apiGroups: [""], resources: ["secrets"], verbs: ["get"] }],
+    ["a list of what may be read", { apiGroups: [""], resources: ["pods"], verbs: ["get", "list"] }],
+    ["paths", { nonResourceURLs: ["/metrics"], verbs: ["get"] }],
+  ])("refuses %s", (_what, rule) => {
+    const { violations } = judge("reviewer-role", role([review, rule]));
+    expect(violations).toEqual([expect.stringContaining("rules[1] is more than a review.")]);
+  });
+
+  test("does not mind roles of other names, and does not pass what is not known", () => {
+    const secrets = [{ apiGroups: [""], resources: ["secrets"], verbs: ["get"] }];
+    expect(judge("reviewer-role", role(secrets, { name: "reader" }))).toEqual(passed);
+    expect(judge("reviewer-role", role(unknown)).unknown).toBe(true);
+    expect(judge("reviewer-role", role([{ ...review, verbs: [unknown] }])).unknown).toBe(true);
+  });
+});
+
+describe("reviewer-named", () => {
+  const token = (props: object) => ({ type: "k8sauth:index:ReviewerToken", props });
+
+  test("tells of a reviewer that the other rules do not know", () => {
+    expect(judge("reviewer-named", token({ serviceAccountName: "mine" })).violations).toHaveLength(1);
+    expect(judge("reviewer-named", token({ serviceAccountName: "gateway-token-reviewer" }))).toEqual(passed);
+    expect(judge("reviewer-named", token({ serviceAccountName: unknown })).unknown).toBe(true);
+  });
+
+  test("does not mind users that are no reviewers", () => {
+    expect(judge("reviewer-named", token({ serviceAccountName: "reader", proof: "self" }))).toEqual(passed);
+  });
+
+  test("looks at the names of the component's certificates alone", () => {
+    const type = "tls:index/certRequest:CertRequest";
+    const props = { subject: { commonName: "mine" } };
+    const urn = `urn:pulumi:dev::k8sauth::k8sauth:index:ClientCertificate$${type}::gateway-client-certificate`;
+    expect(judge("reviewer-named", { type, props, urn }).violations).toHaveLength(1);
+    expect(judge("reviewer-named", { type, props })).toEqual(passed);
+  });
+});
+
+describe("no-wildcard-rules", () => {
+  test.each(["apiGroups", "resources", "verbs", "nonResourceURLs"])("refuses one in %s", (field) => {
+    const { violations } = judge(
+      "no-wildcard-rules",
+      role([review, { ...review, [field]: ["x", "*"] }], { kind: "Role" }),
+    );
+    expect(violations).toEqual([expect.stringContaining(`rules[1].${field} has a wildcard.`)]);
+  });
+
+  test("takes rules that name what they mean, and roles that are exempt", () => {
+    expect(judge("no-wildcard-rules", role([review]))).toEqual(passed);
+    expect(judge("no-wildcard-rules", role([{ ...review, verbs: ["*"] }]), { exempt: ["gateway-*"] })).toEqual(passed);
+  });
+
+  test("finds one beside what is not known", () => {
+    expect(
+      judge("no-wildcard-rules", role([{ ...review, verbs: [unknown, "*"], resources: [unknown] }])),
+    ).toMatchObject({
+      violations: { length: 1 },
+      unknown: true,
+    });
+  });
+});
+
+describe("no-escalation-rights", () => {
+  const rule = (group: string, resource: string, ...verbs: string[]) => ({
+    apiGroups: [group],
+    resources: [resource],
+    verbs,
+  });
+
+  test.each([
+    ["bind", rule("rbac.authorization.k8s.io", "clusterroles", "bind")],
+    ["escalate", rule("rbac.authorization.k8s.io", "roles", "escalate")],
+    ["impersonate", rule("", "users", "impersonate")],
+    ["make tokens", rule("", "serviceaccounts/token", "create")],
+    ["approve requests", rule("certificates.k8s.io", "certificatesigningrequests/approval", "update")],
+    ["approve for a signer", rule("certificates.k8s.io", "signers", "approve")],
+    ["read all Secrets", rule("", "secrets", "list")],
+  ])("refuses a role that may %s", (_what, refused) => {
+    expect(judge("no-escalation-rights", role([review, refused])).violations).toEqual([
+      expect.stringContaining("rules[1]"),
+    ]);
+  });
+
+  test("takes them for named objects, Secrets of one namespace, and other rights on the same things", () => {
+    const named = {
+      ...rule("rbac.authorization.k8s.io", "clusterroles", "bind"),
+      resourceNames: ["system:auth-delegator"],
+    };
+    const others = [
+      rule("", "serviceaccounts", "create"),
+      rule("certificates.k8s.io", "certificatesigningrequests", "update"),
+    ];
+    expect(judge("no-escalation-rights", role([review, named, ...others]))).toEqual(passed);
+    expect(judge("no-escalation-rights", role([rule("", "secrets", "get")], { kind: "Role" }))).toEqual(passed);
+  });
+
+  test("does not pass verbs that are not known", () => {
+    expect(judge("no-escalation-rights", role([rule("", "users", unknown)])).unknown).toBe(true);
+  });
+});

@@ -1,0 +1,191 @@
+import { execFileSync } from "node:child_process";
+import { describe, expect, test } from "vitest";
+import { judge, judgeStack, passed, unknown } from "./judge.ts";
+
+const day = 24 * 3600;
+const secretType = "kubernetes:core/v1:Secret";
+const tokenType = "k8sauth:index:ReviewerToken";
+const signedType = "k8sauth:index:SignedCertificate";
+const csrType = "kubernetes:certificates.k8s.io/v1:CertificateSigningRequest";
+
+function tokenSecret(account: string) {
+  const metadata = { name: "token", annotations: { "kubernetes.io/service-account.name": account } };
+  return { type: secretType, props: { metadata, type: "kubernetes.io/service-account-token" } };
+}
+
+const opaque = { type: secretType, props: { metadata: { name: "x" }, type: "Opaque" } };
+
+test("token-secret-for-reviewers refuses the token Secret of anybody else", () => {
+  const rule = "token-secret-for-reviewers";
+  expect(judge(rule, tokenSecret("reader")).violations).toEqual([expect.stringContaining("ServiceAccount reader.")]);
+  expect(judge(rule, tokenSecret("gateway-token-reviewer"))).toEqual(passed);
+  expect(judge(rule, tokenSecret("reader"), { reviewers: ["reader"] })).toEqual(passed);
+  expect(judge(rule, opaque)).toEqual(passed);
+  expect(judge(rule, tokenSecret(unknown)).unknown).toBe(true);
+  expect(judge(rule, { type: secretType, props: { type: unknown } }).unknown).toBe(true);
+});
+
+test("token-secret-discouraged tells of every token Secret", () => {
+  expect(judge("token-secret-discouraged", tokenSecret("gateway-token-reviewer")).violations).toHaveLength(1);
+  expect(judge("token-secret-discouraged", opaque)).toEqual(passed);
+  expect(judge("token-secret-discouraged", { type: secretType, props: { type: unknown } }).unknown).toBe(true);
+});
+
+test("token-lifetime refuses tokens that are asked for too long, where it is known", () => {
+  const token = (props: object) => ({ type: tokenType, props });
+  const asked = (expirationSeconds: unknown) => token({ mode: "tokenRequest", expirationSeconds });
+  expect(judge("token-lifetime", asked(31 * day)).violations).toHaveLength(1);
+  expect(judge("token-lifetime", asked(30 * day))).toEqual(passed);
+  expect(judge("token-lifetime", asked(2 * day), { maxDays: 1 }).violations).toHaveLength(1);
+  expect(judge("token-lifetime", token({ mode: "secret", expirationSeconds: 90 * day }))).toEqual(passed);
+  expect(judge("token-lifetime", asked(unknown)).unknown).toBe(true);
+});
+
+test("workload-audience tells of a reviewer of tokens for the API server", () => {
+  const token = (props: object) => ({ type: tokenType, props });
+  expect(judge("workload-audience", token({})).violations).toHaveLength(1);
+  expect(judge("workload-audience", token({ audience: "" })).violations).toHaveLength(1);
+  expect(judge("workload-audience", token({ audience: "gateway" }))).toEqual(passed);
+  expect(judge("workload-audience", token({ proof: "self" }))).toEqual(passed);
+  expect(judge("workload-audience", token({ audience: unknown })).unknown).toBe(true);
+});
+
+describe("certificates", () => {
+  const signed = (props: object) => ({ type: signedType, props });
+  const csr = (spec: unknown) => ({ type: csrType, props: { spec } });
+
+  test("certificate-lifetime refuses what is asked for too long, or for no time at all", () => {
+    const rule = "certificate-lifetime";
+    expect(judge(rule, signed({ expirationSeconds: 91 * day })).violations).toHaveLength(1);
+    expect(judge(rule, signed({ expirationSeconds: 90 * day }))).toEqual(passed);
+    expect(judge(rule, signed({}))).toEqual(passed);
+    expect(judge(rule, signed({}), { maxDays: 30 }).violations).toHaveLength(1);
+    expect(judge(rule, csr({})).violations).toEqual([expect.stringContaining("It names no lifetime.")]);
+    expect(judge(rule, csr({ expirationSeconds: day }))).toEqual(passed);
+    expect(judge(rule, csr({ expirationSeconds: unknown })).unknown).toBe(true);
+    expect(judge(rule, csr(unknown)).unknown).toBe(true);
+  });
+
+  test("certificate-signer refuses every other signer", () => {
+    const rule = "certificate-signer";
+    expect(judge(rule, csr({ signerName: "kubernetes.io/kubelet-serving" })).violations).toHaveLength(1);
+    expect(judge(rule, csr({ signerName: "kubernetes.io/kube-apiserver-client" }))).toEqual(passed);
+    expect(judge(rule, signed({}))).toEqual(passed);
+    expect(judge(rule, signed({ signerName: "example.com/own" }), { signers: ["example.com/own"] })).toEqual(passed);
+    expect(judge(rule, signed({ signerName: unknown })).unknown).toBe(true);
+  });
+
+  test("certificate-usages refuses what a client does not need, and what is none", () => {
+    const rule = "certificate-usages";
+    expect(judge(rule, csr({ usages: ["client auth", "server auth", "cert sign"] })).violations).toHaveLength(2);
+    expect(judge(rule, csr({ usages: ["digital signature"] })).violations).toEqual([
+      expect.stringContaining('does not ask for the usage "client auth"'),
+    ]);
+    expect(judge(rule, csr({ usages: ["digital signature", "key encipherment", "client auth"] }))).toEqual(passed);
+    expect(judge(rule, signed({}))).toEqual(passed);
+    expect(judge(rule, csr({ usages: [unknown, "server auth"] }))).toMatchObject({
+      violations: { length: 1 },
+      unknown: true,
+    });
+  });
+
+  test("key-strength refuses short and odd keys, and ignores the curve of an RSA key", () => {
+    const key = (props: object) => ({ type: "tls:index/privateKey:PrivateKey", props });
+    const rule = "key-strength";
+    expect(judge(rule, key({ algorithm: "RSA", rsaBits: 1024 })).violations).toHaveLength(1);
+    expect(judge(rule, key({ algorithm: "RSA", rsaBits: 2048, ecdsaCurve: "P224" }))).toEqual(passed);
+    expect(judge(rule, key({ algorithm: "RSA" }), { minRsaBits: 3072 }).violations).toHaveLength(1);
+    expect(judge(rule, key({ algorithm: "ECDSA" })).violations).toEqual([expect.stringContaining("curve P224")]);
+    expect(judge(rule, key({ algorithm: "ECDSA", ecdsaCurve: "P256", rsaBits: 1024 }))).toEqual(passed);
+    expect(judge(rule, key({ algorithm: "ED25519" }))).toEqual(passed);
+    expect(judge(rule, key({ algorithm: "DSA" })).violations).toHaveLength(1);
+    expect(judge(rule, key({ algorithm: unknown })).unknown).toBe(true);
+    expect(judge(rule, key({ algorithm: "RSA", rsaBits: unknown })).unknown).toBe(true);
+  });
+
+  test("certificate-subject refuses Kubernetes' own names", () => {
+    const request = (subject: unknown) => ({ type: "tls:index/certRequest:CertRequest", props: { subject } });
+    const rule = "certificate-subject";
+    expect(judge(rule, request({ commonName: "gateway", organization: "system:masters" })).violations).toHaveLength(1);
+    expect(judge(rule, request({ commonName: "system:admin" })).violations).toHaveLength(1);
+    expect(judge(rule, request({ commonName: "gateway", organization: "example" }))).toEqual(passed);
+    expect(judge(rule, request({ commonName: unknown, organization: "system:masters" }))).toMatchObject({
+      violations: { length: 1 },
+      unknown: true,
+    });
+  });
+});
+
+describe("credential-near-expiry, on 1 June", () => {
+  const rule = "credential-near-expiry";
+  const credential = (notBefore: string, notAfter: string | undefined) => ({
+    type: tokenType,
+    name: "reviewer",
+    props: { notBefore: `${notBefore}Z`, notAfter: notAfter && `${notAfter}Z` },
+  });
+
+  test("tells of one that ends soon and of one that has ended, and of no other", () => {
+    expect(judgeStack(rule, [credential("2026-03-10T00:00:00", "2026-06-08T00:00:00")]).violations).toHaveLength(1);
+    expect(judgeStack(rule, [credential("2026-03-01T00:00:00", "2026-05-31T23:59:59")]).violations).toEqual([
+      expect.stringContaining("expired at 2026-05-31T23:59:59Z"),
+    ]);
+    expect(judgeStack(rule, [credential("2026-05-01T00:00:00", "2026-07-30T00:00:00")])).toEqual(passed);
+  });
+
+  test("lets a short one be until the last third of its life", () => {
+    expect(judgeStack(rule, [credential("2026-05-31T23:59:00", "2026-06-01T00:09:00")])).toEqual(passed);
+    expect(judgeStack(rule, [credential("2026-05-31T23:51:00", "2026-06-01T00:01:00")]).violations).toHaveLength(1);
+  });
+
+  test("warns earlier if its setting says so", () => {
+    const inTwentyDays = [credential("2026-03-20T00:00:00", "2026-06-21T00:00:00")];
+    expect(judgeStack(rule, inTwentyDays)).toEqual(passed);
+    expect(judgeStack(rule, inTwentyDays, { days: 30 }).violations).toHaveLength(1);
+  });
+
+  test("does not mind a token without an end, and does not pass one whose end is not known", () => {
+    expect(judgeStack(rule, [{ type: tokenType, props: { notBefore: "", notAfter: "" } }])).toEqual(passed);
+    expect(judgeStack(rule, [credential("2026-05-01T00:00:00", undefined)]).unknown).toBe(true);
+    expect(judgeStack(rule, [{ type: signedType, props: { notAfter: unknown } }]).unknown).toBe(true);
+  });
+});
+
+describe("issued-certificate", () => {
+  const rule = "issued-certificate";
+
+  function issued(days: number, ...key: string[]) {
+    const args = [
+      "req",
+      "-x509",
+      "-nodes",
+      "-subj",
+      "/CN=gateway",
+      "-keyout",
+      "/dev/null",
+      "-days",
+      String(days),
+      ...key,
+    ];
+    const certificatePem = execFileSync("openssl", [...args, "-addext", "basicConstraints=critical,CA:FALSE"], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    return [{ type: signedType, name: "client", props: { certificatePem } }];
+  }
+
+  test("refuses a long life and weak keys, of whatever request they come from", () => {
+    expect(judgeStack(rule, issued(90, "-newkey", "rsa:2048"))).toEqual(passed);
+    expect(judgeStack(rule, issued(91, "-newkey", "rsa:2048")).violations).toHaveLength(1);
+    expect(judgeStack(rule, issued(9, "-newkey", "rsa:1024")).violations).toEqual([
+      expect.stringContaining("1024 bits"),
+    ]);
+    const curve = (name: string) => ["-newkey", "ec", "-pkeyopt", `ec_paramgen_curve:${name}`];
+    expect(judgeStack(rule, issued(9, ...curve("prime256v1")))).toEqual(passed);
+    expect(judgeStack(rule, issued(9, ...curve("secp224r1"))).violations).toHaveLength(1);
+  });
+
+  test("refuses what is no certificate, and does not pass one that is not there yet", () => {
+    expect(judgeStack(rule, [{ type: signedType, props: { certificatePem: "?" } }]).violations).toHaveLength(1);
+    expect(judgeStack(rule, [{ type: signedType, props: {} }]).unknown).toBe(true);
+  });
+});

@@ -1,0 +1,147 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ResourceValidationPolicy, StackValidationPolicy } from "@pulumi/policy";
+import { describe, expect, test } from "vitest";
+import { judge, judgeStack, policies, unknown } from "./judge.ts";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const isResourcePolicy = (policy: object): policy is ResourceValidationPolicy => "validateResource" in policy;
+const resourcePolicies = policies.filter(isResourcePolicy).map(({ name }) => name);
+const stackPolicies = policies
+  .filter((policy): policy is StackValidationPolicy => !isResourcePolicy(policy))
+  .map(({ name }) => name);
+
+/** By type, the inputs that policies look at. */
+const inputs: Readonly<Record<string, readonly string[]>> = {
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding": ["metadata", "roleRef", "subjects"],
+  "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole": ["metadata", "rules"],
+  "kubernetes:rbac.authorization.k8s.io/v1:Role": ["metadata", "rules"],
+  "kubernetes:core/v1:Secret": ["metadata", "type", "data", "stringData"],
+  "kubernetes:core/v1:ConfigMap": ["metadata", "data", "binaryData"],
+  "kubernetes:core/v1:ServiceAccount": ["metadata", "automountServiceAccountToken"],
+  "kubernetes:core/v1:Namespace": ["metadata"],
+  "kubernetes:core/v1:Pod": ["metadata", "spec"],
+  "kubernetes:apps/v1:Deployment": ["metadata", "spec"],
+  "kubernetes:networking.k8s.io/v1:NetworkPolicy": ["metadata", "spec"],
+  "kubernetes:certificates.k8s.io/v1:CertificateSigningRequest": ["metadata", "spec"],
+  "tls:index/privateKey:PrivateKey": ["algorithm", "rsaBits", "ecdsaCurve"],
+  "tls:index/certRequest:CertRequest": ["subject", "privateKeyPem"],
+  "k8sauth:index:Cluster": ["host"],
+  "k8sauth:index:ReviewerToken": [
+    "host",
+    "mode",
+    "proof",
+    "audience",
+    "expirationSeconds",
+    "serviceAccountName",
+    "notAfter",
+  ],
+  "k8sauth:index:SignedCertificate": [
+    "host",
+    "signerName",
+    "usages",
+    "expirationSeconds",
+    "certificatePem",
+    "notAfter",
+  ],
+  "k8sauth:index:AkeylessGatewayAuthConfig": ["config"],
+};
+
+/** Of these, something else than the values decides. */
+const decided = (policy: string, type: string) =>
+  policy === "secrets-marked" ||
+  // It knows roles by their resource's name.
+  (policy === "reviewer-role" && type.includes("ClusterRole")) ||
+  // What is no verifier's and no reviewer's is not its business.
+  (policy === "verifier-audience" && type.includes("ConfigMap")) ||
+  (policy === "reviewer-named" && type.includes("CertRequest")) ||
+  // A namespace and a cluster-wide object are in none.
+  (policy === "no-default-namespace" && type.includes("Namespace"));
+
+const oddValues = [null, undefined, "", 0, [], [null], {}, { metadata: null, spec: null }, [{}]];
+
+function filled(type: string, value: unknown): object {
+  return Object.fromEntries((inputs[type] ?? []).map((key) => [key, structuredClone(value)]));
+}
+
+describe.each(resourcePolicies)("%s", (policy) => {
+  const types = Object.keys(inputs).filter((type) => judge(policy, { type, props: {} }).applies);
+
+  test("applies to something that is tested here", () => {
+    expect(types).not.toEqual([]);
+  });
+
+  test("takes nothing of which it knows nothing", () => {
+    for (const type of types.filter((candidate) => !decided(policy, candidate))) {
+      expect([type, judge(policy, { type, props: filled(type, unknown) })]).toEqual([
+        type,
+        { violations: [], unknown: true, applies: true },
+      ]);
+    }
+  });
+
+  test("is not put out by odd values", () => {
+    for (const value of oddValues) for (const type of types) judge(policy, { type, props: filled(type, value) });
+  });
+
+  test("ignores what is none of its business", () => {
+    expect(judge(policy, { type: "aws:s3/bucket:Bucket", props: { metadata: unknown } }).applies).toBe(false);
+  });
+});
+
+describe.each(stackPolicies)("%s", (policy) => {
+  test("is not put out by odd values", () => {
+    for (const value of [...oddValues, unknown]) {
+      judgeStack(
+        policy,
+        Object.keys(inputs).map((type) => ({ type, props: filled(type, value) })),
+      );
+    }
+  });
+
+  test("has nothing to say about an empty stack", () => {
+    expect(judgeStack(policy, [])).toMatchObject({ violations: [], unknown: false });
+  });
+});
+
+test("every policy has a name of its own, a level, a severity, a reason, a remedy and a reference", () => {
+  expect(new Set(policies.map(({ name }) => name)).size).toBe(policies.length);
+  for (const policy of policies) {
+    expect(policy).toMatchObject({
+      name: expect.stringMatching(/^[a-z][a-z0-9-]+$/),
+      enforcementLevel: expect.stringMatching(/^(advisory|mandatory)$/),
+      severity: expect.stringMatching(/^(low|medium|high|critical)$/),
+      description: expect.stringMatching(/^[A-Z].+\. .+\.$/),
+      remediationSteps: expect.stringMatching(/\.$/),
+      url: expect.stringMatching(/^https:\/\//),
+    });
+  }
+});
+
+test("every policy is tested by name", () => {
+  const folder = join(root, "test", "unit", "policy");
+  const files = readdirSync(folder).filter((name) => name.endsWith(".test.ts"));
+  const text = files.map((name) => readFileSync(join(folder, name), "utf8")).join("\n");
+  for (const { name } of policies) expect(text).toMatch(new RegExp(`"${name}"`));
+});
+
+test("the documentation lists every policy with its level, severity and settings, and no other", () => {
+  const table = readFileSync(join(root, "docs", "policy.md"), "utf8").matchAll(
+    /^\| `([\w-]+)` \| (\w+) \| (\w+) \|.*\| ([^|]*) \|$/gm,
+  );
+  const listed = [...table].map(([, name, level, severity, settings = ""]) =>
+    [name, level, severity, ...[...settings.matchAll(/`(\w+)`/g)].map(([, setting]) => setting)].join(" "),
+  );
+  const have = policies.map(({ name, enforcementLevel, severity, configSchema }) =>
+    [name, enforcementLevel, severity, ...Object.keys(configSchema?.properties ?? {})].join(" "),
+  );
+  expect(listed).toEqual(have);
+});
+
+test("to import the policies starts no pack", () => {
+  const script = 'import("./policy/policies.ts").then(({ policies }) => console.log(policies.length))';
+  const output = execFileSync(process.execPath, ["-e", script], { cwd: root, encoding: "utf8" });
+  expect(Number(output)).toBe(policies.length);
+});

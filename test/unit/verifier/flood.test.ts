@@ -1,0 +1,113 @@
+import { randomBytes } from "node:crypto";
+import { connect, type Socket } from "node:net";
+import { expect, test } from "vitest";
+import { load } from "./load.ts";
+import { VerifierProcess } from "./process.ts";
+import { apiServer, apiSettings, ask, Folder, until } from "./support.ts";
+import { encode, goodKey, mint, podClaims, strangeKey } from "./tokens.ts";
+
+const limitMiB = 192;
+
+/** Real time here: claims that are good now. */
+function current(more: Record<string, unknown> = {}): Record<string, unknown> {
+  const now = Math.floor(Date.now() / 1000);
+  return { iat: now - 10, nbf: now - 10, exp: now + 3_000, ...more };
+}
+
+async function rssMiB({ adminPort }: VerifierProcess): Promise<number> {
+  const { body } = await ask(adminPort, undefined, {}, "GET", "/metrics");
+  return Number(/^process_resident_memory_bytes (\d+)/m.exec(body)?.[1]) / 1024 / 1024;
+}
+
+test("100,000 distinct forged tokens make no review, push out no good entry, and take no memory", {
+  timeout: 180_000,
+}, async () => {
+  using folder = new Folder();
+  await using api = await apiServer();
+  const settings = { audience: "verifier.example", reviewCacheSeconds: 600, ...apiSettings(api, folder) };
+  await using verifier = await VerifierProcess.start(folder.path, settings);
+  const good = Array.from({ length: 100 }, (_, at) => mint(current({ jti: `good-${at}` })));
+  for (const token of good) expect((await verifier.ask(token)).status).toBe(200);
+  expect(api.reviews).toHaveLength(good.length);
+
+  const head = encode({ alg: "RS256", kid: goodKey.kid });
+  const statuses = new Map<number, number>();
+  const flood = async (count: number) => {
+    let left = count;
+    // As a forger would: everything right but the signature.
+    const next = () =>
+      left-- > 0
+        ? `${head}.${encode(podClaims(current({ jti: left })))}.${randomBytes(256).toString("base64url")}`
+        : undefined;
+    const onAnswer = (status: number) => void statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    await load({ port: verifier.port, connections: 16, next, onAnswer });
+  };
+  await flood(30_000);
+  const early = await rssMiB(verifier);
+  await flood(70_000);
+  const late = await rssMiB(verifier);
+  expect(Object.fromEntries(statuses)).toEqual({ 401: 100_000 });
+  expect(late).toBeLessThan(limitMiB);
+  expect(late - early).toBeLessThan(24);
+
+  for (const token of good) expect((await verifier.ask(token)).status).toBe(200);
+  expect(api.reviews).toHaveLength(good.length);
+});
+
+test("a flood of made-up key ids asks the issuer once a second, and keeps nobody from a good token", {
+  timeout: 60_000,
+}, async () => {
+  using folder = new Folder();
+  await using api = await apiServer();
+  const settings = { audience: "verifier.example", mode: "oidc-discovery", ...apiSettings(api, folder) };
+  await using verifier = await VerifierProcess.start(folder.path, settings);
+  const before = api.keyRequests;
+  const started = performance.now();
+  const end = started + 3_000;
+  const signed = mint(current(), strangeKey, { kid: "made-up" });
+  const rest = signed.slice(signed.indexOf("."));
+  let count = 0;
+  const next = () => (performance.now() < end ? encode({ alg: "RS256", kid: `made-up-${count++}` }) + rest : undefined);
+  const flood = load({ port: verifier.port, connections: 500, next });
+  const times: number[] = [];
+  while (performance.now() < end) {
+    const sentAt = performance.now();
+    expect((await verifier.ask(mint(current({ jti: String(sentAt) })))).status).toBe(200);
+    times.push(performance.now() - sentAt);
+  }
+  await flood;
+  const seconds = (performance.now() - started) / 1000;
+  expect(api.keyRequests - before).toBeLessThanOrEqual(Math.ceil(seconds) + 1);
+  expect(times.sort((a, b) => a - b)[Math.floor(times.length / 2)]).toBeLessThan(1_000);
+});
+
+test("10,000 idle connections keep nobody waiting, stay within the memory limit, and are closed in time", {
+  timeout: 60_000,
+}, async () => {
+  using folder = new Folder();
+  await using api = await apiServer();
+  const settings = { audience: "verifier.example", mode: "oidc-discovery", ...apiSettings(api, folder) };
+  await using verifier = await VerifierProcess.start(folder.path, settings);
+  const sockets: Socket[] = [];
+  let open = 0;
+  for (let at = 0; at < 10_000; at++) {
+    const socket = connect(verifier.port, "127.0.0.1");
+    sockets.push(socket);
+    socket.on("error", () => {});
+    socket.once("connect", () => {
+      open += 1;
+    });
+    socket.once("close", () => {
+      open -= 1;
+    });
+    // Not all at once: the queue of connections to be accepted is shorter than that.
+    if (at % 500 === 499) await until(() => open > at - 400, "connections are open", 20_000);
+  }
+  expect(open).toBeGreaterThan(5_000);
+  const sentAt = performance.now();
+  expect((await verifier.ask(mint(current()))).status).toBe(200);
+  expect(performance.now() - sentAt).toBeLessThan(2_000);
+  expect(await rssMiB(verifier)).toBeLessThan(limitMiB);
+  await until(() => open === 0, "idle connections are closed", 20_000);
+  for (const socket of sockets) socket.destroy();
+});
