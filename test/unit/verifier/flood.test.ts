@@ -93,6 +93,7 @@ test("10,000 idle connections keep nobody waiting, stay within the memory limit,
   for (let at = 0; at < 10_000; at++) {
     const socket = connect(verifier.port, "127.0.0.1");
     sockets.push(socket);
+    socket.resume();
     socket.on("error", () => {});
     socket.once("connect", () => {
       open += 1;

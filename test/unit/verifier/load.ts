@@ -28,7 +28,7 @@ function one(port: number, next: LoadOptions["next"], onAnswer: LoadOptions["onA
     };
     socket.once("connect", send);
     socket.on("data", (chunk) => {
-      rest += chunk.latin1Slice();
+      rest += chunk.toString("latin1");
       const end = endOf(rest);
       if (end === undefined) return;
       onAnswer?.(Number(rest.slice(9, 12)), performance.now() - sentAt);
