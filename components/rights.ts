@@ -3,7 +3,6 @@ import { furtherRules, type Product } from "./products.ts";
 import type { TokenMode } from "./reviewerToken.ts";
 import type { PolicyRule } from "./rules.ts";
 import { tokenSecretName } from "./tokenSecret.ts";
-import { type VerifierMode, verifierRules } from "./verifierManifests.ts";
 
 /** A right of whoever deploys, as the API server's authorizer knows it. */
 export interface Right {
@@ -136,37 +135,5 @@ function roleRights(role: ReviewerRole, further: readonly PolicyRule[], bindingN
       ? [{ verb: "create", group: "authentication.k8s.io", resource: "tokenreviews" }]
       : [{ verb: "bind", group: rbac, resource: "clusterroles", name: "system:auth-delegator" }]),
     ...further.flatMap(granted),
-  ];
-}
-
-/** What a Verifier takes: its objects, a role where its mode needs one, and what that role gives. */
-export function verifierRights(verifier: {
-  readonly mode: VerifierMode;
-  readonly namespace?: string;
-  readonly createNamespace: boolean;
-}): Right[] {
-  const { mode, namespace, createNamespace } = verifier;
-  const kinds = [
-    { group: "", resource: "serviceaccounts" },
-    { group: "", resource: "configmaps" },
-    { group: "", resource: "services" },
-    { group: "apps", resource: "deployments" },
-    { group: "policy", resource: "poddisruptionbudgets" },
-    { group: "networking.k8s.io", resource: "networkpolicies" },
-  ];
-  const rules = verifierRules(mode);
-  return [
-    ...(createNamespace ? managing({ group: "", resource: "namespaces", name: namespace }) : []),
-    ...kinds.flatMap((kind) => managing({ ...kind, namespace })),
-    ...(rules.length > 0 ? managing({ group: rbac, resource: "clusterroles" }) : []),
-    ...(rules.length > 0 ? managing({ group: rbac, resource: "clusterrolebindings" }) : []),
-    // Nobody may give a right that they do not have themselves (RBAC escalation prevention).
-    ...rules.flatMap((rule): Right[] =>
-      "nonResourceURLs" in rule
-        ? rule.nonResourceURLs.flatMap((nonResourcePath) => rule.verbs.map((verb) => ({ verb, nonResourcePath })))
-        : rule.resources.flatMap((resource) =>
-            rule.apiGroups.flatMap((group) => rule.verbs.map((verb) => ({ verb, group, resource }))),
-          ),
-    ),
   ];
 }

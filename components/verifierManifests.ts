@@ -41,10 +41,13 @@ export function verifierFiles(settings: VerifierSettings, code: string): Record<
   return { "verifier.mjs": code, "config.json": verifierConfig(settings), ...keys };
 }
 
+/** Where an API server publishes its issuer and keys. */
+export const discoveryPaths = ["/.well-known/openid-configuration", "/openid/v1/jwks"];
+
 /** The rights of a mode: to ask for reviews, to read the issuer's keys, or none at all. */
 export function verifierRules(mode: VerifierMode) {
   const review = { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] };
-  const discovery = { nonResourceURLs: ["/.well-known/openid-configuration", "/openid/v1/jwks"], verbs: ["get"] };
+  const discovery = { nonResourceURLs: discoveryPaths, verbs: ["get"] };
   return {
     hybrid: [review, discovery],
     tokenreview: [review],

@@ -1,5 +1,5 @@
 import { all, manage, type Right, rbac } from "./rights.ts";
-import type { VerifierMode } from "./verifierManifests.ts";
+import { discoveryPaths, type VerifierMode } from "./verifierManifests.ts";
 
 /** What a Verifier takes: workloads in its namespace, and a role with the rights of its mode. */
 export function verifierRights(options: {
@@ -21,6 +21,9 @@ export function verifierRights(options: {
     // Nobody may give a right that they do not have themselves (RBAC escalation prevention).
     ...(mode === "hybrid" || mode === "tokenreview"
       ? [{ verb: "create", group: "authentication.k8s.io", resource: "tokenreviews" }]
+      : []),
+    ...(mode === "hybrid" || mode === "oidc-discovery"
+      ? discoveryPaths.map((nonResourcePath) => ({ verb: "get", nonResourcePath }))
       : []),
   ];
 }

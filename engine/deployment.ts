@@ -287,17 +287,12 @@ export class Deployment implements StackContext {
     if (!this.#options.preview) await this.#options.snapshot.save();
   }
 
-  #emit(
-    state: "started" | "done" | "failed",
-    operation: Operation,
-    urn: Urn,
-    plan?: Pick<Plan, "diffs" | "replaces">,
-  ): void {
+  #emit(state: "started" | "done" | "failed", operation: Operation, urn: Urn, plan?: Partial<Plan>): void {
     const { diffs = [], replaces = [] } = plan ?? {};
     this.#options.emit({ kind: "step", state, operation, urn, diffs, replaces });
   }
 
-  #done(operation: Operation, urn: Urn, plan?: Pick<Plan, "diffs" | "replaces">): void {
+  #done(operation: Operation, urn: Urn, plan?: Partial<Plan>): void {
     this.changes[operation] = (this.changes[operation] ?? 0) + 1;
     this.#emit("done", operation, urn, plan);
   }

@@ -22,6 +22,8 @@ export class PolicyGate {
   readonly #context: PolicyContext;
   readonly #emit: EventSink;
   readonly #violations: PolicyViolation[] = [];
+  /** Questions of a preview that are not answered yet. */
+  readonly #open: Promise<unknown>[] = [];
 
   /** Starts the packs; the first question waits for them. */
   constructor(packs: readonly PolicyPackOptions[], context: PolicyContext, emit: EventSink) {
@@ -37,7 +39,10 @@ export class PolicyGate {
     return this.#violations;
   }
 
-  /** Asks about one resource. In an `up`, throws `POLICY_VIOLATED` for what a mandatory policy refuses. */
+  /**
+   * Asks about one resource. In an `up`, throws `POLICY_VIOLATED` for what a mandatory policy refuses. A preview does not
+   * wait: it goes on whatever the answer is.
+   */
   async check(goal: Goal, inputs: Properties, provider?: ResourceState): Promise<void> {
     const subject: PolicySubject = {
       urn: goal.urn,
@@ -51,9 +56,10 @@ export class PolicyGate {
       aliases: goal.aliases,
       provider: providerSubject(provider),
     };
-    const found = await Promise.all((await this.#packs).map((pack) => pack.analyze(subject)));
-    this.#take(found.flat());
-    if (!this.#context.preview) this.#refuse(found.flat());
+    const asking = this.#ask((pack) => pack.analyze(subject));
+    if (!this.#context.preview) return this.#refuse(await asking);
+    asking.catch(() => {});
+    this.#open.push(asking);
   }
 
   /** The check and diff of a provider, with a question in between: about the inputs as the provider first settles them. */
@@ -99,8 +105,8 @@ export class PolicyGate {
     }));
     const { stack, project } = this.#context;
     const root = makeUrn(stack, project, undefined, stackType, `${project}-${stack}`);
-    const found = await Promise.all((await this.#packs).map((pack) => pack.analyzeStack(subjects, root)));
-    this.#take(found.flat());
+    await Promise.all(this.#open);
+    await this.#ask((pack) => pack.analyzeStack(subjects, root));
     this.#refuse(this.#violations);
   }
 
@@ -109,7 +115,8 @@ export class PolicyGate {
     await Promise.all(packs.map((pack) => pack.close()));
   }
 
-  #take(found: readonly PolicyViolation[]): void {
+  async #ask(question: (pack: PolicyPack) => Promise<PolicyViolation[]>): Promise<PolicyViolation[]> {
+    const found = (await Promise.all((await this.#packs).map(question))).flat();
     for (const violation of found) {
       this.#violations.push(violation);
       const severity = violation.level === "mandatory" ? "error" : "warning";
@@ -122,6 +129,7 @@ export class PolicyGate {
         violation,
       });
     }
+    return found;
   }
 
   #refuse(found: readonly PolicyViolation[]): void {

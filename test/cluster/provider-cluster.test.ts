@@ -55,6 +55,7 @@ describe("facts", () => {
     expect(id).toBe(kubeSystem.metadata?.uid);
     expect(outputs).toEqual({
       host: sandbox.server,
+      caSource: "kubeconfig",
       caPem: sandbox.caPem.replaceAll("\r", ""),
       caFingerprint: new X509Certificate(sandbox.caPem).fingerprint256,
       issuer: sandbox.issuer,

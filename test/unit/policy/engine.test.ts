@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -17,8 +17,8 @@ const policy = join(root, "policy");
 let folder: string;
 
 beforeAll(async () => {
-  // Where @pulumi/policy is found.
-  folder = await mkdtemp(join(root, "node_modules", ".k8sauth-policy-"));
+  folder = await mkdtemp(join(tmpdir(), "k8sauth-policy-"));
+  await symlink(join(root, "node_modules"), join(folder, "node_modules"), "junction");
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));

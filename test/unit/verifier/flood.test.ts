@@ -42,9 +42,9 @@ test("100,000 distinct forged tokens make no review, push out no good entry, and
     const onAnswer = (status: number) => void statuses.set(status, (statuses.get(status) ?? 0) + 1);
     await load({ port: verifier.port, connections: 16, next, onAnswer });
   };
-  await flood(30_000);
+  await flood(40_000);
   const early = await rssMiB(verifier);
-  await flood(70_000);
+  await flood(60_000);
   const late = await rssMiB(verifier);
   expect(Object.fromEntries(statuses)).toEqual({ 401: 100_000 });
   expect(late).toBeLessThan(limitMiB);

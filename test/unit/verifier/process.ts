@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { bundleVerifier } from "../../../verifier/bundle.ts";
+import { bundleVerifier, nodeFlags } from "../../../verifier/bundle.ts";
 import { ask, type Reply, until } from "./support.ts";
 
 /** The bundle as a process under Node's permission model. */
@@ -30,7 +30,7 @@ export class VerifierProcess implements AsyncDisposable {
     writeFileSync(bundle, (await bundleVerifier()).code);
     writeFileSync(config, JSON.stringify({ listen: "127.0.0.1:0", adminListen: "127.0.0.1:0", ...settings }));
     const allowed = [program, folder].map((path) => `--allow-fs-read=${path}/`);
-    const child = spawn(process.execPath, ["--permission", ...allowed, bundle, "--config", config], {
+    const child = spawn(process.execPath, [...nodeFlags, ...allowed, bundle, "--config", config], {
       stdio: ["ignore", "pipe", "pipe"],
       env: {},
     });

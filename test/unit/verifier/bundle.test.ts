@@ -1,0 +1,90 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Bundle, bundleClient, bundleVerifier, nodeFlags } from "../../../verifier/bundle.ts";
+import { VerifierProcess } from "./process.ts";
+import { ask, Folder, keySettings } from "./support.ts";
+import { mint } from "./tokens.ts";
+
+const folder = new Folder();
+let verifier: Bundle;
+let client: Bundle;
+beforeAll(async () => {
+  [verifier, client] = await Promise.all([bundleVerifier(), bundleClient()]);
+});
+afterAll(() => folder[Symbol.dispose]());
+
+test("both are made the same way twice, and named by their content", async () => {
+  expect(await bundleVerifier()).toEqual(verifier);
+  expect(await bundleClient()).toEqual(client);
+  for (const { code, sha256 } of [verifier, client])
+    expect(createHash("sha256").update(code).digest("hex")).toBe(sha256);
+});
+
+test("they fit into a ConfigMap and its annotations, in readable form", () => {
+  expect(Buffer.byteLength(verifier.code)).toBeLessThanOrEqual(200_000);
+  expect(Buffer.byteLength(client.code)).toBeLessThanOrEqual(40_000);
+  for (const { code } of [verifier, client]) {
+    const lines = code.split("\n");
+    expect(code.length / lines.length).toBeLessThan(60);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(1_500);
+  }
+});
+
+test("nothing of the machine that made them is in them", () => {
+  for (const { code } of [verifier, client]) {
+    expect(code).not.toContain(process.cwd());
+    expect(code).not.toMatch(/\/home\/|\/root\/|\/tmp\//);
+    expect(code).not.toContain("sourceMappingURL");
+  }
+});
+
+test("they import nothing but Node.js, and the service starts no processes, threads or code of others", () => {
+  const modules = (code: string) =>
+    [...code.matchAll(/(?:from|require\(|import) ?\(?"([^"./][^"]*)"/g)].map((found) => found[1] ?? "");
+  for (const { code } of [verifier, client]) {
+    for (const name of modules(code)) expect(name.replace("node:", "")).toMatch(/^[a-z_]+(\/promises)?$/);
+  }
+  expect(modules(verifier.code)).not.toContain("node:child_process");
+  expect(verifier.code).not.toMatch(/\beval\(|new Function\(/);
+});
+
+describe("run by plain node with few permissions", () => {
+  test("the service answers, and its metrics can be read", async () => {
+    await using one = await VerifierProcess.start(folder.path, {
+      audience: "verifier.example",
+      ...keySettings(folder),
+    });
+    const now = Math.floor(Date.now() / 1000);
+    expect((await one.ask(mint({ iat: now, nbf: now, exp: now + 600 }))).status).toBe(200);
+    const { status, body } = await ask(one.adminPort, undefined, {}, "GET", "/metrics");
+    expect(status).toBe(200);
+    expect(body).toMatch(/k8sauth_verifier_verification_duration_seconds_count 1/);
+    expect(one.output.every((line) => line.startsWith("{"))).toBe(true);
+  });
+  test("what it may not read it cannot read", async () => {
+    using other = new Folder();
+    const work = VerifierProcess.start(folder.path, { audience: "verifier.example", ...keySettings(other) });
+    await expect(work).rejects.toThrow(/FILE_UNREADABLE.*ERR_ACCESS_DENIED/);
+  });
+  test.each<[readonly string[], number, string]>([
+    [[], 2, "CONFIG_AUDIENCE_MISSING"],
+    [["--unknown"], 2, "CONFIG_UNKNOWN_SETTING"],
+    [["--help"], 0, "Usage: node verifier.mjs"],
+    [
+      ["--audience", "a", "--mode", "jwt-pubkey", "--issuer", "i", "--public-key-file", "/not/there"],
+      1,
+      "FILE_UNREADABLE",
+    ],
+  ])("%j ends with %i and %s", (args, status, text) => {
+    const bundle = folder.write("verifier.mjs", verifier.code);
+    const run = spawnSync(process.execPath, [...nodeFlags, `--allow-fs-read=${folder.path}/`, bundle, ...args], {
+      encoding: "utf8",
+      env: {},
+      timeout: 10_000,
+    });
+    expect(run.status).toBe(status);
+    expect(run.stdout).toContain(text);
+    expect(run.stderr).toBe("");
+  });
+});

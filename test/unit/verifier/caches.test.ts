@@ -1,0 +1,311 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { AcceptedCache, RefusedCache, TokenDigest } from "../../../verifier/caches.ts";
+import { Lru } from "../../../verifier/lru.ts";
+import {
+  type ApiServer,
+  acceptedStatus,
+  apiServer,
+  apiSettings,
+  Folder,
+  keySettings,
+  until,
+  type Verifier,
+  verifier,
+} from "./support.ts";
+import { goodKey, mint, now, rsaKey, strangeKey } from "./tokens.ts";
+
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
+});
+
+/** A hybrid verifier with its API server; both end with the test. */
+async function hybrid(more: object = {}): Promise<{ api: ApiServer; one: Verifier }> {
+  const folder = new Folder();
+  open.push({ [Symbol.asyncDispose]: async () => folder[Symbol.dispose]() });
+  const api = await apiServer();
+  open.push(api);
+  const one = await verifier(apiSettings(api, folder, more));
+  open.push(one);
+  return { api, one };
+}
+
+describe("the least recently used entry goes first", () => {
+  test("by number", () => {
+    const lru = new Lru<number>(2);
+    lru.set("a", 1);
+    lru.set("b", 2);
+    expect(lru.get("a")).toBe(1);
+    lru.set("c", 3);
+    expect([lru.get("a"), lru.get("b"), lru.get("c"), lru.size]).toEqual([1, undefined, 3, 2]);
+  });
+  test("by weight", () => {
+    const lru = new Lru<number>(10, 100);
+    lru.set("a", 1, 60);
+    lru.set("b", 2, 60);
+    expect([lru.get("a"), lru.get("b")]).toEqual([undefined, 2]);
+    lru.set("b", 3, 40);
+    lru.set("c", 4, 60);
+    expect([lru.get("b"), lru.get("c")]).toEqual([3, 4]);
+    lru.set("huge", 5, 101);
+    expect([lru.get("huge"), lru.size]).toEqual([undefined, 2]);
+  });
+  test("deleting what is not there changes nothing", () => {
+    const lru = new Lru<number>(1);
+    lru.delete("a");
+    expect(lru.size).toBe(0);
+  });
+});
+
+describe("accepted tokens", () => {
+  const entry = (token: string, until = 2_000) => ({ token, answer: { of: token }, until, isCurrent: () => true });
+  test("are found by the whole token, not by the end that they share with another", () => {
+    const cache = new AcceptedCache<object>(10);
+    const tail = "x".repeat(60);
+    cache.set(entry(`good.${tail}`));
+    expect(cache.get(`good.${tail}`, 1_000)).toEqual({ of: `good.${tail}` });
+    expect(cache.get(`evil.${tail}`, 1_000)).toBeUndefined();
+    expect(cache.get(`good.${tail}`, 1_000)).toBeDefined();
+  });
+  test("are forgotten in time, and with their keys", () => {
+    const cache = new AcceptedCache<object>(10);
+    cache.set(entry("a"));
+    expect(cache.get("a", 2_000)).toBeUndefined();
+    cache.set({ ...entry("b"), isCurrent: () => false });
+    expect(cache.get("b", 1_000)).toBeUndefined();
+    expect(cache.size).toBe(0);
+  });
+});
+
+test("digests have a secret of the process in them", () => {
+  expect(new TokenDigest().of("a")).not.toBe(new TokenDigest().of("a"));
+  const digest = new TokenDigest();
+  expect(digest.of("a")).toBe(digest.of("a"));
+  const cache = new RefusedCache(10);
+  cache.set(digest.of("a"), "expired", 2_000);
+  expect([cache.get(digest.of("a"), 1_999), cache.get(digest.of("a"), 2_000)]).toEqual(["expired", undefined]);
+});
+
+describe("a reviewed token", () => {
+  test("is reviewed once in the cache's time, counted from the question", async () => {
+    const { api, one } = await hybrid();
+    const token = mint();
+    for (let at = 0; at < 3; at++) await one.ask(token);
+    one.clock?.advance(9_999);
+    await one.ask(token);
+    expect(api.reviews).toHaveLength(1);
+    one.clock?.advance(1);
+    await one.ask(token);
+    expect(api.reviews).toHaveLength(2);
+  });
+  test("is refused soon after the API server begins to refuse it", async () => {
+    const { api, one } = await hybrid();
+    const token = mint();
+    expect((await one.ask(token)).status).toBe(200);
+    api.review = () => ({ authenticated: false });
+    one.clock?.advance(10_000);
+    expect((await one.ask(token)).status).toBe(401);
+  });
+  test("that was refused is asked about again after a second: the API server may have been behind", async () => {
+    const { api, one } = await hybrid();
+    api.review = () => ({ authenticated: false });
+    const token = mint();
+    expect((await one.ask(token)).status).toBe(401);
+    api.review = (review) => acceptedStatus(review);
+    expect((await one.ask(token)).status).toBe(401);
+    one.clock?.advance(1_000);
+    expect((await one.ask(token)).status).toBe(200);
+  });
+});
+
+describe("a locally verified token", () => {
+  test("is not accepted beyond its exp, whatever the cache's time", async () => {
+    using folder = new Folder();
+    await using one = await verifier(keySettings(folder));
+    const token = mint({ exp: now + 60 });
+    expect((await one.ask(token)).status).toBe(200);
+    one.clock?.advance(69_000);
+    expect((await one.ask(token)).status).toBe(200);
+    one.clock?.advance(1_000);
+    expect((await one.ask(token)).status).toBe(401);
+  });
+  test("that is not valid yet is accepted as soon as it is", async () => {
+    using folder = new Folder();
+    await using one = await verifier(keySettings(folder));
+    const token = mint({ nbf: now + 20, iat: now + 20 });
+    expect((await one.ask(token)).status).toBe(401);
+    one.clock?.advance(10_000);
+    expect((await one.ask(token)).status).toBe(200);
+  });
+});
+
+describe("outages", () => {
+  test("are not remembered", async () => {
+    const { api, one } = await hybrid();
+    api.outage = 500;
+    const token = mint();
+    expect((await one.ask(token)).status).toBe(503);
+    api.outage = undefined;
+    expect((await one.ask(token)).status).toBe(200);
+  });
+  test("Retry-After of the API server is passed on", async () => {
+    const { api, one } = await hybrid();
+    api.review = (_, response) => {
+      response.writeHead(429, { "Retry-After": "7" });
+      response.end("{}");
+      return undefined;
+    };
+    const { status, headers } = await one.ask(mint());
+    expect({ status, after: headers["retry-after"] }).toEqual({ status: 503, after: "7" });
+  });
+  test.each([
+    ["an answer that is no JSON", "<html>"],
+    ["JSON of another kind", '{"kind":"Status"}'],
+    ["a review without a status", '{"kind":"TokenReview"}'],
+    ["a list", "[]"],
+    ["an answer without an end", "x".repeat(300_000)],
+  ])("%s is one", async (_, body) => {
+    const { api, one } = await hybrid();
+    api.review = (_review, response) => {
+      response.writeHead(201);
+      response.end(body);
+      return undefined;
+    };
+    expect((await one.ask(mint())).status).toBe(503);
+  });
+  test("a redirect is one: tokens are sent nowhere else", async () => {
+    const { api, one } = await hybrid();
+    await using elsewhere = await apiServer();
+    api.review = (_, response) => {
+      response.writeHead(307, { Location: `${elsewhere.url}/apis/authentication.k8s.io/v1/tokenreviews` });
+      response.end();
+      return undefined;
+    };
+    expect((await one.ask(mint())).status).toBe(503);
+    expect(elsewhere.reviews).toEqual([]);
+  });
+  test("our own token's refusal is one, never the caller's fault, and the token is read again", async () => {
+    const folder = new Folder();
+    open.push({ [Symbol.asyncDispose]: async () => folder[Symbol.dispose]() });
+    const api = await apiServer();
+    open.push(api);
+    const one = await verifier(apiSettings(api, folder, { mode: "tokenreview" }));
+    open.push(one);
+    const standard = api.server.handler;
+    api.server.handler = (request, response) => {
+      if (request.headers.authorization === "Bearer rotated") return standard(request, response);
+      response.writeHead(401);
+      response.end("{}");
+    };
+    expect((await one.ask(mint())).status).toBe(503);
+    expect(one.lines.some(({ code }) => code === "REVIEW_UNAUTHORIZED")).toBe(true);
+    folder.write("token", "rotated");
+    expect((await one.ask(mint())).status).toBe(200);
+  });
+  test("with reviewOutage local, hybrid goes on, and asks again after a second", async () => {
+    const { api, one } = await hybrid({ reviewOutage: "local" });
+    api.outage = 500;
+    const token = mint();
+    expect((await one.ask(token)).status).toBe(200);
+    expect((await one.ask(mint({ aud: "other" }))).status).toBe(401);
+    api.outage = undefined;
+    api.review = () => ({ authenticated: false });
+    one.clock?.advance(1_000);
+    expect((await one.ask(token)).status).toBe(401);
+  });
+  test("three in a row, and for half a second nobody waits for another", async () => {
+    const { api, one } = await hybrid();
+    api.outage = 500;
+    const asked = () => api.server.requests.filter(({ url }) => url.endsWith("/tokenreviews")).length;
+    for (let at = 0; at < 5; at++) expect((await one.ask(mint({ jti: String(at) }))).status).toBe(503);
+    expect(asked()).toBe(3);
+    api.outage = undefined;
+    one.clock?.advance(500);
+    expect((await one.ask(mint())).status).toBe(200);
+  });
+});
+
+describe("at the same time", () => {
+  test("one token is reviewed once for all who ask", async () => {
+    const { api, one } = await hybrid();
+    const token = mint();
+    const answers = await Promise.all(Array.from({ length: 50 }, () => one.ask(token)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(api.reviews).toHaveLength(1);
+  });
+  test("reviews above the limit wait, and above the queue get 503", async () => {
+    const { api, one } = await hybrid({ maxReviews: 2 });
+    const held: (() => void)[] = [];
+    let most = 0;
+    api.review = (review, response) => {
+      held.push(() => response.end(JSON.stringify({ kind: "TokenReview", status: acceptedStatus(review) })));
+      most = Math.max(most, held.length);
+      return undefined;
+    };
+    const statuses: number[] = [];
+    const asked = Array.from({ length: 12 }, async (_, at) => {
+      statuses.push((await one.ask(mint({ jti: String(at) }))).status);
+    });
+    await until(() => statuses.length === 2 && held.length === 2, "two are in flight and two have their answer");
+    const release = setInterval(() => held.shift()?.(), 2);
+    await Promise.all(asked);
+    clearInterval(release);
+    // Two in flight, eight in the queue, two too many.
+    expect(statuses).toEqual([503, 503, ...Array(10).fill(200)]);
+    expect(most).toBe(2);
+  });
+});
+
+test("forged tokens push out no accepted ones, however many there are", async () => {
+  const { api, one } = await hybrid({ cacheEntries: 2, refusedCacheEntries: 2, reviewCacheSeconds: 600 });
+  const token = mint();
+  await one.ask(token);
+  for (let at = 0; at < 20; at++) {
+    expect((await one.ask(mint({ jti: String(at) }, strangeKey, { kid: goodKey.kid }))).status).toBe(401);
+  }
+  await one.ask(token);
+  expect(api.reviews).toHaveLength(1);
+});
+
+describe("keys that change at the issuer", () => {
+  test("a new one is found when the first token names it", async () => {
+    const { api, one } = await hybrid({ mode: "oidc-discovery" });
+    const next = rsaKey();
+    api.keys = [goodKey.jwk, next.jwk];
+    one.clock?.advance(2_000);
+    expect((await one.ask(mint({}, next))).status).toBe(200);
+    expect((await one.ask(mint())).status).toBe(200);
+  });
+  test("one that is gone refuses its tokens, the remembered ones too, at the next refresh", async () => {
+    const { api, one } = await hybrid({ mode: "oidc-discovery", localCacheSeconds: 3600 });
+    api.keyHeaders = { "Cache-Control": "public, max-age=60" };
+    const token = mint({ exp: now + 7_200 });
+    expect((await one.ask(token)).status).toBe(200);
+    const next = rsaKey();
+    api.keys = [next.jwk];
+    one.clock?.advance(300_000);
+    const pump = setInterval(() => one.clock?.advance(10), 1);
+    expect((await one.ask(mint({}, next))).status).toBe(200);
+    expect((await one.ask(token)).status).toBe(401);
+    clearInterval(pump);
+  });
+  test("a source that fails leaves the last good keys in use, up to the limit", async () => {
+    const { api, one } = await hybrid({ mode: "oidc-discovery", maxStaleKeysSeconds: 3600, localCacheSeconds: 0 });
+    api.outage = 500;
+    one.clock?.advance(1_800_000);
+    expect((await one.ask(mint({ exp: now + 7_200 }))).status).toBe(200);
+    one.clock?.advance(2_200_000);
+    expect((await one.ask(mint({ exp: now + 7_200 }))).status).toBe(503);
+  });
+  test.each([
+    ["an empty set", { keys: [] }],
+    ["no set", {}],
+    ["only a weak key", { keys: [rsaKey(1024).jwk] }],
+  ])("%s does not replace good keys", async (_, set) => {
+    const { api, one } = await hybrid({ mode: "oidc-discovery", localCacheSeconds: 0 });
+    api.keys = "keys" in set ? set.keys : (undefined as unknown as unknown[]);
+    one.clock?.advance(400_000);
+    await until(() => one.lines.some(({ msg }) => msg === "the keys could not be refreshed"), "the refresh failed");
+    expect((await one.ask(mint())).status).toBe(200);
+  });
+});

@@ -1,0 +1,269 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bundleClient } from "../../../verifier/bundle.ts";
+import { clientCommand } from "../../../verifier/client/flags.ts";
+import { backoffMs, ClientError, retryAfterMs, ServiceClient, TokenFile } from "../../../verifier/client/index.ts";
+import { closedPort, localServer, testCa } from "../kube/server.ts";
+import { Folder, until } from "./support.ts";
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** A service that answers as a test says, and a client for it. */
+async function service(handler: Handler, more: object = {}) {
+  const folder = new Folder();
+  const tokenFile = folder.write("token", "first\n");
+  const seen: string[] = [];
+  let connections = 0;
+  const server = createServer((request, response) => {
+    seen.push(String(request.headers.authorization));
+    handler(request, response);
+  });
+  server.on("connection", () => {
+    connections += 1;
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/who`;
+  let now = 0;
+  const client = new ServiceClient({ url, tokenFile, firstPauseMs: 1, random: () => 1, now: () => now, ...more });
+  return {
+    client,
+    url,
+    seen,
+    folder,
+    tokenFile,
+    connections: () => connections,
+    later: (ms: number) => {
+      now += ms;
+    },
+    async [Symbol.asyncDispose]() {
+      client.close();
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+const text =
+  (status: number, body = "", headers = {}): Handler =>
+  (_, response) => {
+    response.writeHead(status, headers);
+    response.end(body);
+  };
+
+describe("a call", () => {
+  test("carries the token of the file, and gives status, headers and body", async () => {
+    await using one = await service(text(200, "hello", { "X-K8sauth-Subject": "me" }));
+    const answer = await one.client.call({ headers: { Accept: "application/json" } });
+    expect(answer).toMatchObject({ status: 200, body: "hello", attempts: 1, headers: { "x-k8sauth-subject": "me" } });
+    expect(one.seen).toEqual(["Bearer first"]);
+  });
+  test("reads the file again after half a minute", async () => {
+    await using one = await service(text(200));
+    await one.client.call();
+    one.folder.write("token", "second");
+    await one.client.call();
+    one.later(30_000);
+    await one.client.call();
+    expect(one.seen).toEqual(["Bearer first", "Bearer first", "Bearer second"]);
+  });
+  test("reads it at once after 401, and tries again only if it holds another token", async () => {
+    await using one = await service((request, response) =>
+      text(request.headers.authorization === "Bearer second" ? 200 : 401)(request, response),
+    );
+    expect(await one.client.call()).toMatchObject({ status: 401, attempts: 1 });
+    one.folder.write("token", "second");
+    expect(await one.client.call()).toMatchObject({ status: 200, attempts: 2 });
+    expect(one.seen).toEqual(["Bearer first", "Bearer first", "Bearer second"]);
+  });
+  test("goes on with the last token while the file cannot be read", async () => {
+    await using one = await service(text(200));
+    await one.client.call();
+    one.folder.write("token", "\n");
+    one.later(30_000);
+    expect((await one.client.call()).status).toBe(200);
+  });
+  test("tries 503 again, and takes the answer that comes then", async () => {
+    let failures = 2;
+    await using one = await service((request, response) => text(failures-- > 0 ? 503 : 200)(request, response));
+    expect(await one.client.call()).toMatchObject({ status: 200, attempts: 3 });
+  });
+  test("gives up after its attempts with the last answer", async () => {
+    await using one = await service(text(503));
+    expect(await one.client.call()).toMatchObject({ status: 503, attempts: 4 });
+    expect(one.seen).toHaveLength(4);
+  });
+  test.each([400, 401, 403, 404])("does not try %i again", async (status) => {
+    await using one = await service(text(status));
+    expect(await one.client.call()).toMatchObject({ status, attempts: 1 });
+  });
+  test("does not repeat a POST that may have been done", async () => {
+    await using one = await service(text(500));
+    expect(await one.client.call({ method: "POST", body: "x" })).toMatchObject({ status: 500, attempts: 1 });
+    await using silent = await service((_, response) => response.destroy());
+    await expect(silent.client.call({ method: "POST" })).rejects.toMatchObject({ code: "CLIENT_UNREACHABLE" });
+    expect(silent.seen).toHaveLength(1);
+  });
+  test("uses one connection for many calls, because bodies are read to their end", async () => {
+    await using one = await service(text(200, "x".repeat(300_000)), { maxBodyBytes: 10 });
+    for (let at = 0; at < 5; at++) expect((await one.client.call()).body).toBe("x".repeat(10));
+    expect(one.connections()).toBe(1);
+  });
+  test("times out, also in the middle of a body", async () => {
+    const hanging: Handler = (_, response) => {
+      response.writeHead(200, { "Content-Length": "10" });
+      response.write("x");
+    };
+    await using one = await service(hanging, { timeoutMs: 50, attempts: 2 });
+    await expect(one.client.call()).rejects.toMatchObject({ code: "CLIENT_TIMEOUT" });
+    expect(one.seen).toHaveLength(2);
+  });
+  test("can be cancelled, in a call and in a pause", async () => {
+    const stopped = new AbortController();
+    await using one = await service(() => setTimeout(() => stopped.abort(), 10));
+    await expect(one.client.call({ signal: stopped.signal })).rejects.toMatchObject({ code: "CLIENT_ABORTED" });
+    const later = new AbortController();
+    await using busy = await service((request, response) => {
+      text(503, "", { "Retry-After": "5" })(request, response);
+      setTimeout(() => later.abort(), 10);
+    });
+    await expect(busy.client.call({ signal: later.signal })).rejects.toMatchObject({ code: "CLIENT_ABORTED" });
+  });
+  test("a service that is not there is unreachable, by name and without the token", async () => {
+    using folder = new Folder();
+    const url = `http://127.0.0.1:${await closedPort()}`;
+    const client = new ServiceClient({ url, tokenFile: folder.write("token", "secret"), firstPauseMs: 1 });
+    await expect(client.call()).rejects.toThrow(/127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)/);
+    await expect(client.call()).rejects.not.toThrow("secret");
+  });
+  test("https takes a CA of its own", async () => {
+    using folder = new Folder();
+    await using server = await localServer((_, response) => response.end("ok"));
+    const tokenFile = folder.write("token", "t");
+    const trusting = new ServiceClient({ url: server.url, tokenFile, caFile: folder.write("ca", testCa.certPem) });
+    expect((await trusting.call()).status).toBe(200);
+    trusting.close();
+    using strict = new ServiceClient({ url: server.url, tokenFile, attempts: 1 });
+    await expect(strict.call()).rejects.toMatchObject({ code: "CLIENT_UNREACHABLE" });
+    using broken = new ServiceClient({ url: server.url, tokenFile, caFile: folder.write("bad", "x") });
+    await expect(broken.call()).rejects.toMatchObject({ code: "CLIENT_CA_FILE" });
+  });
+});
+
+describe("the token file", () => {
+  test.each(["\n", "a b", "a\nb", "\u0000"])("with %j holds no token", async (content) => {
+    using folder = new Folder();
+    await expect(new TokenFile(folder.write("t", content)).get()).rejects.toMatchObject({ code: "CLIENT_TOKEN_FILE" });
+  });
+  test("that is missing is named", async () => {
+    await expect(new TokenFile("/not/there").get()).rejects.toThrow("/not/there");
+  });
+});
+
+describe("pauses", () => {
+  test("double, up to the limit, with full jitter", () => {
+    expect([1, 2, 3, 10, 1000].map((attempt) => backoffMs(attempt, 200, 10_000, 1))).toEqual([
+      200, 400, 800, 10_000, 10_000,
+    ]);
+    expect(backoffMs(3, 200, 10_000, 0.5)).toBe(400);
+    expect(backoffMs(3, 200, 10_000, 0)).toBe(0);
+  });
+  test.each([
+    [null, 0],
+    ["3", 3_000],
+    ["99999", 10_000],
+    ["Thu, 01 Jan 1970 00:00:07 GMT", 7_000],
+    ["Thu, 01 Jan 1960 00:00:00 GMT", 0],
+    ["soon", 0],
+    ["-1", 0],
+  ])("Retry-After %j: %i ms", (value, expected) => {
+    expect(retryAfterMs(value, 0, 10_000)).toBe(expected);
+  });
+});
+
+describe("flags and variables", () => {
+  test("flags win over variables", () => {
+    const env = { K8SAUTH_CLIENT_URL: "http://env", K8SAUTH_CLIENT_TOKEN_FILE: "/env", K8SAUTH_CLIENT_INTERVAL: "5" };
+    expect(clientCommand(["--url=http://flag", "--attempts", "2"], env)).toMatchObject({
+      url: "http://flag",
+      tokenFile: "/env",
+      intervalSeconds: 5,
+      timeoutSeconds: 5,
+      attempts: 2,
+    });
+  });
+  test.each([
+    [[]],
+    [["--url", "http://a"]],
+    [["--url"]],
+    [["--url", "http://a", "--url", "http://b"]],
+    [["--verbose", "x"]],
+    [["--url", "http://a", "--token-file", "/t", "--interval", "0"]],
+    [["--url", "http://a", "--token-file", "/t", "--attempts", "1.5"]],
+    [["--url", "http://a", "--token-file", "/t", "--timeout", "x"]],
+  ])("%j is refused", (args) => {
+    expect(() => clientCommand(args, {})).toThrow(ClientError);
+  });
+  test.each(["ftp://a", "nonsense", "http://user@host", ""])("the URL %j is refused", (url) => {
+    expect(() => new ServiceClient({ url, tokenFile: "/t" })).toThrow(
+      expect.objectContaining({ code: "CLIENT_CONFIG" }),
+    );
+  });
+});
+
+describe("the command, from its one file", () => {
+  const folder = new Folder();
+  let program: string;
+  beforeAll(async () => {
+    program = folder.write("client.mjs", (await bundleClient()).code);
+  });
+  afterAll(() => folder[Symbol.dispose]());
+
+  function start(...args: readonly string[]): { child: ChildProcess; lines: () => Record<string, unknown>[] } {
+    const child = spawn(process.execPath, ["--permission", "--allow-fs-read=/tmp/", program, ...args], { env: {} });
+    let output = "";
+    child.stdout.on("data", (chunk) => {
+      output += chunk;
+    });
+    return {
+      child,
+      lines: () =>
+        output
+          .trim()
+          .split("\n")
+          .filter(Boolean)
+          .map((line) => JSON.parse(line)),
+    };
+  }
+
+  test("calls once and ends with 0, and with 1 when it is refused", async () => {
+    await using one = await service((request, response) =>
+      text(request.url === "/who" ? 200 : 403, "body")(request, response),
+    );
+    const good = start("--url", one.url, "--token-file", one.tokenFile, "--show-body", "yes");
+    expect(await once(good.child, "close")).toEqual([0, null]);
+    expect(good.lines()).toMatchObject([{ url: one.url, status: 200, attempts: 1, body: "body" }]);
+    const bad = start("--url", `${one.url}/else`, "--token-file", one.tokenFile);
+    expect(await once(bad.child, "close")).toEqual([1, null]);
+    expect(bad.lines()[0]).not.toHaveProperty("body");
+  });
+  test("calls again and again until SIGTERM, over one connection", async () => {
+    await using one = await service(text(200));
+    const { child, lines } = start("--url", one.url, "--token-file", one.tokenFile, "--interval", "0.02");
+    await until(() => lines().length >= 3, "three calls");
+    const closed = once(child, "close");
+    child.kill("SIGTERM");
+    expect(await closed).toEqual([0, null]);
+    expect(one.connections()).toBe(1);
+  });
+  test("ends with 2 for what is no use, and never prints the token", async () => {
+    const { child, lines } = start("--url", "http://a");
+    expect(await once(child, "close")).toEqual([2, null]);
+    expect(lines()).toMatchObject([{ error: "CLIENT_CONFIG" }]);
+  });
+});

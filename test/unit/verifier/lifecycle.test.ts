@@ -1,0 +1,180 @@
+import { once } from "node:events";
+import { Agent, request } from "node:http";
+import { Agent as TlsAgent, request as tlsRequest } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import { connect as tlsConnect } from "node:tls";
+import { afterAll, describe, expect, test } from "vitest";
+import { type Identity, makeCertificate } from "../kube/pki.ts";
+import { testCa } from "../kube/server.ts";
+import { VerifierProcess } from "./process.ts";
+import { ask, Folder, keySettings, until, type Verifier, verifier } from "./support.ts";
+import { mint } from "./tokens.ts";
+
+const folder = new Folder();
+afterAll(() => folder[Symbol.dispose]());
+
+/** A token that is good in real time. */
+function current(more: object = {}): string {
+  const now = Math.floor(Date.now() / 1000);
+  return mint({ iat: now - 10, nbf: now - 10, exp: now + 600, ...more });
+}
+
+const serving = (commonName: string) => makeCertificate({ commonName, issuer: testCa, names: ["127.0.0.1"] });
+
+function tlsSettings(identity: Identity, more: object = {}): object {
+  const tlsCertFile = folder.write("tls.crt", identity.certPem);
+  return keySettings(folder, { tlsCertFile, tlsKeyFile: folder.write("tls.key", identity.keyPem), ...more });
+}
+
+function askTls({ port }: Verifier, more: object = {}): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = { Authorization: `Bearer ${mint()}` };
+    const outgoing = tlsRequest({ host: "127.0.0.1", port, ca: testCa.certPem, headers, agent: false, ...more });
+    outgoing.once("error", reject);
+    outgoing.once("response", (incoming) => {
+      incoming.resume();
+      incoming.once("end", () => resolve(incoming.statusCode ?? 0));
+    });
+    outgoing.end();
+  });
+}
+
+/** Common name of the certificate that it serves now. */
+async function served({ port }: Verifier): Promise<string> {
+  const socket = tlsConnect({ host: "127.0.0.1", port, ca: testCa.certPem });
+  await once(socket, "secureConnect");
+  const { subject } = socket.getPeerCertificate();
+  socket.destroy();
+  return String(subject.CN);
+}
+
+describe("TLS", () => {
+  test("is served, and nothing older than TLS 1.2", async () => {
+    await using one = await verifier(tlsSettings(serving("first")));
+    expect(await askTls(one)).toBe(200);
+    await expect(
+      askTls(one, { minVersion: "TLSv1.1", maxVersion: "TLSv1.1", ciphers: "DEFAULT@SECLEVEL=0" }),
+    ).rejects.toThrow();
+    await expect(ask(one.port, mint())).rejects.toThrow();
+  });
+  test("a replaced certificate is served without a restart, and open connections stay", async () => {
+    await using one = await verifier(tlsSettings(serving("first")));
+    const agent = new TlsAgent({ keepAlive: true, ca: testCa.certPem });
+    expect(await askTls(one, { agent })).toBe(200);
+    const next = serving("second");
+    folder.write("tls.crt", next.certPem);
+    folder.write("tls.key", next.keyPem);
+    one.clock?.advance(10_000);
+    await until(async () => (await served(one)) === "second", "the new one is served");
+    expect(await askTls(one, { agent })).toBe(200);
+    agent.destroy();
+  });
+  test("a replacement that is only half there, or none, leaves the last one", async () => {
+    await using one = await verifier(tlsSettings(serving("first")));
+    for (const broken of [serving("second").certPem, "garbage", ""]) {
+      one.lines.length = 0;
+      folder.write("tls.crt", broken);
+      one.clock?.advance(10_000);
+      await until(() => one.lines.some(({ level }) => level === "error"), "it says so");
+      expect(await served(one)).toBe("first");
+      // The loop has to be asleep again before the clock moves.
+      await sleep(20);
+    }
+  });
+  test("with a client CA nobody comes in without a certificate of it", async () => {
+    const clientCa = makeCertificate({ commonName: "clients" });
+    const client = makeCertificate({ commonName: "gateway", issuer: clientCa });
+    const stranger = makeCertificate({ commonName: "stranger", issuer: makeCertificate({ commonName: "others" }) });
+    const settings = tlsSettings(serving("first"), { tlsClientCaFile: folder.write("clients.crt", clientCa.certPem) });
+    await using one = await verifier(settings);
+    expect(await askTls(one, { cert: client.certPem, key: client.keyPem })).toBe(200);
+    await expect(askTls(one, { cert: stranger.certPem, key: stranger.keyPem })).rejects.toThrow();
+    await expect(askTls(one)).rejects.toThrow();
+  });
+  test.each([
+    ["another key", () => ({ ...serving("a"), keyPem: serving("b").keyPem }), "TLS_INVALID"],
+    ["no certificate", () => ({ ...serving("a"), certPem: "garbage" }), "TLS_INVALID"],
+    ["an empty key", () => ({ ...serving("a"), keyPem: "\n" }), "FILE_UNREADABLE"],
+  ])("%s is refused at the start", async (_, identity, code) => {
+    await expect(verifier(tlsSettings(identity()))).rejects.toMatchObject({ code });
+  });
+});
+
+describe("the start", () => {
+  test("fails for a port that is taken, and gives up the other one", async () => {
+    await using one = await verifier(keySettings(folder));
+    const settings = keySettings(folder, { listen: `127.0.0.1:${one.port}` });
+    await expect(verifier(settings)).rejects.toMatchObject({ code: "LISTEN_FAILED" });
+  });
+  test("fails for keys that are none, with the file's name", async () => {
+    await expect(verifier(keySettings(folder, {}, "garbage"))).rejects.toThrow(/KEYS|keys\.pem holds no keys/);
+  });
+});
+
+describe("SIGTERM", () => {
+  test("under load loses no request: unready at once, answers to the end, then exit status 0", {
+    timeout: 30_000,
+  }, async () => {
+    const settings = { audience: "verifier.example", drainSeconds: 1, ...keySettings(folder) };
+    await using one = await VerifierProcess.start(folder.path, settings);
+    const agent = new Agent({ keepAlive: true, maxSockets: 50 });
+    const results = new Map<string, number>();
+    let stopping = false;
+    let unready = false;
+    const call = () =>
+      new Promise<void>((resolve) => {
+        const count = (what: string) => {
+          results.set(what, (results.get(what) ?? 0) + 1);
+          resolve();
+        };
+        const headers = {
+          Authorization: `Bearer ${current({ jti: Math.random() > 0.5 ? "a" : String(Math.random()) })}`,
+        };
+        const outgoing = request({ host: "127.0.0.1", port: one.port, agent, headers });
+        outgoing.once("error", (error) => count(String((error as NodeJS.ErrnoException).code)));
+        outgoing.once("response", (incoming) => {
+          incoming.resume();
+          incoming.once("end", () => count(String(incoming.statusCode)));
+        });
+        outgoing.end();
+      });
+    // Callers go on as long as a Service would send them here: until it is seen to be unready, and a little longer.
+    const caller = async () => {
+      while (!unready) await call();
+      for (let more = 0; more < 5; more++) await call();
+    };
+    const callers = Array.from({ length: 50 }, caller);
+    await sleep(500);
+    const closed = once(one.child, "close");
+    one.child.kill("SIGTERM");
+    stopping = true;
+    await until(async () => (await one.readiness()).status === 503, "it is unready", 2_000);
+    unready = true;
+    await Promise.all(callers);
+    agent.destroy();
+    expect(await closed).toEqual([0, null]);
+    expect(stopping).toBe(true);
+    expect([...results.keys()]).toEqual(["200"]);
+    expect(results.get("200")).toBeGreaterThan(100);
+  });
+  test("while it stops, answers ask for the connection to be closed", async () => {
+    const one = await verifier(keySettings(folder));
+    const stopping = one.service.stop({ drainSeconds: 1 });
+    const { status, headers } = await one.ask(mint());
+    expect({ status, connection: headers.connection }).toEqual({ status: 200, connection: "close" });
+    expect((await ask(one.service.adminPort, undefined, {}, "GET", "/readyz")).status).toBe(503);
+    expect((await ask(one.service.adminPort, undefined, {}, "GET", "/livez")).status).toBe(200);
+    one.clock?.advance(1_000);
+    await stopping;
+    await expect(one.ask(mint())).rejects.toThrow("ECONNREFUSED");
+  });
+  test("a second one ends it at once", async () => {
+    const settings = { audience: "verifier.example", drainSeconds: 60, ...keySettings(folder) };
+    await using one = await VerifierProcess.start(folder.path, settings);
+    const closed = once(one.child, "close");
+    one.child.kill("SIGTERM");
+    await until(async () => (await one.readiness()).status === 503, "it is unready", 2_000);
+    one.child.kill("SIGTERM");
+    expect(await closed).toEqual([1, null]);
+  });
+});
