@@ -160,8 +160,8 @@ function make(key: KeyObject, template: Template, issuer: forge.pki.CertificateF
   const cert = forge.pki.createCertificate();
   const publicPem = createPublicKey(key).export({ type: "spki", format: "pem" }).toString();
   cert.publicKey = forge.pki.publicKeyFromPem(publicPem);
-  // The first bit stays clear: a serial number is positive (RFC 5280, 4.1.2.2).
-  cert.serialNumber = `0${randomBytes(16).toString("hex").slice(1)}`;
+  // Positive (RFC 5280, 4.1.2.2) and without a leading zero byte, which is no DER: the first byte is 40 to 4f.
+  cert.serialNumber = `4${randomBytes(16).toString("hex").slice(1)}`;
   const now = Date.now();
   const end = now + template.ttlSeconds * 1000;
   cert.validity.notAfter = new Date(end);

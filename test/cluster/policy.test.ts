@@ -51,6 +51,17 @@ test("a token with an end for an audience of its own satisfies the advisory poli
   expect((await stack.up()).violations).toEqual([]);
 });
 
+test("users, and a verifier whose image is pinned, pass as well; one that is not pinned is refused", async () => {
+  const reader = { namespace: "shop", tokenMode: "tokenRequest", rules: [{ resources: ["pods"], verbs: ["get"] }] };
+  const verifierImage = `registry.example/nodejs@sha256:${"0".repeat(64)}`;
+  const verifier = { verifier: true, verifierAudiences: ["shop"], verifierImage };
+  await using stack = await TestStack.make("verifier", { ...settings, ...verifier, bearerTokenUsers: { reader } });
+  stack.policyPacks = [await packWith()];
+  expect((await stack.preview()).violations.filter(({ level }) => level === "mandatory")).toEqual([]);
+  await stack.configure({ verifierImage: "registry.example/nodejs:24" });
+  await expect(stack.preview()).rejects.toMatchObject({ message: expect.stringContaining("image-pinned (verifier)") });
+});
+
 test("a stack that breaks a mandatory policy is stopped before anything is made", async () => {
   await using stack = await TestStack.make("broken", { ...settings, namespace: "default", createNamespace: false });
   stack.policyPacks = [await packWith()];

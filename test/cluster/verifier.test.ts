@@ -1,7 +1,11 @@
+import { spawn } from "node:child_process";
 import { createPublicKey, type JsonWebKey } from "node:crypto";
+import { once } from "node:events";
 import { rename } from "node:fs/promises";
 import { request } from "node:https";
+import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { bundleClient } from "../../verifier/bundle.ts";
 import { VerifierProcess } from "../unit/verifier/process.ts";
 import { until } from "../unit/verifier/support.ts";
 import { audience, Cluster } from "./verifierFixture.ts";
@@ -168,6 +172,46 @@ describe("the verifier's own rights", () => {
     await using verifier = await start({ mode: "oidc-discovery" });
     expect((await verifier.ask(await cluster.token("caller"))).status).toBe(200);
   });
+});
+
+test("the client, from its one file, calls with the projected token and sees it rotate", async () => {
+  await using verifier = await start({ mode: "hybrid" });
+  const program = cluster.write("client.mjs", (await bundleClient()).code);
+  const secret = await cluster.secret();
+  const tokenFile = cluster.write(
+    "caller-token",
+    await cluster.token("caller", audience, { kind: "Secret", name: secret }),
+  );
+  const flags = [
+    "--url",
+    `http://127.0.0.1:${verifier.port}/`,
+    "--token-file",
+    tokenFile,
+    "--interval",
+    "0.2",
+    "--show-body",
+    "yes",
+  ];
+  const child = spawn(process.execPath, ["--permission", `--allow-fs-read=${cluster.folder}/`, program, ...flags], {
+    env: {},
+  });
+  const seen: { status: number; body: string }[] = [];
+  createInterface(child.stdout).on("line", (line) => seen.push(JSON.parse(line)));
+  try {
+    await until(() => seen.length >= 3, "it calls");
+    await rename(cluster.write("caller-token.next", await cluster.token("caller")), tokenFile);
+    await cluster.remove("Secret", secret);
+    // The API server and the verifier forget the old token within twenty seconds; no call fails for it.
+    const end = Date.now() + 22_000;
+    await until(() => Date.now() > end, "the old token is dead", 30_000);
+    expect([...new Set(seen.map(({ status, body }) => `${status} ${body}`))]).toEqual([
+      `200 system:serviceaccount:${cluster.namespace}:caller\n`,
+    ]);
+  } finally {
+    const closed = once(child, "close");
+    child.kill("SIGKILL");
+    await closed;
+  }
 });
 
 test("allow rules decide by namespace, ServiceAccount and pod", async () => {

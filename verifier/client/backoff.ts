@@ -16,6 +16,8 @@ export function backoffMs(attempt: number, firstMs: number, maxMs: number, rando
  */
 export function retryAfterMs(value: string | null, nowMs: number, maxMs: number): number {
   if (value === null) return 0;
-  const asked = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - nowMs;
+  const text = value.trim();
+  const date = /^\D.* GMT$/.test(text) ? Date.parse(text) : Number.NaN;
+  const asked = /^\d+$/.test(text) ? Number(text) * 1000 : date - nowMs;
   return Number.isFinite(asked) ? Math.min(maxMs, Math.max(0, asked)) : 0;
 }

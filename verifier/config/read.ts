@@ -67,6 +67,9 @@ function readFlags(args: readonly string[]): { values: Values; config: string | 
   return { values, config };
 }
 
+/** What kubelet sets for a Service whose name begins like our variables. */
+const serviceLink = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
+
 function readVariables(env: NodeJS.ProcessEnv): Values {
   const prefix = variableOf("config").slice(0, -"CONFIG".length);
   const byVariable = new Map(settingNames.map((name) => [variableOf(name), name]));
@@ -74,6 +77,7 @@ function readVariables(env: NodeJS.ProcessEnv): Values {
   for (const [variable, text] of Object.entries(env)) {
     if (!variable.startsWith(prefix) || variable === variableOf("config") || text === undefined) continue;
     const name = byVariable.get(variable);
+    if (!name && serviceLink.test(variable)) continue;
     if (!name) {
       throw new VerifierError(
         "CONFIG_UNKNOWN_SETTING",

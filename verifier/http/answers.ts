@@ -5,13 +5,11 @@ import { type Identity, identityJson } from "../token/identity.ts";
 /** Headers as a flat list (name, value, …): what node:http writes fastest. */
 export type RawHeaders = readonly string[];
 
-/** An accepted caller's answer in both forms, ready to be sent. */
+/** An accepted caller's answer, ready to be sent. */
 export interface AcceptedAnswer {
   readonly identity: Identity;
   readonly headers: RawHeaders;
   readonly body: string;
-  readonly jsonHeaders: RawHeaders;
-  readonly jsonBody: string;
 }
 
 /** All identity headers begin with this: gateways take these from us, and from nobody else. */
@@ -22,31 +20,29 @@ export const headerPrefix = "X-K8sauth-";
  * then also overwrite what a client sent under the name (Envoy keeps the client's when ours is missing).
  */
 export function identityHeaders(identity: Identity): RawHeaders {
-  const values = {
-    Subject: identity.subject,
-    Issuer: identity.issuer,
-    Audience: identity.audience,
-    Namespace: identity.namespace,
-    "Service-Account-Name": identity.serviceAccountName,
-    "Service-Account-Uid": identity.serviceAccountUid,
-    "Pod-Name": identity.podName,
-    "Pod-Uid": identity.podUid,
-    "Secret-Name": identity.secretName,
-  };
-  return Object.entries(values).flatMap(([name, value]) => [headerPrefix + name, value ?? ""]);
+  return [
+    ...["X-K8sauth-Subject", identity.subject],
+    ...["X-K8sauth-Issuer", identity.issuer],
+    ...["X-K8sauth-Audience", identity.audience],
+    ...["X-K8sauth-Namespace", identity.namespace],
+    ...["X-K8sauth-Service-Account-Name", identity.serviceAccountName],
+    ...["X-K8sauth-Service-Account-Uid", identity.serviceAccountUid],
+    ...["X-K8sauth-Pod-Name", identity.podName ?? ""],
+    ...["X-K8sauth-Pod-Uid", identity.podUid ?? ""],
+    ...["X-K8sauth-Secret-Name", identity.secretName ?? ""],
+  ];
 }
 
 export function acceptedAnswer(identity: Identity): AcceptedAnswer {
-  const headers = identityHeaders(identity);
   const body = `${identity.subject}\n`;
-  const jsonBody = identityJson(identity);
-  return {
-    identity,
-    headers: [...content("text/plain; charset=utf-8", body), ...headers],
-    body,
-    jsonHeaders: [...content("application/json", jsonBody), "Cache-Control", "no-store", ...headers],
-    jsonBody,
-  };
+  return { identity, headers: [...content("text/plain; charset=utf-8", body), ...identityHeaders(identity)], body };
+}
+
+/** The same for whoever asks for JSON; made when it is asked for. */
+export function acceptedJson({ identity }: AcceptedAnswer): AcceptedAnswer {
+  const body = identityJson(identity);
+  const headers = [...content("application/json", body), "Cache-Control", "no-store", ...identityHeaders(identity)];
+  return { identity, headers, body };
 }
 
 export interface RefusedAnswer {

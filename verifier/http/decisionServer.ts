@@ -6,7 +6,7 @@ import { createServer as createTlsServer, type ServerOptions as TlsOptions } fro
 import type { Decider, Decision, Refused } from "../decider.ts";
 import { Refusal, type RefusalReason } from "../errors.ts";
 import { bearerToken } from "../token/grammar.ts";
-import { type AcceptedAnswer, refusedAnswer } from "./answers.ts";
+import { type AcceptedAnswer, acceptedJson, refusedAnswer } from "./answers.ts";
 
 export interface DecisionServerOptions {
   readonly decider: Decider<AcceptedAnswer>;
@@ -63,12 +63,12 @@ function requestListener({ decider, realm, isDraining, onAccepted, onRefused }: 
 
   const accept = (request: IncomingMessage, response: ServerResponse, answer: AcceptedAnswer) => {
     const { accept: accepts, "x-request-id": id } = request.headers;
-    const asJson = wantsJson(accepts);
-    let headers = asJson ? answer.jsonHeaders : answer.headers;
+    const { headers: standard, body } = wantsJson(accepts) ? acceptedJson(answer) : answer;
+    let headers = standard;
     if (id !== undefined && isRequestId(id)) headers = [...headers, "X-Request-Id", id];
     if (isDraining()) headers = [...headers, "Connection", "close"];
     response.writeHead(200, headers as string[]);
-    response.end(asJson ? answer.jsonBody : answer.body, "latin1");
+    response.end(body);
     onAccepted?.(answer);
   };
 
@@ -106,8 +106,9 @@ function requestListener({ decider, realm, isDraining, onAccepted, onRefused }: 
       return;
     }
     const decision = decider.decide(token);
-    if (decision instanceof Promise) decision.then((made) => finish(request, response, made));
-    else finish(request, response, decision);
+    if (!(decision instanceof Promise)) return finish(request, response, decision);
+    // A defect of ours costs this connection and not the process.
+    decision.then((made) => finish(request, response, made)).catch(() => response.destroy());
   };
 }
 

@@ -66,7 +66,13 @@ export class HttpsRemote implements Remote {
     } catch (error) {
       // A connection that the server closed while it was idle: another one will do, and no request here changes anything.
       if (!(error instanceof StaleConnection)) throw error;
-      return exchange(agent, wanted, headers);
+    }
+    try {
+      return await exchange(agent, wanted, headers);
+    } catch (error) {
+      if (error instanceof StaleConnection)
+        throw networkError({ code: "ECONNRESET" }, `${wanted.method} ${wanted.url}`);
+      throw error;
     }
   }
 
@@ -173,7 +179,10 @@ async function read(incoming: IncomingMessage, maxBytes: number, where: string):
   return Buffer.concat(chunks).toString("utf8");
 }
 
-function networkError({ code = "unknown", message }: NodeJS.ErrnoException, where: string): VerifierError {
+function networkError(
+  { code = "unknown", message }: Pick<NodeJS.ErrnoException, "code"> & { readonly message?: string },
+  where: string,
+): VerifierError {
   if (/CERT|^ERR_TLS|^ERR_SSL|SELF_SIGNED|UNABLE_TO|^EPROTO$/.test(code)) {
     return new VerifierError(
       "NET_TLS",

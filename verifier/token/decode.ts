@@ -1,4 +1,5 @@
 /** Takes a token apart without trusting any of it. */
+import { isUtf8 } from "node:buffer";
 import { Refusal } from "../errors.ts";
 
 export interface Decoded {
@@ -37,12 +38,13 @@ function checkHeader(header: Readonly<Record<string, unknown>>): void {
   }
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 function parseObject(part: string): Record<string, unknown> {
+  const bytes = Buffer.from(part, "base64url");
+  // Decoders replace what is no UTF-8, and two texts become one.
+  if (!isUtf8(bytes)) throw new Refusal("malformed_token");
   let value: unknown;
   try {
-    value = JSON.parse(utf8.decode(Buffer.from(part, "base64url")));
+    value = JSON.parse(bytes.toString("utf8"));
   } catch {
     throw new Refusal("malformed_token");
   }

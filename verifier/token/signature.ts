@@ -1,4 +1,5 @@
 /** Verifies a token's signature with the keys of its issuer. */
+import { verify } from "node:crypto";
 import { compactVerify, errors } from "jose";
 import { Refusal } from "../errors.ts";
 import type { Keyring } from "../keys/keyring.ts";
@@ -31,9 +32,26 @@ function find({ alg, kid }: Readonly<Record<string, unknown>>, keyring: Keyring)
 
 async function isSignedByOne(token: string, { keys }: Candidates): Promise<boolean> {
   for (const key of keys) {
-    if (await isSignedBy(token, key)) return true;
+    if (isRsa(key) ? isSignedByRsa(token, key) : await isSignedBy(token, key)) return true;
   }
   return false;
+}
+
+/** Of RSASSA-PKCS1-v1_5 (RFC 7518 §3.3), which is what Kubernetes signs with unless it was set up otherwise. */
+const rsaHashes: Readonly<Record<string, string>> = { RS256: "sha256", RS384: "sha384", RS512: "sha512" };
+
+function isRsa({ algorithm }: VerificationKey): boolean {
+  return Object.hasOwn(rsaHashes, algorithm);
+}
+
+/**
+ * At once: the way to a thread and back, which jose's verification takes, costs more than these 20 µs themselves. What jose checks
+ * beside it (grammar, header, algorithm and kind of key) was checked before.
+ */
+function isSignedByRsa(token: string, { key, algorithm }: VerificationKey): boolean {
+  const end = token.lastIndexOf(".");
+  const signature = Buffer.from(token.slice(end + 1), "base64url");
+  return verify(rsaHashes[algorithm], Buffer.from(token.slice(0, end), "latin1"), key, signature);
 }
 
 async function isSignedBy(token: string, { key, algorithm }: VerificationKey): Promise<boolean> {

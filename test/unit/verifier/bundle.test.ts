@@ -39,6 +39,12 @@ test("nothing of the machine that made them is in them", () => {
   }
 });
 
+test("the service stands alone: no other part of the repository is in it", () => {
+  const files = [...verifier.code.matchAll(/^\/\/ (\S+\.[cm]?[jt]s)$/gm)].map((found) => found[1] ?? "");
+  expect(files.length).toBeGreaterThan(30);
+  for (const file of files) expect(file).toMatch(/^(verifier|node_modules)\//);
+});
+
 test("they import nothing but Node.js, and the service starts no processes, threads or code of others", () => {
   const modules = (code: string) =>
     [...code.matchAll(/(?:from|require\(|import) ?\(?"([^"./][^"]*)"/g)].map((found) => found[1] ?? "");

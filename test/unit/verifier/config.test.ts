@@ -98,6 +98,19 @@ describe("where settings come from", () => {
       },
     ]);
   });
+  test("variables that kubelet sets for a Service of that name are none of ours", () => {
+    const links = [
+      "SERVICE_HOST",
+      "SERVICE_PORT",
+      "SERVICE_PORT_HTTP",
+      "PORT",
+      "PORT_8080_TCP",
+      "PORT_8080_TCP_ADDR",
+      "METRICS_PORT",
+    ];
+    const env = Object.fromEntries(links.map((name) => [`K8SAUTH_VERIFIER_${name}`, "tcp://10.0.0.9:8080"]));
+    expect(load(["--audience", "a"], { ...inCluster, ...env }).issuers).toHaveLength(1);
+  });
   test("the help names every flag", () => {
     for (const name of settingNames) expect(helpText()).toContain(`  ${flagOf(name)} `);
     expect([flagOf("tlsClientCaFile"), variableOf("tlsClientCaFile")]).toEqual([
