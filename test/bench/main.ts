@@ -134,6 +134,8 @@ async function pulumi(flow: "token" | "both", { kubeconfig }: Sandbox): Promise<
       },
     );
   await run("pulumi", ["stack", "init", name], { env, cwd: program });
+  // It leaves settings beside Pulumi.yaml, with a salt that these stacks do not use.
+  await rm(join(program, `Pulumi.${name}.yaml`), { force: true });
   return {
     name: "pulumi up",
     fresh: () => command("up"),
