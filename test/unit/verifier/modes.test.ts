@@ -1,6 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { apiServer, apiSettings, Folder, keySettings, verifier } from "./support.ts";
-import { ecKey, edKey, goodKey, issuer, mint, podClaims, rsaKey, signRaw, strangeKey, uids } from "./tokens.ts";
+import {
+  ecKey,
+  edKey,
+  goodKey,
+  issuer,
+  mint,
+  mlDsaKey,
+  podClaims,
+  rsaKey,
+  signRaw,
+  strangeKey,
+  uids,
+} from "./tokens.ts";
 
 describe("jwt-pubkey", () => {
   test("says who the caller is, as text and in headers", async () => {
@@ -60,6 +72,7 @@ describe("jwt-pubkey", () => {
     ["ES384", ecKey("P-384", "ES384")],
     ["ES512", ecKey("P-521", "ES512")],
     ["EdDSA", edKey()],
+    ["ML-DSA-44", mlDsaKey()],
     ["RS256 of 4096 bits", rsaKey(4096)],
   ])("verifies %s from a PEM file", async (_, key) => {
     using folder = new Folder();

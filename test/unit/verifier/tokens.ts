@@ -22,6 +22,7 @@ function signingKey(alg: string, pair: { privateKey: KeyObject; publicKey: KeyOb
 export const rsaKey = (bits = 2048) => signingKey("RS256", generateKeyPairSync("rsa", { modulusLength: bits }));
 export const ecKey = (namedCurve = "P-256", alg = "ES256") =>
   signingKey(alg, generateKeyPairSync("ec", { namedCurve }));
+export const mlDsaKey = () => signingKey("ML-DSA-44", generateKeyPairSync("ml-dsa-44"));
 export const edKey = () => signingKey("EdDSA", generateKeyPairSync("ed25519"));
 
 /** Made once: the standard issuer's key, and one that nobody trusts. */

@@ -1,0 +1,62 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { type ApiServer, apiServer, apiSettings, Folder, until, type Verifier, verifier } from "./support.ts";
+import { goodKey, mint, now, rsaKey } from "./tokens.ts";
+
+const open: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
+});
+
+/** A verifier with its API server; both end with the test. */
+async function hybrid(more: object = {}): Promise<{ api: ApiServer; one: Verifier }> {
+  const folder = new Folder();
+  open.push({ [Symbol.asyncDispose]: async () => folder[Symbol.dispose]() });
+  const api = await apiServer();
+  open.push(api);
+  const one = await verifier(apiSettings(api, folder, more));
+  open.push(one);
+  return { api, one };
+}
+
+describe("keys that change at the issuer", () => {
+  test("a new one is found when the first token names it", async () => {
+    const { api, one } = await hybrid({ mode: "oidc-discovery" });
+    const next = rsaKey();
+    api.keys = [goodKey.jwk, next.jwk];
+    one.clock?.advance(2_000);
+    expect((await one.ask(mint({}, next))).status).toBe(200);
+    expect((await one.ask(mint())).status).toBe(200);
+  });
+  test("one that is gone refuses its tokens, the remembered ones too, at the next refresh", async () => {
+    const { api, one } = await hybrid({ mode: "oidc-discovery", localCacheSeconds: 3600 });
+    api.keyHeaders = { "Cache-Control": "public, max-age=60" };
+    const token = mint({ exp: now + 7_200 });
+    expect((await one.ask(token)).status).toBe(200);
+    const next = rsaKey();
+    api.keys = [next.jwk];
+    one.clock?.advance(300_000);
+    const pump = setInterval(() => one.clock?.advance(10), 1);
+    expect((await one.ask(mint({}, next))).status).toBe(200);
+    expect((await one.ask(token)).status).toBe(401);
+    clearInterval(pump);
+  });
+  test("a source that fails leaves the last good keys in use, up to the limit", async () => {
+    const { api, one } = await hybrid({ mode: "oidc-discovery", maxStaleKeysSeconds: 3600, localCacheSeconds: 0 });
+    api.outage = 500;
+    one.clock?.advance(1_800_000);
+    expect((await one.ask(mint({ exp: now + 7_200 }))).status).toBe(200);
+    one.clock?.advance(2_200_000);
+    expect((await one.ask(mint({ exp: now + 7_200 }))).status).toBe(503);
+  });
+  test.each([
+    ["an empty set", { keys: [] }],
+    ["no set", {}],
+    ["only a weak key", { keys: [rsaKey(1024).jwk] }],
+  ])("%s does not replace good keys", async (_, set) => {
+    const { api, one } = await hybrid({ mode: "oidc-discovery", localCacheSeconds: 0 });
+    api.keys = "keys" in set ? set.keys : (undefined as unknown as unknown[]);
+    one.clock?.advance(400_000);
+    await until(() => one.lines.some(({ msg }) => msg === "the keys could not be refreshed"), "the refresh failed");
+    expect((await one.ask(mint())).status).toBe(200);
+  });
+});
