@@ -17,7 +17,7 @@ export interface BuildOptions {
 /** A Go program of the sandbox: a folder with a module of its own, so that each is built only where and when it is needed. */
 export interface GoProgram {
   /** File name of the binary. */
-  readonly name: "k8s" | "dns" | "machine";
+  readonly name: "k8s" | "dns" | "machine" | "vault-auth";
   /** What it is, in progress reports. */
   readonly title: string;
   /** Folder of its sources. */
@@ -34,6 +34,13 @@ export const nodePrograms = {
   dns: { name: "dns", title: "CoreDNS", source: folderOf("dns") },
   machine: { name: "machine", title: "the node's machine", source: folderOf("machine") },
 } as const satisfies Record<string, GoProgram>;
+
+/** Vault's own Kubernetes auth method. */
+export const vaultProgram: GoProgram = {
+  name: "vault-auth",
+  title: "Vault's auth method",
+  source: folderOf("gateways/vault"),
+};
 
 /** A binary that nobody used for so long goes when another one is built. */
 const unusedMs = 30 * 24 * 3600 * 1000;

@@ -3,8 +3,8 @@ import { akeylessGatewayAccountAuthConfig, akeylessRancherAuthConfig } from "../
 import { type KubeClient, loadConnection } from "../../kube/index.ts";
 import { akeylessAuthMethod } from "../../provider/akeyless/authMethod.ts";
 import { type AuthConfig, akeylessGatewayAuthConfig } from "../../provider/akeyless/index.ts";
-import { AkeylessTestGateway } from "../support/akeylessGateway/index.ts";
-import { RancherFront } from "../support/akeylessGateway/rancherFront.ts";
+import { AkeylessTestGateway } from "../../sandbox/gateways/akeyless/index.ts";
+import { RancherFront } from "../../sandbox/gateways/rancher.ts";
 import { type PushedOutputs, Workloads } from "../support/akeylessStack.ts";
 import { adminOf } from "../support/inventory.ts";
 import { TestStack } from "../support/stack.ts";

@@ -2,8 +2,8 @@ import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { KubeClient } from "../../kube/index.ts";
+import { makeCertificate } from "../../sandbox/certificate.ts";
 import { type Sandbox, startSandbox } from "../../sandbox/index.ts";
-import { makeCertificate } from "../unit/kube/pki.ts";
 import { answer, closedPort, localServer } from "../unit/kube/server.ts";
 import { type FakeEngine, Plugin, secretOf, startEngine, unknownMark } from "../unit/provider/plugin.ts";
 import {

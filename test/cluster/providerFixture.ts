@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
 import { KubeClient, type KubeObject, loadConnection, pathFor } from "../../kube/index.ts";
+import { makeCertificate } from "../../sandbox/certificate.ts";
 import type { KeyPair, Sandbox } from "../../sandbox/index.ts";
-import { makeCertificate } from "../unit/kube/pki.ts";
 
 export const clusterType = "k8sauth:index:Cluster";
 export const reviewerType = "k8sauth:index:ReviewerToken";

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { mint } from "../../cli/checks/review.ts";
 import { type KubeClient, pathFor } from "../../kube/index.ts";
+import { VaultAuth } from "../../sandbox/gateways/vault/index.ts";
 import { adminOf, lodging } from "../support/inventory.ts";
 import { TestStack } from "../support/stack.ts";
-import { VaultAuth } from "../vault/harness.ts";
 
 type Config = Record<string, string | boolean>;
 

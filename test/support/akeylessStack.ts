@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Value } from "../../engine/index.ts";
 import { type KubeClient, pathFor } from "../../kube/index.ts";
-import { AkeylessTestGateway } from "./akeylessGateway/index.ts";
+import { AkeylessTestGateway } from "../../sandbox/gateways/akeyless/index.ts";
 import { TestStack } from "./stack.ts";
 
 /** Outputs of a stack that pushes to Akeyless. */

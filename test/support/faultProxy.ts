@@ -8,7 +8,7 @@ import { createServer, request } from "node:https";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
-import { makeCertificate } from "../unit/kube/pki.ts";
+import { makeCertificate } from "../../sandbox/certificate.ts";
 
 /** What happens to the requests that match. Of several rules the one that was added last is taken. */
 export interface Fault {

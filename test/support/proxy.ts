@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, request } from "node:https";
 import type { AddressInfo } from "node:net";
-import { makeCertificate } from "../unit/kube/pki.ts";
+import { makeCertificate } from "../../sandbox/certificate.ts";
 
 export interface InterceptingProxy extends AsyncDisposable {
   readonly url: string;

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, request } from "node:https";
 import type { AddressInfo } from "node:net";
-import { type Identity, makeCertificate } from "../unit/kube/pki.ts";
+import { type Identity, makeCertificate } from "../../sandbox/certificate.ts";
 
 export interface RancherOptions {
   /** The API server behind it, and a token with which Rancher reaches that. */

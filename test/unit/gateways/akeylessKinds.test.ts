@@ -6,7 +6,7 @@ import {
   GatewayInputError,
   maskSecretFields,
 } from "../../../gateways/index.ts";
-import { makeCertificate } from "../kube/pki.ts";
+import { makeCertificate } from "../../../sandbox/certificate.ts";
 
 const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const signingKey = Buffer.from(privateKey.export({ type: "pkcs1", format: "pem" }) as string).toString("base64");

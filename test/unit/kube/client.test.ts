@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { KubeClient, KubeError, type KubeErrorCode, loadConnection } from "../../../kube/index.ts";
-import { makeCertificate } from "./pki.ts";
+import { makeCertificate } from "../../../sandbox/certificate.ts";
 import { answer, closedPort, failure, type LocalServer, localServer, testCa } from "./server.ts";
 
 const token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0aGUtcmVhbC1zZWNyZXQifQ.c2lnbmF0dXJl";

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { akeylessAuthMethod } from "../../../provider/akeyless/authMethod.ts";
 import { akeylessCertificate, type CertificateInputs } from "../../../provider/akeyless/certificate.ts";
 import { akeylessRoleAssociation, type RoleAssociationInputs } from "../../../provider/akeyless/roleAssociation.ts";
-import { AkeylessTestGateway } from "../../support/akeylessGateway/index.ts";
-import { makeCertificate } from "../kube/pki.ts";
+import { makeCertificate } from "../../../sandbox/certificate.ts";
+import { AkeylessTestGateway } from "../../../sandbox/gateways/akeyless/index.ts";
 import { contextFor, failureOf, inputsOf, keyPair } from "./akeylessFixture.ts";
 
 const pair = keyPair();

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { AkeylessApi } from "../../../provider/akeyless/api.ts";
-import { AkeylessTestGateway, type Call, type Fault } from "../../support/akeylessGateway/index.ts";
-import { makeCertificate } from "../kube/pki.ts";
+import { makeCertificate } from "../../../sandbox/certificate.ts";
+import { AkeylessTestGateway, type Call, type Fault } from "../../../sandbox/gateways/akeyless/index.ts";
 import { closedPort } from "../kube/server.ts";
 import { apiOf, contextFor, failureOf, keyPair, tokenConfig } from "./akeylessFixture.ts";
 

@@ -5,7 +5,7 @@ import {
   akeylessGatewayAuthConfig,
 } from "../../../provider/akeyless/authConfig.ts";
 import type { AuthConfig } from "../../../provider/akeyless/authConfigFields.ts";
-import { AkeylessTestGateway } from "../../support/akeylessGateway/index.ts";
+import { AkeylessTestGateway } from "../../../sandbox/gateways/akeyless/index.ts";
 import {
   accountConfig,
   certificateConfig,

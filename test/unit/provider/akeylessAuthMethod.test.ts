@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type AuthMethodInputs, akeylessAuthMethod } from "../../../provider/akeyless/authMethod.ts";
-import { AkeylessTestGateway } from "../../support/akeylessGateway/index.ts";
+import { AkeylessTestGateway } from "../../../sandbox/gateways/akeyless/index.ts";
 import { contextFor, failureOf, inputsOf, keyPair } from "./akeylessFixture.ts";
 
 const pair = keyPair();

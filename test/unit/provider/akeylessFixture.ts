@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from "node:crypto";
 import { AkeylessApi, type ApiOptions } from "../../../provider/akeyless/api.ts";
 import type { Context } from "../../../provider/resource.ts";
-import type { AkeylessTestGateway } from "../../support/akeylessGateway/index.ts";
-import { makeCertificate } from "../kube/pki.ts";
+import { makeCertificate } from "../../../sandbox/certificate.ts";
+import type { AkeylessTestGateway } from "../../../sandbox/gateways/akeyless/index.ts";
 
 /** A context of an operation, and what it logged. */
 export function contextFor(env: NodeJS.ProcessEnv, signal: AbortSignal = new AbortController().signal) {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../support/akeylessGateway/index.ts";
-import { makeCertificate } from "../kube/pki.ts";
+import { makeCertificate } from "../../../sandbox/certificate.ts";
+import { AkeylessTestGateway } from "../../../sandbox/gateways/akeyless/index.ts";
 import { keyPair, tokenConfig } from "./akeylessFixture.ts";
 import { type FakeEngine, isSecret, Plugin, revealed, secretOf, startEngine, unknownMark } from "./plugin.ts";
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { makeCertificate } from "../kube/pki.ts";
+import { makeCertificate } from "../../../sandbox/certificate.ts";
 import { closedPort, localServer, testCa } from "../kube/server.ts";
 import { type FakeEngine, isSecret, Plugin, pluginPath, secretOf, startEngine, unknownMark } from "./plugin.ts";
 

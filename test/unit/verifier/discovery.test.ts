@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { makeCertificate } from "../../../sandbox/certificate.ts";
 import { systemClock } from "../../../verifier/clock.ts";
 import { keyLoader } from "../../../verifier/keys/loaders.ts";
 import { HttpsRemote } from "../../../verifier/net/remote.ts";
-import { makeCertificate } from "../kube/pki.ts";
 import { answer, closedPort, type Handler, localServer, testCa } from "../kube/server.ts";
 import { Folder } from "./support.ts";
 import { goodKey, issuer } from "./tokens.ts";

@@ -1,10 +1,10 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { makeCertificate } from "../../../sandbox/certificate.ts";
 import { freshForMs } from "../../../verifier/keys/freshness.ts";
 import { Keyring } from "../../../verifier/keys/keyring.ts";
 import { candidates, parseJwks, parseKeyFile } from "../../../verifier/keys/keySet.ts";
 import type { Loaded } from "../../../verifier/keys/loaders.ts";
-import { makeCertificate } from "../kube/pki.ts";
 import { TestClock, until } from "./support.ts";
 import { ecKey, edKey, goodKey, issuer, rsaKey, strangeKey } from "./tokens.ts";
 

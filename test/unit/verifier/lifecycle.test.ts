@@ -4,7 +4,7 @@ import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as tlsConnect } from "node:tls";
 import { afterAll, describe, expect, test } from "vitest";
-import { type Identity, makeCertificate } from "../kube/pki.ts";
+import { type Identity, makeCertificate } from "../../../sandbox/certificate.ts";
 import { testCa } from "../kube/server.ts";
 import { VerifierProcess } from "./process.ts";
 import { ask, Folder, keySettings, until, type Verifier, verifier } from "./support.ts";

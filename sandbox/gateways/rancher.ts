@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, request, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { makeCertificate } from "../../unit/kube/pki.ts";
+import { makeCertificate } from "../certificate.ts";
 
 /** The cluster behind, and an identity in it that acts for the API key's user. */
 export interface Upstream {

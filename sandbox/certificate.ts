@@ -1,4 +1,4 @@
-/** Certificates for the local servers of these tests. */
+/** Certificates for servers of this machine that are gone with the process that made them. */
 import { generateKeyPairSync } from "node:crypto";
 import forge from "node-forge";
 

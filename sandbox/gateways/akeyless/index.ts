@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Identity, makeCertificate } from "../../unit/kube/pki.ts";
+import { type Identity, makeCertificate } from "../../certificate.ts";
 import { Account } from "./account.ts";
 import { configFrom, type StoredConfig } from "./authConfigs.ts";
 import { type Body, optional, Refusal, required } from "./failures.ts";

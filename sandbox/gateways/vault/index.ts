@@ -1,41 +1,9 @@
-/** Vault's own Kubernetes auth method as a process: built from Go modules on first use, and kept in the user's cache folder. */
+/** A test tool: Vault's own Kubernetes auth method as a process of its own, with its storage in memory. */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
-import { cacheKey, readSources } from "../../sandbox/build.ts";
-import { runGo } from "../../sandbox/go.ts";
-import { withLock } from "../../sandbox/lock.ts";
-import { cacheRoot } from "../../sandbox/paths.ts";
-
-const sources = fileURLToPath(new URL(".", import.meta.url)).replace(/\/$/, "");
-
-/** Path of the binary; several callers at once build once. */
-async function ensureBinary(): Promise<string> {
-  const go = { cwd: sources, env: process.env };
-  const { stdout: version } = await runGo(["env", "GOVERSION", "GOOS", "GOARCH"], go);
-  const root = join(dirname(cacheRoot(process.env)), "vault-auth");
-  const binary = join(root, cacheKey(readSources(sources), version.trim()));
-  mkdirSync(root, { recursive: true });
-  const lock = { timeoutMs: 1_200_000, what: "Building Vault's auth method", onWait: () => {} };
-  await withLock(join(root, "build.lock"), lock, async () => {
-    if (existsSync(binary)) return;
-    const output = `${binary}.new`;
-    try {
-      await runGo(
-        ["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", output, "."],
-        go,
-      );
-      renameSync(output, binary);
-    } finally {
-      rmSync(output, { force: true });
-    }
-  });
-  return binary;
-}
+import { type BuildOptions, ensureProgram, vaultProgram } from "../../build.ts";
 
 /** Vault's answer, as far as tests look at it. */
 export interface VaultAnswer {
@@ -59,8 +27,9 @@ export class VaultAuth implements AsyncDisposable {
     this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   }
 
-  static async start(): Promise<VaultAuth> {
-    return new VaultAuth(spawn(await ensureBinary(), [], { stdio: ["pipe", "pipe", "inherit"] }));
+  /** Built from Go modules on first use, as the sandbox is. @throws SandboxError */
+  static async start(options: BuildOptions = {}): Promise<VaultAuth> {
+    return new VaultAuth(spawn(await ensureProgram(vaultProgram, options), [], { stdio: ["pipe", "pipe", "inherit"] }));
   }
 
   /** `vault write auth/kubernetes/PATH`. */
