@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { identityHeaders } from "../../verifier/http/answers.ts";
 import type { Identity } from "../../verifier/token/identity.ts";
-import { Nginx } from "../support/nginx.ts";
+import { Nginx, noNginx } from "../support/nginx.ts";
 import { program } from "../support/stack.ts";
 import { closedPort } from "../unit/kube/server.ts";
 import { VerifierProcess } from "../unit/verifier/process.ts";
@@ -134,7 +134,7 @@ function expectRefused(reply: Reply, status: number): void {
   expect(seen).toEqual([]);
 }
 
-describe("NGINX with the example's configuration", () => {
+describe.skipIf(noNginx)("NGINX with the example's configuration", () => {
   test("lets a pod's token through with who it is, and keeps the token from the service", async () => {
     const pod = await cluster.pod("caller");
     const token = await cluster.token("caller", audience, { kind: "Pod", name: pod });
@@ -242,7 +242,7 @@ describe("NGINX with the example's configuration", () => {
   });
 });
 
-describe("while the verifier cannot tell", () => {
+describe.skipIf(noNginx)("while the verifier cannot tell", () => {
   test("it passes its 503 on as 503, with its Retry-After", async () => {
     const settings = cluster.settings({ mode: "tokenreview", apiServer: `https://127.0.0.1:${await closedPort()}` });
     await using blind = await VerifierProcess.start(cluster.folder, settings, false);

@@ -1,10 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "../unit/verifier/support.ts";
+
+/** Whether there is none here: for `describe.skipIf`. */
+export const noNginx = spawnSync("nginx", ["-v"]).error !== undefined;
 
 export interface NginxFiles {
   /** The configuration, which is used as it is. */
