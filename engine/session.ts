@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { type Checkpoint, type FileBackend, openBackend, type StackName } from "./backend.ts";
+import { type FileBackend, openBackend, type StackName } from "./backend.ts";
 import { builtinProviders } from "./builtins.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import { EngineError } from "./errors.ts";
 import type { EventSink } from "./events.ts";
 import { type Lock, lockStack } from "./lock.ts";
@@ -45,23 +46,23 @@ export interface OpenStack {
 
 /** Opens a stack. Throws for a project, settings or state that can't be read; a stack never saved has no checkpoint. */
 export async function openStack(options: StackOptions): Promise<OpenStack> {
-  const { name, project, backend } = await locateStack(options);
-  return readStack(options, name, project, backend);
+  return readStack(options.env, await locateStack(options));
 }
 
-async function locateStack({ folder, stack, env }: StackOptions) {
+/** Where a stack is, without a look at it. */
+export async function locateStack({ folder, stack, env, configFile }: Omit<StackOptions, "emit">) {
   const project = await loadProject(folder);
-  return { name: { project: project.name, stack }, project, backend: openBackend(env, () => stateFolder(env)) };
+  return {
+    name: { project: project.name, stack },
+    project,
+    backend: openBackend(env, () => stateFolder(env)),
+    settingsFile: configFile ?? join(project.root, `Pulumi.${stack}.yaml`),
+  };
 }
 
-async function readStack(
-  { env, stack, ...options }: StackOptions,
-  name: StackName,
-  project: Project,
-  backend: FileBackend,
-): Promise<OpenStack> {
-  const file = options.configFile ?? join(project.root, `Pulumi.${stack}.yaml`);
-  const [settings, checkpoint] = await Promise.all([StackSettings.load(file), backend.load(name)]);
+async function readStack(env: NodeJS.ProcessEnv, place: Awaited<ReturnType<typeof locateStack>>): Promise<OpenStack> {
+  const { name, project, backend, settingsFile } = place;
+  const [settings, checkpoint] = await Promise.all([StackSettings.load(settingsFile), backend.load(name)]);
   let opening: ReturnType<typeof openCrypters> | undefined;
   const crypters = () => {
     opening ??= openCrypters(env, settings, checkpoint);
@@ -70,7 +71,12 @@ async function readStack(
   return { name, project, settings, backend, checkpoint, crypters };
 }
 
-async function openCrypters(env: NodeJS.ProcessEnv, settings: StackSettings, checkpoint: Checkpoint | undefined) {
+/** The keys of a state and of the settings file. */
+export async function openCrypters(
+  env: NodeJS.ProcessEnv,
+  settings: StackSettings,
+  checkpoint: Checkpoint | undefined,
+) {
   const secretsProvider = checkpoint?.deployment.secrets_providers;
   if (secretsProvider && secretsProvider.type !== "passphrase" && secretsProvider.type !== "") {
     throw new EngineError(
@@ -114,7 +120,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const { preview } = options;
   const mask = new Mask();
   const emit = mask.before(options.emit);
-  const { name, project, backend } = await locateStack(options);
+  const place = await locateStack(options);
   const starting = startServers(options.handler, emit);
   let lock: Lock | undefined;
   let providers: Providers | undefined;
@@ -125,8 +131,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   };
   try {
     const notice = (message: string) => emit({ kind: "diagnostic", severity: "warning", message, ephemeral: false });
-    if (!preview) lock = await lockStack(backend.lockFolder(name), notice);
-    const stack = await readStack(options, name, project, backend);
+    if (!preview) lock = await lockStack(place.backend.lockFolder(place.name), notice);
+    const stack = await readStack(options.env, place);
     const servers = await starting;
     const snapshot = openSnapshot(stack, preview, mask);
     snapshot.catch(() => {}); // Awaited where it is needed; until then a failure is nobody's.
