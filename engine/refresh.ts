@@ -3,8 +3,7 @@ import type { Changes, Operation } from "./events.ts";
 import { limiter } from "./limit.ts";
 import { idleHandler } from "./monitor.ts";
 import { withSecretOutputs } from "./newState.ts";
-import type { Providers } from "./providers.ts";
-import { openSession, type StackOptions } from "./session.ts";
+import { openSession, type Session, type StackOptions } from "./session.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { dependenciesOf, type ResourceState, withoutDangling } from "./state.ts";
 import { isProviderType } from "./urn.ts";
@@ -35,7 +34,7 @@ export async function refresh(options: RefreshOptions): Promise<{ changes: Chang
         limit(async () => {
           if (options.signal?.aborted) return;
           try {
-            await refreshOne(resource, snapshot, session.providers, options, changes);
+            await refreshOne(resource, snapshot, session, changes);
           } catch (error) {
             errors.set(resource.urn, messageOf(error));
           }
@@ -54,6 +53,8 @@ export async function refresh(options: RefreshOptions): Promise<{ changes: Chang
       throw new EngineError("DEPLOYMENT_FAILED", lines.join("\n"));
     }
     return { changes };
+  } catch (error) {
+    throw session.mask.error(error);
   } finally {
     options.signal?.removeEventListener("abort", cancel);
     await session.close();
@@ -73,8 +74,7 @@ function isReadable(resource: ResourceState): boolean {
 async function refreshOne(
   resource: ResourceState,
   snapshot: Snapshot,
-  providers: Providers,
-  options: RefreshOptions,
+  { providers, emit }: Session,
   changes: Changes,
 ): Promise<void> {
   const { urn, id = "", inputs = {}, outputs = {} } = resource;
@@ -82,7 +82,7 @@ async function refreshOne(
   const live = await provider.read({ urn, id, inputs, outputs });
   const count = (operation: Operation, diffs: readonly string[]) => {
     changes[operation] = (changes[operation] ?? 0) + 1;
-    options.emit({ kind: "step", state: "done", operation, urn, diffs, replaces: [] });
+    emit({ kind: "step", state: "done", operation, urn, diffs, replaces: [] });
   };
   if (!live) {
     snapshot.remove(resource);

@@ -6,11 +6,12 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { EngineError } from "./errors.ts";
 import type { EventSink } from "./events.ts";
 import { type Lock, lockStack } from "./lock.ts";
+import { Mask } from "./mask.ts";
 import { type MonitorHandler, type Servers, startServers } from "./monitor.ts";
 import { loadProject, type Project } from "./project.ts";
 import { Providers } from "./providers.ts";
 import { type Crypter, createCrypter, openCrypter } from "./secrets.ts";
-import { StackSettings } from "./settings.ts";
+import { hasSecrets, StackSettings, secretsOf } from "./settings.ts";
 import { Snapshot } from "./snapshot.ts";
 import { type Deployment, decryptSecrets, encryptSecrets, manifest } from "./state.ts";
 import { cacheFolder, passphraseFor, stateFolder } from "./workspace.ts";
@@ -103,6 +104,9 @@ export interface Session {
   readonly env: NodeJS.ProcessEnv;
   /** The state, decrypted; resolves while other things start. */
   readonly snapshot: Promise<Snapshot>;
+  /** Where everything goes that the run says; secret settings are hidden in it once they are decrypted. */
+  readonly emit: EventSink;
+  readonly mask: Mask;
   close(): Promise<void>;
 }
 
@@ -113,7 +117,9 @@ export interface SessionOptions extends StackOptions {
 }
 
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { emit, preview } = options;
+  const { preview } = options;
+  const mask = new Mask();
+  const emit = mask.before(options.emit);
   const place = await locateStack(options);
   const starting = startServers(options.handler, emit);
   let lock: Lock | undefined;
@@ -128,7 +134,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     if (!preview) lock = await lockStack(place.backend.lockFolder(place.name), notice);
     const stack = await readStack(options.env, place);
     const servers = await starting;
-    const snapshot = openSnapshot(stack, preview);
+    const snapshot = openSnapshot(stack, preview, mask);
     snapshot.catch(() => {}); // Awaited where it is needed; until then a failure is nobody's.
     let resolved: Snapshot | undefined;
     const env = { NODE_COMPILE_CACHE: join(cacheFolder(options.env), "compile"), ...options.env };
@@ -152,16 +158,17 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       () => {},
     );
     const parallel = options.parallel ?? 4 * availableParallelism();
-    return { stack, servers, providers, parallel, env, snapshot, close };
+    return { stack, servers, providers, parallel, env, snapshot, emit, mask, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function openSnapshot(stack: OpenStack, preview: boolean): Promise<Snapshot> {
+async function openSnapshot(stack: OpenStack, preview: boolean, mask: Mask): Promise<Snapshot> {
   const { checkpoint, backend, name, settings } = stack;
   const crypters = await stack.crypters();
+  if (hasSecrets(settings)) mask.hide(secretsOf(settings, crypters.settings));
   const deployment = decryptSecrets(checkpoint?.deployment ?? {}, crypters.state);
   const content = { resources: deployment.resources ?? [], pending: deployment.pending_operations ?? [] };
   let written: string | undefined;

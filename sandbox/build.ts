@@ -14,10 +14,10 @@ export interface BuildOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A Go program of the sandbox: a folder with a module of its own, so that each is built only where and when it is needed. */
+/** A Go program: a folder with a module of its own, so that each is built only where and when it is needed. */
 export interface GoProgram {
   /** File name of the binary. */
-  readonly name: "k8s" | "dns" | "machine" | "vault-auth";
+  readonly name: string;
   /** What it is, in progress reports. */
   readonly title: string;
   /** Folder of its sources. */
