@@ -3,7 +3,14 @@ import { pushToAkeyless } from "./components/akeylessPush.ts";
 import { authConfigOutputs } from "./components/authConfigs.ts";
 import { stackAccess } from "./components/clusterAccess.ts";
 import { credentialOutputs } from "./components/credentials.ts";
-import { BearerTokenUser, ClientCertificate, Cluster, TokenReviewer, Verifier } from "./components/index.ts";
+import {
+  BearerTokenUser,
+  ClientCertificate,
+  Cluster,
+  imageNotes,
+  TokenReviewer,
+  Verifier,
+} from "./components/index.ts";
 import { neededRights, reservedNames } from "./components/needs.ts";
 import { readSettings } from "./components/settings.ts";
 
@@ -79,7 +86,7 @@ export const verifier = asked && {
 };
 
 /** Why an auth config is absent, and other things to know. */
-export const notes = outputs.notes;
+export const notes = [...outputs.notes, ...(asked ? imageNotes(asked.image) : [])];
 
 /** The cluster, as it was found. */
 export const cluster = {
