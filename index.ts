@@ -8,6 +8,7 @@ import {
   ClientCertificate,
   Cluster,
   GatewayAccount,
+  imageNotes,
   RancherKey,
   TokenReviewer,
   Verifier,
@@ -98,7 +99,7 @@ export const verifier = asked && {
 };
 
 /** Why an auth config is absent, and other things to know. */
-export const notes = outputs.notes;
+export const notes = [...outputs.notes, ...(asked ? imageNotes(asked.image) : [])];
 
 /** The cluster, as it was found. */
 export const cluster = {

@@ -14,3 +14,4 @@ export * from "./signedCertificate.ts";
 export * from "./tokenReviewer.ts";
 export * from "./verifier.ts";
 export * from "./verifierManifests.ts";
+export * from "./verifierNetwork.ts";
