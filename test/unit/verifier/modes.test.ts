@@ -1,5 +1,7 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { apiServer, apiSettings, Folder, keySettings, verifier } from "./support.ts";
+import { apiServer, apiSettings, Folder, keySettings, until, verifier } from "./support.ts";
 import {
   ecKey,
   edKey,
@@ -101,6 +103,27 @@ describe("jwt-pubkey", () => {
     expect(status).toBe(401);
     expect(headers["www-authenticate"]).toContain('error="invalid_token"');
   });
+});
+
+test.each<[string, (folder: Folder) => void]>([
+  ["is gone", (folder) => rmSync(join(folder.path, "keys.pem"))],
+  ["is empty", (folder) => void folder.write("keys.pem", "")],
+  ["is half written", (folder) => void folder.write("keys.pem", goodKey.publicPem.slice(0, 100))],
+  [
+    "is a folder",
+    (folder) => {
+      rmSync(join(folder.path, "keys.pem"));
+      mkdirSync(join(folder.path, "keys.pem"));
+    },
+  ],
+])("jwt-pubkey goes on with its last keys while the file %s, and says so", async (_, breakIt) => {
+  using folder = new Folder();
+  await using one = await verifier(keySettings(folder));
+  breakIt(folder);
+  one.clock?.advance(11_000);
+  await until(() => one.lines.some(({ msg }) => msg === "the keys could not be refreshed"), "it says so");
+  expect((await one.ask(mint({ jti: "fresh" }))).status).toBe(200);
+  expect(one.service.unreadyReasons()).toEqual([]);
 });
 
 describe("oidc-discovery", () => {
