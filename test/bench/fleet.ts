@@ -87,6 +87,8 @@ async function measure(
       env,
       cwd: program,
       memory: true,
+      // A dozen processes at once: more often, and measuring would be a load of its own.
+      sampleMs: 200,
     });
   const fresh = await command("up");
   const unchanged = await command("up", "--expect-no-changes");
