@@ -159,13 +159,12 @@ describe.skipIf(noNode)("a deployed verifier", () => {
       import { readFileSync } from "node:fs";
       import { get } from "node:https";
       const headers = { authorization: "Bearer " + readFileSync(${JSON.stringify(tokenPath)}, "utf8") };
-      get(${JSON.stringify(verifier.url)}, { headers, ca: process.argv[1] }, (response) => {
+      get(${JSON.stringify(verifier.url)}, { headers, ca: ${JSON.stringify(ca.certPem)} }, (response) => {
         console.log(response.statusCode, response.headers["x-k8sauth-service-account-name"]);
         response.resume();
       });
     `;
-    const args = ["--input-type=module", "-e", script, ca.certPem];
-    const caller = pod({ namespace, name: "caller-tls", args, serviceAccountName: "caller" });
+    const caller = pod({ namespace, name: "caller-tls", script, serviceAccountName: "caller" });
     const { spec } = caller as { spec: { volumes?: unknown[]; containers: { volumeMounts?: unknown[] }[] } };
     spec.volumes = [volume];
     for (const container of spec.containers) container.volumeMounts = [volumeMount];
