@@ -28,6 +28,8 @@ export async function refresh(options: RefreshOptions): Promise<{ changes: Chang
   try {
     const { changes } = await refreshState(session, await session.snapshot, options);
     return { changes };
+  } catch (error) {
+    throw session.mask.error(error);
   } finally {
     options.signal?.removeEventListener("abort", cancel);
     await session.close();
@@ -39,9 +41,9 @@ export async function refresh(options: RefreshOptions): Promise<{ changes: Chang
  * Throws for what could not be read; the state then has the rest.
  */
 export async function refreshState(
-  { providers, parallel }: Pick<Session, "providers" | "parallel">,
+  { providers, parallel, emit }: Pick<Session, "providers" | "parallel" | "emit">,
   snapshot: Snapshot,
-  { emit, signal, preview }: Pick<RefreshOptions, "emit" | "signal" | "preview">,
+  { signal, preview }: Pick<RefreshOptions, "signal" | "preview">,
 ): Promise<{ changes: Changes; drift: readonly Drift[] }> {
   const changes: Changes = {};
   const drift: Drift[] = [];

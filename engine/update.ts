@@ -7,7 +7,7 @@ import type { PolicyPackOptions, PolicyViolation } from "./policyPack.ts";
 import { type Program, runProgram } from "./program.ts";
 import { refreshState } from "./refresh.ts";
 import { openSession, type Session, type StackOptions } from "./session.ts";
-import { hasSecrets, type ProgramConfig, programConfig } from "./settings.ts";
+import { hasSecrets, type ProgramConfig, programConfig, secretsOf } from "./settings.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { stackType } from "./urn.ts";
 import { type Properties, secret, type Value } from "./values.ts";
@@ -88,7 +88,7 @@ class UpdateRun {
       return await this.#run(session);
     } catch (error) {
       // What ended because of a cancellation is no news.
-      throw this.#errors.length > 1 && !signal?.aborted ? summary(this.#errors) : error;
+      throw session.mask.error(this.#errors.length > 1 && !signal?.aborted ? summary(this.#errors) : error);
     } finally {
       signal?.removeEventListener("abort", cancel);
       await session.close();
@@ -103,6 +103,8 @@ class UpdateRun {
     );
     const { stack } = session;
     const crypter = hasSecrets(stack.settings) ? (await stack.crypters()).settings : undefined;
+    // Before anything runs that could print one.
+    if (crypter) session.mask.hide(secretsOf(stack.settings, crypter));
     const config = programConfig(stack.project, stack.settings, crypter);
     const policies = await this.#policies(session, config);
     const program = this.#start(session, config);
@@ -116,7 +118,7 @@ class UpdateRun {
         providers: session.providers,
         preview: this.#options.preview,
         parallel: session.parallel,
-        emit: this.#options.emit,
+        emit: session.emit,
         providerConfig: (name) => providerConfig(config, name),
         now: () => new Date(),
         policies,
@@ -151,8 +153,8 @@ class UpdateRun {
   }
 
   /** Without packs nothing is loaded. */
-  async #policies({ stack, servers, env }: Session, config: ProgramConfig): Promise<PolicyGate | undefined> {
-    const { policyPacks = [], preview, emit } = this.#options;
+  async #policies({ stack, servers, env, emit }: Session, config: ProgramConfig): Promise<PolicyGate | undefined> {
+    const { policyPacks = [], preview } = this.#options;
     if (policyPacks.length === 0) return undefined;
     const { PolicyGate } = await import("./policy.ts");
     const say = (message: string) => emit({ kind: "diagnostic", severity: "info", message, ephemeral: false });
@@ -162,7 +164,8 @@ class UpdateRun {
   }
 
   #start(session: Session, config: ProgramConfig): Program {
-    const { emit, preview } = this.#options;
+    const { emit } = session;
+    const { preview } = this.#options;
     return runProgram({
       project: session.stack.project,
       stack: session.stack.name.stack,

@@ -2,6 +2,7 @@
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject, X509Certificate } from "node:crypto";
 import { VerifierError } from "../errors.ts";
 import { algorithms } from "../token/decode.ts";
+import { isRoca } from "./roca.ts";
 
 export interface VerificationKey {
   /** `undefined`: the key has no name (PEM, or a JWK without one), and tokens with any `kid` may be of it. */
@@ -150,9 +151,16 @@ function verificationKey(key: KeyObject, algorithm: string, kid: string | undefi
       throw new Unusable(`${what} is an RSA key of ${bits} bits: expected ${minRsaBits} to ${maxRsaBits}`);
     if ((publicExponent ?? 0n) < 3n || (publicExponent ?? 0n) % 2n === 0n)
       throw new Unusable(`${what} has an RSA exponent that is not odd and above 1`);
+    if (isRoca(modulusOf(key)))
+      throw new Unusable(`${what} is an RSA key whose private half can be computed (CVE-2017-15361)`);
   }
   const der = key.export({ type: "spki", format: "der" });
   return { kid, algorithm, key, thumbprint: createHash("sha256").update(der).digest("base64url") };
+}
+
+function modulusOf(key: KeyObject): bigint {
+  const { n = "" } = key.export({ format: "jwk" });
+  return BigInt(`0x${Buffer.from(n, "base64url").toString("hex")}`);
 }
 
 /** RSA keys without a word of their own are Kubernetes' own kind: RS256. */

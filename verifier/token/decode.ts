@@ -22,10 +22,15 @@ const refusedParameters = ["jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "en
  * @throws Refusal malformed_token, unsupported_header, unsupported_algorithm
  */
 export function decode(token: string): Decoded {
-  const first = token.indexOf(".");
-  const header = parseObject(token.slice(0, first));
+  const header = decodeHeader(token);
+  return { header, payload: parseObject(token.slice(token.indexOf(".") + 1, token.lastIndexOf("."))) };
+}
+
+/** The header alone, checked. */
+export function decodeHeader(token: string): Decoded["header"] {
+  const header = parseObject(token.slice(0, token.indexOf(".")));
   checkHeader(header);
-  return { header, payload: parseObject(token.slice(first + 1, token.lastIndexOf("."))) };
+  return header;
 }
 
 function checkHeader(header: Readonly<Record<string, unknown>>): void {

@@ -69,6 +69,7 @@ const inputs: Readonly<Record<string, readonly string[]>> = {
     "certificatePem",
     "notAfter",
   ],
+  "k8sauth:index:RancherKey": ["server"],
   "k8sauth:index:AkeylessGatewayAuthConfig": ["config"],
 };
 
