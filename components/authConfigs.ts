@@ -1,6 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import {
+  type AkeylessAuthConfig,
+  type AkeylessAuthMethod,
+  type AkeylessOptions,
   akeylessCertificateAuthConfig,
+  akeylessGatewayAccountAuthConfig,
+  akeylessRancherAuthConfig,
   akeylessTokenAuthConfig,
   akeylessWorkloadLogin,
   type CertificateAccess,
@@ -35,17 +40,18 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
       infisical: token.apply((access) => infisicalKubernetesAuth(access, { allowedNamespaces: [], allowedNames: [] })),
     }),
   };
+  const formatted = <Access>(
+    from: pulumi.Output<Access> | undefined,
+    format: (access: Access, method: AkeylessAuthMethod, options: AkeylessOptions) => AkeylessAuthConfig,
+  ) =>
+    authMethod &&
+    from &&
+    pulumi.all([from, authMethod]).apply(([known, method]) => format(known as Access, method, options));
   const akeyless = pushed?.authConfigs ?? {
-    token:
-      authMethod &&
-      token &&
-      pulumi.all([token, authMethod]).apply(([access, method]) => akeylessTokenAuthConfig(access, method, options)),
-    certificate:
-      authMethod &&
-      certificate &&
-      pulumi
-        .all([certificate, authMethod])
-        .apply(([access, method]) => akeylessCertificateAuthConfig(access, method, options)),
+    token: formatted(token, akeylessTokenAuthConfig),
+    certificate: formatted(certificate, akeylessCertificateAuthConfig),
+    rancher: formatted(access.rancher, akeylessRancherAuthConfig),
+    gatewayAccount: formatted(access.gatewayAccount, akeylessGatewayAccountAuthConfig),
   };
   const file = (access: TokenAccess | CertificateAccess, user: string) =>
     kubeconfig(access, { user, cluster: pulumi.getStack() });
@@ -65,6 +71,8 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
     authConfigs: pulumi.secret({
       ...(token && { token: { vault, openbao: vault, ...asked, ...(akeyless.token && { akeyless: akeyless.token }) } }),
       ...(certificate && { certificate: { ...(akeyless.certificate && { akeyless: akeyless.certificate }) } }),
+      ...(akeyless.rancher && { rancher: { akeyless: akeyless.rancher } }),
+      ...(akeyless.gatewayAccount && { gatewayAccount: { akeyless: akeyless.gatewayAccount } }),
     }),
     kubeconfigs: pulumi.secret(kubeconfigs),
     bearerTokenUsers: Object.fromEntries(
@@ -93,7 +101,7 @@ function akeylessAuthMethod(
   pushed: boolean,
 ) {
   const notes: string[] = [];
-  const names = (["token", "certificate"] as const).flatMap((flow) =>
+  const names = (["token", "certificate", "rancher", "gatewayAccount"] as const).flatMap((flow) =>
     flows[flow] ? [`authConfigs.${flow}.akeyless`] : [],
   );
   const absent = (why: string) => notes.push(...names.map((name) => `${name} is absent: ${why}`));

@@ -2,17 +2,17 @@ import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster, ReservedName } from "./cluster.ts";
+import { checkVerifierConfig } from "./verifierCheck.ts";
 import {
-  type Callers,
   callerToken,
   type VerifierMode,
   type VerifierSettings,
   verifierFiles,
-  verifierNetwork,
   verifierPod,
   verifierPorts,
   verifierRules,
 } from "./verifierManifests.ts";
+import { type Callers, verifierNetwork } from "./verifierNetwork.ts";
 
 export interface VerifierArgs {
   /** The cluster, checked: its issuer and keys are what the verifier trusts. */
@@ -29,22 +29,48 @@ export interface VerifierArgs {
   readonly mode?: VerifierMode;
   /** Who is let in: `NAMESPACE/SERVICEACCOUNT[/POD]` with `*` and `?`. @default every ServiceAccount */
   readonly allow?: readonly string[];
-  /** Public keys for `jwt-pubkey`, a JSON Web Key Set as JSON. @default the cluster's */
-  readonly jwks?: pulumi.Input<string>;
+  /** Public keys for `jwt-pubkey`: PEM keys or certificates, or a JSON Web Key Set as JSON. @default the cluster's */
+  readonly publicKeys?: pulumi.Input<string>;
   /** @default one that is made, with a name that is made up */
   readonly namespace?: string;
   /** Makes the namespace, with the label `pod-security.kubernetes.io/enforce: restricted`. @default true */
   readonly createNamespace?: boolean;
-  /** An image whose entry point is Node.js 24; pin it by digest. @default Google's distroless Node.js 24 */
+  /** An image whose entry point is Node.js 24; pin it by digest. @default Google's distroless Node.js 24, by its tag */
   readonly image?: string;
   /** @default 2 */
   readonly replicas?: number;
-  /** Pods that may call it. @default pods of every namespace */
+  /** Pods that may call it, as a NetworkPolicy lets them in. @default pods of every namespace */
   readonly callers?: readonly Callers[];
+  /** Pods that may read its metrics, on port 8081. @default none */
+  readonly monitoring?: readonly Callers[];
+  /**
+   * Secret of the type `kubernetes.io/tls` in the verifier's namespace, for cert-manager to make, say: it then serves TLS with it, and
+   * takes a renewed one without a restart. Its certificate has to be for `NAME.NAMESPACE.svc`.
+   *
+   * @default plain HTTP
+   */
+  readonly tlsSecret?: string;
   readonly priorityClassName?: string;
+  /**
+   * Further settings of the verifier's file, by their names in `--help`: `issuers` (then with an entry for the cluster itself),
+   * `reviewOutage`, `reviewCacheSeconds`, `logLevel` and others.
+   */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
-export const defaultVerifierImage = "gcr.io/distroless/nodejs24-debian12:nonroot";
+/**
+ * A tag and no digest: a digest that nobody renews is a Node.js without its security fixes, and its users could not tell. Who pins has
+ * something that raises the pin.
+ */
+export const defaultVerifierImage = "gcr.io/distroless/nodejs24-debian13:nonroot";
+
+/** What to know of an image that can come to be another one; nothing of one that is pinned. */
+export function imageNotes(image: string): string[] {
+  if (/@sha256:[0-9a-f]{64}$/.test(image)) return [];
+  return [
+    `The verifier's image ${image} is a tag, which can come to name another image, and which the policy image-pinned refuses: look its digest up (crane digest ${image}, or docker buildx imagetools inspect ${image}) and set k8sauth:verifierImage to ${image}@sha256:….`,
+  ];
+}
 
 /**
  * The bundled verifier, deployed: services ask it who their callers are. Its program is one file in an immutable
@@ -52,7 +78,7 @@ export const defaultVerifierImage = "gcr.io/distroless/nodejs24-debian12:nonroot
  */
 export class Verifier extends pulumi.ComponentResource {
   readonly namespace: pulumi.Output<string>;
-  /** `http://NAME.NAMESPACE.svc:8080`: whoever asks it presents the caller's token as it came. */
+  /** `http://NAME.NAMESPACE.svc:8080`, or https: whoever asks it presents the caller's token as it came. */
   readonly url: pulumi.Output<string>;
   readonly mode: VerifierMode;
   readonly image: string;
@@ -62,7 +88,8 @@ export class Verifier extends pulumi.ComponentResource {
   constructor(name: string, args: VerifierArgs, opts?: pulumi.ComponentResourceOptions) {
     super("k8sauth:index:Verifier", name, {}, opts);
     const child = { parent: this };
-    const { mode = "hybrid", image = defaultVerifierImage, audiences, allow = [], callers = [{}] } = args;
+    const { mode = "hybrid", image = defaultVerifierImage, audiences, allow = [], tlsSecret } = args;
+    const { callers = [{}], monitoring = [] } = args;
     this.mode = mode;
     this.image = image;
     this.callers = Object.fromEntries(audiences.map((audience) => [audience, callerToken(audience)]));
@@ -73,8 +100,13 @@ export class Verifier extends pulumi.ComponentResource {
     const account = new k8s.core.v1.ServiceAccount(name, { metadata, automountServiceAccountToken: false }, child);
     const granted = this.#grant(name, mode, account);
     const settings = pulumi
-      .all([args.cluster.issuer, args.jwks ?? args.cluster.jwks])
-      .apply(([issuer, jwks]): VerifierSettings => ({ mode, audiences, issuer, jwks, allow }));
+      .all([args.cluster.issuer, args.publicKeys ?? args.cluster.jwks])
+      .apply(([issuer, publicKeys]): VerifierSettings => {
+        const known = { mode, audiences, issuer, publicKeys, allow, tls: tlsSecret !== undefined, more: args.settings };
+        const problem = checkVerifierConfig(known);
+        if (problem) throw new pulumi.ResourceError(problem, this);
+        return known;
+      });
     const files = settings.apply(async (known) => verifierFiles(known, await bundledCode()));
     const hash = files.apply((data) => createHash("sha256").update(JSON.stringify(data)).digest("hex").slice(0, 12));
     const config = new k8s.core.v1.ConfigMap(
@@ -102,6 +134,7 @@ export class Verifier extends pulumi.ComponentResource {
               labels,
               configMap: config.metadata.name,
               serviceAccount: account.metadata.name,
+              tlsSecret,
               priorityClassName: args.priorityClassName,
             }),
           },
@@ -124,10 +157,16 @@ export class Verifier extends pulumi.ComponentResource {
     );
     new k8s.networking.v1.NetworkPolicy(
       name,
-      { metadata, spec: args.cluster.host.apply((host) => verifierNetwork(labels, callers, portOf(host))) },
+      {
+        metadata,
+        spec: args.cluster.host.apply((host) =>
+          verifierNetwork({ mode, labels, callers, monitoring, apiPort: portOf(host) }),
+        ),
+      },
       child,
     );
-    this.url = pulumi.interpolate`http://${service.metadata.name}.${this.namespace}.svc:${verifierPorts.http}`;
+    const scheme = tlsSecret ? "https" : "http";
+    this.url = pulumi.interpolate`${scheme}://${service.metadata.name}.${this.namespace}.svc:${verifierPorts.http}`;
     this.registerOutputs({ url: this.url });
   }
 

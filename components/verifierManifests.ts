@@ -1,4 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
+import { nodeFlags } from "../verifier/nodeFlags.ts";
 
 /** How tokens are verified: see the verifier's own documentation. */
 export const verifierModes = ["hybrid", "tokenreview", "oidc-discovery", "jwt-pubkey"] as const;
@@ -6,9 +7,14 @@ export type VerifierMode = (typeof verifierModes)[number];
 
 /** The verifier runs as this user: `nonroot` of distroless images. */
 const userId = 65_532;
-const folders = { app: "/app", config: "/etc/k8sauth-verifier", account: "/var/run/secrets/k8sauth-verifier" };
-const ports = { http: 8080, admin: 8081 } as const;
-const keysFile = "keys.json";
+const folders = {
+  app: "/app",
+  config: "/etc/k8sauth-verifier",
+  account: "/var/run/secrets/k8sauth-verifier",
+  tls: "/var/run/secrets/k8sauth-verifier-tls",
+};
+export const verifierPorts = { http: 8080, admin: 8081 } as const;
+const keysFile = "keys";
 
 /** Everything that decides how a verifier verifies. */
 export interface VerifierSettings {
@@ -16,28 +22,41 @@ export interface VerifierSettings {
   readonly audiences: readonly string[];
   /** "" leaves it to the verifier to learn it from the API server. */
   readonly issuer: string;
-  /** The issuer's public keys, a JSON Web Key Set as JSON, for `jwt-pubkey`. */
-  readonly jwks: string;
+  /** The issuer's public keys for `jwt-pubkey`: a JSON Web Key Set as JSON, or PEM. */
+  readonly publicKeys: string;
   readonly allow: readonly string[];
+  /** Whether it serves TLS, with a certificate from a Secret. */
+  readonly tls: boolean;
+  /** Further settings, as they stand in the verifier's file: `issuers`, `reviewCacheSeconds`, `logLevel` and others. */
+  readonly more?: Readonly<Record<string, unknown>>;
 }
 
+/** Settings of the verifier's file that follow from others, or from what the pod mounts. */
+export const ownSettings: readonly string[] = [
+  ...["mode", "audience", "issuer", "allow", "publicKeyFile", "apiServer", "apiCaFile", "apiTokenFile"],
+  ...["listen", "adminListen", "tlsCertFile", "tlsKeyFile"],
+];
+
 /** The verifier's configuration file. */
-export function verifierConfig({ mode, audiences, issuer, allow }: VerifierSettings): string {
+export function verifierConfig({ mode, audiences, issuer, allow, tls, more = {} }: VerifierSettings): string {
   const asksApi = mode !== "jwt-pubkey";
   const config = {
     mode,
     audience: audiences,
-    ...(issuer && { issuer }),
+    // Where entries are listed each has its own, and the cluster's learns it from the API server.
+    ...(issuer && !more.issuers && { issuer }),
     ...(allow.length > 0 && { allow }),
     ...(mode === "jwt-pubkey" && { publicKeyFile: [`${folders.config}/${keysFile}`] }),
+    ...(tls && { tlsCertFile: `${folders.tls}/tls.crt`, tlsKeyFile: `${folders.tls}/tls.key` }),
     ...(asksApi && { apiCaFile: `${folders.account}/ca.crt`, apiTokenFile: `${folders.account}/token` }),
+    ...more,
   };
   return `${JSON.stringify(config, undefined, 2)}\n`;
 }
 
 /** The data of the ConfigMap that holds program, configuration and, where they are given, keys. */
 export function verifierFiles(settings: VerifierSettings, code: string): Record<string, string> {
-  const keys: Record<string, string> = settings.mode === "jwt-pubkey" ? { [keysFile]: settings.jwks } : {};
+  const keys: Record<string, string> = settings.mode === "jwt-pubkey" ? { [keysFile]: settings.publicKeys } : {};
   return { "verifier.mjs": code, "config.json": verifierConfig(settings), ...keys };
 }
 
@@ -62,14 +81,20 @@ export interface PodOptions {
   readonly labels: Record<string, string>;
   readonly configMap: pulumi.Input<string>;
   readonly serviceAccount: pulumi.Input<string>;
+  readonly tlsSecret?: string;
   readonly priorityClassName?: string;
 }
 
 /** The verifier's pod: what the restricted pod security standard asks for, and a token of its own where it needs one. */
-export function verifierPod({ mode, image, labels, configMap, serviceAccount, priorityClassName }: PodOptions) {
+export function verifierPod(options: PodOptions) {
+  const { mode, image, labels, configMap, serviceAccount, tlsSecret, priorityClassName } = options;
   const asksApi = mode !== "jwt-pubkey";
   const probe = (path: string) => ({ httpGet: { path, port: "admin" } });
-  const readable = [folders.app, folders.config, ...(asksApi ? [folders.account] : [])];
+  const readable = [
+    ...[folders.app, folders.config],
+    ...(asksApi ? [folders.account] : []),
+    ...(tlsSecret ? [folders.tls] : []),
+  ];
   return {
     serviceAccountName: serviceAccount,
     automountServiceAccountToken: false,
@@ -95,16 +120,15 @@ export function verifierPod({ mode, image, labels, configMap, serviceAccount, pr
         image,
         // The image's entry point is Node.js itself, which may read nothing but this.
         args: [
-          "--permission",
+          ...nodeFlags,
           ...readable.map((folder) => `--allow-fs-read=${folder}/`),
-          "--max-old-space-size=128",
           `${folders.app}/verifier.mjs`,
           "--config",
           `${folders.config}/config.json`,
         ],
         ports: [
-          { name: "http", containerPort: ports.http },
-          { name: "admin", containerPort: ports.admin },
+          { name: "http", containerPort: verifierPorts.http },
+          { name: "admin", containerPort: verifierPorts.admin },
         ],
         startupProbe: { ...probe("/livez"), periodSeconds: 1, failureThreshold: 60 },
         readinessProbe: { ...probe("/readyz"), periodSeconds: 5 },
@@ -119,6 +143,7 @@ export function verifierPod({ mode, image, labels, configMap, serviceAccount, pr
           { name: "app", mountPath: folders.app, readOnly: true },
           { name: "config", mountPath: folders.config, readOnly: true },
           ...(asksApi ? [{ name: "account", mountPath: folders.account, readOnly: true }] : []),
+          ...(tlsSecret ? [{ name: "tls", mountPath: folders.tls, readOnly: true }] : []),
         ],
       },
     ],
@@ -132,6 +157,8 @@ export function verifierPod({ mode, image, labels, configMap, serviceAccount, pr
         },
       },
       ...(asksApi ? [accountVolume] : []),
+      // Read again as it is renewed. Readable for the pod's own group, which fsGroup makes it.
+      ...(tlsSecret ? [{ name: "tls", secret: { secretName: tlsSecret, defaultMode: 0o440 } }] : []),
     ],
   };
 }
@@ -146,33 +173,6 @@ const accountVolume = {
     ],
   },
 };
-
-/** Who may call: pods by the labels of their namespaces, and by their own. Empty selectors are all. */
-export interface Callers {
-  readonly namespaceLabels?: Record<string, string>;
-  readonly podLabels?: Record<string, string>;
-}
-
-/** Lets callers in, and the verifier out to the API server and to the cluster's DNS. */
-export function verifierNetwork(labels: Record<string, string>, callers: readonly Callers[], apiPort: number) {
-  const from = callers.map(({ namespaceLabels = {}, podLabels }) => ({
-    namespaceSelector: { matchLabels: namespaceLabels },
-    ...(podLabels && { podSelector: { matchLabels: podLabels } }),
-  }));
-  const tcp = (port: number) => ({ protocol: "TCP", port });
-  return {
-    podSelector: { matchLabels: labels },
-    policyTypes: ["Ingress", "Egress"],
-    ingress: [{ from, ports: [tcp(ports.http)] }],
-    egress: [
-      // No selector can name the API server.
-      { ports: [...new Set([443, 6443, apiPort])].map(tcp) },
-      { ports: [{ protocol: "UDP", port: 53 }, tcp(53)] },
-    ],
-  };
-}
-
-export const verifierPorts = ports;
 
 /** What a workload mounts to call a service that asks the verifier, and where its token then is. */
 export function callerToken(audience: string) {

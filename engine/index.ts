@@ -9,6 +9,7 @@ export { EngineError, type EngineErrorCode } from "./errors.ts";
 export {
   type Changes,
   type DiagnosticEvent,
+  type Drift,
   type EngineEvent,
   type EventSink,
   hasChanges,

@@ -1,12 +1,14 @@
 import { Deployment, NotStarted } from "./deployment.ts";
 import { cancelled, EngineError, messageOf } from "./errors.ts";
-import type { Changes, EngineEvent } from "./events.ts";
+import type { Changes, Drift, EngineEvent } from "./events.ts";
 import { readGoal } from "./goal.ts";
 import type { PolicyGate } from "./policy.ts";
 import type { PolicyPackOptions, PolicyViolation } from "./policyPack.ts";
 import { type Program, runProgram } from "./program.ts";
+import { refreshState } from "./refresh.ts";
 import { openSession, type Session, type StackOptions } from "./session.ts";
 import { hasSecrets, type ProgramConfig, programConfig, secretsOf } from "./settings.ts";
+import type { Snapshot } from "./snapshot.ts";
 import { stackType } from "./urn.ts";
 import { type Properties, secret, type Value } from "./values.ts";
 
@@ -16,10 +18,14 @@ export interface UpdateResult {
   readonly outputs: Properties;
   /** What advisory policies found. */
   readonly violations: readonly PolicyViolation[];
+  /** What was otherwise than the state said, with `refresh`. */
+  readonly drift: readonly Drift[];
 }
 
 export interface UpdateOptions extends StackOptions {
   readonly preview: boolean;
+  /** Reads every resource as it really is first. A preview writes nothing of that down. @default false */
+  readonly refresh?: boolean;
   /** Every resource has to pass their mandatory policies. */
   readonly policyPacks?: readonly PolicyPackOptions[];
 }
@@ -104,6 +110,7 @@ class UpdateRun {
     const program = this.#start(session, config);
     try {
       const snapshot = await Promise.race([session.snapshot, this.#failure.promise]);
+      const drift = await Promise.race([this.#underWayFor(this.#refresh(session, snapshot)), this.#failure.promise]);
       const deployment = new Deployment({
         stack: stack.name.stack,
         project: stack.name.project,
@@ -123,7 +130,8 @@ class UpdateRun {
       if (!this.#options.preview) await snapshot.save();
       await Promise.race([policies?.checkStack(snapshot.made), this.#failure.promise]);
       const root = snapshot.content.resources.find((resource) => resource.type === stackType);
-      return { changes: deployment.changes, outputs: root?.outputs ?? {}, violations: policies?.violations ?? [] };
+      const { changes } = deployment;
+      return { changes, outputs: root?.outputs ?? {}, violations: policies?.violations ?? [], drift };
     } catch (error) {
       // What the program asked for before the run could begin must not be waited for.
       if (!this.#errors.includes(error as Error)) this.#fail(error as Error);
@@ -138,6 +146,10 @@ class UpdateRun {
       program.kill();
       await policies?.close();
     }
+  }
+
+  async #refresh(session: Session, snapshot: Snapshot): Promise<readonly Drift[]> {
+    return this.#options.refresh ? (await refreshState(session, snapshot, this.#options)).drift : [];
   }
 
   /** Without packs nothing is loaded. */

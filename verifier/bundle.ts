@@ -4,18 +4,14 @@ import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type Plugin } from "esbuild";
 
+export { nodeFlags } from "./nodeFlags.ts";
+
 export interface Bundle {
   /** An ES module in plain, readable JavaScript. */
   readonly code: string;
   /** SHA-256 of the code (UTF-8), hexadecimal: equal sources and dependencies give equal bytes. */
   readonly sha256: string;
 }
-
-/**
- * Flags of Node.js for the service, without the `--allow-fs-read=FOLDER/` of what it reads: the bundle, its configuration, keys,
- * certificates and tokens. The limits keep it within 192 MiB, whatever it is sent.
- */
-export const nodeFlags: readonly string[] = ["--permission", "--max-old-space-size=112", "--max-semi-space-size=8"];
 
 const folder = dirname(fileURLToPath(import.meta.url));
 const root = dirname(folder);

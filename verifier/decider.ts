@@ -92,7 +92,8 @@ export class Decider<Answer extends object> {
     }
     if (this.#pending.size >= maxPending) return refuse("busy", 1);
     this.counts.misses += 1;
-    const work = this.#verify(token, digest);
+    // Taken out in a later turn at the earliest, also where the decision falls at once: what went before it was put in would stay.
+    const work = this.#verify(token, digest).finally(() => this.#pending.delete(digest));
     this.#pending.set(digest, work);
     return work;
   }
@@ -125,7 +126,6 @@ export class Decider<Answer extends object> {
       if (refusals[error.reason].status === 401) this.#refuseFor(digest, error.reason, Number.POSITIVE_INFINITY);
       return refuse(error.reason, error.retryAfterSeconds);
     } finally {
-      this.#pending.delete(digest);
       onVerified?.(performance.now() - measuredFrom);
     }
   }

@@ -9,6 +9,7 @@ import {
   type DeleteRequest,
   type DiffRequest,
   type DiffResult,
+  type Found,
   InitFailed,
   OutcomeUnknown,
   type Provider,
@@ -121,14 +122,15 @@ export class KubernetesProvider implements Provider {
   }
 
   /** An object by the name that the interrupted creation was about to use, if it is the one that was to be made. */
-  async find(_urn: Urn, inputs: Properties): Promise<Created | undefined> {
+  async find(_urn: Urn, inputs: Properties, current?: Properties): Promise<Found | undefined> {
     const object = objectOf(inputs);
     if (!object.metadata.name) return undefined;
     const live = await (await this.#reach()).find(pathOf(object));
     if (!live || !isOurs(live, inputs)) return undefined;
     const manager = `${creationManager}-${randomBytes(4).toString("hex")}`;
     const outputs = liveOutputs(live, inputs, { manager, apiVersion: inputs.apiVersion });
-    return { id: idOf(live.metadata as KubernetesObject["metadata"]), outputs };
+    const superseded = current !== undefined && madeAt(outputs) <= madeAt(current);
+    return { id: idOf(live.metadata as KubernetesObject["metadata"]), outputs, superseded };
   }
 
   async update({ id, oldOutputs, newInputs, preview }: UpdateRequest): Promise<Properties> {
@@ -301,6 +303,11 @@ function liveOutputs(
 ): Properties {
   const marked = markSecrets(live as Properties, inputs);
   return { ...marked, __inputs: inputs as Value, __initialApiVersion: kept.apiVersion, __fieldManager: kept.manager };
+}
+
+/** When the server made an object, to the second; RFC 3339 in UTC sorts as text. */
+function madeAt(outputs: Properties): string {
+  return String(valueAt(outputs.metadata, ["creationTimestamp"]) ?? "");
 }
 
 function withoutStatus(object: KubeObject): KubeObject {

@@ -5,6 +5,8 @@ import { rename } from "node:fs/promises";
 import { request } from "node:https";
 import { createInterface } from "node:readline";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { discoveryPaths, verifierRules } from "../../components/verifierManifests.ts";
+import { pathFor } from "../../kube/index.ts";
 import { bundleClient } from "../../verifier/bundle.ts";
 import { VerifierProcess } from "../unit/verifier/process.ts";
 import { until } from "../unit/verifier/support.ts";
@@ -158,9 +160,9 @@ describe("the verifier's own rights", () => {
     expect([...statuses]).toEqual([200]);
   });
 
-  test("discovery works for it while it stays closed to strangers", async () => {
-    const anonymous = await new Promise<number>((resolve, reject) => {
-      const outgoing = request(`${cluster.server}/openid/v1/jwks`, { rejectUnauthorized: false, agent: false });
+  const strangerAsks = (path: string) =>
+    new Promise<number>((resolve, reject) => {
+      const outgoing = request(cluster.server + path, { rejectUnauthorized: false, agent: false });
       outgoing.once("error", reject);
       outgoing.once("response", (incoming) => {
         incoming.resume();
@@ -168,9 +170,35 @@ describe("the verifier's own rights", () => {
       });
       outgoing.end();
     });
-    expect([401, 403]).toContain(anonymous);
+
+  test("discovery works for it while it stays closed to strangers", async () => {
+    for (const path of discoveryPaths) expect([401, 403]).toContain(await strangerAsks(path));
     await using verifier = await start({ mode: "oidc-discovery" });
     expect((await verifier.ask(await cluster.token("caller"))).status).toBe(200);
+  });
+
+  test("discovery works with the rights that it is deployed with alone, where somebody took the standard ones away", async () => {
+    const rbac = "rbac.authorization.k8s.io/v1";
+    const standard = pathFor(rbac, "ClusterRoleBinding", undefined, "system:service-account-issuer-discovery");
+    const { metadata: _made, ...binding } = await cluster.admin.get(standard);
+    await cluster.account("reader");
+    const apiTokenFile = cluster.write("reader-token", await cluster.token("reader", null));
+    await cluster.admin.delete(standard);
+    try {
+      await using verifier = await start({ mode: "oidc-discovery", apiTokenFile }, false);
+      await until(
+        () => verifier.output.join().includes("system:service-account-issuer-discovery"),
+        "it says what is missing",
+      );
+      expect((await verifier.ask(await cluster.token("caller"))).status).toBe(503);
+      await cluster.grant("reader", verifierRules("oidc-discovery"));
+      await verifier.ready();
+      expect((await verifier.ask(await cluster.token("caller"))).status).toBe(200);
+      for (const path of discoveryPaths) expect([401, 403]).toContain(await strangerAsks(path));
+    } finally {
+      const name = "system:service-account-issuer-discovery";
+      await cluster.admin.create(pathFor(rbac, "ClusterRoleBinding"), { ...binding, metadata: { name } });
+    }
   });
 });
 

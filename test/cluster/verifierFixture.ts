@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { verifierRules } from "../../components/verifierManifests.ts";
 import { KubeClient, loadConnection, pathFor } from "../../kube/index.ts";
 
 export const audience = "verifier.k8sauth.test";
@@ -56,10 +57,9 @@ export class Cluster implements AsyncDisposable {
     await this.admin.create(pathFor("v1", "ServiceAccount", this.namespace), object("v1", "ServiceAccount", name));
   }
 
-  /** Lets a ServiceAccount create TokenReviews, and do nothing else. */
-  async grant(account: string): Promise<void> {
+  /** Lets a ServiceAccount do what the rules say, and nothing else. @param rules by default: create TokenReviews */
+  async grant(account: string, rules: readonly object[] = verifierRules("tokenreview")): Promise<void> {
     const name = `${this.namespace}-${account}`;
-    const rules = [{ apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] }];
     await this.admin.create(pathFor(rbac, "ClusterRole"), { ...object(rbac, "ClusterRole", name), rules });
     await this.admin.create(pathFor(rbac, "ClusterRoleBinding"), {
       ...object(rbac, "ClusterRoleBinding", name),

@@ -144,9 +144,17 @@ export class ServiceClient implements Disposable {
       if (call.signal?.aborted) throw aborted();
       const { host } = this.#url;
       if (deadline.aborted) throw new ClientError("CLIENT_TIMEOUT", `${host} did not answer within ${timeoutMs} ms.`);
+      this.#forget(agent);
       const { code = "unknown" } = error as NodeJS.ErrnoException;
       throw new ClientError("CLIENT_UNREACHABLE", `${host} cannot be reached (${code}).`);
     }
+  }
+
+  /** The service may have a certificate of another CA by now: the next connection reads the file again. */
+  #forget(agent: HttpAgent | HttpsAgent): void {
+    if (this.#options.caFile === undefined || this.#agent !== agent) return;
+    this.#agent = undefined;
+    if (Object.keys(agent.sockets).length === 0) agent.destroy();
   }
 
   async #connections(): Promise<HttpAgent | HttpsAgent> {

@@ -1,18 +1,20 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { AcceptedCache, RefusedCache, TokenDigest } from "../../../verifier/caches.ts";
 import { Lru } from "../../../verifier/lru.ts";
+import { load } from "./load.ts";
 import {
   type ApiServer,
   acceptedStatus,
   apiServer,
   apiSettings,
+  ask,
   Folder,
   keySettings,
   until,
   type Verifier,
   verifier,
 } from "./support.ts";
-import { goodKey, mint, now, strangeKey } from "./tokens.ts";
+import { goodKey, mint, now, signRaw, strangeKey } from "./tokens.ts";
 
 const open: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -253,6 +255,44 @@ describe("at the same time", () => {
     // Two in flight, eight in the queue, two too many.
     expect(statuses).toEqual([503, 503, ...Array(10).fill(200)]);
     expect(most).toBe(2);
+  });
+});
+
+describe("tokens that are refused at the first look", () => {
+  const reasons: Record<string, (at: number) => string> = {
+    "another issuer": (at) => mint({ iss: "https://other.example", jti: String(at) }),
+    "an algorithm that nobody uses": (at) => mint({ jti: String(at) }, goodKey, { alg: "none" }),
+    "a date that is over": (at) => mint({ exp: now - 100, iat: now - 200, nbf: now - 200, jti: String(at) }),
+    "claims that are none": (at) => signRaw({ alg: "RS256", kid: goodKey.kid }, `[${at}]`, goodKey),
+  };
+  test.each(Object.entries(reasons))("for %s leave no work behind, however many there are", async (_, make) => {
+    const { one } = await hybrid();
+    const distinct = 2_100;
+    const tokens = Array.from({ length: distinct }, (_, at) => make(at));
+    const statuses = new Map<number, number>();
+    const onAnswer = (status: number) => void statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    await load({ port: one.port, connections: 8, next: () => tokens.pop(), onAnswer });
+    expect(Object.fromEntries(statuses)).toEqual({ 401: distinct });
+    const { body } = await ask(one.service.adminPort, undefined, {}, "GET", "/metrics");
+    expect(body).toMatch(/^k8sauth_verifier_pending\S* 0$/m);
+    expect((await one.ask(mint({ jti: "good" }))).status).toBe(200);
+  });
+  test("because of an outage are looked at again after it", async () => {
+    const folder = new Folder();
+    open.push({ [Symbol.asyncDispose]: async () => folder[Symbol.dispose]() });
+    const api = await apiServer();
+    open.push(api);
+    api.outage = 500;
+    const one = await verifier(apiSettings(api, folder), { unready: true });
+    open.push(one);
+    const token = mint();
+    // Nobody knows the issuer's name yet.
+    expect((await one.ask(token)).status).toBe(503);
+    api.outage = undefined;
+    const pump = setInterval(() => one.clock?.advance(20), 1);
+    await until(() => one.service.unreadyReasons().length === 0, "it is ready");
+    clearInterval(pump);
+    expect((await one.ask(token)).status).toBe(200);
   });
 });
 

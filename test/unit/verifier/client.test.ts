@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, createServer as createRelay } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeCertificate } from "../../../sandbox/certificate.ts";
 import { bundleClient } from "../../../verifier/bundle.ts";
 import { clientCommand } from "../../../verifier/client/flags.ts";
 import { backoffMs, ClientError, retryAfterMs, ServiceClient, TokenFile } from "../../../verifier/client/index.ts";
@@ -153,6 +154,33 @@ describe("a call", () => {
     using broken = new ServiceClient({ url: server.url, tokenFile, caFile: folder.write("bad", "x") });
     await expect(broken.call()).rejects.toMatchObject({ code: "CLIENT_CA_FILE" });
   });
+});
+
+test("a CA that is replaced, as the service's certificate is, is read again", async () => {
+  using folder = new Folder();
+  const next = makeCertificate({ commonName: "next-ca" });
+  const caFile = folder.write("ca", testCa.certPem);
+  const identity = makeCertificate({ commonName: "service", issuer: next, names: ["127.0.0.1"] });
+  await using before = await localServer((_, response) => text(200)(_, response));
+  await using after = await localServer((_, response) => text(200)(_, response), identity);
+  // One address for both: the service that comes after takes the place of the one before.
+  let target = before.port;
+  const relay = createRelay((incoming) => {
+    const outgoing = connect(target, "127.0.0.1");
+    incoming.on("error", () => outgoing.destroy()).pipe(outgoing);
+    outgoing.on("error", () => incoming.destroy()).pipe(incoming);
+  });
+  relay.listen(0, "127.0.0.1");
+  await once(relay, "listening");
+  const url = `https://127.0.0.1:${(relay.address() as AddressInfo).port}`;
+  using client = new ServiceClient({ url, caFile, tokenFile: folder.write("token", "t"), firstPauseMs: 1 });
+  expect((await client.call()).attempts).toBe(1);
+  target = after.port;
+  await before[Symbol.asyncDispose]();
+  await expect(client.call()).rejects.toMatchObject({ code: "CLIENT_UNREACHABLE" });
+  folder.write("ca", next.certPem);
+  expect((await client.call()).status).toBe(200);
+  relay.close();
 });
 
 describe("the token file", () => {

@@ -68,17 +68,19 @@ test("a flood of made-up key ids asks the issuer once a second, and keeps nobody
   const rest = signed.slice(signed.indexOf("."));
   let count = 0;
   const next = () => (performance.now() < end ? encode({ alg: "RS256", kid: `made-up-${count++}` }) + rest : undefined);
-  const flood = load({ port: verifier.port, connections: 500, next });
-  const times: number[] = [];
+  const connections = 500;
+  const flood = load({ port: verifier.port, connections, next });
+  const overtakenBy: number[] = [];
   while (performance.now() < end) {
-    const sentAt = performance.now();
-    expect((await verifier.ask(mint(current({ jti: String(sentAt) })))).status).toBe(200);
-    times.push(performance.now() - sentAt);
+    const sentAt = count;
+    expect((await verifier.ask(mint(current({ jti: String(performance.now()) })))).status).toBe(200);
+    overtakenBy.push(count - sentAt);
   }
   await flood;
   const seconds = (performance.now() - started) / 1000;
   expect(api.keyRequests - before).toBeLessThanOrEqual(Math.ceil(seconds) + 1);
-  expect(times.sort((a, b) => a - b)[Math.floor(times.length / 2)]).toBeLessThan(1_000);
+  // In turn, whatever the speed of the machine: while it waits no connection of the flood is answered again and again.
+  expect(overtakenBy.sort((a, b) => a - b)[Math.floor(overtakenBy.length / 2)]).toBeLessThan(4 * connections);
 });
 
 test("10,000 idle connections keep nobody waiting, stay within the memory limit, and are closed in time", {

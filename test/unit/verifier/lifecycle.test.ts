@@ -1,13 +1,14 @@
 import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as tlsConnect } from "node:tls";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Identity, makeCertificate } from "../../../sandbox/certificate.ts";
 import { testCa } from "../kube/server.ts";
 import { VerifierProcess } from "./process.ts";
-import { ask, Folder, keySettings, until, type Verifier, verifier } from "./support.ts";
+import { apiServer, ask, Folder, keySettings, until, type Verifier, verifier } from "./support.ts";
 import { mint } from "./tokens.ts";
 
 const folder = new Folder();
@@ -111,11 +112,28 @@ describe("the start", () => {
   });
 });
 
+test("a token and a CA of its own that are mounted late are waited for, by name and without an answer but 503", async () => {
+  using own = new Folder();
+  await using api = await apiServer();
+  const [apiCaFile, apiTokenFile] = [join(own.path, "late-ca"), join(own.path, "late-token")];
+  await using one = await verifier({ apiServer: api.url, apiCaFile, apiTokenFile }, { realTime: true, unready: true });
+  const missing = (path: string) => one.lines.some(({ detail }) => String(detail).includes(path));
+  await until(() => missing(apiCaFile), "it names the CA");
+  expect((await one.ask(current())).status).toBe(503);
+  own.write("late-ca", testCa.certPem);
+  await until(() => missing(apiTokenFile), "it names the token", 5_000);
+  expect((await one.ask(current())).status).toBe(503);
+  own.write("late-token", "own-token");
+  await until(() => one.service.unreadyReasons().length === 0, "it is ready", 5_000);
+  expect((await one.ask(current())).status).toBe(200);
+});
+
 describe("SIGTERM", () => {
   test("under load loses no request: unready at once, answers to the end, then exit status 0", {
     timeout: 30_000,
   }, async () => {
-    const settings = { audience: "verifier.example", drainSeconds: 1, ...keySettings(folder) };
+    // Long enough that a busy machine sees it unready in time.
+    const settings = { audience: "verifier.example", drainSeconds: 4, ...keySettings(folder) };
     await using one = await VerifierProcess.start(folder.path, settings);
     const agent = new Agent({ keepAlive: true, maxSockets: 50 });
     const results = new Map<string, number>();

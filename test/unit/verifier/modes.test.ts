@@ -1,5 +1,7 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { apiServer, apiSettings, Folder, keySettings, verifier } from "./support.ts";
+import { apiServer, apiSettings, Folder, keySettings, until, verifier } from "./support.ts";
 import {
   ecKey,
   edKey,
@@ -101,6 +103,27 @@ describe("jwt-pubkey", () => {
     expect(status).toBe(401);
     expect(headers["www-authenticate"]).toContain('error="invalid_token"');
   });
+});
+
+test.each<[string, (folder: Folder) => void]>([
+  ["is gone", (folder) => rmSync(join(folder.path, "keys.pem"))],
+  ["is empty", (folder) => void folder.write("keys.pem", "")],
+  ["is half written", (folder) => void folder.write("keys.pem", goodKey.publicPem.slice(0, 100))],
+  [
+    "is a folder",
+    (folder) => {
+      rmSync(join(folder.path, "keys.pem"));
+      mkdirSync(join(folder.path, "keys.pem"));
+    },
+  ],
+])("jwt-pubkey goes on with its last keys while the file %s, and says so", async (_, breakIt) => {
+  using folder = new Folder();
+  await using one = await verifier(keySettings(folder));
+  breakIt(folder);
+  one.clock?.advance(11_000);
+  await until(() => one.lines.some(({ msg }) => msg === "the keys could not be refreshed"), "it says so");
+  expect((await one.ask(mint({ jti: "fresh" }))).status).toBe(200);
+  expect(one.service.unreadyReasons()).toEqual([]);
 });
 
 describe("oidc-discovery", () => {
@@ -224,5 +247,56 @@ describe("several issuers", () => {
     expect(await statusOf({ iss: "https://a", aud: "for-a" }, strangeKey)).toBe(401);
     expect(await statusOf({ iss: "https://b", aud: "for-b" }, strangeKey)).toBe(403);
     expect(await statusOf({ iss: "https://c", aud: "for-a" })).toBe(401);
+  });
+
+  test("each has its own mode and API server: reviews go to the one whose token it is, and an outage is that one's alone", async () => {
+    using folder = new Folder();
+    const elsewhere = rsaKey();
+    await using home = await apiServer();
+    await using other = await apiServer([]);
+    await using publisher = await apiServer([elsewhere]);
+    const own = apiSettings(home, folder) as Record<string, unknown>;
+    const issuers = [
+      // Its name is learned from the API server.
+      { name: "home", ...own, audience: "for-home" },
+      {
+        name: "other",
+        mode: "tokenreview",
+        issuer: "https://other",
+        audience: "for-other",
+        ...own,
+        apiServer: other.url,
+      },
+      {
+        name: "elsewhere",
+        mode: "oidc-discovery",
+        issuer: "https://elsewhere",
+        jwksUri: `${publisher.url}/openid/v1/jwks`,
+        caFile: own.apiCaFile,
+        audience: "for-elsewhere",
+      },
+    ];
+    await using one = await verifier({ issuers, reviewCacheSeconds: 0, localCacheSeconds: 0 });
+    const tokens = {
+      home: () => mint({ aud: "for-home" }),
+      other: () => mint({ iss: "https://other", aud: "for-other" }, strangeKey),
+      elsewhere: () => mint({ iss: "https://elsewhere", aud: "for-elsewhere" }, elsewhere),
+    };
+    const statuses = async () => Promise.all(Object.values(tokens).map(async (make) => (await one.ask(make())).status));
+    expect(await statuses()).toEqual([200, 200, 200]);
+    expect(home.reviews.map(({ audiences }) => audiences)).toEqual([["for-home"]]);
+    expect(other.reviews.map(({ audiences }) => audiences)).toEqual([["for-other"]]);
+    expect(publisher.server.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true);
+    expect(other.keyRequests).toBe(0);
+    // A key of one is no key of another, whatever the token says. One look at the issuer's keys may come a second after the last.
+    const pump = setInterval(() => one.clock?.advance(20), 1);
+    expect((await one.ask(mint({ aud: "for-home" }, elsewhere))).status).toBe(401);
+    expect((await one.ask(mint({ iss: "https://elsewhere", aud: "for-elsewhere" }, goodKey))).status).toBe(401);
+    expect((await one.ask(mint({ iss: "https://nobody", aud: "for-home" }))).status).toBe(401);
+    clearInterval(pump);
+    other.outage = 500;
+    expect(await statuses()).toEqual([200, 503, 200]);
+    home.outage = 500;
+    expect(await statuses()).toEqual([503, 503, 200]);
   });
 });

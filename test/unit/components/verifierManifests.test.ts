@@ -1,0 +1,264 @@
+import { describe, expect, test } from "vitest";
+import { checkVerifierConfig } from "../../../components/verifierCheck.ts";
+import {
+  callerToken,
+  type PodOptions,
+  type VerifierMode,
+  type VerifierSettings,
+  verifierConfig,
+  verifierFiles,
+  verifierModes,
+  verifierPod,
+  verifierRules,
+} from "../../../components/verifierManifests.ts";
+import { type NetworkOptions, verifierNetwork } from "../../../components/verifierNetwork.ts";
+import { verifierRights } from "../../../components/verifierRights.ts";
+import { nodeFlags } from "../../../verifier/nodeFlags.ts";
+import { goodKey, rsaKey } from "../verifier/tokens.ts";
+
+const labels = { "app.kubernetes.io/name": "verifier" };
+
+function podOf(more: Partial<PodOptions> = {}) {
+  const pod = verifierPod({
+    mode: "hybrid",
+    image: "registry.example/node@sha256:0",
+    labels,
+    configMap: "verifier-1",
+    serviceAccount: "verifier",
+    ...more,
+  });
+  const [container] = pod.containers;
+  if (!container) throw new Error("a pod without a container");
+  return { pod, container };
+}
+
+function settingsOf(more: Partial<VerifierSettings> = {}): VerifierSettings {
+  const publicKeys = JSON.stringify({ keys: [goodKey.jwk] });
+  return {
+    mode: "hybrid",
+    audiences: ["orders"],
+    issuer: "https://issuer.example",
+    publicKeys,
+    allow: [],
+    tls: false,
+    ...more,
+  };
+}
+
+describe("the verifier's pod", () => {
+  test("is what the restricted standard asks for, and more: nothing to write, no links, no token that is mounted unasked", () => {
+    const { pod, container } = podOf();
+    expect(pod).toMatchObject({
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: 30,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 65_532,
+        runAsGroup: 65_532,
+        seccompProfile: { type: "RuntimeDefault" },
+      },
+    });
+    expect(container.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    });
+  });
+
+  test("keeps Node.js within its memory limit by the flags that the flood tests run with", () => {
+    const { container } = podOf();
+    expect(container.args.slice(0, nodeFlags.length)).toEqual(nodeFlags);
+    expect(container.resources).toEqual({ requests: { cpu: "100m", memory: "96Mi" }, limits: { memory: "192Mi" } });
+  });
+
+  test.each(verifierModes)("lets Node.js read exactly what is mounted in the mode %s", (mode) => {
+    for (const tlsSecret of [undefined, "serving"]) {
+      const { pod, container } = podOf({ mode, tlsSecret });
+      const readable = container.args.flatMap((arg) => /^--allow-fs-read=(.*)\/$/.exec(arg)?.[1] ?? []);
+      expect(readable.sort()).toEqual(container.volumeMounts.map(({ mountPath }) => mountPath).sort());
+      expect(container.volumeMounts.every(({ readOnly }) => readOnly)).toBe(true);
+      expect(container.volumeMounts.map(({ name }) => name)).toEqual(pod.volumes.map(({ name }) => name));
+    }
+  });
+
+  test("has a token for the API server only where its mode asks there: for an hour, and not of 3607 s, which is a year", () => {
+    const tokensOf = (mode: VerifierMode) =>
+      JSON.stringify(podOf({ mode }).pod.volumes).match(/"serviceAccountToken":\{[^}]*\}/g);
+    for (const mode of ["hybrid", "tokenreview", "oidc-discovery"] as const)
+      expect(tokensOf(mode)).toEqual(['"serviceAccountToken":{"path":"token","expirationSeconds":3600}']);
+    expect(tokensOf("jwt-pubkey")).toBeNull();
+  });
+
+  test("is probed on the port of its own, and spread over hosts and zones", () => {
+    const { pod, container } = podOf();
+    for (const [probe, path] of [
+      [container.startupProbe, "/livez"],
+      [container.readinessProbe, "/readyz"],
+      [container.livenessProbe, "/livez"],
+    ] as const)
+      expect(probe.httpGet).toEqual({ path, port: "admin" });
+    expect(container.ports).toContainEqual({ name: "admin", containerPort: 8081 });
+    expect(pod.topologySpreadConstraints).toMatchObject(
+      ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map((topologyKey) => ({
+        topologyKey,
+        whenUnsatisfiable: "ScheduleAnyway",
+        labelSelector: { matchLabels: labels },
+      })),
+    );
+  });
+
+  test("takes its certificate from a Secret that its own group alone can read", () => {
+    const { pod } = podOf({ tlsSecret: "serving" });
+    expect(pod.securityContext.fsGroup).toBe(pod.securityContext.runAsGroup);
+    expect(pod.volumes).toContainEqual({ name: "tls", secret: { secretName: "serving", defaultMode: 0o440 } });
+    expect(JSON.stringify(podOf().pod.volumes)).not.toContain("secretName");
+  });
+});
+
+describe("rights", () => {
+  test.each<[VerifierMode, string[]]>([
+    ["hybrid", ["create tokenreviews", "get /.well-known/openid-configuration", "get /openid/v1/jwks"]],
+    ["tokenreview", ["create tokenreviews"]],
+    ["oidc-discovery", ["get /.well-known/openid-configuration", "get /openid/v1/jwks"]],
+    ["jwt-pubkey", []],
+  ])("the mode %s takes no more than %j, and whoever deploys must have the same", (mode, expected) => {
+    const given = verifierRules(mode).flatMap((rule) => {
+      const objects = "resources" in rule ? rule.resources : rule.nonResourceURLs;
+      return rule.verbs.flatMap((verb) => objects.map((object) => `${verb} ${object}`));
+    });
+    expect(given).toEqual(expected);
+    const deployer = verifierRights({ createNamespace: true, mode }).map((right) =>
+      "nonResourcePath" in right ? `${right.verb} ${right.nonResourcePath}` : `${right.verb} ${right.resource}`,
+    );
+    expect(deployer).toEqual(expect.arrayContaining(expected));
+    expect(deployer.some((right) => right.endsWith("clusterroles"))).toBe(expected.length > 0);
+  });
+});
+
+describe("the network policy", () => {
+  const policy = (more: Partial<NetworkOptions> = {}) =>
+    verifierNetwork({ mode: "hybrid", labels, callers: [{}], monitoring: [], apiPort: 6443, ...more });
+
+  interface Pod {
+    readonly namespaceLabels: Record<string, string>;
+    readonly labels: Record<string, string>;
+  }
+  /** Whether a pod may open a port, by the rules of NetworkPolicies: a peer's selectors all match, and the port is listed. */
+  function lets(spec: ReturnType<typeof verifierNetwork>, pod: Pod, port: number): boolean {
+    const fits = (wanted: Record<string, string>, has: Record<string, string>) =>
+      Object.entries(wanted).every(([key, value]) => has[key] === value);
+    return spec.ingress.some(
+      ({ from, ports }) =>
+        ports.some((one) => one.port === port && one.protocol === "TCP") &&
+        from.some(
+          (peer) =>
+            fits(peer.namespaceSelector.matchLabels, pod.namespaceLabels) &&
+            fits(("podSelector" in peer && peer.podSelector?.matchLabels) || {}, pod.labels),
+        ),
+    );
+  }
+  const shopGateway = { namespaceLabels: { team: "shop" }, labels: { app: "gateway" } };
+  const shopOther = { namespaceLabels: { team: "shop" }, labels: { app: "batch" } };
+  const stranger = { namespaceLabels: { team: "ads" }, labels: { app: "gateway" } };
+
+  test("is for the verifier's pods, in both directions", () => {
+    expect(policy()).toMatchObject({ podSelector: { matchLabels: labels }, policyTypes: ["Ingress", "Egress"] });
+  });
+
+  test("lets pods of every namespace ask it unless they are narrowed, and nobody read its metrics", () => {
+    for (const pod of [shopGateway, shopOther, stranger]) {
+      expect(lets(policy(), pod, 8080)).toBe(true);
+      expect(lets(policy(), pod, 8081)).toBe(false);
+    }
+  });
+
+  test("lets in those that are named, by namespace and by pod, and no others", () => {
+    const spec = policy({ callers: [{ namespaceLabels: { team: "shop" }, podLabels: { app: "gateway" } }] });
+    expect([shopGateway, shopOther, stranger].map((pod) => lets(spec, pod, 8080))).toEqual([true, false, false]);
+    const two = policy({ callers: [{ namespaceLabels: { team: "shop" } }, { podLabels: { app: "gateway" } }] });
+    expect([shopGateway, shopOther, stranger].map((pod) => lets(two, pod, 8080))).toEqual([true, true, true]);
+  });
+
+  test("lets those read its metrics that are named for it", () => {
+    const spec = policy({
+      callers: [{ namespaceLabels: { team: "shop" } }],
+      monitoring: [{ podLabels: { app: "batch" } }],
+    });
+    expect([shopGateway, shopOther, stranger].map((pod) => lets(spec, pod, 8081))).toEqual([false, true, false]);
+    expect(lets(spec, { ...stranger, labels: { app: "batch" } }, 8080)).toBe(false);
+  });
+
+  test("lets the verifier out to API server and DNS alone, and with keys of its own nowhere", () => {
+    const ports = policy({ apiPort: 8443 }).egress.flatMap((rule) => rule.ports.map(({ port }) => port));
+    expect(ports).toEqual([443, 6443, 8443, 53, 53]);
+    expect(policy({ mode: "jwt-pubkey" }).egress).toEqual([]);
+  });
+});
+
+describe("the configuration", () => {
+  test.each(verifierModes)("of the mode %s is one that the verifier takes", (mode) => {
+    expect(checkVerifierConfig(settingsOf({ mode, allow: ["shop/*"], tls: true }))).toBeUndefined();
+    if (mode !== "jwt-pubkey") expect(checkVerifierConfig(settingsOf({ mode, issuer: "" }))).toBeUndefined();
+  });
+
+  test("has further settings as they are, and several issuers beside the cluster's own", () => {
+    const issuers = [
+      { name: "here", allow: ["shop/*"] },
+      { name: "other", mode: "oidc-discovery", issuer: "https://other.example" },
+    ];
+    const settings = settingsOf({ more: { reviewOutage: "local", issuers } });
+    expect(checkVerifierConfig(settings)).toBeUndefined();
+    const config = JSON.parse(verifierConfig(settings));
+    expect(config).toMatchObject({ mode: "hybrid", audience: ["orders"], reviewOutage: "local", issuers });
+    expect(config).not.toHaveProperty("issuer");
+  });
+
+  test("names keys and certificates where the pod mounts them", () => {
+    const { pod, container } = podOf({ mode: "jwt-pubkey", tlsSecret: "serving" });
+    const folders = container.volumeMounts.map(({ mountPath }) => mountPath);
+    const config = JSON.parse(verifierConfig(settingsOf({ mode: "jwt-pubkey", tls: true })));
+    for (const path of [...config.publicKeyFile, config.tlsCertFile, config.tlsKeyFile])
+      expect(folders).toContain(path.slice(0, path.lastIndexOf("/")));
+    const data = Object.keys(verifierFiles(settingsOf({ mode: "jwt-pubkey" }), "code"));
+    const mounted = pod.volumes.flatMap((volume) =>
+      "configMap" in volume ? (volume.configMap?.items.map(({ key }) => key) ?? []) : [],
+    );
+    expect(mounted.sort()).toEqual(data.sort());
+  });
+
+  test.each<[string, Partial<VerifierSettings>, RegExp]>([
+    [
+      "the issuer as an audience in a local mode",
+      { audiences: ["https://issuer.example"] },
+      /API server's own audience/,
+    ],
+    ["no keys for jwt-pubkey", { mode: "jwt-pubkey", publicKeys: "" }, /holds no keys/],
+    [
+      "a private key",
+      { mode: "jwt-pubkey", publicKeys: rsaKey().privateKey.export({ type: "pkcs8", format: "pem" }) as string },
+      /holds a private key/,
+    ],
+    [
+      "a weak key",
+      { mode: "jwt-pubkey", publicKeys: rsaKey(1024).publicPem },
+      /no key that tokens can be verified with/,
+    ],
+    [
+      "an issuer whose keys cannot be fetched",
+      { mode: "oidc-discovery", issuer: "kubernetes/serviceaccount" },
+      /https URL/,
+    ],
+  ])("with %s is refused before anything is made", (_, more, problem) => {
+    expect(checkVerifierConfig(settingsOf(more))).toMatch(problem);
+  });
+});
+
+test("a caller mounts a token for the audience alone, which the kubelet replaces", () => {
+  const { volume, volumeMount, tokenPath } = callerToken("orders");
+  expect(volume.projected.sources).toEqual([
+    { serviceAccountToken: { path: "token", expirationSeconds: 3600, audience: "orders" } },
+  ]);
+  expect(volumeMount).toEqual({ name: volume.name, mountPath: "/var/run/secrets/k8sauth-verifier", readOnly: true });
+  expect(tokenPath).toBe(`${volumeMount.mountPath}/token`);
+});
