@@ -217,7 +217,7 @@ describe("a fleet that is killed or interrupted in the middle loses nothing, and
     await fleet.until('"kubernetes:core/v1:ServiceAccount"');
     run.child.kill("SIGINT");
     expect(await run.end()).toBe(130);
-    expect(processesOf(fleet)).toEqual([]);
+    await gone(fleet);
     const report = await fleet.report();
     expect(report.interrupted).toBe(true);
     expect(Object.values(statuses(report))).toContain("notStarted");

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 import { exportStack, importStack, type Value } from "../../engine/index.ts";
 import { Cli } from "./cli.ts";
 import { type BothEngines, tokenFlow, useCluster } from "./fixture.ts";
@@ -107,7 +107,7 @@ test("on one state folder the CLI lists, uses and removes a stack of the embedde
 
 test("pulumi stack migrate takes a stack of the embedded engine to another backend, settings and all", async () => {
   await using source = await place();
-  await source.stack.configureSecret("akeylessSigningKey", "hush");
+  await source.stack.configureSecret("kubeconfig", await readFile(inject("kubeconfig"), "utf8"));
   await source.stack.up();
   const outputs = await source.stack.outputs();
   await using linked = await LinkedProgram.make();
