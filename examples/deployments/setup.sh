@@ -2,8 +2,8 @@
 # Pulumi Deployments for one stack: sh setup.sh ORGANIZATION/k8sauth/STACK OWNER/REPOSITORY [RUNNER-POOL]
 # Needs the Pulumi CLI, logged in to Pulumi Cloud. Run it once for each stack; settings may be edited again, schedules are new each time.
 set -eu
-stack=$1
-repository=$2
+stack=${1:?the stack is missing: ORGANIZATION/k8sauth/STACK}
+repository=${2:?the repository is missing: OWNER/REPOSITORY}
 pool=${3:-}
 
 # Pull requests get a preview, pushes to main an up. The pool is one of yours where Pulumi's runners do not reach the cluster.

@@ -164,6 +164,13 @@ describe("two clusters down, one slow, and another one's certificate due the soo
     expect((await fleet.run("report", ...only, "--expect-valid", "2")).status).toBe(3);
   });
 
+  test("a policy pack judges every stack", async () => {
+    // It wants no gateway host that is loopback, which a sandbox's always is.
+    const { status, report } = await fleet.run("preview", "--only", "good", "--policy-pack", join(program, "policy"));
+    expect(status).toBe(1);
+    expect(report.stacks[0]).toMatchObject({ status: "failed", error: { code: "POLICY_VIOLATED" } });
+  });
+
   test("a changed list shows in a preview, whose exit status tells", async () => {
     await fleet.rewrite([shared("good", { settings: { audience: "gateway" } })]);
     const preview = await fleet.run("preview", "--expect-no-changes");
