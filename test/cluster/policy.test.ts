@@ -52,7 +52,12 @@ test("a token with an end for an audience of its own satisfies the advisory poli
 });
 
 test("users, and a verifier whose image is pinned, pass as well; one that is not pinned is refused", async () => {
-  const reader = { namespace: "shop", tokenMode: "tokenRequest", rules: [{ resources: ["pods"], verbs: ["get"] }] };
+  const reader = {
+    namespace: "shop",
+    createNamespace: true,
+    tokenMode: "tokenRequest",
+    rules: [{ resources: ["pods"], verbs: ["get"] }],
+  };
   const verifierImage = `registry.example/nodejs@sha256:${"0".repeat(64)}`;
   const verifier = { verifier: true, verifierAudiences: ["shop"], verifierImage };
   await using stack = await TestStack.make("verifier", { ...settings, ...verifier, bearerTokenUsers: { reader } });
