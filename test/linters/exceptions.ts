@@ -41,6 +41,11 @@ export const exceptions: readonly Exception[] = [
     object: verifier,
     why: "Topology spread constraints keep the pods on different nodes and in different zones; a second rule for the same would only be in their way.",
   },
+  {
+    check: "ingress-targets-service",
+    object: "Ingress/orders",
+    why: "An example of annotations: the Service orders is the reader's own.",
+  },
 ];
 
 /** What is left of findings, and which of the exceptions they needed. */
