@@ -23,6 +23,8 @@ export interface Checkpoint {
 }
 
 const organization = "organization";
+/** Features that a state of version 4 may say it uses: of Pulumi's those that this engine carries. */
+const knownFeatures: readonly string[] = ["taint"];
 /** As Pulumi has it; names of dots alone would lead to other folders. */
 const namePattern = /^(?!\.+$)[A-Za-z0-9_.-]{1,100}$/;
 
@@ -165,10 +167,11 @@ function parseCheckpoint(text: string, file: string, name: StackName): Checkpoin
   if (version !== 3 && version !== 4) {
     throw new EngineError("STATE_FOREIGN", `${file} has state version ${String(version)}; this engine knows 3 and 4.`);
   }
-  if (Array.isArray(features) && features.length > 0) {
+  const foreign = Array.isArray(features) ? features.filter((feature) => !knownFeatures.includes(String(feature))) : [];
+  if (foreign.length > 0) {
     throw new EngineError(
       "STATE_FOREIGN",
-      `${file} uses features that this engine does not know: ${features.join(", ")}. Use the Pulumi CLI for this stack.`,
+      `${file} uses features that this engine does not know: ${foreign.join(", ")}. Use the Pulumi CLI for this stack.`,
     );
   }
   const stack = json.checkpoint.stack;

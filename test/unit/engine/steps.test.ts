@@ -93,6 +93,22 @@ test.each([["size"], ["*"]])("replaceOnChanges %s replaces where an update would
   expect(world.resource("a").replaceOnChanges).toEqual([path]);
 });
 
+test.each([true, undefined])(
+  "what the Pulumi CLI has marked as tainted is replaced, once (deleted first: %s)",
+  async (deleteBeforeReplace) => {
+    const world = new World();
+    const program: Asked[] = [{ name: "a", deleteBeforeReplace }, { name: "b" }];
+    await world.up(program);
+    const { id } = world.resource("a");
+    world.resource("a").taint = true;
+    await world.up(program);
+    expect(world.steps[0]).toMatch(/^(replace|delete) a$/);
+    expect(world.resource("a").id).not.toBe(id);
+    expect(world.memory.objects.size).toBe(2);
+    expect(await world.up(program)).toEqual({ same: 3 });
+  },
+);
+
 test("a protected resource is neither replaced nor deleted until the program takes the protection off", async () => {
   const world = new World();
   await world.up([{ name: "a", protect: true }]);
