@@ -10,6 +10,9 @@ export interface Checkpoint {
   readonly features?: readonly string[];
 }
 
+/** Features that a state of version 4 may say it uses: of Pulumi's those that this engine carries. */
+const knownFeatures: readonly string[] = ["taint"];
+
 /** The error for a text that is not what it should be. */
 export function corrupt(source: string, why: string): EngineError {
   return new EngineError(
@@ -27,10 +30,11 @@ export function readCheckpoint(json: { [key: string]: Value | undefined }, deplo
       `${source} has state version ${String(version)}; this engine knows 3 and 4.`,
     );
   }
-  if (Array.isArray(features) && features.length > 0) {
+  const foreign = Array.isArray(features) ? features.filter((feature) => !knownFeatures.includes(String(feature))) : [];
+  if (foreign.length > 0) {
     throw new EngineError(
       "STATE_FOREIGN",
-      `${source} uses features that this engine does not know: ${features.join(", ")}. Use the Pulumi CLI for this stack.`,
+      `${source} uses features that this engine does not know: ${foreign.join(", ")}. Use the Pulumi CLI for this stack.`,
     );
   }
   if (!isObject(deployment)) throw corrupt(source, "the deployment is not an object");

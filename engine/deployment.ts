@@ -104,7 +104,7 @@ export class Deployment implements StackContext {
   /** Deletes what this run did not register, dependents first. Only after a program that ended well. */
   async finish(): Promise<void> {
     const { snapshot, providers, emit, preview } = this.#options;
-    if (!preview) await settleCreations(snapshot, providers);
+    if (!preview) await settleCreations(snapshot, providers, emit);
     await removeAll({
       resources: [...snapshot.remaining],
       snapshot,

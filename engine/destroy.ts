@@ -21,7 +21,7 @@ export async function destroy(options: DestroyOptions): Promise<{ changes: Chang
     const { providers, parallel } = session;
     const snapshot = await session.snapshot;
     const changes: Changes = {};
-    if (!options.preview) await settleCreations(snapshot, providers);
+    if (!options.preview) await settleCreations(snapshot, providers, session.emit);
     await removeAll({
       resources: [...snapshot.remaining],
       snapshot,

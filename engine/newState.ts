@@ -28,6 +28,7 @@ export function newState(goal: Goal, { id, inputs, outputs, old, changed, initEr
     outputs: outputs && kept(old?.outputs, withSecretOutputs(outputs, inputs, goal.additionalSecretOutputs)),
     parent: goal.parent,
     protect: goal.protect || undefined,
+    taint: undefined,
     retainOnDelete: goal.retainOnDelete || undefined,
     dependencies: listed(goal.dependencies),
     provider: goal.provider,

@@ -23,6 +23,11 @@ export async function planResource(
 ): Promise<Plan> {
   const { urn } = goal;
   const news = withIgnoredChanges(goal.inputs, old?.inputs, goal.ignoreChanges);
+  const asNew = () => check(provider, urn, undefined, news);
+  if (old?.taint && !old.pendingReplacement) {
+    const deleteFirst = goal.deleteBeforeReplace ?? false;
+    return { operation: "replace", inputs: await asNew(), old, diffs: ["id"], replaces: ["id"], deleteFirst };
+  }
   const checked = await check(provider, urn, old?.pendingReplacement ? undefined : old?.inputs, news);
   const none = { inputs: checked, old, diffs: [], replaces: [], deleteFirst: false };
   if (!old || old.pendingReplacement) return { ...none, operation: "create" };
@@ -33,7 +38,7 @@ export async function planResource(
   const diffs = [...new Set([...diff.diffs, ...replaces])];
   if (replaces.length > 0) {
     // Without the old inputs: what takes another's place may not take over the name that was made up for it.
-    const inputs = await check(provider, urn, undefined, news);
+    const inputs = await asNew();
     const deleteFirst = goal.deleteBeforeReplace ?? diff.deleteBeforeReplace;
     return { operation: "replace", inputs, old, diffs, replaces, deleteFirst };
   }

@@ -67,6 +67,11 @@ export class Providers {
     return provider;
   }
 
+  /** Whether a reference leads to a provider: of this run, or of the state. */
+  has(reference: string): boolean {
+    return this.#byRef.has(reference) || this.#options.fromState(parseProviderRef(reference)) !== undefined;
+  }
+
   /** Tells every provider to end what it does. */
   async cancel(): Promise<void> {
     await this.#each((provider) => provider.cancel());

@@ -70,7 +70,7 @@ export async function removeAll(removal: Removal): Promise<void> {
 
 async function removeOne(resource: ResourceState, removal: Removal): Promise<void> {
   const { snapshot, providers, preview, changes, keep } = removal;
-  const operation = resource.delete ? "delete-replaced" : "delete";
+  const operation = resource.delete || keep ? "delete-replaced" : "delete";
   const event = { kind: "step", operation, urn: resource.urn, diffs: [], replaces: [] } as const;
   const forget = () => {
     if (keep) snapshot.replace(resource, { ...resource, pendingReplacement: true });

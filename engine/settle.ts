@@ -1,8 +1,10 @@
+import type { DiagnosticEvent, EventSink } from "./events.ts";
 import type { Provider } from "./provider.ts";
 import type { Providers } from "./providers.ts";
 import type { Snapshot } from "./snapshot.ts";
 import type { PendingOperation, ResourceState } from "./state.ts";
-import type { Urn } from "./urn.ts";
+import { formatProviderRef, nameOf, parseProviderRef, typeOf, type Urn } from "./urn.ts";
+import { isObject, type Properties } from "./values.ts";
 
 interface Context {
   readonly snapshot: Snapshot;
@@ -71,18 +73,42 @@ async function settleOne(
  * Takes up what interrupted creations left of resources that nobody registers any more, so that it is deleted with the
  * rest; other unfinished operations on such resources need nothing more than the deletion itself.
  */
-export async function settleCreations(snapshot: Snapshot, providers: Providers): Promise<void> {
+export async function settleCreations(snapshot: Snapshot, providers: Providers, emit: EventSink): Promise<void> {
   for (const operation of snapshot.content.pending) {
-    const { resource } = operation;
-    if (operation.type === "creating" && resource.provider) {
-      const provider = await providers.get(resource.provider);
-      const current = snapshot.current(resource.urn) ?? snapshot.old(resource.urn);
-      const found = await leftBy(operation, provider, snapshot, current);
+    const { urn, inputs, provider: reference } = operation.resource;
+    if (operation.type === "creating" && reference) {
+      const known = reachable(reference, snapshot, providers);
+      const current = snapshot.current(urn) ?? snapshot.old(urn);
+      const found = known && (await leftBy(operation, await providers.get(known), snapshot, current));
       // A state can't hold two of a name, unless one waits for its deletion: which this one does anyway.
-      if (found) snapshot.adopt(current ? { ...found, delete: true } : found);
+      if (found) snapshot.adopt({ ...found, provider: known, ...(current && { delete: true }) });
+      if (!known) emit(unreachable(urn, inputs));
     }
     snapshot.end(operation);
   }
+}
+
+/** The provider that can look for what was left: the one of then, or the one that goes by its name now. */
+function reachable(reference: string, snapshot: Snapshot, providers: Providers): string | undefined {
+  if (providers.has(reference)) return reference;
+  const { urn } = parseProviderRef(reference);
+  const { id } = snapshot.current(urn) ?? snapshot.old(urn) ?? {};
+  const now = id && formatProviderRef({ urn, id });
+  return now && providers.has(now) ? now : undefined;
+}
+
+function unreachable(urn: Urn, inputs: Properties = {}): DiagnosticEvent {
+  const { metadata } = inputs;
+  const name = isObject(metadata) && typeof metadata.name === "string" ? ` under the name ${metadata.name}` : "";
+  return {
+    kind: "diagnostic",
+    severity: "warning",
+    urn,
+    ephemeral: false,
+    message:
+      `An earlier run was interrupted while it made ${nameOf(urn)} (${typeOf(urn)}), and the provider that it was made ` +
+      `with is no longer in the state: look yourself whether it was left${name}.`,
+  };
 }
 
 /**

@@ -22,6 +22,8 @@ export interface ResourceState {
   provider?: string;
   additionalSecretOutputs?: string[];
   protect?: boolean;
+  /** Marked by `pulumi state taint`: the next run replaces it, whatever its provider says. */
+  taint?: boolean;
   retainOnDelete?: boolean;
   external?: boolean;
   /** A replaced resource that is still to be deleted. */

@@ -39,7 +39,7 @@ function keepsName(id: string, inputs: Properties): boolean {
 /** The paths, joined by dots, at which two values differ; a list differs as a whole. */
 export function changedPaths(before: Value | undefined, after: Value | undefined, path = ""): string[] {
   const [a, b] = [isSecret(before) ? before.value : before, isSecret(after) ? after.value : after];
-  if (equal(a, b) || (isNothing(a) && isNothing(b))) return [];
+  if (equal(withoutEmpty(a), withoutEmpty(b)) || (isNothing(a) && isNothing(b))) return [];
   if (!isObject(a) || !isObject(b)) return [path];
   const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
   return keys.flatMap((key) => changedPaths(a[key], b[key], path ? `${path}.${key}` : key));
@@ -48,6 +48,15 @@ export function changedPaths(before: Value | undefined, after: Value | undefined
 /** Whether the live object has everything that the inputs ask for. */
 export function covers(live: Value | undefined, inputs: Properties): boolean {
   return changedPaths(prune(live, inputs as Value), withoutSecrets(inputs as Value)).length === 0;
+}
+
+/** A value as far as it says anything, secrets laid open: members of objects that are nothing are left out, at any depth. */
+function withoutEmpty(value: Value | undefined): Value | undefined {
+  if (isSecret(value)) return withoutEmpty(value.value);
+  if (Array.isArray(value)) return value.map((item) => withoutEmpty(item) ?? null);
+  if (!isObject(value)) return value;
+  const members = Object.entries(value).map(([key, item]) => [key, withoutEmpty(item)] as const);
+  return Object.fromEntries(members.filter(([, item]) => !isNothing(item)));
 }
 
 /** Pulumi's provider drops empty members from the inputs that it keeps, as the API server does from most objects. */

@@ -143,3 +143,24 @@ test.each(["embedded", "cli"])(
     expect(await ourObjects(client)).toEqual([]);
   },
 );
+
+test("what `pulumi state taint` marks is replaced by either engine, and by that engine alone", async () => {
+  await using both = await Alternating.make("tainted");
+  const { stack, cli } = both;
+  await both.embedded();
+  const taint = () =>
+    cli.run([
+      "state",
+      "taint",
+      `urn:pulumi:${stack.name}::k8sauth::kubernetes:rbac.authorization.k8s.io/v1:Role::reader`,
+      ...["--stack", stack.name, "--yes"],
+    ]);
+  await taint();
+  expect((await cli.preview()).steps).toEqual(["replace Role"]);
+  expect(await both.embedded()).toEqual(["replace Role"]);
+  await cli.previewNothing();
+  await taint();
+  expect(await both.embedded(true)).toEqual(["replace Role"]);
+  expect((await cli.up()).steps).toEqual(["replace Role"]);
+  expect(await both.embedded(true)).toEqual([]);
+});

@@ -62,7 +62,11 @@ describe("a state that it can't go on with is refused and left alone", () => {
     ["latest is no object", checkpoint({ latest: [] }), "STATE_CORRUPT"],
     ["another stack's", checkpoint({ stack: "organization/shop/prod" }), "STATE_FOREIGN"],
     ["a version of the future", checkpoint({}, 99), "STATE_FOREIGN"],
-    ["unknown features", JSON.stringify({ ...JSON.parse(checkpoint({}, 4)), features: ["taint"] }), "STATE_FOREIGN"],
+    [
+      "unknown features",
+      JSON.stringify({ ...JSON.parse(checkpoint({}, 4)), features: ["views", "taint"] }),
+      "STATE_FOREIGN",
+    ],
   ])("%s", async (_what, content, code) => {
     await put(content);
     await expect(backend.load(name)).rejects.toMatchObject({ code });
@@ -83,6 +87,15 @@ describe("a state that it can't go on with is refused and left alone", () => {
     await writeFile(join(folder, ".pulumi", "meta.yaml"), "version: 2\n");
     await expect(backend.save(name, { version: 3, deployment: {} })).rejects.toMatchObject({ code: "STATE_FOREIGN" });
     expect(existsSync(backend.stackFile(name))).toBe(false);
+  });
+});
+
+test("takes a version 4 with marks of `pulumi state taint`, and writes it so", async () => {
+  await backend.save(name, { version: 4, features: ["taint"], deployment: {} });
+  expect(await backend.load(name)).toEqual({ version: 4, features: ["taint"], deployment: {} });
+  expect(JSON.parse(await readFile(backend.stackFile(name), "utf8"))).toMatchObject({
+    version: 4,
+    features: ["taint"],
   });
 });
 

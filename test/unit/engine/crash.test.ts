@@ -176,6 +176,33 @@ describe("after the Pulumi CLI, which makes a resource again and leaves the inte
     }
   });
 
+  /** The operation names a provider that is no longer in the state. */
+  async function afterProvider(): Promise<World> {
+    const world = await afterCli(1);
+    for (const { resource } of world.saved.pending) resource.provider = resource.provider?.replace(/[^:]+$/, "gone");
+    return world;
+  }
+
+  test("what it left is deleted by the provider that goes by the same name now", async () => {
+    const world = await afterProvider();
+    await world.up([{ name: "b" }]);
+    expect([...world.memory.objects.keys()]).toEqual([world.resource("b").id]);
+  });
+
+  test("where no provider is left the user is told what to look for, and the run goes on", async () => {
+    const world = await afterProvider();
+    world.saved.resources.length = 0;
+    await world.up([]);
+    expect(world.saved.pending).toEqual([]);
+    expect(world.events).toContainEqual(
+      expect.objectContaining({
+        severity: "warning",
+        urn: urnOf("a"),
+        message: expect.stringContaining("look yourself"),
+      }),
+    );
+  });
+
   test("an operation whose object the state knows is no reason to touch it", async () => {
     const world = new World();
     await world.up([{ name: "a", inputs: { name: "only" } }]);

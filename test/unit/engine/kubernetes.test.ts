@@ -124,6 +124,19 @@ describe("a change", () => {
     expect(diff("Secret", { data: { a: "MQ==" } }, { data: secret({ a: "MQ==" }) }).changes).toBe(false);
   });
 
+  test.each<[Properties, Properties]>([
+    [{ from: [{ namespaceSelector: { matchLabels: {} } }] }, { from: [{ namespaceSelector: {} }] }],
+    [{ containers: [{ args: [], env: null, name: "a" }] }, { containers: [{ name: "a" }] }],
+    [{ a: { b: { c: {} } } }, {}],
+  ])("between members that are empty and none is none, in lists too: %j", (before, after) => {
+    expect(diff("NetworkPolicy", { spec: before }, { spec: after }).changes).toBe(false);
+    expect(diff("NetworkPolicy", { spec: after }, { spec: before }).changes).toBe(false);
+  });
+
+  test("from a rule that lets everything in to no rule is one", () => {
+    expect(diff("NetworkPolicy", { spec: { ingress: [{}] } }, { spec: { ingress: [] } }).changes).toBe(true);
+  });
+
   test("is told by its path", () => {
     const { diffs } = diff("Deployment", { spec: { a: { b: 1 }, c: [1] } }, { spec: { a: { b: 2 }, c: [2] } });
     expect(diffs).toEqual(["spec.a.b", "spec.c"]);

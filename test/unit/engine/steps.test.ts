@@ -42,6 +42,7 @@ test("where the name is fixed the old one goes first, and the state never tells 
   world.writes.length = 0;
   await world.up([{ name: "a", inputs: { name: "only", kind: "y" } }]);
   expect(world.memory.calls).toEqual(["delete only", "create only"]);
+  expect(world.steps).toEqual(["delete-replaced a", "replace a"]);
   for (const { state } of world.writes) expect(state.resources.filter(({ urn }) => urn === urnOf("a")).length).toBe(1);
   expect(world.resource("a")).not.toHaveProperty("pendingReplacement", true);
 });
@@ -92,6 +93,22 @@ test.each([["size"], ["*"]])("replaceOnChanges %s replaces where an update would
   expect(world.steps).toEqual(["replace a", "delete-replaced a"]);
   expect(world.resource("a").replaceOnChanges).toEqual([path]);
 });
+
+test.each([true, undefined])(
+  "what the Pulumi CLI has marked as tainted is replaced, once (deleted first: %s)",
+  async (deleteBeforeReplace) => {
+    const world = new World();
+    const program: Asked[] = [{ name: "a", deleteBeforeReplace }, { name: "b" }];
+    await world.up(program);
+    const { id } = world.resource("a");
+    world.resource("a").taint = true;
+    await world.up(program);
+    expect(world.steps.toSorted()).toEqual(["delete-replaced a", "replace a"]);
+    expect(world.resource("a").id).not.toBe(id);
+    expect(world.memory.objects.size).toBe(2);
+    expect(await world.up(program)).toEqual({ same: 3 });
+  },
+);
 
 test("a protected resource is neither replaced nor deleted until the program takes the protection off", async () => {
   const world = new World();
