@@ -19,6 +19,10 @@ async function rssMiB({ adminPort }: VerifierProcess): Promise<number> {
   return Number(/^process_resident_memory_bytes (\d+)/m.exec(body)?.[1]) / 1024 / 1024;
 }
 
+function median(times: number[]): number {
+  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
+}
+
 test("100,000 distinct forged tokens make no review, push out no good entry, and take no memory", {
   timeout: 180_000,
 }, async () => {
@@ -63,52 +67,68 @@ test("a flood of made-up key ids asks the issuer once a second, and keeps nobody
   await using verifier = await VerifierProcess.start(folder.path, settings);
   const before = api.keyRequests;
   const started = performance.now();
-  const end = started + 3_000;
+  const times: number[] = [];
+  // For three seconds at least, and until enough good tokens had their answers.
+  const goesOn = () => performance.now() < started + 3_000 || times.length < 20;
   const signed = mint(current(), strangeKey, { kid: "made-up" });
   const rest = signed.slice(signed.indexOf("."));
   let count = 0;
-  const next = () => (performance.now() < end ? encode({ alg: "RS256", kid: `made-up-${count++}` }) + rest : undefined);
-  const flood = load({ port: verifier.port, connections: 500, next });
-  const times: number[] = [];
-  while (performance.now() < end) {
-    const sentAt = performance.now();
-    expect((await verifier.ask(mint(current({ jti: String(sentAt) })))).status).toBe(200);
-    times.push(performance.now() - sentAt);
-  }
-  await flood;
+  const next = () => (goesOn() ? encode({ alg: "RS256", kid: `made-up-${count++}` }) + rest : undefined);
+  const floodTimes: number[] = [];
+  const onAnswer = (_: number, ms: number) => void floodTimes.push(ms);
+  const flood = load({ port: verifier.port, connections: 500, next, onAnswer });
+  const statuses = new Set<number>();
+  // On a connection that is open, as gateways have theirs.
+  const good = load({
+    port: verifier.port,
+    connections: 1,
+    next: () => (goesOn() ? mint(current({ jti: String(times.length) })) : undefined),
+    onAnswer: (status, ms) => {
+      statuses.add(status);
+      times.push(ms);
+    },
+  });
+  await Promise.all([flood, good]);
+  expect([...statuses]).toEqual([200]);
   const seconds = (performance.now() - started) / 1000;
   expect(api.keyRequests - before).toBeLessThanOrEqual(Math.ceil(seconds) + 1);
-  expect(times.sort((a, b) => a - b)[Math.floor(times.length / 2)]).toBeLessThan(1_000);
+  // Less than a wait for keys; on a busy machine not much more than the flood's own answers, most of which wait for no keys either.
+  expect(median(times)).toBeLessThan(Math.max(500, 5 * median(floodTimes)));
 });
 
 test("10,000 idle connections keep nobody waiting, stay within the memory limit, and are closed in time", {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   using folder = new Folder();
   await using api = await apiServer();
-  const settings = { audience: "verifier.example", mode: "oidc-discovery", ...apiSettings(api, folder) };
-  await using verifier = await VerifierProcess.start(folder.path, settings);
+  const settings = { audience: "verifier.example", mode: "oidc-discovery", keepAliveSeconds: 20 };
+  await using verifier = await VerifierProcess.start(folder.path, { ...settings, ...apiSettings(api, folder) });
   const sockets: Socket[] = [];
   let open = 0;
+  let answered = 0;
   for (let at = 0; at < 10_000; at++) {
     const socket = connect(verifier.port, "127.0.0.1");
     sockets.push(socket);
-    socket.resume();
     socket.on("error", () => {});
+    // One request, and then nothing: without any they would be closed while others are still being opened.
     socket.once("connect", () => {
       open += 1;
+      socket.write("GET / HTTP/1.1\r\nHost: v\r\n\r\n");
+    });
+    socket.once("data", () => {
+      answered += 1;
     });
     socket.once("close", () => {
       open -= 1;
     });
     // Not all at once: the queue of connections to be accepted is shorter than that.
-    if (at % 500 === 499) await until(() => open > at - 400, "connections are open", 20_000);
+    if (at % 500 === 499) await until(() => answered > at - 400, "connections are open", 20_000);
   }
-  expect(open).toBeGreaterThan(5_000);
+  expect(open).toBeGreaterThan(9_000);
   const sentAt = performance.now();
   expect((await verifier.ask(mint(current()))).status).toBe(200);
   expect(performance.now() - sentAt).toBeLessThan(2_000);
   expect(await rssMiB(verifier)).toBeLessThan(limitMiB);
-  await until(() => open === 0, "idle connections are closed", 20_000);
+  await until(() => open === 0, "idle connections are closed", 60_000);
   for (const socket of sockets) socket.destroy();
 });
