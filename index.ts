@@ -7,11 +7,13 @@ import {
   BearerTokenUser,
   ClientCertificate,
   Cluster,
+  GatewayAccount,
   imageNotes,
+  RancherKey,
   TokenReviewer,
   Verifier,
 } from "./components/index.ts";
-import { neededRights, reservedNames } from "./components/needs.ts";
+import { neededRights, requiredObjects, reservedNames } from "./components/needs.ts";
 import { readSettings } from "./components/settings.ts";
 
 const settings = readSettings();
@@ -31,10 +33,17 @@ const target = new Cluster("cluster", {
   proveHost,
   rights: neededRights(settings),
   reservedNames: reservedNames(settings),
+  requiredObjects: requiredObjects(settings),
 });
 
+const { allowLoopbackHost: allowLoopback } = settings;
+const rancher = settings.rancher
+  ? new RancherKey("rancher", { ...settings.rancher, clusterUid: target.uid, allowLoopback, proveHost })
+  : undefined;
+
 // Without the identifier a changed address in the kubeconfig would replace everything that is in the cluster.
-const provider = new k8s.Provider("cluster", { kubeconfig, context, clusterIdentifier: target.uid });
+const where = { kubeconfig, context, clusterIdentifier: target.uid };
+const provider = new k8s.Provider("cluster", where, { dependsOn: rancher ? [rancher] : [] });
 const access = { cluster: target, kubeconfig, context, proveHost, role, products };
 
 const reviewer = settings.tokenFlow
@@ -52,7 +61,11 @@ const users = Object.fromEntries(
   ]),
 );
 
-const flows = { token: reviewer, certificate: client, users };
+const gatewayAccount = settings.akeyless.gatewayAccount
+  ? new GatewayAccount("gateway-account", { ...settings.akeyless.gatewayAccount, role }, { provider })
+  : undefined;
+
+const flows = { token: reviewer, certificate: client, rancher, gatewayAccount, users };
 const asked = settings.verifier
   ? new Verifier("verifier", { cluster: target, ...settings.verifier }, { provider })
   : undefined;
@@ -60,7 +73,7 @@ const asked = settings.verifier
 const gatewayAccess = stackAccess(settings, target, flows);
 
 /** With `akeylessPush`: auth method, auth configs and what belongs to them, at the gateway. */
-const akeyless = pushToAkeyless(settings, gatewayAccess);
+const akeyless = pushToAkeyless(settings, gatewayAccess, rancher ? [target, rancher] : [target]);
 
 const outputs = authConfigOutputs(settings, gatewayAccess, flows, akeyless);
 
@@ -76,14 +89,10 @@ export const clusterAccess = outputs.clusterAccess;
 /** By product: what a workload passes and mounts to log in. */
 export const workloadLogin = outputs.workloadLogin;
 
-/** Whom services ask who their callers are; by audience what a caller mounts. */
-export const verifier = asked && {
-  url: asked.url,
-  mode: asked.mode,
-  image: asked.image,
-  namespace: asked.namespace,
-  callers: asked.callers,
-};
+/** Whom services ask who their callers are; by audience what a caller mounts. Empty without a verifier. */
+export const verifier = asked
+  ? { url: asked.url, mode: asked.mode, image: asked.image, namespace: asked.namespace, callers: asked.callers }
+  : {};
 
 /** Why an auth config is absent, and other things to know. */
 export const notes = [...outputs.notes, ...(asked ? imageNotes(asked.image) : [])];

@@ -1,5 +1,5 @@
 import { openStack } from "../engine/index.ts";
-import { asText } from "../engine/settings.ts";
+import { asText, withoutCiphertexts } from "../engine/settings.ts";
 import type { Command, Io } from "./command.ts";
 import { chooseStack } from "./stack.ts";
 import { parse, stackOptions, stackOptionsHelp, UsageError } from "./usage.ts";
@@ -61,12 +61,8 @@ function show(project: Project, config: Config, io: Io): number {
   for (const key of new Set([...project.config.keys(), ...Object.keys(config)])) {
     const value = config[key];
     const declared = project.config.get(key);
-    const isSecure = typeof value === "object" && value !== null && "secure" in value;
-    const shown = isSecure
-      ? "[secret]"
-      : value === undefined
-        ? `${asText(declared?.default ?? "") || "-"} (default)`
-        : asText(value);
+    const shown =
+      value === undefined ? `${asText(declared?.default ?? "") || "-"} (default)` : asText(withoutCiphertexts(value));
     io.out(`${short(project.name)(key)}: ${shown}\n`);
   }
   return 0;

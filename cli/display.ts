@@ -1,5 +1,13 @@
 import { styleText } from "node:util";
-import { type Changes, type EngineEvent, type EventSink, nameOf, type Operation, typeOf } from "../engine/index.ts";
+import {
+  type Changes,
+  type Drift,
+  type EngineEvent,
+  type EventSink,
+  nameOf,
+  type Operation,
+  typeOf,
+} from "../engine/index.ts";
 import type { Io } from "./command.ts";
 
 type Style = Parameters<typeof styleText>[0];
@@ -43,6 +51,11 @@ export class Display {
     const { operation, urn, state } = event;
     const { sign, done, planned, style } = words[operation];
     const what = `${shortType(typeOf(urn))} ${nameOf(urn)}`;
+    if (event.drift) {
+      if (operation === "delete") this.#line(this.#paint(`  ≠ ${what} is gone`, style));
+      else if (operation === "update") this.#line(this.#paint(`  ≠ ${what} differs: ${event.diffs.join(", ")}`, style));
+      return;
+    }
     if (state === "started") {
       this.#started.set(urn, performance.now());
       if (operation !== "same") this.#say(`${planned} ${what} …`);
@@ -89,6 +102,13 @@ export class Display {
 function shortType(type: string): string {
   const last = type.split(":").at(-1) ?? type;
   return type.startsWith("pulumi:providers:") ? `provider ${last}` : last;
+}
+
+/** `1 gone, 2 different`. */
+export function summarizeDrift(drift: readonly Pick<Drift, "gone">[]): string {
+  const gone = drift.filter((found) => found.gone).length;
+  const parts = [`${gone} gone`, `${drift.length - gone} different`].filter((part) => !part.startsWith("0 "));
+  return parts.join(", ") || "no drift";
 }
 
 /** `3 created, 1 updated, 7 unchanged`. */

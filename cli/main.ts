@@ -33,6 +33,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "Show and change the stack's settings",
     load: async () => (await import("./config.ts")).configCommand,
   },
+  stack: {
+    summary: "List, export, import and remove stacks: how one moves to another place",
+    load: async () => (await import("./stackCommand.ts")).stackCommand,
+  },
   check: {
     summary: "Prove every credential of the stack by real calls",
     load: async () => (await import("./check.ts")).checkCommand,

@@ -1,6 +1,6 @@
 import { hasChanges, refresh } from "../engine/index.ts";
 import type { Command } from "./command.ts";
-import { Display, summarize } from "./display.ts";
+import { Display } from "./display.ts";
 import { chooseStack } from "./stack.ts";
 import { parse, stackOptions, stackOptionsHelp } from "./usage.ts";
 
@@ -32,7 +32,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 7 unexpected changes, 130 interrup
     const preview = values["preview-only"] === true;
     const display = new Display(io, preview);
     const { changes } = await refresh({ ...(await chooseStack(values, io, display.emit)), preview });
-    display.close(`Refreshed: ${summarize(changes, preview)}.`);
+    const { delete: gone = 0, update: different = 0, same = 0 } = changes;
+    display.close(`Refreshed: ${gone} gone, ${different} different, ${same} as before.`);
     return values["expect-no-changes"] && hasChanges(changes) ? 7 : 0;
   },
 };

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
-import { hasChanges, type PolicyPackOptions, refresh, type UpdateResult, update } from "../engine/index.ts";
+import { hasChanges, type PolicyPackOptions, type UpdateResult, update } from "../engine/index.ts";
 import type { Command, Io } from "./command.ts";
-import { Display, summarize } from "./display.ts";
+import { Display, summarize, summarizeDrift } from "./display.ts";
 import { printable, printOutputs } from "./output.ts";
 import { chooseStack } from "./stack.ts";
 import { parse, stackOptions, stackOptionsHelp, UsageError } from "./usage.ts";
@@ -21,8 +21,8 @@ const options = {
 
 const optionsHelp = `Options:
 ${stackOptionsHelp}
-  -r, --refresh           Read what the cluster really has first, so that drift is healed too
-      --expect-no-changes Exit with status 7 if anything changes
+  -r, --refresh           Read what the cluster and gateways really have first, so that drift counts too
+      --expect-no-changes Exit with status 7 if anything changes, or with --refresh has drifted
   -p, --parallel N        At most N resources at once; default four for each core
       --policy-pack FOLDER         Ask this policy pack about every resource; may be given more than once
       --policy-pack-config FILE    Its settings (JSON); given as often as --policy-pack, in the same order
@@ -59,7 +59,7 @@ ${optionsHelp}
 
 Examples:
   k8sauth preview --stack prod
-  k8sauth preview --expect-no-changes     an alarm for a schedule: drift and what is due for renewal
+  k8sauth preview --refresh --expect-no-changes     an alarm for a schedule: drift, and what is due for renewal
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 7 unexpected changes, 130 interrupted.
 `,
@@ -73,20 +73,26 @@ async function run(args: readonly string[], io: Io, preview: boolean): Promise<n
   const parallel = values.parallel === undefined ? undefined : count(values.parallel);
   const policyPacks = packs(values["policy-pack"], values["policy-pack-config"]);
   const started = performance.now();
-  if (values.refresh) {
-    if (preview) throw new UsageError("--refresh writes to the state; run k8sauth refresh --preview-only to see drift");
-    await refresh({ ...chosen, preview: false });
-  }
-  const result = await update({ ...chosen, preview, policyPacks, ...(parallel && { parallel }) });
+  const { refresh = false } = values;
+  const result = await update({ ...chosen, preview, refresh, policyPacks, ...(parallel && { parallel }) });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  display.close(`${preview ? "Preview" : "Done"} in ${seconds} s: ${summarize(result.changes, preview)}.`);
-  if (values.json) io.out(`${JSON.stringify(report(result, policyPacks.length > 0), undefined, 2)}\n`);
+  const drift = refresh ? `${summarizeDrift(result.drift)}; ` : "";
+  display.close(`${preview ? "Preview" : "Done"} in ${seconds} s: ${drift}${summarize(result.changes, preview)}.`);
+  if (values.json)
+    io.out(`${JSON.stringify(report(result, { refresh, policies: policyPacks.length > 0 }), undefined, 2)}\n`);
   else if (!preview) printOutputs(result.outputs, io, { showSecrets: false });
-  return values["expect-no-changes"] && hasChanges(result.changes) ? unexpectedChanges : 0;
+  const unexpected = hasChanges(result.changes) || result.drift.length > 0;
+  return values["expect-no-changes"] && unexpected ? unexpectedChanges : 0;
 }
 
-function report({ changes, outputs, violations }: UpdateResult, withPolicies: boolean) {
-  return { changes, outputs: printable(outputs), ...(withPolicies && { violations }) };
+function report(result: UpdateResult, asked: { readonly refresh: boolean; readonly policies: boolean }) {
+  const { changes, outputs, violations, drift } = result;
+  return {
+    changes,
+    outputs: printable(outputs),
+    ...(asked.policies && { violations }),
+    ...(asked.refresh && { drift }),
+  };
 }
 
 /** As with the Pulumi CLI, the settings of packs go by their order, and either all have a file or none. */

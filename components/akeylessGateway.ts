@@ -88,7 +88,7 @@ export class AkeylessGateway extends pulumi.ComponentResource {
   constructor(name: string, args: AkeylessGatewayArgs, opts?: pulumi.ComponentResourceOptions) {
     super("k8sauth:index:AkeylessGateway", name, {}, opts);
     const { authMethod } = args;
-    const own = isOwn(authMethod) ? this.#method(name, authMethod, args) : undefined;
+    const own = isOwn(authMethod) ? this.#method(name, authMethod, args, opts) : undefined;
     const credentials = own?.credentials ?? pulumi.secret(authMethod as pulumi.Input<AkeylessCredentials>);
     const wanted = kinds.filter((kind) => args.access[kind] !== undefined);
     const pushed = wanted.map((kind) => {
@@ -107,8 +107,14 @@ export class AkeylessGateway extends pulumi.ComponentResource {
   }
 
   /** With a key pair of the stack's own: no moment in which it could get lost. */
-  #method(name: string, settings: Omit<AkeylessAuthMethodArgs, "publicKey">, { api }: AkeylessGatewayArgs) {
-    const child = { parent: this };
+  #method(
+    name: string,
+    settings: Omit<AkeylessAuthMethodArgs, "publicKey">,
+    { api }: AkeylessGatewayArgs,
+    { dependsOn }: pulumi.ComponentResourceOptions = {},
+  ) {
+    // It needs nothing of the cluster, and would be made while the cluster is still being checked.
+    const child = { parent: this, dependsOn };
     const key = new tls.PrivateKey(name, { algorithm: "RSA", rsaBits: 2048 }, child);
     const method = new AkeylessAuthMethod(name, { ...api, ...settings, publicKey: key.publicKeyPem }, child);
     const credentials = pulumi.secret(

@@ -3,23 +3,27 @@ import { AkeylessGateway } from "./akeylessGateway.ts";
 import type { StackAccess } from "./clusterAccess.ts";
 import type { Settings } from "./settings.ts";
 
-/** Brings what the stack has to Akeyless, if the settings ask for it. */
-export function pushToAkeyless(settings: Settings, access: StackAccess): AkeylessGateway | undefined {
+/** Brings what the stack has to Akeyless, if the settings ask for it and once the checks that come first have passed. */
+export function pushToAkeyless(
+  settings: Settings,
+  access: StackAccess,
+  checks: pulumi.Resource[],
+): AkeylessGateway | undefined {
   const { push, authConfigName, accessId, signingKey } = settings.akeyless;
   if (push === undefined) return undefined;
-  const { token, certificate } = access;
-  if (token === undefined && certificate === undefined) {
+  const { token, certificate, rancher, gatewayAccount } = access;
+  if (!token && !certificate && !rancher && !gatewayAccount) {
     throw new pulumi.RunError("k8sauth:akeylessPush is true, but the stack has no credential of a reviewer to push.");
   }
   const { audience, kubeconfig, context, validateIssuer } = settings;
   const { gatewayApi, apiUrl, caPem, authMethod, roles, certificateName, expiryNoticeDays, proofAccount } = push;
   const given = accessId && signingKey ? signingKey.apply((key) => ({ accessId, signingKey: key })) : undefined;
-  return new AkeylessGateway("akeyless", {
+  const args = {
     gatewayApi,
     caPem,
     api: apiUrl ? { apiUrl, caPem } : {},
     authMethod: given ?? { name: "", ...authMethod, ...(audience && { audience }) },
-    access: { token, certificate },
+    access: { token, certificate, rancher, gatewayAccount },
     authConfigName,
     validateIssuer,
     roles,
@@ -32,5 +36,6 @@ export function pushToAkeyless(settings: Settings, access: StackAccess): Akeyles
         },
       }),
     ...(proofAccount && { proof: { account: proofAccount, audience, kubeconfig, context } }),
-  });
+  };
+  return new AkeylessGateway("akeyless", args, { dependsOn: checks });
 }

@@ -8,6 +8,8 @@ export interface AkeylessSettings {
   readonly authConfigName: string;
   readonly accessId?: string;
   readonly signingKey?: pulumi.Output<string>;
+  /** The ServiceAccount of a gateway that runs in the cluster and reviews as itself. */
+  readonly gatewayAccount?: { readonly namespace: string; readonly serviceAccountName: string };
   /** Undefined where nothing is pushed. */
   readonly push?: AkeylessPush;
 }
@@ -39,6 +41,7 @@ export const akeylessKeys = [
   "akeylessAuthConfigName",
   "akeylessAccessId",
   "akeylessSigningKey",
+  "akeylessGatewayAccount",
   "akeylessPush",
   "akeylessGatewayApi",
   "akeylessApi",
@@ -58,10 +61,22 @@ export function readAkeyless(read: Reader): AkeylessSettings {
     authConfigName: read.text("akeylessAuthConfigName") ?? "k8s-conf",
     accessId: read.text("akeylessAccessId"),
     signingKey: read.secret("akeylessSigningKey"),
+    gatewayAccount: readGatewayAccount(read),
   };
   const { accessId, signingKey } = settings;
   if (signingKey && !accessId) read.refuse("akeylessSigningKey", "is set without k8sauth:akeylessAccessId");
   return read.flag("akeylessPush", false) ? { ...settings, push: readPush(read, settings) } : settings;
+}
+
+const accountPattern = /^([a-z0-9]([-a-z0-9]*[a-z0-9])?)\/([a-z0-9]([-a-z0-9.]*[a-z0-9])?)$/;
+
+function readGatewayAccount(read: Reader): AkeylessSettings["gatewayAccount"] {
+  const value = read.text("akeylessGatewayAccount");
+  if (value === undefined) return undefined;
+  const [, namespace = "", , serviceAccountName = ""] = accountPattern.exec(value) ?? [];
+  if (namespace === "")
+    read.refuse("akeylessGatewayAccount", `is "${value}"; it is NAMESPACE/NAME of a ServiceAccount`);
+  return { namespace, serviceAccountName };
 }
 
 function readPush(read: Reader, { gatewayUrl, accessId, signingKey }: AkeylessSettings): AkeylessPush {

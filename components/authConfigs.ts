@@ -1,6 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import {
+  type AkeylessAuthConfig,
+  type AkeylessAuthMethod,
+  type AkeylessOptions,
   akeylessCertificateAuthConfig,
+  akeylessGatewayAccountAuthConfig,
+  akeylessRancherAuthConfig,
   akeylessTokenAuthConfig,
   akeylessWorkloadLogin,
   type CertificateAccess,
@@ -16,6 +21,9 @@ import type { StackAccess } from "./clusterAccess.ts";
 import type { Flows } from "./credentials.ts";
 import type { Settings } from "./settings.ts";
 
+/** Behind the name of an auth config: so that they can be at one gateway with the reviewer's. */
+const suffixes = { rancher: "-rancher", gatewayAccount: "-gateway-account" } as const;
+
 /** The stack outputs that gateways and workloads read. */
 export function authConfigOutputs(settings: Settings, access: StackAccess, flows: Flows, pushed?: AkeylessGateway) {
   const audience = settings.audience ?? "";
@@ -24,7 +32,8 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
   if (flows.token && settings.token.tokenMode === "tokenRequest")
     notes.push("The reviewer's token ends, and only a run of up renews it: schedule runs (docs/renewal.md).");
   const { gatewayUrl } = settings.akeyless;
-  const authConfigName = pushed?.authConfigName ?? settings.akeyless.authConfigName;
+  const first = token || certificate ? "" : access.rancher ? suffixes.rancher : suffixes.gatewayAccount;
+  const authConfigName = pushed?.authConfigName ?? settings.akeyless.authConfigName + first;
   const accessId = pushed?.accessId ?? settings.akeyless.accessId;
   const options = { name: settings.akeyless.authConfigName, validateIssuer: settings.validateIssuer };
 
@@ -35,17 +44,21 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
       infisical: token.apply((access) => infisicalKubernetesAuth(access, { allowedNamespaces: [], allowedNames: [] })),
     }),
   };
+  const formatted = <Access>(
+    from: pulumi.Output<Access> | undefined,
+    format: (access: Access, method: AkeylessAuthMethod, options: AkeylessOptions) => AkeylessAuthConfig,
+    suffix = "",
+  ) =>
+    authMethod &&
+    from &&
+    pulumi
+      .all([from, authMethod])
+      .apply(([known, method]) => format(known as Access, method, { ...options, name: options.name + suffix }));
   const akeyless = pushed?.authConfigs ?? {
-    token:
-      authMethod &&
-      token &&
-      pulumi.all([token, authMethod]).apply(([access, method]) => akeylessTokenAuthConfig(access, method, options)),
-    certificate:
-      authMethod &&
-      certificate &&
-      pulumi
-        .all([certificate, authMethod])
-        .apply(([access, method]) => akeylessCertificateAuthConfig(access, method, options)),
+    token: formatted(token, akeylessTokenAuthConfig),
+    certificate: formatted(certificate, akeylessCertificateAuthConfig),
+    rancher: formatted(access.rancher, akeylessRancherAuthConfig, suffixes.rancher),
+    gatewayAccount: formatted(access.gatewayAccount, akeylessGatewayAccountAuthConfig, suffixes.gatewayAccount),
   };
   const file = (access: TokenAccess | CertificateAccess, user: string) =>
     kubeconfig(access, { user, cluster: pulumi.getStack() });
@@ -65,6 +78,8 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
     authConfigs: pulumi.secret({
       ...(token && { token: { vault, openbao: vault, ...asked, ...(akeyless.token && { akeyless: akeyless.token }) } }),
       ...(certificate && { certificate: { ...(akeyless.certificate && { akeyless: akeyless.certificate }) } }),
+      ...(akeyless.rancher && { rancher: { akeyless: akeyless.rancher } }),
+      ...(akeyless.gatewayAccount && { gatewayAccount: { akeyless: akeyless.gatewayAccount } }),
     }),
     kubeconfigs: pulumi.secret(kubeconfigs),
     bearerTokenUsers: Object.fromEntries(
@@ -93,7 +108,7 @@ function akeylessAuthMethod(
   pushed: boolean,
 ) {
   const notes: string[] = [];
-  const names = (["token", "certificate"] as const).flatMap((flow) =>
+  const names = (["token", "certificate", "rancher", "gatewayAccount"] as const).flatMap((flow) =>
     flows[flow] ? [`authConfigs.${flow}.akeyless`] : [],
   );
   const absent = (why: string) => notes.push(...names.map((name) => `${name} is absent: ${why}`));

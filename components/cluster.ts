@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Right } from "./rights.ts";
 
-/** An object that will be made under a fixed name. */
+/** An object with a fixed name: one that will be made, or one that must be there. */
 export interface ReservedName {
   readonly apiVersion: string;
   readonly kind: string;
@@ -33,6 +33,8 @@ export interface ClusterArgs {
   readonly rights?: readonly Right[];
   /** Objects that will be made under fixed names, which must be free. */
   readonly reservedNames?: readonly ReservedName[];
+  /** Objects that others make, and that must be there before anything is made. */
+  readonly requiredObjects?: readonly ReservedName[];
 }
 
 /**

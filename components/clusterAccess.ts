@@ -1,8 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { CertificateAccess, ClusterAccess, TokenAccess } from "../gateways/index.ts";
+import type { CertificateAccess, ClusterAccess, RancherAccess, TokenAccess } from "../gateways/index.ts";
 import type { ClientCertificate } from "./clientCertificate.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Flows } from "./credentials.ts";
+import type { RancherKey } from "./rancherKey.ts";
 import type { Settings } from "./settings.ts";
 import type { TokenReviewer } from "./tokenReviewer.ts";
 
@@ -13,6 +14,10 @@ export interface StackAccess {
   readonly token?: pulumi.Output<TokenAccess>;
   /** Secret. */
   readonly certificate?: pulumi.Output<CertificateAccess>;
+  /** Secret. */
+  readonly rancher?: pulumi.Output<RancherAccess>;
+  /** For a gateway in the cluster, at the address that its pod has it at. */
+  readonly gatewayAccount?: pulumi.Output<ClusterAccess>;
 }
 
 /** How a gateway gets at the cluster, by each of the stack's flows. */
@@ -26,11 +31,27 @@ export function stackAccess(settings: Settings, cluster: Cluster, flows: Flows):
     core,
     token: flows.token && tokenAccess(core, flows.token),
     certificate: flows.certificate && certificateAccess(core, flows.certificate),
+    rancher: flows.rancher && rancherAccess(core, flows.rancher),
+    gatewayAccount:
+      flows.gatewayAccount &&
+      pulumi
+        .all([core, flows.gatewayAccount.binding.metadata.name])
+        .apply(([access]) => ({ ...access, host: "https://kubernetes.default.svc", caPem: "" })),
   };
 }
 
 function tokenAccess(core: pulumi.Output<ClusterAccess>, { token }: TokenReviewer): pulumi.Output<TokenAccess> {
   return pulumi.secret(pulumi.all([core, token.token]).apply(([access, jwt]) => ({ ...access, token: jwt })));
+}
+
+function rancherAccess(core: pulumi.Output<ClusterAccess>, { server, caPem, apiKey, clusterId }: RancherKey) {
+  return pulumi.secret(
+    pulumi
+      .all([core, server, caPem, apiKey, clusterId])
+      .apply(
+        ([access, host, ca, key, id]): RancherAccess => ({ ...access, host, caPem: ca, apiKey: key, clusterId: id }),
+      ),
+  );
 }
 
 /** Without the private key, which stays with who brought the request, there is nothing to log in with. */

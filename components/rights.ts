@@ -123,6 +123,11 @@ export function clientCertificateRights(options: {
   ];
 }
 
+/** What a GatewayAccount takes. */
+export function gatewayAccountRights(role: ReviewerRole): Right[] {
+  return roleRights(role, []);
+}
+
 function roleRights(role: ReviewerRole, further: readonly PolicyRule[], bindingName?: string): Right[] {
   const own = role === "tokenreviews";
   // A binding of a fixed name is one; the one for further rules is called as Pulumi likes.

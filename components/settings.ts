@@ -8,6 +8,7 @@ import {
 import { type CertificateSettings, checkCertificate, readRotation } from "./certificateSettings.ts";
 import { keyTypes } from "./clientCertificate.ts";
 import { type Product, products, takes } from "./products.ts";
+import { type RancherSettings, rancherKeys, readRancher } from "./rancherSettings.ts";
 import { type TokenMode, tokenModes } from "./reviewerToken.ts";
 import type { ReviewerRole } from "./rights.ts";
 import { label, SettingsReader, subdomain } from "./settingsReader.ts";
@@ -43,6 +44,8 @@ export interface Settings {
   readonly validateIssuer: boolean;
   /** Undefined without a verifier. */
   readonly verifier?: VerifierProgramSettings;
+  /** Undefined without a Rancher server before the cluster. */
+  readonly rancher?: RancherSettings;
   readonly akeyless: AkeylessSettings;
 }
 
@@ -79,6 +82,7 @@ const keys = [
   "audience",
   "validateIssuer",
   ...verifierKeys,
+  ...rancherKeys,
   ...akeylessKeys,
 ] as const;
 
@@ -132,6 +136,7 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
     audience: read.text("audience"),
     validateIssuer: read.flag("validateIssuer", false),
     verifier: readVerifier(read),
+    rancher: readRancher(read),
     akeyless: readAkeyless(read),
   };
   if (settings.kubernetesHost && !URL.canParse(settings.kubernetesHost)) {
@@ -160,7 +165,8 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
   if (!settings.createNamespace && !settings.namespace)
     read.refuse("createNamespace", "is false, but k8sauth:namespace names none");
   const users = Object.keys(settings.bearerTokenUsers).length;
-  if (!settings.tokenFlow && !settings.certificateFlow && users === 0 && !settings.verifier)
+  const others = settings.verifier ?? settings.rancher ?? settings.akeyless.gatewayAccount;
+  if (!settings.tokenFlow && !settings.certificateFlow && users === 0 && !others)
     read.refuse("tokenFlow", "and k8sauth:certificateFlow are both false, and k8sauth:bearerTokenUsers names nobody");
   checkBearerTokenUsers(settings.bearerTokenUsers, settings, (problem) => read.refuse("bearerTokenUsers", problem));
   checkCertificate(settings.certificate, (key, problem) => read.refuse(key, problem));

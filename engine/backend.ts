@@ -4,22 +4,14 @@ import { link, mkdir, open, readdir, readFile, rename, rm, unlink, writeFile } f
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type Checkpoint, corrupt, readCheckpoint } from "./checkpoint.ts";
 import { EngineError, messageOf, systemCode } from "./errors.ts";
-import type { Deployment } from "./state.ts";
 import { isObject, type Value } from "./values.ts";
 
 /** Which stack: Pulumi's file backend knows one organization, called `organization`. */
 export interface StackName {
   readonly project: string;
   readonly stack: string;
-}
-
-/** What a checkpoint file holds; secrets in it are ciphertexts. */
-export interface Checkpoint {
-  readonly version: number;
-  readonly deployment: Deployment;
-  /** Fields of version 4, kept as they are. */
-  readonly features?: readonly string[];
 }
 
 const organization = "organization";
@@ -81,6 +73,19 @@ export class FileBackend {
     };
     await this.#describe();
     await writeAtomically(this.stackFile(name), `${JSON.stringify(content, undefined, 4)}\n`);
+  }
+
+  /**
+   * Copies the state beside, as the CLI does before it writes: `.pulumi/backups/PROJECT/STACK/STACK.NANOSECONDS.json`.
+   * Answers the copy's path; undefined for a stack that was never saved.
+   */
+  async backUp(name: StackName): Promise<string | undefined> {
+    const content = await readFile(this.stackFile(name), "utf8").catch(ignore("ENOENT", undefined));
+    if (content === undefined) return undefined;
+    const nanoseconds = `${Date.now()}${String(process.hrtime.bigint() % 1_000_000n).padStart(6, "0")}`;
+    const file = join(this.root, "backups", name.project, name.stack, `${name.stack}.${nanoseconds}.json`);
+    await writeAtomically(file, content);
+    return file;
   }
 
   /** Forgets a stack: its state file goes, its settings stay. */
@@ -149,43 +154,20 @@ function checkName(name: StackName): void {
 }
 
 function parseCheckpoint(text: string, file: string, name: StackName): Checkpoint {
-  const corrupt = (why: string) =>
-    new EngineError(
-      "STATE_CORRUPT",
-      `${file} is not a state of this stack: ${why}. Nothing was changed; restore the file from a backup.`,
-    );
   let json: Value;
   try {
     json = JSON.parse(text) as Value;
   } catch (error) {
-    throw corrupt(`it is not JSON (${messageOf(error)})`);
+    throw corrupt(file, `it is not JSON (${messageOf(error)})`);
   }
-  if (!isObject(json) || !isObject(json.checkpoint)) throw corrupt('it has no "checkpoint"');
-  const { version, features } = json;
-  if (version !== 3 && version !== 4) {
-    throw new EngineError("STATE_FOREIGN", `${file} has state version ${String(version)}; this engine knows 3 and 4.`);
-  }
-  if (Array.isArray(features) && features.length > 0) {
-    throw new EngineError(
-      "STATE_FOREIGN",
-      `${file} uses features that this engine does not know: ${features.join(", ")}. Use the Pulumi CLI for this stack.`,
-    );
-  }
-  const stack = json.checkpoint.stack;
+  if (!isObject(json) || !isObject(json.checkpoint)) throw corrupt(file, 'it has no "checkpoint"');
+  const { stack, latest = {} } = json.checkpoint;
+  const checkpoint = readCheckpoint(json, latest ?? {}, file);
   const own = [`${organization}/${name.project}/${name.stack}`, name.stack];
   if (typeof stack === "string" && !own.includes(stack)) {
     throw new EngineError("STATE_FOREIGN", `${file} holds the state of "${stack}", not of "${own[0]}".`);
   }
-  const latest = json.checkpoint.latest ?? {};
-  if (!isObject(latest)) throw corrupt('"latest" is not an object');
-  const resources = latest.resources ?? [];
-  const sound = (item: Value) => isObject(item) && typeof item.urn === "string" && typeof item.type === "string";
-  if (!Array.isArray(resources) || !resources.every(sound)) throw corrupt("its resources are not a list of resources");
-  return {
-    version,
-    deployment: latest as Deployment,
-    ...(Array.isArray(features) && { features: features as string[] }),
-  };
+  return checkpoint;
 }
 
 /** Writes a file so that a crash leaves the old content or the new, never a part. Readable by the owner alone. */

@@ -12,10 +12,14 @@ interface Context {
   readonly emit: EventSink;
 }
 
-/** Deletes a resource ahead of its replacement, and before it those that can't outlive it. */
+/**
+ * Deletes a resource ahead of its replacement, and before it those that can't outlive it. Whether the resource itself may
+ * go has been asked already; of the others the program has not spoken yet, so that their state tells.
+ */
 export async function deleteFirst(root: ResourceState, context: Context): Promise<void> {
-  const going = [root, ...(await dependentsToReplace(root, context))];
-  for (const resource of going) if (resource.protect) throw protectedResource(resource.urn);
+  const dependents = await dependentsToReplace(root, context);
+  for (const { urn, protect } of dependents) if (protect) throw protectedResource(urn);
+  const going = [root, ...dependents];
   for (const resource of going.reverse()) {
     await removeAll({ ...context, resources: [resource], limit: (run) => run(), preview: false, keep: true });
   }

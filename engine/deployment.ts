@@ -178,7 +178,8 @@ export class Deployment implements StackContext {
     const old = await settle(goal.urn, found, provider, this.#options);
     const plan = await planResource(goal, old, this.#options.policies?.guard(goal, provider, snapshot) ?? provider);
     if (plan.operation === "same") return this.#keep(goal, plan);
-    if (plan.operation === "replace" && plan.old?.protect) throw protectedResource(goal.urn);
+    // The program may take the protection off and replace the resource in one run.
+    if (plan.operation === "replace" && plan.old?.protect && goal.protect) throw protectedResource(goal.urn);
     try {
       const result = await this.#limit(async () => {
         if (this.#stopped.signal.aborted) throw new NotStarted();

@@ -26,7 +26,7 @@ export async function destroy(options: DestroyOptions): Promise<{ changes: Chang
       resources: [...snapshot.remaining],
       snapshot,
       providers,
-      emit: options.emit,
+      emit: session.emit,
       limit: limiter(parallel),
       preview: options.preview,
       changes,
@@ -34,6 +34,8 @@ export async function destroy(options: DestroyOptions): Promise<{ changes: Chang
     });
     if (!options.preview) await snapshot.save();
     return { changes };
+  } catch (error) {
+    throw session.mask.error(error);
   } finally {
     options.signal?.removeEventListener("abort", cancel);
     await session.close();

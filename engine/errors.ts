@@ -24,6 +24,7 @@ export type EngineErrorCode =
   | "STACK_LOCKED"
   | "STACK_MISSING"
   | "STACK_NAME_INVALID"
+  | "STACK_NOT_EMPTY"
   | "STATE_CORRUPT"
   | "STATE_FOREIGN"
   | "STATE_UNWRITABLE"

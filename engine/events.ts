@@ -21,6 +21,17 @@ export interface StepEvent {
   readonly diffs: readonly string[];
   /** Of those, the ones that force a replacement. */
   readonly replaces: readonly string[];
+  /** Found by a refresh and done to the state alone: `delete` is gone, `update` differs. */
+  readonly drift?: boolean;
+}
+
+/** What a refresh found to be otherwise than the state says. */
+export interface Drift {
+  readonly urn: Urn;
+  /** It is not there any more, or what it gave does not work any more. */
+  readonly gone: boolean;
+  /** Names of the properties that differ; never their values. */
+  readonly diffs: readonly string[];
 }
 
 export interface DiagnosticEvent {

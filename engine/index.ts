@@ -9,6 +9,7 @@ export { EngineError, type EngineErrorCode } from "./errors.ts";
 export {
   type Changes,
   type DiagnosticEvent,
+  type Drift,
   type EngineEvent,
   type EventSink,
   hasChanges,
@@ -19,6 +20,17 @@ export { stackOutputs } from "./outputs.ts";
 export type { PolicyPackOptions, PolicyViolation } from "./policyPack.ts";
 export { type RefreshOptions, refresh } from "./refresh.ts";
 export { type OpenStack, openStack, type StackOptions } from "./session.ts";
+export {
+  type ExportedStack,
+  type ExportOptions,
+  exportStack,
+  type Imported,
+  importStack,
+  listStacks,
+  type RemoveOptions,
+  removeStack,
+  type StackSummary,
+} from "./transfer.ts";
 export { type UpdateOptions, type UpdateResult, update } from "./update.ts";
 export { nameOf, typeOf, type Urn } from "./urn.ts";
 export { containsSecret, isSecret, type Properties, redacted, type Value, withoutSecrets } from "./values.ts";

@@ -47,11 +47,13 @@ export async function startPlugin(
 /** The port that a child process serves on: the first line that it prints. `what` names it in errors. */
 export function portOf(child: ChildProcess, what: string, errors: () => string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const fail = (why: string) => reject(new EngineError("PLUGIN_FAILED", `${what} ${why}\n${errors()}`.trim()));
-    const timer = setTimeout(() => {
+    const timer = setTimeout(() => fail(`did not say its port within ${startDeadline / 1000} s.`), startDeadline);
+    const fail = (why: string) => {
+      // A deadline that goes on would keep this process alive until then.
+      clearTimeout(timer);
       child.kill("SIGKILL");
-      fail(`did not say its port within ${startDeadline / 1000} s.`);
-    }, startDeadline);
+      reject(new EngineError("PLUGIN_FAILED", `${what} ${why}\n${errors()}`.trim()));
+    };
     child.once("error", (error) => fail(`could not be started: ${error.message}`));
     // "close" comes after the last of its output, so that the reason it gave is there.
     child.once("close", (code, signal) => fail(`ended at once (${signal ?? `exit status ${code}`}).`));

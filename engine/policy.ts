@@ -22,6 +22,7 @@ export class PolicyGate {
   readonly #context: PolicyContext;
   readonly #emit: EventSink;
   readonly #violations: PolicyViolation[] = [];
+  readonly #ended = new AbortController();
   /** Questions of a preview that are not answered yet. */
   readonly #open: Promise<unknown>[] = [];
 
@@ -29,7 +30,7 @@ export class PolicyGate {
   constructor(packs: readonly PolicyPackOptions[], context: PolicyContext, emit: EventSink) {
     this.#context = context;
     this.#emit = emit;
-    this.#packs = startAll(packs, context);
+    this.#packs = startAll(packs, { ...context, signal: this.#ended.signal });
     // Awaited where it is needed; until then a failure is nobody's.
     this.#packs.catch(() => {});
   }
@@ -111,6 +112,8 @@ export class PolicyGate {
   }
 
   async close(): Promise<void> {
+    // One that has not started by now is of no use any more.
+    this.#ended.abort();
     const packs = await this.#packs.catch(() => []);
     await Promise.all(packs.map((pack) => pack.close()));
   }

@@ -32,6 +32,8 @@ export interface PolicyPackOptions {
   readonly folder: string;
   /** A JSON file with the policies' settings: by name, a level or an object with `enforcementLevel` and settings. */
   readonly configFile?: string | undefined;
+  /** How long it may think about one question, in milliseconds. @default 60000 */
+  readonly answerMs?: number;
 }
 
 /** What a policy found. */
@@ -58,6 +60,8 @@ export interface PolicyContext {
   readonly env: NodeJS.ProcessEnv;
   /** What the pack prints. */
   readonly say: (line: string) => void;
+  /** Aborting ends a pack that has not started yet. */
+  readonly signal?: AbortSignal;
 }
 
 type Unary<Request, Response> = (
@@ -77,26 +81,31 @@ interface Client extends grpc.Client {
   configure: Unary<pb.ConfigureAnalyzerRequest, Empty>;
 }
 
-/** How long a pack may think about one question, in milliseconds. */
-const answerDeadline = 60_000;
-
 /** A policy pack as a child process, spoken to over `pulumirpc.Analyzer`. */
 export class PolicyPack {
   readonly #folder: string;
   readonly #client: Client;
   readonly #stop: () => Promise<void>;
+  readonly #answerMs: number;
   /** Of PulumiPolicy.yaml, which goes before the package's. */
   readonly #version: string;
 
-  private constructor(folder: string, client: Client, version: string, stopChild: () => Promise<void>) {
+  private constructor(
+    { folder, answerMs = 60_000 }: PolicyPackOptions,
+    client: Client,
+    version: string,
+    stopChild: () => Promise<void>,
+  ) {
     this.#folder = folder;
+    this.#answerMs = answerMs;
     this.#client = client;
     this.#version = version;
     this.#stop = stopChild;
   }
 
   /** Starts a pack as Pulumi's language host does, and hands it its settings. Throws `POLICY_PACK_INVALID`. */
-  static async start({ folder, configFile }: PolicyPackOptions, context: PolicyContext): Promise<PolicyPack> {
+  static async start(options: PolicyPackOptions, context: PolicyContext): Promise<PolicyPack> {
+    const { folder, configFile } = options;
     const { version } = await readManifest(folder);
     const child = spawn(process.execPath, [runnerOf(folder), context.engineAddress, folder], {
       cwd: folder,
@@ -106,18 +115,23 @@ export class PolicyPack {
     });
     const errors: string[] = [];
     let serving = false;
+    const abort = () => void child.kill("SIGKILL");
+    context.signal?.addEventListener("abort", abort, { once: true });
+    if (context.signal?.aborted) abort();
     createInterface({ input: child.stderr }).on("line", (line) => (serving ? context.say(line) : errors.push(line)));
     try {
       const port = await portOf(child, `The policy pack ${folder}`, () => errors.join("\n"));
       serving = true;
       const credentials = grpc.credentials.createInsecure();
       const client = new analyzerGrpc.AnalyzerClient(`127.0.0.1:${port}`, credentials, channelOptions);
-      const pack = new PolicyPack(folder, client as unknown as Client, version, () => stop(child));
+      const pack = new PolicyPack(options, client as unknown as Client, version, () => stop(child));
       await pack.#configure(folder, configFile, context);
       return pack;
     } catch (error) {
       await stop(child);
       throw error;
+    } finally {
+      context.signal?.removeEventListener("abort", abort);
     }
   }
 
@@ -173,15 +187,21 @@ export class PolicyPack {
 
   async #ask<Request, Response>(method: Exclude<keyof Client, keyof grpc.Client>, request: Request): Promise<Response> {
     const unary = this.#client[method].bind(this.#client) as unknown as Unary<Request, Response>;
-    const options = { deadline: Date.now() + answerDeadline };
+    const options = { deadline: Date.now() + this.#answerMs };
     try {
       return await call((message, respond) => unary(message, new grpc.Metadata(), options, respond), request);
     } catch (error) {
-      const { details, message } = error as grpc.ServiceError;
-      throw new EngineError("POLICY_PACK_FAILED", `The policy pack ${this.#folder} failed: ${details || message}`, {
+      throw new EngineError("POLICY_PACK_FAILED", `The policy pack ${this.#folder} ${this.#failure(error, method)}`, {
         cause: error,
       });
     }
+  }
+
+  #failure(error: unknown, method: string): string {
+    const { code, details, message } = error as grpc.ServiceError;
+    if (code === grpc.status.DEADLINE_EXCEEDED) return `did not answer within ${this.#answerMs / 1000} s (${method}).`;
+    if (code === grpc.status.UNAVAILABLE) return `ended while it was asked (${method}). What it printed stands above.`;
+    return `failed: ${details || message}`;
   }
 }
 

@@ -16,8 +16,11 @@ export interface Provider {
   /** The resource as it is; undefined when it is gone. */
   read(request: ReadRequest): Promise<ReadResult | undefined>;
   delete(request: DeleteRequest): Promise<void>;
-  /** Looks for what an interrupted `create` with these inputs may have left. Absent: `create` finds it by itself. */
-  find?(urn: Urn, inputs: Properties): Promise<Created | undefined>;
+  /**
+   * Looks for what an interrupted `create` with these inputs may have left; `current` are the outputs of the resource that
+   * the state knows under the same name, if any. Absent: `create` finds it by itself.
+   */
+  find?(urn: Urn, inputs: Properties, current?: Properties): Promise<Found | undefined>;
   /** Ends what is under way as soon as possible. */
   cancel(): Promise<void>;
   /** Ends the provider; nothing is asked of it afterwards. */
@@ -63,6 +66,12 @@ export interface CreateRequest {
 export interface Created {
   readonly id: string;
   readonly outputs: Properties;
+}
+
+/** What an interrupted creation left. */
+export interface Found extends Created {
+  /** Not made after the current resource: that one was made in place of it. */
+  readonly superseded: boolean;
 }
 
 export interface UpdateRequest {

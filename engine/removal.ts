@@ -23,17 +23,13 @@ export interface Removal {
 
 /**
  * Deletes resources: each after those of the same set that depend on it, independent ones at the same time. One that
- * fails keeps what it depends on; the rest goes on, and all errors are thrown together. After a cancellation what has
- * not begun stays.
+ * fails, or is protected, keeps what it depends on; the rest goes on, and all errors are thrown together. After a
+ * cancellation what has not begun stays. With `keep` it is for the caller to spare what is protected.
  */
 export async function removeAll(removal: Removal): Promise<void> {
   const { resources } = removal;
-  for (const resource of resources) {
-    if (resource.protect && !resource.delete) {
-      throw protectedResource(resource.urn);
-    }
-  }
   const needs = new Map(resources.map((resource) => [resource, dependenciesOf(resource)]));
+  const spared = new Set<ResourceState>();
   const errors: string[] = [];
   const removals = new Map<ResourceState, Promise<boolean>>();
   const remove = (resource: ResourceState): Promise<boolean> => {
@@ -43,6 +39,10 @@ export async function removeAll(removal: Removal): Promise<void> {
       removing = (async () => {
         const gone = await Promise.all(dependents.map(remove));
         if (gone.includes(false)) return false;
+        if (resource.protect && !resource.delete && !removal.keep) {
+          spared.add(resource);
+          return false;
+        }
         try {
           return await removal.limit(async () => {
             if (removal.signal?.aborted) return false;
@@ -60,7 +60,12 @@ export async function removeAll(removal: Removal): Promise<void> {
   };
   await Promise.all(resources.map(remove));
   if (removal.signal?.aborted) throw cancelled();
-  if (errors.length > 0) throw new EngineError("DEPLOYMENT_FAILED", errors.join("\n"));
+  const forbidden = resources
+    .filter((resource) => spared.has(resource))
+    .map(({ urn }) => protectedResource(urn).message);
+  const messages = [...forbidden, ...errors];
+  if (messages.length === 0) return;
+  throw new EngineError(errors.length > 0 ? "DEPLOYMENT_FAILED" : "PROTECTED", messages.join("\n"));
 }
 
 async function removeOne(resource: ResourceState, removal: Removal): Promise<void> {

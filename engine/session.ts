@@ -1,15 +1,17 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { type Checkpoint, type FileBackend, openBackend, type StackName } from "./backend.ts";
+import { type FileBackend, openBackend, type StackName } from "./backend.ts";
 import { builtinProviders } from "./builtins.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import { EngineError } from "./errors.ts";
 import type { EventSink } from "./events.ts";
 import { type Lock, lockStack } from "./lock.ts";
+import { Mask } from "./mask.ts";
 import { type MonitorHandler, type Servers, startServers } from "./monitor.ts";
 import { loadProject, type Project } from "./project.ts";
 import { Providers } from "./providers.ts";
 import { type Crypter, createCrypter, openCrypter } from "./secrets.ts";
-import { StackSettings } from "./settings.ts";
+import { hasSecrets, StackSettings, secretsOf } from "./settings.ts";
 import { Snapshot } from "./snapshot.ts";
 import { type Deployment, decryptSecrets, encryptSecrets, manifest } from "./state.ts";
 import { cacheFolder, passphraseFor, stateFolder } from "./workspace.ts";
@@ -44,23 +46,23 @@ export interface OpenStack {
 
 /** Opens a stack. Throws for a project, settings or state that can't be read; a stack never saved has no checkpoint. */
 export async function openStack(options: StackOptions): Promise<OpenStack> {
-  const { name, project, backend } = await locateStack(options);
-  return readStack(options, name, project, backend);
+  return readStack(options.env, await locateStack(options));
 }
 
-async function locateStack({ folder, stack, env }: StackOptions) {
+/** Where a stack is, without a look at it. */
+export async function locateStack({ folder, stack, env, configFile }: Omit<StackOptions, "emit">) {
   const project = await loadProject(folder);
-  return { name: { project: project.name, stack }, project, backend: openBackend(env, () => stateFolder(env)) };
+  return {
+    name: { project: project.name, stack },
+    project,
+    backend: openBackend(env, () => stateFolder(env)),
+    settingsFile: configFile ?? join(project.root, `Pulumi.${stack}.yaml`),
+  };
 }
 
-async function readStack(
-  { env, stack, ...options }: StackOptions,
-  name: StackName,
-  project: Project,
-  backend: FileBackend,
-): Promise<OpenStack> {
-  const file = options.configFile ?? join(project.root, `Pulumi.${stack}.yaml`);
-  const [settings, checkpoint] = await Promise.all([StackSettings.load(file), backend.load(name)]);
+async function readStack(env: NodeJS.ProcessEnv, place: Awaited<ReturnType<typeof locateStack>>): Promise<OpenStack> {
+  const { name, project, backend, settingsFile } = place;
+  const [settings, checkpoint] = await Promise.all([StackSettings.load(settingsFile), backend.load(name)]);
   let opening: ReturnType<typeof openCrypters> | undefined;
   const crypters = () => {
     opening ??= openCrypters(env, settings, checkpoint);
@@ -69,7 +71,12 @@ async function readStack(
   return { name, project, settings, backend, checkpoint, crypters };
 }
 
-async function openCrypters(env: NodeJS.ProcessEnv, settings: StackSettings, checkpoint: Checkpoint | undefined) {
+/** The keys of a state and of the settings file. */
+export async function openCrypters(
+  env: NodeJS.ProcessEnv,
+  settings: StackSettings,
+  checkpoint: Checkpoint | undefined,
+) {
   const secretsProvider = checkpoint?.deployment.secrets_providers;
   if (secretsProvider && secretsProvider.type !== "passphrase" && secretsProvider.type !== "") {
     throw new EngineError(
@@ -97,6 +104,9 @@ export interface Session {
   readonly env: NodeJS.ProcessEnv;
   /** The state, decrypted; resolves while other things start. */
   readonly snapshot: Promise<Snapshot>;
+  /** Where everything goes that the run says; secret settings are hidden in it once they are decrypted. */
+  readonly emit: EventSink;
+  readonly mask: Mask;
   close(): Promise<void>;
 }
 
@@ -107,8 +117,10 @@ export interface SessionOptions extends StackOptions {
 }
 
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { emit, preview } = options;
-  const { name, project, backend } = await locateStack(options);
+  const { preview } = options;
+  const mask = new Mask();
+  const emit = mask.before(options.emit);
+  const place = await locateStack(options);
   const starting = startServers(options.handler, emit);
   let lock: Lock | undefined;
   let providers: Providers | undefined;
@@ -119,10 +131,10 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   };
   try {
     const notice = (message: string) => emit({ kind: "diagnostic", severity: "warning", message, ephemeral: false });
-    if (!preview) lock = await lockStack(backend.lockFolder(name), notice);
-    const stack = await readStack(options, name, project, backend);
+    if (!preview) lock = await lockStack(place.backend.lockFolder(place.name), notice);
+    const stack = await readStack(options.env, place);
     const servers = await starting;
-    const snapshot = openSnapshot(stack, preview);
+    const snapshot = openSnapshot(stack, preview, mask);
     snapshot.catch(() => {}); // Awaited where it is needed; until then a failure is nobody's.
     let resolved: Snapshot | undefined;
     const env = { NODE_COMPILE_CACHE: join(cacheFolder(options.env), "compile"), ...options.env };
@@ -146,16 +158,17 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       () => {},
     );
     const parallel = options.parallel ?? 4 * availableParallelism();
-    return { stack, servers, providers, parallel, env, snapshot, close };
+    return { stack, servers, providers, parallel, env, snapshot, emit, mask, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function openSnapshot(stack: OpenStack, preview: boolean): Promise<Snapshot> {
+async function openSnapshot(stack: OpenStack, preview: boolean, mask: Mask): Promise<Snapshot> {
   const { checkpoint, backend, name, settings } = stack;
   const crypters = await stack.crypters();
+  if (hasSecrets(settings)) mask.hide(secretsOf(settings, crypters.settings));
   const deployment = decryptSecrets(checkpoint?.deployment ?? {}, crypters.state);
   const content = { resources: deployment.resources ?? [], pending: deployment.pending_operations ?? [] };
   let written: string | undefined;

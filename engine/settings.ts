@@ -70,12 +70,21 @@ export class StackSettings {
 /** What a program gets: values as text (structured ones as JSON), by full key. */
 export interface ProgramConfig {
   readonly values: Readonly<Record<string, string>>;
+  /** Keys whose values are encrypted in the settings file, as a whole or in part. */
   readonly secretKeys: readonly string[];
 }
 
 /** Whether any of the stack's settings is encrypted, so that a passphrase is needed to run the program. */
 export function hasSecrets(settings: StackSettings): boolean {
-  return Object.values(settings.config).some(isSecure);
+  return Object.values(settings.config).some(containsSecure);
+}
+
+/** What is encrypted among the stack's settings, decrypted. */
+export function secretsOf(settings: StackSettings, crypter: Crypter): string[] {
+  const found: string[] = [];
+  const collecting = { decrypt: (ciphertext: string) => found[found.push(crypter.decrypt(ciphertext)) - 1] as string };
+  for (const value of Object.values(settings.config)) decrypted(value, collecting);
+  return found;
 }
 
 /**
@@ -89,10 +98,10 @@ export function programConfig(project: Project, settings: StackSettings, crypter
     const full = key.includes(":") ? key : `${project.name}:${key}`;
     if (value === undefined) continue;
     const declaration = project.config.get(full);
-    if (isSecure(value)) {
+    if (containsSecure(value)) {
       if (!crypter)
         throw new EngineError("PASSPHRASE_MISSING", `${settings.file}: ${full} is encrypted; a passphrase is needed.`);
-      values[full] = crypter.decrypt(value.secure);
+      values[full] = asText(decrypted(value, crypter) ?? null);
       secretKeys.push(full);
     } else {
       if (declaration) checkType(full, value, declaration, settings.file);
@@ -116,10 +125,38 @@ function isSecure(value: Value | undefined): value is { secure: string } {
   return isObject(value) && typeof value.secure === "string" && Object.keys(value).length === 1;
 }
 
-/** A value as programs get it: structured ones as JSON, null as nothing. */
+/** `pulumi config set --secret --path` encrypts single members of a structured setting. */
+function containsSecure(value: Value | undefined): boolean {
+  if (Array.isArray(value)) return value.some(containsSecure);
+  return isSecure(value) || (isObject(value) && Object.values(value).some(containsSecure));
+}
+
+/** A setting as it may be shown. */
+export function withoutCiphertexts(value: Value): Value {
+  return decrypted(value, { decrypt: () => "[secret]" }) as Value;
+}
+
+function decrypted(value: Value | undefined, crypter: Pick<Crypter, "decrypt">): Value | undefined {
+  if (isSecure(value)) return crypter.decrypt(value.secure);
+  if (Array.isArray(value)) return value.map((item) => decrypted(item, crypter) as Value);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, decrypted(item, crypter)]));
+}
+
+/**
+ * A value as programs get it: structured ones as JSON with members sorted by name, which is how the Pulumi CLI gives them
+ * (what a program makes of their order would else change with the engine); null as nothing.
+ */
 export function asText(value: Value): string {
   if (value === null) return "";
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : JSON.stringify(sorted(value));
+}
+
+function sorted(value: Value): Value {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isObject(value)) return value;
+  const names = Object.keys(value).sort();
+  return Object.fromEntries(names.map((name) => [name, sorted(value[name] ?? null)]));
 }
 
 function kindOf(value: Value): string {

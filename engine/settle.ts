@@ -1,21 +1,37 @@
 import type { Provider } from "./provider.ts";
 import type { Providers } from "./providers.ts";
 import type { Snapshot } from "./snapshot.ts";
-import type { ResourceState } from "./state.ts";
+import type { PendingOperation, ResourceState } from "./state.ts";
 import type { Urn } from "./urn.ts";
 
+interface Context {
+  readonly snapshot: Snapshot;
+  readonly preview: boolean;
+}
+
 /**
- * Finds out what came of an operation that an earlier run began on a resource and never finished; answers what the
+ * Finds out what came of the operations that earlier runs began on a resource and never finished; answers what the
  * resource then is.
  */
 export async function settle(
   urn: Urn,
   old: ResourceState | undefined,
   provider: Provider,
-  { snapshot, preview }: { readonly snapshot: Snapshot; readonly preview: boolean },
+  context: Context,
 ): Promise<ResourceState | undefined> {
-  const operation = snapshot.interrupted(urn);
-  if (!operation) return old;
+  let resource = old;
+  for (const operation of context.snapshot.interrupted(urn)) {
+    resource = await settleOne(operation, resource, provider, context);
+  }
+  return resource;
+}
+
+async function settleOne(
+  operation: PendingOperation,
+  old: ResourceState | undefined,
+  provider: Provider,
+  { snapshot, preview }: Context,
+): Promise<ResourceState | undefined> {
   if (operation.type === "updating" && old) {
     snapshot.end(operation);
     const unsure = { ...old, initErrors: ["an update was interrupted"] };
@@ -25,16 +41,19 @@ export async function settle(
   // A preview has to do without the cluster: it shows what is to be done if nothing came of the operation.
   if (preview) return old;
   if (operation.type === "creating") {
-    const created = await provider.find?.(urn, operation.resource.inputs ?? {});
+    const found = await leftBy(operation, provider, snapshot, old);
     // Not before the outcome is known: until then a state that another step saves has to tell of the operation.
     snapshot.end(operation);
-    if (!created || (created.id === old?.id && !old.pendingReplacement)) return old;
-    // Found: as if the creation had ended well. What it was to replace, if anything, waits for its deletion.
-    const resource = { ...operation.resource, ...created };
+    if (!found) return old;
+    if (found.delete) {
+      snapshot.adopt(found);
+      return old;
+    }
+    // As if the creation had ended well. What it was to replace, if anything, waits for its deletion.
     if (old?.pendingReplacement) snapshot.remove(old);
     else if (old) snapshot.replace(old, { ...old, delete: true });
-    snapshot.adopt(resource);
-    return resource;
+    snapshot.adopt(found);
+    return found;
   }
   if (operation.type === "deleting" && old?.id) {
     const { id, inputs = {}, outputs = {} } = old;
@@ -57,9 +76,31 @@ export async function settleCreations(snapshot: Snapshot, providers: Providers):
     const { resource } = operation;
     if (operation.type === "creating" && resource.provider) {
       const provider = await providers.get(resource.provider);
-      const created = await provider.find?.(resource.urn, resource.inputs ?? {});
-      if (created) snapshot.adopt({ ...resource, ...created });
+      const current = snapshot.current(resource.urn) ?? snapshot.old(resource.urn);
+      const found = await leftBy(operation, provider, snapshot, current);
+      // A state can't hold two of a name, unless one waits for its deletion: which this one does anyway.
+      if (found) snapshot.adopt(current ? { ...found, delete: true } : found);
     }
     snapshot.end(operation);
   }
+}
+
+/**
+ * The resource that an interrupted creation left, marked for deletion where another one was made in its place since; the
+ * Pulumi CLI does that, and leaves the operation in the state. Undefined where nothing was left, or the state knows it.
+ */
+async function leftBy(
+  { resource }: PendingOperation,
+  provider: Provider,
+  snapshot: Snapshot,
+  current: ResourceState | undefined,
+): Promise<ResourceState | undefined> {
+  const rival = current?.pendingReplacement ? undefined : current;
+  const found = await provider.find?.(resource.urn, resource.inputs ?? {}, rival?.outputs);
+  if (!found) return undefined;
+  const { superseded, ...created } = found;
+  const isKnown = ({ urn, id, pendingReplacement }: ResourceState) =>
+    urn === resource.urn && id === created.id && !pendingReplacement;
+  if (snapshot.content.resources.some(isKnown)) return undefined;
+  return { ...resource, ...created, ...(superseded && { delete: true }) };
 }

@@ -122,9 +122,9 @@ export class Snapshot {
     this.#base = this.#base.map(renamed);
   }
 
-  /** The operation of an earlier run on this resource that may or may not have happened. */
-  interrupted(urn: Urn): PendingOperation | undefined {
-    return [...this.#pending].find((operation) => operation.resource.urn === urn);
+  /** Operations of earlier runs on this resource that may or may not have happened; the Pulumi CLI leaves them to gather. */
+  interrupted(urn: Urn): PendingOperation[] {
+    return [...this.#pending].filter((operation) => operation.resource.urn === urn);
   }
 
   begin(operation: PendingOperation): void {

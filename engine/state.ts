@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { EngineError } from "./errors.ts";
 import type { Crypter } from "./secrets.ts";
 import type { Urn } from "./urn.ts";
-import { isObject, isSecret, type Properties, secretSignature, signatureKey, type Value } from "./values.ts";
+import { isObject, isSecret, type Properties, secret, secretSignature, signatureKey, type Value } from "./values.ts";
 
 /**
  * A resource as Pulumi's state keeps it. In memory secrets hold their values; in the file, their ciphertexts. Fields
@@ -60,7 +60,10 @@ const ciphertexts = new WeakMap<object, { crypter: Crypter; ciphertext: string }
 /** Replaces the secrets of anything read from a state file by what they hold. */
 export function decryptSecrets<T>(json: T, crypter: Crypter | undefined): T {
   return mapObjects(json, (object) => {
-    if (object[signatureKey] !== secretSignature || typeof object.ciphertext !== "string") return undefined;
+    if (object[signatureKey] !== secretSignature) return undefined;
+    // Of an export with --show-secrets.
+    if (typeof object.plaintext === "string") return secret(JSON.parse(object.plaintext) as Value);
+    if (typeof object.ciphertext !== "string") return undefined;
     if (!crypter) {
       throw new EngineError("STATE_CORRUPT", "The state holds secrets but names no secrets provider to decrypt them.");
     }
@@ -81,6 +84,15 @@ export function encryptSecrets<T>(state: T, crypter: Crypter): T {
     ciphertexts.set(object, { crypter, ciphertext });
     return { [signatureKey]: secretSignature, ciphertext };
   });
+}
+
+/** Puts the plaintext of secrets in the place of their ciphertexts, as `pulumi stack export --show-secrets` does. */
+export function revealSecrets<T>(json: T, crypter: Crypter | undefined): T {
+  return mapObjects(decryptSecrets(json, crypter), (object) =>
+    isSecret(object as Value)
+      ? { [signatureKey]: secretSignature, plaintext: JSON.stringify(object.value ?? null) }
+      : undefined,
+  );
 }
 
 /** Copies a JSON value; where `replace` answers an object, that stands in the copy. */

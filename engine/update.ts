@@ -1,12 +1,14 @@
 import { Deployment, NotStarted } from "./deployment.ts";
 import { cancelled, EngineError, messageOf } from "./errors.ts";
-import type { Changes, EngineEvent } from "./events.ts";
+import type { Changes, Drift, EngineEvent } from "./events.ts";
 import { readGoal } from "./goal.ts";
 import type { PolicyGate } from "./policy.ts";
 import type { PolicyPackOptions, PolicyViolation } from "./policyPack.ts";
 import { type Program, runProgram } from "./program.ts";
+import { refreshState } from "./refresh.ts";
 import { openSession, type Session, type StackOptions } from "./session.ts";
-import { hasSecrets, type ProgramConfig, programConfig } from "./settings.ts";
+import { hasSecrets, type ProgramConfig, programConfig, secretsOf } from "./settings.ts";
+import type { Snapshot } from "./snapshot.ts";
 import { stackType } from "./urn.ts";
 import { type Properties, secret, type Value } from "./values.ts";
 
@@ -16,10 +18,14 @@ export interface UpdateResult {
   readonly outputs: Properties;
   /** What advisory policies found. */
   readonly violations: readonly PolicyViolation[];
+  /** What was otherwise than the state said, with `refresh`. */
+  readonly drift: readonly Drift[];
 }
 
 export interface UpdateOptions extends StackOptions {
   readonly preview: boolean;
+  /** Reads every resource as it really is first. A preview writes nothing of that down. @default false */
+  readonly refresh?: boolean;
   /** Every resource has to pass their mandatory policies. */
   readonly policyPacks?: readonly PolicyPackOptions[];
 }
@@ -82,7 +88,7 @@ class UpdateRun {
       return await this.#run(session);
     } catch (error) {
       // What ended because of a cancellation is no news.
-      throw this.#errors.length > 1 && !signal?.aborted ? summary(this.#errors) : error;
+      throw session.mask.error(this.#errors.length > 1 && !signal?.aborted ? summary(this.#errors) : error);
     } finally {
       signal?.removeEventListener("abort", cancel);
       await session.close();
@@ -97,11 +103,14 @@ class UpdateRun {
     );
     const { stack } = session;
     const crypter = hasSecrets(stack.settings) ? (await stack.crypters()).settings : undefined;
+    // Before anything runs that could print one.
+    if (crypter) session.mask.hide(secretsOf(stack.settings, crypter));
     const config = programConfig(stack.project, stack.settings, crypter);
     const policies = await this.#policies(session, config);
     const program = this.#start(session, config);
     try {
       const snapshot = await Promise.race([session.snapshot, this.#failure.promise]);
+      const drift = await Promise.race([this.#underWayFor(this.#refresh(session, snapshot)), this.#failure.promise]);
       const deployment = new Deployment({
         stack: stack.name.stack,
         project: stack.name.project,
@@ -109,7 +118,7 @@ class UpdateRun {
         providers: session.providers,
         preview: this.#options.preview,
         parallel: session.parallel,
-        emit: this.#options.emit,
+        emit: session.emit,
         providerConfig: (name) => providerConfig(config, name),
         now: () => new Date(),
         policies,
@@ -121,7 +130,8 @@ class UpdateRun {
       if (!this.#options.preview) await snapshot.save();
       await Promise.race([policies?.checkStack(snapshot.made), this.#failure.promise]);
       const root = snapshot.content.resources.find((resource) => resource.type === stackType);
-      return { changes: deployment.changes, outputs: root?.outputs ?? {}, violations: policies?.violations ?? [] };
+      const { changes } = deployment;
+      return { changes, outputs: root?.outputs ?? {}, violations: policies?.violations ?? [], drift };
     } catch (error) {
       // What the program asked for before the run could begin must not be waited for.
       if (!this.#errors.includes(error as Error)) this.#fail(error as Error);
@@ -138,9 +148,13 @@ class UpdateRun {
     }
   }
 
+  async #refresh(session: Session, snapshot: Snapshot): Promise<readonly Drift[]> {
+    return this.#options.refresh ? (await refreshState(session, snapshot, this.#options)).drift : [];
+  }
+
   /** Without packs nothing is loaded. */
-  async #policies({ stack, servers, env }: Session, config: ProgramConfig): Promise<PolicyGate | undefined> {
-    const { policyPacks = [], preview, emit } = this.#options;
+  async #policies({ stack, servers, env, emit }: Session, config: ProgramConfig): Promise<PolicyGate | undefined> {
+    const { policyPacks = [], preview } = this.#options;
     if (policyPacks.length === 0) return undefined;
     const { PolicyGate } = await import("./policy.ts");
     const say = (message: string) => emit({ kind: "diagnostic", severity: "info", message, ephemeral: false });
@@ -150,7 +164,8 @@ class UpdateRun {
   }
 
   #start(session: Session, config: ProgramConfig): Program {
-    const { emit, preview } = this.#options;
+    const { emit } = session;
+    const { preview } = this.#options;
     return runProgram({
       project: session.stack.project,
       stack: session.stack.name.stack,

@@ -6,6 +6,7 @@ import {
   type TokenAccess,
 } from "./access.ts";
 import { asBase64Pem, base64Pem, rawJwt } from "./encoding.ts";
+import { rancherCluster, rancherKey, rancherRoot } from "./rancher.ts";
 
 /** What Akeyless itself gives for an auth method. */
 export interface AkeylessAuthMethod {
@@ -129,9 +130,9 @@ export function akeylessRancherAuthConfig(
   return {
     ...clusterAuthConfig(access, method, options),
     "cluster-api-type": "rancher",
-    "k8s-host": rancherRoot(access.host),
-    "rancher-api-key": rancherKey(access.apiKey),
-    "rancher-cluster-id": rancherCluster(access.clusterId),
+    "k8s-host": rancherRoot("k8s-host", access.host),
+    "rancher-api-key": rancherKey("rancher-api-key", access.apiKey),
+    "rancher-cluster-id": rancherCluster("rancher-cluster-id", access.clusterId),
   };
 }
 
@@ -182,30 +183,6 @@ function clusterAuthConfig(
     ...(issuer && { "k8s-issuer": issuer }),
     "disable-issuer-validation": validateIssuer ? "false" : "true",
   };
-}
-
-/** The gateway adds /k8s/clusters/ID itself. */
-function rancherRoot(host: string): string {
-  const url = URL.canParse(host) ? new URL(host) : undefined;
-  if (url?.protocol !== "https:" || url.pathname !== "/" || url.search || url.hash || url.username) {
-    throw new GatewayInputError(
-      "k8s-host",
-      "is not the root URL of a Rancher server (https://HOST); the gateway adds /k8s/clusters/ID itself",
-    );
-  }
-  return url.origin;
-}
-
-function rancherKey(value: string): string {
-  const key = value.trim().replace(/^Bearer\s+/i, "");
-  if (/^[\w.-]+:[\w.-]+$/.test(key)) return key;
-  throw new GatewayInputError("rancher-api-key", "is not the bearer token of a Rancher API key (NAME:SECRET)");
-}
-
-function rancherCluster(value: string): string {
-  const id = value.trim();
-  if (/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(id)) return id;
-  throw new GatewayInputError("rancher-cluster-id", 'is not a cluster id of Rancher such as "c-abcde"');
 }
 
 function accessId(value: string): string {

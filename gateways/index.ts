@@ -5,4 +5,5 @@ export * from "./consul.ts";
 export * from "./infisical.ts";
 export * from "./kubeconfig.ts";
 export * from "./masking.ts";
+export * from "./rancher.ts";
 export * from "./vault.ts";

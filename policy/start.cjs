@@ -1,20 +1,31 @@
 // Pulumi's runner registers ts-node, which compiles `.ts` files that are required and knows neither ES modules nor `.ts`
 // specifiers. What is imported goes through Node.js's own loader, which strips the types.
 "use strict";
-if (!process.features.typescript) {
-  process.stderr.write(
-    `k8sauth: the policy pack needs Node.js 24 (22.18 at least), and ${process.execPath} is ${process.version}. ` +
-      "Install a newer one and put it first on the PATH.\n",
-  );
+const { dirname, join } = require("node:path");
+
+function end(why) {
+  process.stderr.write(`k8sauth: ${why}\n`);
   process.exit(1);
 }
+
+/** The node_modules folder that the SDK is in. */
+function modules() {
+  try {
+    return join(dirname(require.resolve("@pulumi/policy/package.json")), "..", "..");
+  } catch {
+    return end(`the policy pack has no @pulumi/policy installed. Run \`npm install\` in ${__dirname}.`);
+  }
+}
+
+if (!process.features.typescript) {
+  end(
+    `the policy pack needs Node.js 24 (22.18 at least), and ${process.execPath} is ${process.version}. ` +
+      "Install a newer one and put it first on the PATH.",
+  );
+}
+const folder = modules();
 if (!process.env.NODE_COMPILE_CACHE) {
   // Where npm packages keep what they can make again; a folder that others can write to would be no place for code.
-  require("node:module").enableCompileCache(
-    require("node:path").join(__dirname, "..", "node_modules", ".cache", "k8sauth"),
-  );
+  require("node:module").enableCompileCache(join(folder, ".cache", "k8sauth"));
 }
-import("./index.ts").catch((error) => {
-  process.stderr.write(`k8sauth: the policy pack did not start: ${error.stack}\n`);
-  process.exit(1);
-});
+import("./index.ts").catch((error) => end(`the policy pack did not start: ${error.stack}`));

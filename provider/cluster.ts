@@ -29,6 +29,7 @@ import {
   requireFree,
   requireRights,
 } from "./preflight.ts";
+import { requireThere } from "./presence.ts";
 import type { Context, Resource, State } from "./resource.ts";
 
 export interface ClusterInputs extends Deployer {
@@ -40,6 +41,7 @@ export interface ClusterInputs extends Deployer {
   readonly proveHost: boolean;
   readonly rights: readonly Right[];
   readonly reservedNames: readonly ReservedName[];
+  readonly requiredObjects: readonly ReservedName[];
 }
 
 /** What is found out about the cluster. */
@@ -56,7 +58,7 @@ export interface ClusterOutputs extends ClusterFacts {
 
 export type ClusterState = State<ClusterInputs, ClusterOutputs>;
 
-const lists = { rights: [], reservedNames: [] } as const;
+const lists = { rights: [], reservedNames: [], requiredObjects: [] } as const;
 const flags = { allowLoopback: false, proveHost: true, trustOnFirstUse: false } as const;
 
 /** The cluster of the stack: found, proved, and checked for everything that could stop an `up` half-way. */
@@ -169,16 +171,17 @@ async function survey(
   const target = await gatewayTarget(inputs, client.connection, context, Math.min(timeoutMs, 5_000), state);
   const names = (inputs.reservedNames ?? []).filter((name) => !ours.some((own) => same(own, name)));
   const proof = inputs.proveHost && !provedAnyway(client, target) ? target : undefined;
-  const [version, uid, host, issuer, rights, free] = await Promise.allSettled([
+  const [version, uid, host, issuer, rights, free, there] = await Promise.allSettled([
     readVersion(client),
     identify(client, target.caPem, context, state),
     proof && proveHost(proof.host, proof.caPem, Math.min(timeoutMs, 5_000), context.signal),
     readIssuer(client),
     requireRights(client, inputs.rights ?? []),
     requireFree(client, names),
+    requireThere(client, inputs.requiredObjects ?? []),
   ]);
   const fingerprint = caFingerprint(target.caPem);
-  for (const result of [version, uid, host, rights, free, issuer]) {
+  for (const result of [version, uid, host, rights, there, free, issuer]) {
     if (result.status === "fulfilled") continue;
     throw result === host ? await hostFailure(result.reason, target, fingerprint, context) : result.reason;
   }

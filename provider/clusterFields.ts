@@ -60,6 +60,11 @@ export const clusterInputs: Fields = {
     description: "Objects that will be made under fixed names, which must be free.",
     fields: reservedName,
   },
+  requiredObjects: {
+    type: "objects",
+    description: "Objects that others make, and that must be there before anything is made.",
+    fields: reservedName,
+  },
 };
 
 export const clusterOutputs: Fields = {

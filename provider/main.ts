@@ -7,6 +7,7 @@ import {
 } from "./akeyless/index.ts";
 import { cluster } from "./cluster.ts";
 import { engineLink, silentLink, watchEngine } from "./engine.ts";
+import { rancherKey } from "./rancherKey.ts";
 import type { AnyResource } from "./resource.ts";
 import { reviewerToken } from "./reviewerToken.ts";
 import { serve } from "./server.ts";
@@ -17,6 +18,7 @@ const resources = [
   cluster,
   reviewerToken,
   signedCertificate,
+  rancherKey,
   akeylessAuthMethod,
   akeylessGatewayAuthConfig,
   akeylessCertificate,

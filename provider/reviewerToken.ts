@@ -1,13 +1,13 @@
 import type { KubeClient } from "../kube/client.ts";
 import { type Deployer, deployerClient } from "./clients.ts";
-import { ProviderError } from "./errors.ts";
+import { isProviderError, ProviderError } from "./errors.ts";
 import type { CheckFailure } from "./fields.ts";
 import type { Context, Resource, State } from "./resource.ts";
 import { reviewerInputs, reviewerOutputs } from "./reviewerFields.ts";
 import { probe, proved, requireSubject, subjectOf } from "./reviewerProof.ts";
 import { mint } from "./tokenProof.ts";
 import { type Credential, datesOf, leastSeconds, mostSeconds, requestToken } from "./tokenRequest.ts";
-import { awaitToken, type TokenSecret } from "./tokenSecret.ts";
+import { awaitToken, emptyToken, type TokenSecret } from "./tokenSecret.ts";
 
 export interface ReviewerTokenInputs extends Deployer, TokenSecret {
   readonly host: string;
@@ -78,16 +78,17 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
 
   async create(inputs, context) {
     using client = await deployerClient(inputs, context);
-    // The workload's token needs only the account, which is there: both at once, and one failure ends the other.
-    const other = new AbortController();
-    const both = { ...context, signal: AbortSignal.any([context.signal, other.signal]) };
-    const [credential, minted] = await Promise.all([
-      inputs.mode === "tokenRequest" ? requestToken(client, inputs, inputs, both) : fromSecret(client, inputs, both),
-      workloadToken(client, inputs, both),
-    ]).finally(() => other.abort());
-    requireSubject(credential.token, inputs);
-    const outputs = await proved(client, inputs, credential, minted, context);
-    return { id: `${inputs.namespace}/${inputs.secretName}`, outputs };
+    const id = `${inputs.namespace}/${inputs.secretName}`;
+    try {
+      return { id, outputs: await make(client, inputs, context) };
+    } catch (error) {
+      if (inputs.mode !== "secret" || !isProviderError(error, ...spoilt)) throw error;
+      context.log.warn(
+        `Secret ${id} holds no token that works. ${error.message} It is emptied, so that the cluster writes the token again.`,
+      );
+      await emptyToken(client, inputs);
+      return { id, outputs: await make(client, inputs, context) };
+    }
   },
 
   async previewCreate({ known, unknown }) {
@@ -153,6 +154,21 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
       : { id: state.id, outputs: state.outputs };
   },
 };
+
+/** What a Secret that somebody has written to leads to. */
+const spoilt = ["TOKEN_MALFORMED", "TOKEN_SUBJECT_OTHER", "TOKEN_REFUSED"] as const;
+
+async function make(client: KubeClient, inputs: ReviewerTokenInputs, context: Context): Promise<ReviewerTokenOutputs> {
+  // The workload's token needs only the account, which is there: both at once, and one failure ends the other.
+  const other = new AbortController();
+  const both = { ...context, signal: AbortSignal.any([context.signal, other.signal]) };
+  const [credential, minted] = await Promise.all([
+    inputs.mode === "tokenRequest" ? requestToken(client, inputs, inputs, both) : fromSecret(client, inputs, both),
+    workloadToken(client, inputs, both),
+  ]).finally(() => other.abort());
+  requireSubject(credential.token, inputs);
+  return proved(client, inputs, credential, minted, context);
+}
 
 const forever = { kind: "Secret", notBefore: "", notAfter: "", renewAfter: "" } as const;
 

@@ -51,6 +51,16 @@ export async function awaitToken(client: KubeClient, wanted: TokenSecret, contex
   }
 }
 
+/**
+ * Takes what is in `data.token` out of the Secret, so that the token controller writes the account's token into it again.
+ * For a Secret of this stack's own alone.
+ */
+export async function emptyToken(client: KubeClient, { namespace, secretName, secretUid }: TokenSecret): Promise<void> {
+  const path = pathFor("v1", "Secret", namespace, secretName);
+  const body = { metadata: { uid: secretUid }, data: { token: null } };
+  await client.request("PATCH", path, { body, contentType: "application/merge-patch+json" });
+}
+
 async function readToken(client: KubeClient, wanted: TokenSecret): Promise<string | undefined> {
   const { namespace, secretName, secretUid } = wanted;
   const secret = await client.find<Secret>(pathFor("v1", "Secret", namespace, secretName));

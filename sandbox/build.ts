@@ -14,10 +14,10 @@ export interface BuildOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A Go program of the sandbox: a folder with a module of its own, so that each is built only where and when it is needed. */
+/** A Go program: a folder with a module of its own, so that each is built only where and when it is needed. */
 export interface GoProgram {
   /** File name of the binary. */
-  readonly name: "k8s" | "dns" | "machine" | "vault-auth";
+  readonly name: string;
   /** What it is, in progress reports. */
   readonly title: string;
   /** Folder of its sources. */
@@ -40,6 +40,20 @@ export const vaultProgram: GoProgram = {
   name: "vault-auth",
   title: "Vault's auth method",
   source: folderOf("gateways/vault"),
+};
+
+/** Consul's own Kubernetes auth method. */
+export const consulProgram: GoProgram = {
+  name: "consul-auth",
+  title: "Consul's auth method",
+  source: folderOf("gateways/consul"),
+};
+
+/** SPIRE's own node attestor for Kubernetes. */
+export const spireProgram: GoProgram = {
+  name: "spire-attestor",
+  title: "SPIRE's node attestor",
+  source: folderOf("gateways/spire"),
 };
 
 /** A binary that nobody used for so long goes when another one is built. */

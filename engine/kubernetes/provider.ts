@@ -9,6 +9,7 @@ import {
   type DeleteRequest,
   type DiffRequest,
   type DiffResult,
+  type Found,
   InitFailed,
   OutcomeUnknown,
   type Provider,
@@ -23,6 +24,7 @@ import { changedPaths, covers, diffObjects } from "./diff.ts";
 import { creationManager, type ManagedFields, takenOver } from "./managedFields.ts";
 import { idOf, parseId, withNames } from "./naming.ts";
 import { type KubernetesObject, markSecrets, objectOf, prune, valueAt } from "./objects.ts";
+import { refusals } from "./refusals.ts";
 import { awaitGone, awaitReady } from "./waits.ts";
 
 /** Kinds that the engine knows to make, change, wait for and delete as Pulumi's own provider does. */
@@ -84,12 +86,8 @@ export class KubernetesProvider implements Provider {
     const kind = String(news.kind);
     const declared = typeOf(urn).split(":").at(-1);
     if (kind !== declared || !carried.has(kind)) throw unsupported(`the Kubernetes type ${typeOf(urn)}`, urn);
-    if (valueAt(news.metadata, ["generateName"]) !== undefined) {
-      return {
-        inputs: news,
-        failures: [{ property: "metadata.generateName", reason: "is not supported; leave the name out" }],
-      };
-    }
+    const failures = refusals(news);
+    if (failures.length > 0) return { inputs: news, failures };
     const inputs = withNames(urn, news, olds, await this.#defaultNamespace());
     return { inputs: markSecrets(inputs, inputs), failures: [] };
   }
@@ -121,14 +119,15 @@ export class KubernetesProvider implements Provider {
   }
 
   /** An object by the name that the interrupted creation was about to use, if it is the one that was to be made. */
-  async find(_urn: Urn, inputs: Properties): Promise<Created | undefined> {
+  async find(_urn: Urn, inputs: Properties, current?: Properties): Promise<Found | undefined> {
     const object = objectOf(inputs);
     if (!object.metadata.name) return undefined;
     const live = await (await this.#reach()).find(pathOf(object));
     if (!live || !isOurs(live, inputs)) return undefined;
     const manager = `${creationManager}-${randomBytes(4).toString("hex")}`;
     const outputs = liveOutputs(live, inputs, { manager, apiVersion: inputs.apiVersion });
-    return { id: idOf(live.metadata as KubernetesObject["metadata"]), outputs };
+    const superseded = current !== undefined && madeAt(outputs) <= madeAt(current);
+    return { id: idOf(live.metadata as KubernetesObject["metadata"]), outputs, superseded };
   }
 
   async update({ id, oldOutputs, newInputs, preview }: UpdateRequest): Promise<Properties> {
@@ -301,6 +300,11 @@ function liveOutputs(
 ): Properties {
   const marked = markSecrets(live as Properties, inputs);
   return { ...marked, __inputs: inputs as Value, __initialApiVersion: kept.apiVersion, __fieldManager: kept.manager };
+}
+
+/** When the server made an object, to the second; RFC 3339 in UTC sorts as text. */
+function madeAt(outputs: Properties): string {
+  return String(valueAt(outputs.metadata, ["creationTimestamp"]) ?? "");
 }
 
 function withoutStatus(object: KubeObject): KubeObject {

@@ -8,9 +8,16 @@ const hosts: Readonly<Record<string, (props: Readonly<Record<string, unknown>>) 
   "k8sauth:index:Cluster": ({ host }) => host,
   "k8sauth:index:ReviewerToken": ({ host }) => host,
   "k8sauth:index:SignedCertificate": ({ host }) => host,
-  "k8sauth:index:AkeylessGatewayAuthConfig": ({ config }) =>
-    (config as Readonly<Record<string, unknown>> | undefined)?.["k8s-host"],
+  "k8sauth:index:RancherKey": ({ server }) => server,
+  "k8sauth:index:AkeylessGatewayAuthConfig": ({ config }) => hostOf(config as AuthConfig | undefined),
 };
+
+type AuthConfig = Readonly<Record<string, unknown>>;
+
+/** A gateway that reviews as its own account runs in the cluster, and has an address of the inside. */
+function hostOf(config: AuthConfig | undefined): unknown {
+  return config?.["use-gw-service-account"] === true ? undefined : config?.["k8s-host"];
+}
 
 const reachable = resourceRule<{ allowLoopback: boolean }>({
   name: "gateway-host",

@@ -88,7 +88,8 @@ const pinnedImage = resourceRule<{ exempt: readonly string[] }>({
   severity: "medium",
   description: "Images are pinned by digest.",
   reason: "A tag can be moved to another image: what was audited is then not what runs.",
-  remedy: "Add @sha256:DIGEST to the image.",
+  remedy:
+    "Add @sha256:DIGEST to the image (to k8sauth:verifierImage for the verifier's); `crane digest IMAGE` tells which it has now.",
   url: "https://kubernetes.io/docs/concepts/containers/images/#image-names",
   tags: ["workload", "image"],
   settings: {

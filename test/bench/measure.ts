@@ -13,6 +13,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Sampling costs time itself, so that times are taken without it. */
   readonly memory?: boolean;
+  /** Between two samples, in milliseconds. @default 25 */
+  readonly sampleMs?: number;
 }
 
 /** Runs a command to its end. Throws with its output when it fails. */
@@ -22,7 +24,9 @@ export async function run(command: string, args: readonly string[], options: Run
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
   let peak = 0;
-  const sampler = options.memory ? setInterval(() => (peak = Math.max(peak, treeMiB(child))), 25) : undefined;
+  const sampler = options.memory
+    ? setInterval(() => (peak = Math.max(peak, treeMiB(child))), options.sampleMs ?? 25)
+    : undefined;
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", resolve);

@@ -9,11 +9,10 @@ import { type PushedOutputs, Workloads } from "../support/akeylessStack.ts";
 import { adminOf } from "../support/inventory.ts";
 import { TestStack } from "../support/stack.ts";
 import { contextFor } from "../unit/provider/akeylessFixture.ts";
-import { bindingOf, bindingPath, fresh } from "./providerFixture.ts";
+import { adminToken, bindingOf, bindingPath, fresh } from "./providerFixture.ts";
 
 const kubeconfig = inject("kubeconfig");
 const options = { name: "k8s-conf", validateIssuer: false };
-const apiKey = "token-abcde:s3cret-s3cret-s3cret";
 let admin: KubeClient;
 let gateway: AkeylessTestGateway;
 let rancher: RancherFront;
@@ -26,10 +25,8 @@ beforeAll(async () => {
   admin = await adminOf(kubeconfig);
   workloads = await Workloads.make(admin);
   gateway = await AkeylessTestGateway.start();
-  const connection = await loadConnection({ kubeconfig }, {});
-  ({ server, caPem } = connection);
-  const { certPem = "", keyPem = "" } = await connection.credentials.get();
-  rancher = await RancherFront.start({ server, caPem, certPem, keyPem }, apiKey, "c-m-abcdefgh");
+  ({ server, caPem } = await loadConnection({ kubeconfig }, {}));
+  rancher = await RancherFront.start({ server, caPem, clusterToken: await adminToken(admin) });
   const named = {
     apiUrl: gateway.publicApi,
     caPem: gateway.caPem,
@@ -107,8 +104,8 @@ test("with a generated key the key that was shown once logs workloads in, and no
     caPem: rancher.caPem,
     issuer: "",
     audience: "",
-    apiKey,
-    clusterId: "c-m-abcdefgh",
+    apiKey: rancher.apiKey,
+    clusterId: rancher.clusterId,
   };
   await push(akeylessRancherAuthConfig(access, { ...method, signingKey: outputs.privateKey }, options));
   await expect(gateway.logIn(method.accessId, "k8s-conf", await workloads.token("shop"))).rejects.toThrow(

@@ -64,3 +64,12 @@ test("a claim that no login has is refused in the preview", async () => {
   await pushing.stack.configure({ akeylessRoles: { "/r": { namespaces: "shop" } } });
   await expect(pushing.stack.preview()).rejects.toThrow(/"namespaces" is not a claim/);
 });
+
+test("what the cluster's check refuses leaves nothing in the account", async () => {
+  await using refused = await PushingStack.make("akeyless-unchecked", inject("kubeconfig"), {
+    akeylessAuthMethod: bound,
+    kubernetesHost: "https://127.0.0.1:1",
+  });
+  await expect(refused.stack.up()).rejects.toThrow(/CLUSTER_HOST_PROOF_FAILED/);
+  expect(refused.gateway.commands).toEqual([]);
+});

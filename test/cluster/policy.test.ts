@@ -1,8 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import type { KubeClient } from "../../kube/index.ts";
+import { EngineProcess, leftOf } from "../support/engineProcess.ts";
 import { added, adminOf, inventory } from "../support/inventory.ts";
 import { program, TestStack } from "../support/stack.ts";
 
@@ -52,7 +53,12 @@ test("a token with an end for an audience of its own satisfies the advisory poli
 });
 
 test("users, and a verifier whose image is pinned, pass as well; one that is not pinned is refused", async () => {
-  const reader = { namespace: "shop", tokenMode: "tokenRequest", rules: [{ resources: ["pods"], verbs: ["get"] }] };
+  const reader = {
+    namespace: "shop",
+    createNamespace: true,
+    tokenMode: "tokenRequest",
+    rules: [{ resources: ["pods"], verbs: ["get"] }],
+  };
   const verifierImage = `registry.example/nodejs@sha256:${"0".repeat(64)}`;
   const verifier = { verifier: true, verifierAudiences: ["shop"], verifierImage };
   await using stack = await TestStack.make("verifier", { ...settings, ...verifier, bearerTokenUsers: { reader } });
@@ -135,4 +141,42 @@ test("no credential is in what the policies say", async () => {
   for (const secret of [clusterAccess.token, clusterAccess.privateKeyPem]) {
     expect(said).not.toContain(JSON.stringify(secret).slice(1, -1));
   }
+}, 120_000);
+
+describe("with a pack that breaks, an up makes nothing, says why, and leaves no process", () => {
+  const broken = async (source: string) => {
+    const at = await mkdtemp(join(folder, "pack-"));
+    await symlink(join(program, "node_modules"), join(at, "node_modules"), "junction");
+    await writeFile(join(at, "PulumiPolicy.yaml"), "runtime: nodejs\n");
+    await writeFile(join(at, "package.json"), '{"name":"x","version":"1.0.0","main":"index.js"}');
+    await writeFile(join(at, "index.js"), source);
+    return at;
+  };
+  const policyThat = (does: string) =>
+    `const { PolicyPack } = require("@pulumi/policy");
+    new PolicyPack("x", { policies: [{ name: "p", description: "d", enforcementLevel: "advisory", validateResource() { ${does} } }] });`;
+
+  test.each<[string, string, RegExp]>([
+    ["at its start", 'throw new Error("not today");', /not today.*\(PLUGIN_FAILED\)/s],
+    ["in the middle", policyThat("process.exit(3);"), /ended while it was asked.*\(POLICY_PACK_FAILED\)/s],
+    ["in a policy", policyThat('throw new Error("oh no");'), /oh no.*\(POLICY_PACK_FAILED\)/s],
+  ])("%s", async (_what, source, message) => {
+    await using stack = await TestStack.make("breaking", settings);
+    const engine = EngineProcess.run(stack, "up", ["--policy-pack", await broken(source)]);
+    expect(await engine.end()).toBe(1);
+    expect(engine.output).toMatch(message);
+    expect(leftOf(stack)).toEqual([]);
+    expect(added(before, await inventory(admin))).toEqual([]);
+  });
+
+  test("that never answers, until it is interrupted", async () => {
+    await using stack = await TestStack.make("hanging", settings);
+    const source = policyThat('process.stderr.write("thinking\\n"); for (;;);');
+    const engine = EngineProcess.run(stack, "preview", ["--policy-pack", await broken(source)]);
+    await expect.poll(() => engine.output, { timeout: 50_000 }).toContain("thinking");
+    engine.child.kill("SIGINT");
+    expect(await engine.end()).toBe(130);
+    expect(leftOf(stack)).toEqual([]);
+    expect(added(before, await inventory(admin))).toEqual([]);
+  });
 });

@@ -258,7 +258,7 @@ describe("a cluster without a token controller", () => {
     );
   });
 
-  test("a Secret filled with what is no token, or another account's, is refused", async () => {
+  test("a Secret filled with what is no token, or another account's, is emptied once, and refused if that comes back", async () => {
     const reviewer = await makeReviewer(admin, sandbox);
     const fill = (token: string) =>
       admin.apply(
@@ -266,14 +266,23 @@ describe("a cluster without a token controller", () => {
         { apiVersion: "v1", kind: "Secret", data: { token: Buffer.from(token).toString("base64") } },
         { fieldManager: "test", force: true },
       );
+    const isEmpty = async () => {
+      const { data } = await admin.get<{ data?: { token?: string } }>(secretPath(reviewer));
+      return !data?.token;
+    };
     await fill("no token");
-    await expect(plugin.create(reviewerType, inputsOf(reviewer))).rejects.toThrow(/TOKEN_MALFORMED/);
+    await expect(plugin.create(reviewerType, inputsOf(reviewer), { timeout: 1 })).rejects.toThrow(/TOKEN_NOT_FILLED/);
+    expect(await isEmpty()).toBe(true);
+    expect(await warnings()).toMatch(/not a JWT.*It is emptied/);
     const foreign = await adminToken(admin);
     tokens.add(foreign);
     await fill(foreign);
-    await expect(plugin.create(reviewerType, inputsOf(reviewer))).rejects.toThrow(
+    const refused = expect(plugin.create(reviewerType, inputsOf(reviewer))).rejects.toThrow(
       /TOKEN_SUBJECT_OTHER.*system:serviceaccount:default/,
     );
+    await eventually(isEmpty);
+    await fill(foreign);
+    await refused;
   });
 
   test("cancel ends the wait within 2 s", async () => {

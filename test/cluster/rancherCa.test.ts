@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from "vitest";
 import { certificates, type KubeClient, loadConnection } from "../../kube/index.ts";
+import { pinsOf, RancherFront, type RancherOptions } from "../../sandbox/gateways/rancher.ts";
 import { adminOf, lodging } from "../support/inventory.ts";
-import { pinsOf, Rancher, type RancherOptions } from "../support/rancher.ts";
 import { type Access, reviewSelf } from "../support/reviewing.ts";
 import { TestStack } from "../support/stack.ts";
 import { adminToken } from "./providerFixture.ts";
@@ -21,14 +21,14 @@ afterEach(async () => {
 });
 afterAll(() => admin?.close());
 
-async function rancherLike(options: Partial<RancherOptions> = {}): Promise<Rancher> {
-  const rancher = await Rancher.start({ ...behind, ...options });
+async function rancherLike(options: Partial<RancherOptions> = {}): Promise<RancherFront> {
+  const rancher = await RancherFront.start({ ...behind, ...options });
   open.push(rancher);
   return rancher;
 }
 
 /** A stack whose gateway reaches the cluster through Rancher; the deployer comes another way. */
-async function make(rancher: Rancher, settings: Record<string, string | boolean>): Promise<TestStack> {
+async function make(rancher: RancherFront, settings: Record<string, string | boolean>): Promise<TestStack> {
   const home = await lodging(admin);
   open.push({ [Symbol.asyncDispose]: () => home[Symbol.asyncDispose]() });
   const at = { kubernetesHost: rancher.clusterUrl, allowLoopbackHost: true };
@@ -55,7 +55,7 @@ interface Outputs {
 const outputsOf = async (stack: TestStack) => (await stack.outputs()) as unknown as Outputs;
 
 describe("a pin takes the CA, and never the server's own certificate", () => {
-  test.each<[string, Partial<RancherOptions>, (rancher: Rancher) => string, "root" | "intermediate"]>([
+  test.each<[string, Partial<RancherOptions>, (rancher: RancherFront) => string, "root" | "intermediate"]>([
     ["fingerprint of a root that is sent", {}, ({ root }) => pinsOf(root).certificate, "root"],
     ["public key of a root that is sent", {}, ({ root }) => pinsOf(root).publicKey, "root"],
     ["fingerprint of an intermediate", {}, ({ intermediate }) => pinsOf(intermediate).certificate, "intermediate"],
@@ -137,7 +137,7 @@ describe("trust on first use", () => {
     await stack.up();
     const { port, root } = first;
     await open.splice(open.indexOf(first), 1)[0]?.[Symbol.asyncDispose]();
-    const second = await Rancher.start({ ...behind, port });
+    const second = await RancherFront.start({ ...behind, port });
     open.unshift(second);
     Object.assign(second, { clusterId: first.clusterId });
     const said = await refusal(stack);
@@ -154,7 +154,7 @@ describe("trust on first use", () => {
     await stack.up();
     const { port, root } = first;
     await open.splice(open.indexOf(first), 1)[0]?.[Symbol.asyncDispose]();
-    open.unshift(await Rancher.start({ ...behind, port, root }));
+    open.unshift(await RancherFront.start({ ...behind, port, root }));
     await stack.up();
     expect(stack.steps).toEqual([]);
   });

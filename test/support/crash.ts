@@ -41,7 +41,7 @@ export async function crash(stack: TestStack, operation: string, { role, write }
 }
 
 /** Waits until program and plugin have noticed that their engine is gone. */
-export async function gone(stack: TestStack): Promise<void> {
+export async function gone(stack: Pick<TestStack, "env">): Promise<void> {
   for (let tries = 0; leftOf(stack).length > 0; tries++) {
     if (tries > 200) throw new Error(`still running: ${leftOf(stack).join("; ")}`);
     await sleep(50);

@@ -67,14 +67,16 @@ function killNow(pid: number): void {
   }
 }
 
-/** Processes whose environment names this stack's own state folder: none may outlive a run. */
-export function leftOf(stack: TestStack): string[] {
-  return runningProcesses()
-    .filter(
-      ({ pid }) =>
-        pid !== process.pid && environmentOf(pid).includes(`PULUMI_BACKEND_URL=${stack.env.PULUMI_BACKEND_URL}\0`),
-    )
-    .map(({ commandLine }) => commandLine);
+/** Command lines of the processes whose environment names this stack's own state folder: none may outlive a run. */
+export function leftOf(stack: Pick<TestStack, "env">): string[] {
+  return processesOf(stack).map(({ commandLine }) => commandLine);
+}
+
+/** The processes whose environment names a stack's own state folder. */
+export function processesOf({ env }: Pick<TestStack, "env">) {
+  return runningProcesses().filter(
+    ({ pid }) => pid !== process.pid && environmentOf(pid).includes(`PULUMI_BACKEND_URL=${env.PULUMI_BACKEND_URL}\0`),
+  );
 }
 
 function runningProcesses() {

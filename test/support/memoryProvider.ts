@@ -7,6 +7,7 @@ import {
   type DeleteRequest,
   type DiffRequest,
   type DiffResult,
+  type Found,
   noDiff,
   type Provider,
   type ReadRequest,
@@ -75,10 +76,12 @@ export class MemoryProvider implements Provider {
     return created;
   }
 
-  async find(_urn: Urn, inputs: Properties): Promise<Created | undefined> {
+  async find(_urn: Urn, inputs: Properties, current?: Properties): Promise<Found | undefined> {
     const id = String(inputs.name);
     const found = this.objects.get(id);
-    return found && { id, outputs: { ...found.inputs, serial: found.serial } };
+    if (!found) return undefined;
+    const superseded = current !== undefined && found.serial <= Number(current.serial);
+    return { id, outputs: { ...found.inputs, serial: found.serial }, superseded };
   }
 
   async update({ urn, id, newInputs, oldOutputs, preview }: UpdateRequest): Promise<Properties> {

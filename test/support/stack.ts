@@ -107,8 +107,8 @@ export class TestStack implements AsyncDisposable {
     return update({ ...this.options(signal), preview: false, policyPacks: this.policyPacks });
   }
 
-  preview() {
-    return update({ ...this.options(), preview: true, policyPacks: this.policyPacks });
+  preview({ refresh: refreshed = false } = {}) {
+    return update({ ...this.options(), preview: true, refresh: refreshed, policyPacks: this.policyPacks });
   }
 
   refresh() {

@@ -12,6 +12,21 @@ function read(values: Record<string, string>, secretKeys: string[] = []) {
   return readSettings();
 }
 
+const rancher = { rancherUrl: "https://r.example/", rancherApiKey: "Bearer token-a:hush", rancherClusterId: "c-1" };
+
+test("of Rancher's settings what is unambiguous is put right, and the key is secret", async () => {
+  const { rancher: known } = read(rancher);
+  expect(known).toMatchObject({ server: "https://r.example", clusterId: "c-1" });
+  expect(await pulumi.isSecret(known?.apiKey as pulumi.Output<string>)).toBe(true);
+});
+
+test.each([
+  ["Rancher", { ...rancher, tokenFlow: "false" }],
+  ["the gateway's own account", { akeylessGatewayAccount: "akeyless/gateway", tokenFlow: "false" }],
+])("%s is enough for a stack", (_what, values) => {
+  expect(() => read(values)).not.toThrow();
+});
+
 test("without settings a reviewer with the documents' names is made, in a namespace of its own", () => {
   expect(read({})).toMatchObject({
     kubeconfig: undefined,
@@ -63,6 +78,22 @@ describe("a wrong setting is refused by its name, with what is accepted:", () =>
     ],
     ["no namespace to take", { createNamespace: "false" }, /k8sauth:createNamespace is false, but k8sauth:namespace/],
     ["a key without its access id", { akeylessSigningKey: "key" }, /k8sauth:akeylessSigningKey .*akeylessAccessId/],
+    [
+      "Rancher with a path",
+      { ...rancher, rancherUrl: "https://r.example/k8s/clusters/c-1" },
+      /rancherUrl is not the root/,
+    ],
+    ["Rancher without TLS", { ...rancher, rancherUrl: "http://r.example" }, /rancherUrl is not the root URL/],
+    ["Rancher without key", { ...rancher, rancherApiKey: "" }, /rancherApiKey is missing beside k8sauth:rancherUrl/],
+    ["a CA of Rancher alone", { rancherCa: "x" }, /rancherUrl is missing beside k8sauth:rancherCa/],
+    [
+      "half a key of Rancher",
+      { ...rancher, rancherApiKey: "half" },
+      /rancherApiKey is not the bearer token of a Rancher/,
+    ],
+    ["no id of Rancher's", { ...rancher, rancherClusterId: "c_1" }, /rancherClusterId is not a cluster id of Rancher/],
+    ["two ways to Rancher's CA", { ...rancher, rancherCa: "x", rancherCaPin: "y" }, /rancherCa and .* choose one/],
+    ["a gateway's account without namespace", { akeylessGatewayAccount: "gw" }, /is "gw"; it is NAMESPACE\/NAME/],
     ["neither flow", { tokenFlow: "false" }, /k8sauth:tokenFlow and k8sauth:certificateFlow are both false/],
   ])("%s", (_what, values, reason) => {
     expect(() => read(values)).toThrow(reason);
@@ -75,7 +106,8 @@ describe("a wrong setting is refused by its name, with what is accepted:", () =>
   });
 
   test("never with a secret's value", () => {
-    const refuse = () => read({ akeylessSigningKey: "hush-hush", kubeconfig: "hush: {", namespace: "A" });
+    const secrets = { akeylessSigningKey: "hush-hush", kubeconfig: "hush: {", rancherApiKey: "hush" };
+    const refuse = () => read({ ...secrets, namespace: "A" });
     expect(refuse).toThrow(/namespace/);
     expect(refuse).not.toThrow(/hush/);
   });

@@ -100,10 +100,10 @@ test("while the next run looks for what an interrupted creation left, the state 
   await expect(world.up([{ name: "a" }])).rejects.toThrow();
   world.memory.after = () => {};
   const find = world.memory.find.bind(world.memory);
-  world.memory.find = async (urn, inputs) => {
+  world.memory.find = async (...request) => {
     await new Promise((resolve) => setTimeout(resolve, 5));
     expect(world.saved.pending.length).toBe(1);
-    return find(urn, inputs);
+    return find(...request);
   };
   world.writes.length = 0;
   await world.up([{ name: "a" }]);
@@ -134,4 +134,56 @@ test("a preview asks nobody about interrupted operations", async () => {
   };
   expect(await world.up([{ name: "a" }], { preview: true })).toMatchObject({ create: 1 });
   expect(world.saved.pending.length).toBe(1);
+});
+
+describe("after the Pulumi CLI, which makes a resource again and leaves the interrupted creation in the state", () => {
+  /** So many creations were interrupted, and then one succeeded. */
+  async function afterCli(interrupted: number): Promise<World> {
+    const world = new World();
+    world.memory.after = () => {
+      throw new OutcomeUnknown("killed");
+    };
+    const pending = [];
+    for (let count = 0; count < interrupted; count++) {
+      await expect(world.up([{ name: "a" }])).rejects.toThrow("killed");
+      pending.push(...world.saved.pending);
+      world.saved.pending.length = 0;
+    }
+    world.memory.after = () => {};
+    await world.up([{ name: "a" }]);
+    world.saved.pending.push(...pending);
+    expect(world.memory.objects.size).toBe(interrupted + 1);
+    return world;
+  }
+
+  test.each([1, 2])("what is in use is kept, and what the %i creations left is deleted", async (interrupted) => {
+    const world = await afterCli(interrupted);
+    const { id } = world.resource("a");
+    await world.up([{ name: "a" }]);
+    expect(world.resource("a").id).toBe(id);
+    expect([...world.memory.objects.keys()]).toEqual([id]);
+    expect(world.saved.pending).toEqual([]);
+  });
+
+  test.each([1, 2])("a destruction takes what is in use and what the %i creations left", async (interrupted) => {
+    const world = await afterCli(interrupted);
+    world.writes.length = 0;
+    await world.up([]);
+    expect(world.memory.objects.size).toBe(0);
+    for (const { state } of world.writes) {
+      const live = state.resources.filter((resource) => resource.urn === urnOf("a") && !resource.delete);
+      expect(live.length).toBeLessThanOrEqual(1);
+    }
+  });
+
+  test("an operation whose object the state knows is no reason to touch it", async () => {
+    const world = new World();
+    await world.up([{ name: "a", inputs: { name: "only" } }]);
+    const resource = { ...world.resource("a"), id: undefined, outputs: {} };
+    world.saved.pending.push({ type: "creating", resource }, { type: "creating", resource });
+    await world.up([{ name: "a", inputs: { name: "only" } }]);
+    expect(world.steps).toEqual([]);
+    expect([...world.memory.objects.keys()]).toEqual(["only"]);
+    expect(world.saved.pending).toEqual([]);
+  });
 });

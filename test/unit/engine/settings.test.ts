@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadProject } from "../../../engine/project.ts";
 import type { Crypter } from "../../../engine/secrets.ts";
-import { hasSecrets, programConfig, StackSettings } from "../../../engine/settings.ts";
+import { hasSecrets, programConfig, StackSettings, secretsOf, withoutCiphertexts } from "../../../engine/settings.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -51,19 +51,36 @@ describe("the settings that a program gets", () => {
     expect(secretKeys).toEqual([]);
   });
 
+  test("have their members in the order of their names, whatever that of the file is", async () => {
+    const { values } = await config("config:\n  shop:map: {b: {z: 1, y: [{d: 1, c: 2}]}, a: 1}\n");
+    expect(values["shop:map"]).toBe('{"a":1,"b":{"y":[{"c":2,"d":1}],"z":1}}');
+  });
+
   test("are decrypted where they are encrypted, and told to be secret", async () => {
     const { values, secretKeys } = await config("config:\n  shop:key:\n    secure: sealed hush\n");
     expect(values).toEqual({ "shop:key": "hush" });
     expect(secretKeys).toEqual(["shop:key"]);
   });
 
-  test("can't be read without the passphrase where one is encrypted", async () => {
-    const { project, settings } = await read("config:\n  shop:key:\n    secure: sealed hush\n");
-    expect(hasSecrets(settings)).toBe(true);
-    expect(() => programConfig(project, settings, undefined)).toThrow(
-      expect.objectContaining({ code: "PASSPHRASE_MISSING" }),
+  test("are decrypted where a part of one is encrypted, and told to be secret as a whole", async () => {
+    const { values, secretKeys } = await config(
+      "config:\n  shop:map: {name: x, keys: [{secure: sealed hush}], deep: {key: {secure: sealed two}}}\n",
+      "  map: {type: object, default: {}}\n",
     );
+    expect(JSON.parse(values["shop:map"] ?? "")).toEqual({ name: "x", keys: ["hush"], deep: { key: "two" } });
+    expect(secretKeys).toEqual(["shop:map"]);
   });
+
+  test.each(["{secure: sealed hush}", "{a: [{secure: sealed hush}]}"])(
+    "can't be read without the passphrase where one is encrypted: %s",
+    async (value) => {
+      const { project, settings } = await read(`config:\n  shop:key: ${value}\n`);
+      expect(hasSecrets(settings)).toBe(true);
+      expect(() => programConfig(project, settings, undefined)).toThrow(
+        expect.objectContaining({ code: "PASSPHRASE_MISSING" }),
+      );
+    },
+  );
 
   test("are all there: a declared one without default or value is missing", async () => {
     for (const declared of ["  size: {type: integer}\n", "  size: {type: integer, default: null}\n"]) {
@@ -114,6 +131,21 @@ describe("the settings that a program gets", () => {
     const refused = config("config:\n  shop:it: {users: [{token: hush}]}\n", "  it: {type: string}\n");
     await expect(refused).rejects.toThrow(/must be of type string, not a map/);
     await expect(refused).rejects.not.toThrow(/hush/);
+  });
+});
+
+test("the secrets of a settings file are every text that is encrypted in it", async () => {
+  const { settings } = await read(
+    "config:\n  shop:key: {secure: sealed one}\n  shop:map: {name: open, keys: [{secure: sealed two}]}\n  shop:plain: x\n",
+  );
+  expect(secretsOf(settings, crypter)).toEqual(["one", "two"]);
+});
+
+test("a setting is shown without its ciphertexts", () => {
+  expect(withoutCiphertexts({ secure: "v1:abc" })).toBe("[secret]");
+  expect(withoutCiphertexts({ name: "open", keys: [{ secure: "v1:abc" }] })).toEqual({
+    name: "open",
+    keys: ["[secret]"],
   });
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { InitFailed } from "../../../engine/provider.ts";
 import { isSecret, secret } from "../../../engine/values.ts";
-import { goal, urnOf, uses, World } from "../../support/world.ts";
+import { type Asked, goal, urnOf, uses, World } from "../../support/world.ts";
 
 test("a new resource is created, a known one kept, a changed one updated, and one that is no longer asked for deleted", async () => {
   const world = new World();
@@ -93,16 +93,60 @@ test.each([["size"], ["*"]])("replaceOnChanges %s replaces where an update would
   expect(world.resource("a").replaceOnChanges).toEqual([path]);
 });
 
-test("a protected resource is neither replaced nor deleted, and nothing else is deleted either", async () => {
+test("a protected resource is neither replaced nor deleted until the program takes the protection off", async () => {
   const world = new World();
-  await world.up([{ name: "a", protect: true }, { name: "b" }]);
-  const replaced = world.up([{ name: "a", inputs: { kind: "y" }, protect: true }, { name: "b" }]);
+  await world.up([{ name: "a", protect: true }]);
+  const replaced = world.up([{ name: "a", inputs: { kind: "y" }, protect: true }]);
   await expect(replaced).rejects.toMatchObject({ code: "PROTECTED" });
-  await expect(world.up([])).rejects.toMatchObject({ code: "PROTECTED" });
-  expect(world.memory.objects.size).toBe(2);
+  await expect(world.up([])).rejects.toMatchObject({ code: "PROTECTED", message: expect.stringContaining(urnOf("a")) });
+  expect(world.memory.objects.size).toBe(1);
   await world.up([{ name: "a", protect: false }]);
   await world.up([]);
   expect(world.memory.objects.size).toBe(0);
+});
+
+test.each([true, false])(
+  "the run that takes the protection off may replace the resource (deleted first: %s)",
+  async (deleteBeforeReplace) => {
+    const world = new World();
+    await world.up([{ name: "a", inputs: { kind: "x" }, protect: true }]);
+    const old = world.resource("a").id;
+    await world.up([{ name: "a", inputs: { kind: "y" }, protect: false, deleteBeforeReplace }]);
+    expect([...world.memory.objects.keys()]).toEqual([world.resource("a").id]);
+    expect(world.resource("a").id).not.toBe(old);
+    expect(world.resource("a").protect).toBeUndefined();
+  },
+);
+
+test("what a protected resource depends on stays with it; everything else is deleted, and each protected one is named", async () => {
+  const world = new World();
+  const program: Asked[] = [
+    { name: "base" },
+    { name: "a", protect: true, ...uses("base") },
+    { name: "user", ...uses("a") },
+    { name: "b", protect: true },
+    { name: "c" },
+  ];
+  await world.up(program);
+  const emptied = world.up([]);
+  await expect(emptied).rejects.toMatchObject({
+    code: "PROTECTED",
+    message: expect.stringMatching(/::a is protected.*\n.*::b is protected/),
+  });
+  expect(world.resources().map(({ urn }) => urn)).toEqual([urnOf("base"), urnOf("a"), urnOf("b")]);
+  expect(world.memory.objects.size).toBe(3);
+});
+
+test("a deletion that fails beside a protected resource is told too", async () => {
+  const world = new World();
+  await world.up([{ name: "a", protect: true }, { name: "b" }]);
+  world.memory.during = (call) => {
+    if (call.startsWith("delete")) throw new Error("no right to delete");
+  };
+  await expect(world.up([])).rejects.toMatchObject({
+    code: "DEPLOYMENT_FAILED",
+    message: expect.stringMatching(/::a is protected.*\n.*no right to delete/),
+  });
 });
 
 test("children inherit protect from their parent", async () => {

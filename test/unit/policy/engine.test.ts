@@ -169,6 +169,52 @@ describe("packs that can't be used", () => {
   });
 });
 
+describe("packs that break", () => {
+  const asking = (source: string, answerMs?: number) =>
+    made(`breaking-${source.length}`, {
+      "index.js": packOf(`[{name: "b", description: "d", validateResource() { ${source} }}]`),
+    }).then((at) => PolicyPack.start({ folder: at, answerMs }, context));
+
+  test("one that ends in the middle is an error, and no pass", async () => {
+    const pack = await asking("process.exit(3);");
+    await expect(pack.analyze(subject("a:b:c", {}))).rejects.toMatchObject({
+      code: "POLICY_PACK_FAILED",
+      message: expect.stringMatching(/breaking-\d+ ended while it was asked \(analyze\)/),
+    });
+    await pack.close();
+  });
+
+  test("one that does not answer is an error after its time, and is ended by force", async () => {
+    const pack = await asking("for (;;);", 500);
+    await expect(pack.analyze(subject("a:b:c", {}))).rejects.toMatchObject({
+      code: "POLICY_PACK_FAILED",
+      message: expect.stringMatching(/did not answer within 0\.5 s \(analyze\)/),
+    });
+    await pack.close();
+  });
+
+  test("one that never starts ends with its run", async () => {
+    const ended = new AbortController();
+    const folderOfIt = await made("silent", { "index.js": "setInterval(() => {}, 1e6);" });
+    const starting = PolicyPack.start({ folder: folderOfIt }, { ...context, signal: ended.signal });
+    const refused = expect(starting).rejects.toMatchObject({ code: "PLUGIN_FAILED" });
+    const started = performance.now();
+    ended.abort();
+    await refused;
+    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+
+  test("one without its packages is told of with what to do", async () => {
+    const bare = await mkdtemp(join(tmpdir(), "k8sauth-bare-"));
+    await writeFile(join(bare, "PulumiPolicy.yaml"), "runtime: nodejs\n");
+    await expect(PolicyPack.start({ folder: bare }, context)).rejects.toMatchObject({
+      code: "POLICY_PACK_INVALID",
+      message: expect.stringMatching(/no @pulumi\/pulumi installed. Run `npm install` there/),
+    });
+    await rm(bare, { recursive: true });
+  });
+});
+
 test("the pack ends when whoever started it is killed", async () => {
   const script = `const child = require("node:child_process").spawn(process.execPath, ${JSON.stringify([runner, "127.0.0.1:1", policy])}, { cwd: ${JSON.stringify(policy)}, detached: true });
     child.stdout.once("data", () => console.log(child.pid)); setInterval(() => {}, 1e6);`;

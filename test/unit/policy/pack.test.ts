@@ -1,9 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ResourceValidationPolicy, StackValidationPolicy } from "@pulumi/policy";
 import { describe, expect, test } from "vitest";
+import type { PolicySubject } from "../../../engine/policyMessages.ts";
+import { type PolicyContext, PolicyPack } from "../../../engine/policyPack.ts";
 import { judge, judgeStack, policies, unknown } from "./judge.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -12,6 +16,25 @@ const resourcePolicies = policies.filter(isResourcePolicy).map(({ name }) => nam
 const stackPolicies = policies
   .filter((policy): policy is StackValidationPolicy => !isResourcePolicy(policy))
   .map(({ name }) => name);
+
+const context: PolicyContext = {
+  project: "k8sauth",
+  stack: "dev",
+  preview: true,
+  config: { values: {}, secretKeys: [] },
+  engineAddress: "127.0.0.1:1",
+  env: process.env,
+  say: () => {},
+};
+const subject: Omit<PolicySubject, "urn" | "type" | "properties"> = {
+  parent: undefined,
+  protect: false,
+  ignoreChanges: [],
+  deleteBeforeReplace: undefined,
+  additionalSecretOutputs: [],
+  aliases: [],
+  provider: undefined,
+};
 
 /** By type, the inputs that policies look at. */
 const inputs: Readonly<Record<string, readonly string[]>> = {
@@ -46,6 +69,7 @@ const inputs: Readonly<Record<string, readonly string[]>> = {
     "certificatePem",
     "notAfter",
   ],
+  "k8sauth:index:RancherKey": ["server"],
   "k8sauth:index:AkeylessGatewayAuthConfig": ["config"],
 };
 
@@ -138,6 +162,53 @@ test("the documentation lists every policy with its level, severity and settings
     [name, enforcementLevel, severity, ...Object.keys(configSchema?.properties ?? {})].join(" "),
   );
   expect(listed).toEqual(have);
+});
+
+describe("the pack's folder", () => {
+  const folder = join(root, "policy");
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+  const own = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Manifest;
+
+  interface Manifest {
+    readonly main: string;
+    readonly dependencies: Readonly<Record<string, string>>;
+    readonly devDependencies: Readonly<Record<string, string>>;
+  }
+
+  test("imports nothing from outside but what its package.json has", () => {
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
+      (name) => name.endsWith(".ts") && !name.includes("node_modules"),
+    );
+    const imported = files.flatMap((name) => {
+      const text = readFileSync(join(folder, name), "utf8");
+      return [...text.matchAll(/from "([^"]+)"/g)].map(([, specifier = ""]) =>
+        specifier.startsWith(".") ? join(folder, name, "..", specifier) : specifier,
+      );
+    });
+    const outside = imported.filter((specifier) => !specifier.startsWith(folder) && !specifier.startsWith("node:"));
+    expect(new Set(outside)).toEqual(new Set(Object.keys(manifest.dependencies)));
+  });
+
+  test("asks for the versions that it is tested with", () => {
+    for (const [name, version] of Object.entries(manifest.dependencies)) {
+      expect(own.devDependencies[name]).toBe(version);
+    }
+  });
+
+  test("starts from a copy somewhere else, and leaves nothing beside it", async () => {
+    const beside = await mkdtemp(join(tmpdir(), "k8sauth-pack-"));
+    const copy = join(beside, "pack");
+    await cp(folder, copy, { recursive: true, filter: (name) => !name.includes("node_modules") });
+    await symlink(join(root, "node_modules"), join(copy, "node_modules"), "junction");
+    const pack = await PolicyPack.start({ folder: copy }, context);
+    const type = "kubernetes:core/v1:Namespace";
+    const urn = `urn:pulumi:dev::k8sauth::${type}::n`;
+    const found = await pack.analyze({ ...subject, urn, type, properties: { metadata: {} } });
+    expect(found.map(({ policy }) => policy)).toEqual(["namespace-restricted"]);
+    await pack.close();
+    expect(readdirSync(beside)).toEqual(["pack"]);
+    await rm(beside, { recursive: true });
+  });
 });
 
 test("to import the policies starts no pack", () => {

@@ -91,6 +91,12 @@ describe("gateway-host", () => {
     expect(judge(rule, { type: "k8sauth:index:AkeylessGatewayAuthConfig", props: { config } }).violations).toHaveLength(
       1,
     );
+    expect(judge(rule, { type: "k8sauth:index:RancherKey", props: { server: host } }).violations).toHaveLength(1);
+  });
+
+  test("takes an address of the inside for a gateway that is in the cluster", () => {
+    const config = { "k8s-host": "https://kubernetes.default.svc", "use-gw-service-account": true };
+    expect(judge(rule, { type: "k8sauth:index:AkeylessGatewayAuthConfig", props: { config } }).violations).toEqual([]);
   });
 
   test.each([

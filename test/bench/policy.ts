@@ -1,0 +1,66 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { progressPrinter, startSandbox } from "../../sandbox/index.ts";
+import { program } from "../support/stack.ts";
+import { median, run } from "./measure.ts";
+
+/** Measures what the policy pack adds to a preview: with and without it in turns, on one machine at one time. */
+export async function benchPolicy(rounds = 7): Promise<void> {
+  const printer = progressPrinter((text) => process.stderr.write(text), process.stderr.isTTY);
+  const sandbox = await startSandbox({ ephemeral: true, onProgress: printer.onProgress });
+  printer.finish();
+  const folder = await mkdtemp(join(tmpdir(), "k8sauth-bench-"));
+  const policies = join(folder, "policy.json");
+  await writeFile(policies, JSON.stringify({ "gateway-host": { allowLoopback: true } }));
+  const pack = ["--policy-pack", join(program, "policy"), "--policy-pack-config", policies];
+  const env = { ...process.env, PULUMI_BACKEND_URL: `file://${folder}`, PULUMI_CONFIG_PASSPHRASE: "bench" };
+
+  const stack = async (name: string, settings: object) => {
+    const configFile = join(folder, `Pulumi.${name}.yaml`);
+    const { kubeconfig } = sandbox;
+    const entries = Object.entries({ kubeconfig, allowLoopbackHost: true, certificateFlow: true, ...settings });
+    await writeFile(
+      configFile,
+      JSON.stringify({ config: Object.fromEntries(entries.map(([key, value]) => [`k8sauth:${key}`, value])) }),
+    );
+    const base = [join(program, "cli", "main.ts")];
+    return (action: string, more: readonly string[] = []) =>
+      run(process.execPath, [...base, action, "--stack", name, "--config-file", configFile, ...more], {
+        env,
+        cwd: program,
+      });
+  };
+
+  try {
+    console.log(`\nWhat the policy pack adds to a preview, median of ${rounds} rounds`);
+    const verifierImage = `registry.example/nodejs@sha256:${"0".repeat(64)}`;
+    const fresh = await stack("fresh", { verifier: true, verifierAudiences: ["shop"], verifierImage });
+    await compare("both flows and a verifier, from nothing", rounds, (more) => fresh("preview", more), pack);
+    const made = await stack("made", {});
+    await made("up");
+    await compare("both flows, unchanged", rounds, (more) => made("preview", more), pack);
+  } finally {
+    await sandbox.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function compare(
+  what: string,
+  rounds: number,
+  preview: (more: readonly string[]) => Promise<{ readonly seconds: number }>,
+  pack: readonly string[],
+): Promise<void> {
+  const [plain, judged]: [number[], number[]] = [[], []];
+  // The first round warms caches and is not counted.
+  for (let round = 0; round <= rounds; round++) {
+    const [without, withPack] = [(await preview([])).seconds, (await preview(pack)).seconds];
+    if (round === 0) continue;
+    plain.push(without);
+    judged.push(withPack);
+  }
+  const [before, after] = [median(plain), median(judged)];
+  const added = `${(after - before).toFixed(2)} s more, ${(after / before).toFixed(2)} ×`;
+  console.log(`  ${what}: ${before.toFixed(2)} s, with the pack ${after.toFixed(2)} s (${added})`);
+}

@@ -1,0 +1,114 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { type KubeClient, type KubeObject, pathFor } from "../../kube/index.ts";
+import { EngineProcess } from "../support/engineProcess.ts";
+import { adminOf, type Lodging, lodging } from "../support/inventory.ts";
+import { program, TestStack } from "../support/stack.ts";
+
+const folder = join(program, "examples", "drift");
+const kubeconfig = inject("kubeconfig");
+const rbac = "rbac.authorization.k8s.io/v1";
+let admin: KubeClient;
+let home: Lodging;
+let stack: TestStack;
+
+beforeAll(async () => {
+  admin = await adminOf(kubeconfig);
+  home = await lodging(admin);
+  stack = await TestStack.make("prod", {
+    kubeconfig,
+    allowLoopbackHost: true,
+    ...home.settings,
+    bindingName: `drift-job-${process.pid}`,
+  });
+  await stack.up();
+});
+
+afterAll(async () => {
+  await stack?.[Symbol.asyncDispose]();
+  await home?.[Symbol.asyncDispose]();
+  admin?.close();
+});
+
+interface PodTemplate {
+  readonly spec: {
+    readonly containers: [
+      {
+        readonly command: string[];
+        readonly args: string[];
+        readonly env: { readonly name: string; readonly value: string }[];
+      },
+    ];
+  };
+}
+
+function cronJob() {
+  const documents = parseAllDocuments(readFileSync(join(folder, "cronjob.yaml"), "utf8"));
+  const objects = documents.map((document) => document.toJS() as KubeObject);
+  const found = objects.find(({ kind }) => kind === "CronJob") ?? expect.fail("there is no CronJob");
+  const { jobTemplate } = found.spec as { jobTemplate: { spec: { template: PodTemplate; podFailurePolicy: unknown } } };
+  return jobTemplate.spec;
+}
+
+/** The arguments of `k8sauth` in the CronJob's container, as the kubelet hands them over. */
+function argsOfCronJob(): string[] {
+  const [{ command, args, env }] = cronJob().template.spec.containers;
+  expect(command).toEqual(["node", "cli/main.ts"]);
+  const expanded = args.map((arg) => env.reduce((text, { name, value }) => text.replaceAll(`$(${name})`, value), arg));
+  // The volume is mounted somewhere else here.
+  return expanded.map((arg) => arg.replace("/state", stack.folder));
+}
+
+/** Those of the systemd unit for this stack; the settings lie elsewhere here. */
+function argsOfUnit(): string[] {
+  const unit = readFileSync(join(folder, "k8sauth-drift@.service"), "utf8");
+  const [, words = ""] = /^ExecStart=\/usr\/bin\/env node cli\/k8sauth\.mjs (.+)$/m.exec(unit) ?? [];
+  return [...words.replaceAll("%i", stack.name).split(" "), "--config-file", stack.configFile];
+}
+
+describe.each([
+  ["the CronJob's command", argsOfCronJob],
+  ["the systemd unit's command", argsOfUnit],
+])("%s", (_what, argsOf) => {
+  const run = async (env: NodeJS.ProcessEnv = {}) => {
+    const engine = new EngineProcess(argsOf(), { ...stack.env, ...env });
+    return { status: await engine.end(), said: engine.output };
+  };
+
+  test("ends with 0 where nothing has drifted, with 7 where a binding is gone, and with 0 after an up", async () => {
+    expect(await run()).toMatchObject({ status: 0 });
+    await admin.delete(pathFor(rbac, "ClusterRoleBinding", undefined, `drift-job-${process.pid}`));
+    expect(await run()).toMatchObject({
+      status: 7,
+      said: expect.stringContaining("ClusterRoleBinding gateway-token-reviewer is gone"),
+    });
+    await stack.refresh();
+    await stack.up();
+    expect(await run()).toMatchObject({ status: 0 });
+  }, 120_000);
+
+  test("ends with 1 where it can't find out", async () => {
+    expect(await run({ PULUMI_CONFIG_PASSPHRASE: "another" })).toMatchObject({ status: 1 });
+  });
+});
+
+test("the CronJob fails at once for status 7 alone, and its pod is admitted where the restricted standard is enforced", async () => {
+  const { template, podFailurePolicy } = cronJob();
+  expect(podFailurePolicy).toEqual({
+    rules: [{ action: "FailJob", onExitCodes: { containerName: "drift", operator: "In", values: [7] } }],
+  });
+  const { namespace } = home.settings;
+  const path = pathFor("v1", "Namespace", undefined, namespace);
+  const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
+  await admin.apply(path, { apiVersion: "v1", kind: "Namespace", metadata: { labels } }, { fieldManager: "test" });
+  await admin.create(pathFor("v1", "ServiceAccount", namespace), {
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { name: "drift" },
+  });
+  const pod = { apiVersion: "v1", kind: "Pod", ...template, metadata: { name: "drift" } };
+  const tried = admin.create(pathFor("v1", "Pod", namespace), pod, { dryRun: true });
+  await expect(tried).resolves.toMatchObject({ kind: "Pod" });
+});

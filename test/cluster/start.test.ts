@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import { Demonstration } from "../support/demonstration.ts";
+
+test("the demonstration without a node says so, and shows the same with processes", async () => {
+  await using demonstration = new Demonstration();
+  await demonstration.startSandbox({ node: false });
+  const { status, output } = await demonstration.run("start");
+  expect(status, output).toBe(0);
+  expect(output).toContain(
+    "No node (the sandbox was started without one): the verifier and its callers run as processes",
+  );
+  expect(output).toMatch(/ok {4}A workload logs in at Akeyless, by the reviewer's token .*k8sauth-demo\/shop/);
+  expect(output).toMatch(/ok {4}A workload logs in at Vault, .*k8sauth-demo\/shop/);
+  expect(output).toContain("200 system:serviceaccount:k8sauth-demo:shop");
+  expect(output).toMatch(/refused \(401 .*another audience/);
+  expect(output).toMatch(/refused \(403 /);
+  expect(output).not.toMatch(/^ {2}FAIL/m);
+}, 240_000);

@@ -1,0 +1,46 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Sandbox, startSandbox, stopSandbox } from "../../sandbox/index.ts";
+import { program } from "./stack.ts";
+
+/** `k8sauth start` for a user of its own: its settings, state and sandbox are apart from everybody else's. */
+export class Demonstration implements AsyncDisposable {
+  readonly #home = mkdtempSync(join(tmpdir(), "k8sauth-start-"));
+  readonly #folder = join(this.#home, "checkout");
+  readonly env: NodeJS.ProcessEnv;
+
+  constructor() {
+    const { PULUMI_BACKEND_URL: _backend, ...inherited } = process.env;
+    this.env = { ...inherited, XDG_STATE_HOME: join(this.#home, "state"), PULUMI_CONFIG_PASSPHRASE: "for tests" };
+    mkdirLinked(program, this.#folder);
+  }
+
+  /** Has the sandbox run already, as somebody may who has used it before. */
+  startSandbox(options: { readonly node: boolean }): Promise<Sandbox> {
+    return startSandbox({ env: this.env, ...options });
+  }
+
+  run(...args: string[]): Promise<{ readonly status: number; readonly output: string }> {
+    const options = { cwd: this.#folder, env: this.env, maxBuffer: 1 << 24 };
+    return new Promise((resolve) => {
+      execFile(process.execPath, [join(program, "cli", "main.ts"), ...args], options, (error, stdout, stderr) => {
+        resolve({ status: error ? Number(error.code ?? 1) : 0, output: stdout + stderr });
+      });
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await stopSandbox("default", this.env);
+    rmSync(this.#home, { recursive: true, force: true });
+  }
+}
+
+/** A folder that is like another one but for the stacks' settings, which come to lie in it. */
+function mkdirLinked(from: string, to: string): void {
+  mkdirSync(to);
+  for (const name of readdirSync(from)) {
+    if (!/^Pulumi\..+\.yaml$/.test(name)) symlinkSync(join(from, name), join(to, name));
+  }
+}
