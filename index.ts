@@ -89,14 +89,10 @@ export const clusterAccess = outputs.clusterAccess;
 /** By product: what a workload passes and mounts to log in. */
 export const workloadLogin = outputs.workloadLogin;
 
-/** Whom services ask who their callers are; by audience what a caller mounts. */
-export const verifier = asked && {
-  url: asked.url,
-  mode: asked.mode,
-  image: asked.image,
-  namespace: asked.namespace,
-  callers: asked.callers,
-};
+/** Whom services ask who their callers are; by audience what a caller mounts. Empty without a verifier. */
+export const verifier = asked
+  ? { url: asked.url, mode: asked.mode, image: asked.image, namespace: asked.namespace, callers: asked.callers }
+  : {};
 
 /** Why an auth config is absent, and other things to know. */
 export const notes = [...outputs.notes, ...(asked ? imageNotes(asked.image) : [])];

@@ -21,6 +21,9 @@ import type { StackAccess } from "./clusterAccess.ts";
 import type { Flows } from "./credentials.ts";
 import type { Settings } from "./settings.ts";
 
+/** Behind the name of an auth config: so that they can be at one gateway with the reviewer's. */
+const suffixes = { rancher: "-rancher", gatewayAccount: "-gateway-account" } as const;
+
 /** The stack outputs that gateways and workloads read. */
 export function authConfigOutputs(settings: Settings, access: StackAccess, flows: Flows, pushed?: AkeylessGateway) {
   const audience = settings.audience ?? "";
@@ -29,7 +32,8 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
   if (flows.token && settings.token.tokenMode === "tokenRequest")
     notes.push("The reviewer's token ends, and only a run of up renews it: schedule runs (docs/renewal.md).");
   const { gatewayUrl } = settings.akeyless;
-  const authConfigName = pushed?.authConfigName ?? settings.akeyless.authConfigName;
+  const first = token || certificate ? "" : access.rancher ? suffixes.rancher : suffixes.gatewayAccount;
+  const authConfigName = pushed?.authConfigName ?? settings.akeyless.authConfigName + first;
   const accessId = pushed?.accessId ?? settings.akeyless.accessId;
   const options = { name: settings.akeyless.authConfigName, validateIssuer: settings.validateIssuer };
 
@@ -43,15 +47,18 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
   const formatted = <Access>(
     from: pulumi.Output<Access> | undefined,
     format: (access: Access, method: AkeylessAuthMethod, options: AkeylessOptions) => AkeylessAuthConfig,
+    suffix = "",
   ) =>
     authMethod &&
     from &&
-    pulumi.all([from, authMethod]).apply(([known, method]) => format(known as Access, method, options));
+    pulumi
+      .all([from, authMethod])
+      .apply(([known, method]) => format(known as Access, method, { ...options, name: options.name + suffix }));
   const akeyless = pushed?.authConfigs ?? {
     token: formatted(token, akeylessTokenAuthConfig),
     certificate: formatted(certificate, akeylessCertificateAuthConfig),
-    rancher: formatted(access.rancher, akeylessRancherAuthConfig),
-    gatewayAccount: formatted(access.gatewayAccount, akeylessGatewayAccountAuthConfig),
+    rancher: formatted(access.rancher, akeylessRancherAuthConfig, suffixes.rancher),
+    gatewayAccount: formatted(access.gatewayAccount, akeylessGatewayAccountAuthConfig, suffixes.gatewayAccount),
   };
   const file = (access: TokenAccess | CertificateAccess, user: string) =>
     kubeconfig(access, { user, cluster: pulumi.getStack() });

@@ -51,6 +51,11 @@ export interface VerifierArgs {
    */
   readonly tlsSecret?: string;
   readonly priorityClassName?: string;
+  /**
+   * Further settings of the verifier's file, by their names in `--help`: `issuers` (then with an entry for the cluster itself),
+   * `reviewOutage`, `reviewCacheSeconds`, `logLevel` and others.
+   */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -97,7 +102,7 @@ export class Verifier extends pulumi.ComponentResource {
     const settings = pulumi
       .all([args.cluster.issuer, args.publicKeys ?? args.cluster.jwks])
       .apply(([issuer, publicKeys]): VerifierSettings => {
-        const known = { mode, audiences, issuer, publicKeys, allow, tls: tlsSecret !== undefined };
+        const known = { mode, audiences, issuer, publicKeys, allow, tls: tlsSecret !== undefined, more: args.settings };
         const problem = checkVerifierConfig(known);
         if (problem) throw new pulumi.ResourceError(problem, this);
         return known;

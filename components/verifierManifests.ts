@@ -27,19 +27,29 @@ export interface VerifierSettings {
   readonly allow: readonly string[];
   /** Whether it serves TLS, with a certificate from a Secret. */
   readonly tls: boolean;
+  /** Further settings, as they stand in the verifier's file: `issuers`, `reviewCacheSeconds`, `logLevel` and others. */
+  readonly more?: Readonly<Record<string, unknown>>;
 }
 
+/** Settings of the verifier's file that follow from others, or from what the pod mounts. */
+export const ownSettings: readonly string[] = [
+  ...["mode", "audience", "issuer", "allow", "publicKeyFile", "apiServer", "apiCaFile", "apiTokenFile"],
+  ...["listen", "adminListen", "tlsCertFile", "tlsKeyFile"],
+];
+
 /** The verifier's configuration file. */
-export function verifierConfig({ mode, audiences, issuer, allow, tls }: VerifierSettings): string {
+export function verifierConfig({ mode, audiences, issuer, allow, tls, more = {} }: VerifierSettings): string {
   const asksApi = mode !== "jwt-pubkey";
   const config = {
     mode,
     audience: audiences,
-    ...(issuer && { issuer }),
+    // Where entries are listed each has its own, and the cluster's learns it from the API server.
+    ...(issuer && !more.issuers && { issuer }),
     ...(allow.length > 0 && { allow }),
     ...(mode === "jwt-pubkey" && { publicKeyFile: [`${folders.config}/${keysFile}`] }),
     ...(tls && { tlsCertFile: `${folders.tls}/tls.crt`, tlsKeyFile: `${folders.tls}/tls.key` }),
     ...(asksApi && { apiCaFile: `${folders.account}/ca.crt`, apiTokenFile: `${folders.account}/token` }),
+    ...more,
   };
   return `${JSON.stringify(config, undefined, 2)}\n`;
 }

@@ -20,6 +20,7 @@ export interface VerifierProgramSettings {
   readonly monitoring: readonly Callers[];
   readonly tlsSecret?: string;
   readonly priorityClassName?: string;
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 /** The settings' keys, for the list of all. */
@@ -37,6 +38,7 @@ export const verifierKeys = [
   "verifierMonitoring",
   "verifierTlsSecret",
   "verifierPriorityClass",
+  "verifierSettings",
 ] as const;
 type Key = (typeof verifierKeys)[number];
 
@@ -67,6 +69,7 @@ export function readVerifier(read: SettingsReader<Key>): VerifierProgramSettings
     monitoring: selections(read, "verifierMonitoring"),
     tlsSecret,
     priorityClassName: read.name("verifierPriorityClass", subdomain, 253),
+    settings: further(read),
   };
   if (settings.publicKeys && settings.mode !== "jwt-pubkey") {
     read.refuse("verifierPublicKeys", "is set, but k8sauth:verifierMode is not jwt-pubkey, which alone takes keys");
@@ -83,8 +86,9 @@ export function readVerifier(read: SettingsReader<Key>): VerifierProgramSettings
 }
 
 /** What the verifier would refuse to start with, as far as the settings alone tell: the issuer is not known yet. */
-function checkAsked(read: SettingsReader<Key>, { mode, audiences, publicKeys, tlsSecret }: VerifierProgramSettings) {
-  const tls = tlsSecret !== undefined;
+function checkAsked(read: SettingsReader<Key>, asked: VerifierProgramSettings) {
+  const { mode, audiences, publicKeys, settings } = asked;
+  const tls = asked.tlsSecret !== undefined;
   const known = { mode, audiences, allow: [], issuer: "https://issuer.invalid", tls };
   const withoutKeys = { ...known, mode: mode === "jwt-pubkey" ? ("hybrid" as const) : mode, publicKeys: "" };
   const problem = checkVerifierConfig(withoutKeys);
@@ -93,6 +97,18 @@ function checkAsked(read: SettingsReader<Key>, { mode, audiences, publicKeys, tl
     const ofKeys = checkVerifierConfig({ ...known, publicKeys });
     if (ofKeys) read.refuse("verifierPublicKeys", `cannot be: ${ofKeys}`);
   }
+  const ofMore = problem || !settings ? undefined : checkVerifierConfig({ ...withoutKeys, mode, more: settings });
+  // Without keys, which only the cluster can tell.
+  if (ofMore && !(mode === "jwt-pubkey" && ofMore.includes("holds no keys")))
+    read.refuse("verifierSettings", `cannot be: ${ofMore}`);
+}
+
+function further(read: SettingsReader<Key>): Readonly<Record<string, unknown>> | undefined {
+  const expected = "an object such as {reviewOutage: local}";
+  const given = read.object("verifierSettings", expected) ?? {};
+  if (!isRecord(given)) read.refuse("verifierSettings", `is not ${expected}`);
+  else if (Object.keys(given).length > 0) return given;
+  return undefined;
 }
 
 function rules(read: SettingsReader<Key>): readonly string[] {

@@ -143,10 +143,20 @@ function decrypted(value: Value | undefined, crypter: Pick<Crypter, "decrypt">):
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, decrypted(item, crypter)]));
 }
 
-/** A value as programs get it: structured ones as JSON, null as nothing. */
+/**
+ * A value as programs get it: structured ones as JSON with members sorted by name, which is how the Pulumi CLI gives them
+ * (what a program makes of their order would else change with the engine); null as nothing.
+ */
 export function asText(value: Value): string {
   if (value === null) return "";
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : JSON.stringify(sorted(value));
+}
+
+function sorted(value: Value): Value {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isObject(value)) return value;
+  const names = Object.keys(value).sort();
+  return Object.fromEntries(names.map((name) => [name, sorted(value[name] ?? null)]));
 }
 
 function kindOf(value: Value): string {

@@ -1,21 +1,28 @@
-import type { TokenAccess } from "./access.ts";
+import { GatewayInputError, type TokenAccess } from "./access.ts";
 import { cleanPem, tokenOf } from "./encoding.ts";
 
 /**
  * The `Config` of an ACL auth method of type `kubernetes` in Consul (`consul acl auth-method create -config`), raw PEM and
- * raw JWT. Consul reads the workload's ServiceAccount too: its reviewer needs `get serviceaccounts`.
+ * raw JWT. Consul reads the workload's ServiceAccount too: its reviewer needs `get serviceaccounts`. It wants a CA also where a
+ * public one signed the host's certificate, and names no audience in its reviews.
  */
 export interface ConsulAuthMethodConfig {
   readonly Host: string;
-  readonly CACert?: string;
+  readonly CACert: string;
   readonly ServiceAccountJWT: string;
 }
 
 /** The auth method's config by which Consul reviews tokens. @throws GatewayInputError naming the field that can't be right */
 export function consulAuthMethodConfig(access: TokenAccess): ConsulAuthMethodConfig {
+  if (access.caPem === "") {
+    throw new GatewayInputError(
+      "CACert",
+      "is empty, and Consul wants a CA in any case: set kubernetesCa to the public one",
+    );
+  }
   return {
     Host: access.host,
-    ...(access.caPem && { CACert: cleanPem("CACert", access.caPem) }),
+    CACert: cleanPem("CACert", access.caPem),
     ServiceAccountJWT: tokenOf("Consul", "ServiceAccountJWT", access),
   };
 }

@@ -42,6 +42,20 @@ export const vaultProgram: GoProgram = {
   source: folderOf("gateways/vault"),
 };
 
+/** Consul's own Kubernetes auth method. */
+export const consulProgram: GoProgram = {
+  name: "consul-auth",
+  title: "Consul's auth method",
+  source: folderOf("gateways/consul"),
+};
+
+/** SPIRE's own node attestor for Kubernetes. */
+export const spireProgram: GoProgram = {
+  name: "spire-attestor",
+  title: "SPIRE's node attestor",
+  source: folderOf("gateways/spire"),
+};
+
 /** A binary that nobody used for so long goes when another one is built. */
 const unusedMs = 30 * 24 * 3600 * 1000;
 

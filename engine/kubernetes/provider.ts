@@ -24,6 +24,7 @@ import { changedPaths, covers, diffObjects } from "./diff.ts";
 import { creationManager, type ManagedFields, takenOver } from "./managedFields.ts";
 import { idOf, parseId, withNames } from "./naming.ts";
 import { type KubernetesObject, markSecrets, objectOf, prune, valueAt } from "./objects.ts";
+import { refusals } from "./refusals.ts";
 import { awaitGone, awaitReady } from "./waits.ts";
 
 /** Kinds that the engine knows to make, change, wait for and delete as Pulumi's own provider does. */
@@ -85,12 +86,8 @@ export class KubernetesProvider implements Provider {
     const kind = String(news.kind);
     const declared = typeOf(urn).split(":").at(-1);
     if (kind !== declared || !carried.has(kind)) throw unsupported(`the Kubernetes type ${typeOf(urn)}`, urn);
-    if (valueAt(news.metadata, ["generateName"]) !== undefined) {
-      return {
-        inputs: news,
-        failures: [{ property: "metadata.generateName", reason: "is not supported; leave the name out" }],
-      };
-    }
+    const failures = refusals(news);
+    if (failures.length > 0) return { inputs: news, failures };
     const inputs = withNames(urn, news, olds, await this.#defaultNamespace());
     return { inputs: markSecrets(inputs, inputs), failures: [] };
   }

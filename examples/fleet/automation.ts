@@ -108,8 +108,7 @@ function changesOf(summary: Readonly<Record<string, number | undefined>>): Chang
 function asFailure(error: unknown): StackFailure {
   if (error instanceof StackFailure) return error;
   const text = error instanceof Error ? error.message : String(error);
-  const code = (error as { code?: unknown } | null)?.code;
-  if (code === "ENOENT") {
+  if (text.includes("spawn pulumi ENOENT")) {
     return new StackFailure("The Pulumi CLI is not on the PATH. Install it, or take --engine embedded.");
   }
   const lines = text.split("\n").map((line) => line.trim());

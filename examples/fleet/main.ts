@@ -8,6 +8,7 @@ import { hasChanges } from "../../engine/index.ts";
 import { AutomationDriver } from "./automation.ts";
 import type { StackDriver } from "./driver.ts";
 import { EmbeddedDriver } from "./embedded.ts";
+import { IsolatedDriver } from "./isolated.ts";
 import { type Cluster, type FleetList, ListError, readList } from "./list.ts";
 import { page } from "./page.ts";
 import { Progress } from "./progress.ts";
@@ -129,10 +130,14 @@ function narrowed(list: FleetList, only: readonly string[]): FleetList {
 }
 
 function driverOf(engine: string, secretsProvider: string | undefined): StackDriver {
-  if (engine === "pulumi") return new AutomationDriver(process.env, secretsProvider);
+  const { env } = process;
+  if (engine === "pulumi") {
+    const options = { env, ...(secretsProvider && { secretsProvider }) };
+    return new IsolatedDriver(new AutomationDriver(env, secretsProvider), options);
+  }
   if (engine !== "embedded") throw new UsageError(`--engine is "${engine}"; it is pulumi or embedded`);
   if (secretsProvider) throw new UsageError("--secrets-provider: the embedded engine knows passphrases alone");
-  return new EmbeddedDriver(process.env);
+  return new IsolatedDriver(new EmbeddedDriver(env), { env });
 }
 
 /** Aborts at the first Ctrl-C or SIGTERM; the second ends this process, and the stacks' own follow it. */

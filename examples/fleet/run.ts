@@ -77,7 +77,8 @@ async function runStack(
   let facts: StackFacts | undefined;
   let unreadable: Partial<StackResult> = {};
   try {
-    facts = await driver.facts(place);
+    // After an interruption nobody waits for what the others are like.
+    if (outcome.status !== "notStarted") facts = await driver.facts(place);
   } catch (error) {
     // Of two failures the first is the one that matters.
     if (outcome.status === "succeeded") unreadable = failure(error, "failed");

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { EmbeddedDriver } from "../../examples/fleet/embedded.ts";
+import { IsolatedDriver } from "../../examples/fleet/isolated.ts";
 import type { FleetReport } from "../../examples/fleet/report.ts";
 import { writeSettings } from "../../examples/fleet/settings.ts";
 import { type KubeClient, loadConnection } from "../../kube/index.ts";
@@ -248,7 +249,7 @@ test("a stack's process that hangs is killed when its time is up, with all that 
       controller.abort();
     },
   };
-  const run = new EmbeddedDriver(fleet.env, 500).run(task, watch);
+  const run = new IsolatedDriver(new EmbeddedDriver(fleet.env), { env: fleet.env, grace: 500 }).run(task, watch);
   await expect(run).rejects.toMatchObject({ message: expect.stringContaining("ended without a word (SIGKILL)") });
   await gone(fleet);
 });

@@ -22,6 +22,7 @@ let before: string[];
 let stack: TestStack;
 let first: UpdateResult;
 let outputs: Outputs;
+let warnings: string[];
 let server: string;
 let caPem: string;
 
@@ -31,6 +32,9 @@ beforeAll(async () => {
   before = await inventory(admin);
   stack = await TestStack.make("flow", { kubeconfig, allowLoopbackHost: true });
   first = await stack.up();
+  warnings = stack.events.flatMap((event) =>
+    event.kind === "diagnostic" && event.severity !== "info" ? [event.message] : [],
+  );
   outputs = (await stack.outputs()) as unknown as Outputs;
 });
 
@@ -40,6 +44,10 @@ afterAll(async () => {
 });
 
 describe("an up from nothing", () => {
+  test("warns of nothing", () => {
+    expect(warnings).toEqual([]);
+  });
+
   test("makes the objects of the documents, in a namespace and with cluster-wide names of its own", async () => {
     expect(added(before, await inventory(admin))).toEqual(tokenFlowObjects);
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { hasChanges } from "../../engine/index.ts";
+import { makeCertificate } from "../../sandbox/certificate.ts";
 import { nodeImage, type Sandbox } from "../../sandbox/index.ts";
 import { TestStack } from "../support/stack.ts";
 import { apply, kubectl, noNode, outputOf, pod, readFileIn, restrictedNamespace, sharedSandbox, soon } from "./pods.ts";
@@ -23,6 +24,8 @@ describe.skipIf(noNode)("a deployed verifier", () => {
   let namespace: string;
   let url: string;
   let calls = 0;
+  /** Known beforehand, so that a Secret can be put there. */
+  const own = `verifier-${Math.random().toString(36).slice(2, 8)}`;
 
   /** What a pod with a token for `tokenAudience`, or without one, is answered. */
   async function callFromPod(serviceAccountName: string, tokenAudience?: string) {
@@ -50,6 +53,7 @@ describe.skipIf(noNode)("a deployed verifier", () => {
       verifierAudiences: [audience],
       verifierAllow: [`${namespace}/caller`],
       verifierImage: nodeImage,
+      verifierNamespace: own,
     });
     await stack.up();
     ({ url } = (await stack.outputs()).verifier as unknown as { url: string });
@@ -104,7 +108,7 @@ describe.skipIf(noNode)("a deployed verifier", () => {
   });
 
   test("has two pods that the restricted standard accepts, without a mounted default token", async () => {
-    const { namespace: own } = (await stack.outputs()).verifier as unknown as { namespace: string };
+    expect((await stack.outputs()).verifier).toMatchObject({ namespace: own });
     const label = await kubectl(sandbox, ["get", "namespace", own, "-o", "jsonpath={.metadata.labels}"]);
     expect(label).toContain('"pod-security.kubernetes.io/enforce":"restricted"');
     const ready = await kubectl(sandbox, [
@@ -130,5 +134,41 @@ describe.skipIf(noNode)("a deployed verifier", () => {
       expect((await callFromPod("caller", audience)).status).toBe(200);
     }, soon);
     expect((await callFromPod("caller", "payments")).status).toBe(401);
+  });
+
+  test("serves TLS with a certificate from a Secret, to a pod that mounts what the stack says", async () => {
+    const ca = makeCertificate({ commonName: "verifier-ca" });
+    const serving = makeCertificate({ commonName: "verifier", issuer: ca, names: [`verifier.${own}.svc`] });
+    await apply(sandbox, {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "serving", namespace: own },
+      type: "kubernetes.io/tls",
+      stringData: { "tls.crt": serving.certPem, "tls.key": serving.keyPem },
+    });
+    await stack.configure({ verifierMode: "hybrid", verifierTlsSecret: "serving" });
+    await stack.up();
+    const { verifier, notes } = (await stack.outputs()) as unknown as {
+      verifier: { url: string; callers: Record<string, { tokenPath: string; volume: object; volumeMount: object }> };
+      notes: string[];
+    };
+    expect(verifier.url).toBe(`https://verifier.${own}.svc:8080`);
+    expect(notes.join()).toContain(`${nodeImage} is a tag`);
+    const { tokenPath, volume, volumeMount } = verifier.callers[audience] ?? { tokenPath: "" };
+    const script = `
+      import { readFileSync } from "node:fs";
+      import { get } from "node:https";
+      const headers = { authorization: "Bearer " + readFileSync(${JSON.stringify(tokenPath)}, "utf8") };
+      get(${JSON.stringify(verifier.url)}, { headers, ca: ${JSON.stringify(ca.certPem)} }, (response) => {
+        console.log(response.statusCode, response.headers["x-k8sauth-service-account-name"]);
+        response.resume();
+      });
+    `;
+    const caller = pod({ namespace, name: "caller-tls", script, serviceAccountName: "caller" });
+    const { spec } = caller as { spec: { volumes?: unknown[]; containers: { volumeMounts?: unknown[] }[] } };
+    spec.volumes = [volume];
+    for (const container of spec.containers) container.volumeMounts = [volumeMount];
+    await apply(sandbox, caller);
+    expect(await outputOf(sandbox, namespace, "caller-tls")).toBe("200 caller\n");
   });
 });

@@ -123,3 +123,23 @@ describe("engines that take turns on the same objects", () => {
     expect(await both.live(client)).toMatchObject({ labels: { step: "0" } });
   });
 });
+
+test.each(["embedded", "cli"])(
+  "a destruction by %s spares a protected object with its namespace, and nothing else",
+  async (engine) => {
+    await using both = await Alternating.make("protected");
+    const { stack, cli } = both;
+    await stack.configure({ protect: true });
+    await both.embedded();
+    const destroyed =
+      engine === "embedded"
+        ? destroy({ ...stack.options(), folder, preview: false }).then(() => "", String)
+        : cli.run(["destroy", ...cli.options, "--yes", "--skip-preview"], { status: 1 }).then(({ stdout }) => stdout);
+    expect(await destroyed).toMatch(/Role::reader.*protected|"?reader"? cannot be deleted/s);
+    expect((await ourObjects(client)).map((object) => object.split(" ")[0])).toEqual(["Namespace", "Role"]);
+    await stack.configure({ protect: false });
+    expect(await both.embedded()).toEqual(["create ServiceAccount"]);
+    expect((await cli.destroy()).diagnostics).toEqual([]);
+    expect(await ourObjects(client)).toEqual([]);
+  },
+);

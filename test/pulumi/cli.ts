@@ -100,8 +100,8 @@ export class Cli {
   }
 
   /** Starts a command that changes the stack, to be ended in the middle. */
-  startUp(): ChildProcess {
-    return this.start(["up", ...this.options, "--yes", "--skip-preview"]);
+  startChange(command: "up" | "refresh" | "destroy"): ChildProcess {
+    return this.start([command, ...this.options, "--yes", "--skip-preview"]);
   }
 
   start(args: readonly string[], folder = this.#folder): ChildProcess {

@@ -57,3 +57,30 @@ export function embeddedSteps(stack: TestStack): string[] {
   const done = stack.events.flatMap((event) => (event.kind === "step" && event.state === "done" ? [event] : []));
   return operations(done.map(({ operation, urn }) => ({ op: operation, urn })));
 }
+
+/** The engines by name, so that a test may have them change places. */
+export type EngineName = "embedded" | "cli";
+
+/** What an engine did, or would do, as `operation Type`. */
+export const engines: Readonly<
+  Record<EngineName, Record<"up" | "preview" | "refresh" | "destroy", (both: BothEngines) => Promise<string[]>>>
+> = {
+  embedded: {
+    up: ({ stack }) => stack.up().then(() => embeddedSteps(stack)),
+    preview: ({ stack }) => stack.preview().then(() => embeddedSteps(stack)),
+    refresh: ({ stack }) => stack.refresh().then(() => embeddedSteps(stack)),
+    destroy: ({ stack }) => stack.destroy().then(() => embeddedSteps(stack)),
+  },
+  cli: {
+    up: ({ cli }) => cli.up().then(({ steps }) => steps),
+    preview: ({ cli }) => cli.preview().then(({ steps }) => steps),
+    refresh: ({ cli }) => cli.refresh().then(({ steps }) => steps),
+    destroy: ({ cli }) => cli.destroy().then(({ steps }) => steps),
+  },
+};
+
+/** Who makes a stack, and who takes it over. */
+export const bothWays: readonly (readonly [EngineName, EngineName])[] = [
+  ["embedded", "cli"],
+  ["cli", "embedded"],
+];

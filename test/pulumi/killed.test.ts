@@ -10,13 +10,17 @@ import { counted } from "./objects.ts";
 const cluster = useCluster();
 
 /**
- * Runs the CLI's update and kills the CLI with SIGKILL after so many writes of the state. Its language host and plugins
- * live on, and go on with what they were asked to do; the answer ends them.
+ * Runs a command of the CLI and kills the CLI with SIGKILL after so many writes of the state. Its language host and
+ * plugins live on, and go on with what they were asked to do; the answer ends them.
  */
-async function killCli({ stack, cli }: BothEngines, count: number): Promise<() => void> {
+async function killCli(
+  { stack, cli }: BothEngines,
+  count: number,
+  command: "up" | "destroy" = "up",
+): Promise<() => void> {
   let writes = 0;
   let orphans: number[] = [];
-  const child = cli.startUp();
+  const child = cli.startChange(command);
   const watcher = watch(dirname(stack.stateFile), (_event, name) => {
     if (name !== basename(stack.stateFile) || ++writes !== count) return;
     // Stands still while we look for its children.
@@ -87,4 +91,116 @@ describe("after the CLI was killed in the middle of an update", () => {
       expect(await cluster.objects()).toEqual([]);
     },
   );
+});
+
+/** Both credentials, and a user: some of it is made twice or not at all if an interrupted step is read wrongly. */
+const flows = {
+  certificateFlow: true,
+  tokenMode: "tokenRequest",
+  bearerTokenUsers: {
+    reader: { namespace: "shop", createNamespace: true, rules: [{ resources: ["pods"], verbs: ["get"] }] },
+  },
+};
+
+describe("in the middle of a change of many objects", () => {
+  test.each([4, 12, 20, 28, 36])(
+    "the CLI was killed: the embedded engine ends with what it asks for (write %i)",
+    async (write) => {
+      await using both = await cluster.make("cli-killed", flows);
+      await both.cli.init();
+      await both.stack.up();
+      const before = counted(await cluster.objects());
+      await both.stack.configure({
+        serviceAccountName: "other-reviewer",
+        rotation: { current: "b", previous: [] },
+        tokenMode: "secret",
+      });
+      const endOrphans = await killCli(both, write);
+      try {
+        await both.stack.up();
+      } finally {
+        endOrphans();
+      }
+      expect(counted(await cluster.objects())).toEqual(before);
+      await both.cli.previewNothing();
+      expect(await both.cli.refresh()).toEqual({ steps: [], diagnostics: [] });
+      await both.stack.destroy();
+      expect(await cluster.objects()).toEqual([]);
+    },
+  );
+
+  test.each([4, 12, 20, 28, 36])(
+    "the embedded engine was killed: the CLI ends with what it asks for (write %i)",
+    async (write) => {
+      await using both = await cluster.make("embedded-killed", flows);
+      await both.cli.init();
+      await both.cli.up();
+      const before = counted(await cluster.objects());
+      await both.stack.configure({
+        serviceAccountName: "other-reviewer",
+        rotation: { current: "b", previous: [] },
+        tokenMode: "secret",
+      });
+      const { reached } = await crash(both.stack, "up", { write });
+      expect(reached).toBe(true);
+      await both.cli.cancel();
+      // What the CLI can't know of an interrupted creation, the embedded engine settles.
+      await both.stack.up();
+      await both.cli.up();
+      expect(counted(await cluster.objects())).toEqual(before);
+      await both.cli.previewNothing();
+      expect((await both.cli.destroy()).diagnostics).toEqual([]);
+      expect(await cluster.objects()).toEqual([]);
+    },
+  );
+});
+
+describe("what the CLI makes a second time", () => {
+  test.each([3, 6, 9, 12])(
+    "is kept by the embedded engine, which takes what the interrupted run left (write %i)",
+    async (write) => {
+      await using both = await cluster.make("made-twice", flows);
+      await both.cli.init();
+      (await killCli(both, write))();
+      await both.cli.cancel();
+      await both.cli.up();
+      const outputs = await both.cli.outputs();
+      await both.stack.up();
+      expect(await both.stack.outputs()).toEqual(outputs);
+      await both.cli.previewNothing();
+      const kept = counted(await cluster.objects());
+      await both.stack.destroy();
+      expect(await cluster.objects()).toEqual([]);
+      await both.stack.up();
+      expect(counted(await cluster.objects())).toEqual(kept);
+    },
+  );
+});
+
+describe("in the middle of a destruction", () => {
+  test.each([2, 5, 9])("the CLI was killed: the embedded engine takes the rest away (write %i)", async (write) => {
+    await using both = await cluster.make("cli-killed", flows);
+    await both.cli.init();
+    await both.cli.up();
+    const endOrphans = await killCli(both, write, "destroy");
+    try {
+      await both.stack.destroy();
+    } finally {
+      endOrphans();
+    }
+    expect(await cluster.objects()).toEqual([]);
+    expect((await both.cli.destroy()).diagnostics).toEqual([]);
+  });
+
+  test.each([2, 5, 9])("the embedded engine was killed: the CLI takes the rest away (write %i)", async (write) => {
+    await using both = await cluster.make("embedded-killed", flows);
+    await both.stack.up();
+    const { reached } = await crash(both.stack, "destroy", { write });
+    expect(reached).toBe(true);
+    await both.cli.cancel();
+    await both.cli.destroy();
+    expect(await cluster.objects()).toEqual([]);
+    await both.stack.up();
+    await both.cli.previewNothing();
+  });
 });

@@ -1,8 +1,10 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { exportStack, importStack, type Value } from "../../engine/index.ts";
+import { Cli } from "./cli.ts";
 import { type BothEngines, tokenFlow, useCluster } from "./fixture.ts";
+import { LinkedProgram } from "./linkedProgram.ts";
 import { counted } from "./objects.ts";
 
 const cluster = useCluster();
@@ -28,7 +30,7 @@ describe("a stack that moves by export and import", () => {
     await target.cli.run(["stack", "import", "--stack", "moving", "--file", await exported(source, target)]);
     await rm(source.stack.stateFile);
     await target.cli.previewNothing();
-    expect(await target.cli.up()).toEqual({ steps: [], diagnostics: [] });
+    expect((await target.cli.up()).steps).toEqual([]);
     expect(await target.cli.outputs()).toEqual(outputs);
     expect(counted(await cluster.objects())).toEqual(tokenFlow);
     await target.cli.destroy();
@@ -79,7 +81,7 @@ describe("a stack that moves by export and import", () => {
     await there.cli.init();
     await there.cli.run(["stack", "import", "--stack", "moving", "--file", await exported(here, there)]);
     await there.stack.configure({ audience: "gateway" });
-    expect(await there.cli.up()).toEqual({ steps: ["update ReviewerToken"], diagnostics: [] });
+    expect((await there.cli.up()).steps).toEqual(["update ReviewerToken"]);
     const { stdout } = await there.cli.run(["stack", "export", "--stack", "moving"]);
     await importStack(here.stack.options(), JSON.parse(stdout) as Value);
     await rm(there.stack.stateFile);
@@ -101,4 +103,22 @@ test("on one state folder the CLI lists, uses and removes a stack of the embedde
   await both.cli.destroy();
   await both.cli.run(["stack", "rm", "--stack", "moving", "--yes", "--preserve-config"]);
   await expect(exportStack(both.stack.options())).rejects.toMatchObject({ code: "STACK_MISSING" });
+});
+
+test("pulumi stack migrate takes a stack of the embedded engine to another backend, settings and all", async () => {
+  await using source = await place();
+  await source.stack.configureSecret("akeylessSigningKey", "hush");
+  await source.stack.up();
+  const outputs = await source.stack.outputs();
+  await using linked = await LinkedProgram.make();
+  await copyFile(source.stack.configFile, join(linked.folder, "Pulumi.moving.yaml"));
+  await using target = await place();
+  await mkdir(join(target.stack.folder, "state"));
+  const cli = new Cli(target.stack, linked.folder);
+  await cli.run(["stack", "migrate", source.stack.env.PULUMI_BACKEND_URL ?? "", "moving", "--yes"]);
+  await rm(source.stack.stateFile);
+  await cli.run(["preview", "--stack", "moving", "--expect-no-changes"]);
+  expect(await cli.outputs()).toEqual(outputs);
+  await cli.run(["destroy", "--stack", "moving", "--yes", "--skip-preview"]);
+  expect(await cluster.objects()).toEqual([]);
 });

@@ -10,6 +10,7 @@ const lists = {
   ClusterRole: "/apis/rbac.authorization.k8s.io/v1/clusterroles",
   ClusterRoleBinding: "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
   Role: "/apis/rbac.authorization.k8s.io/v1/roles",
+  RoleBinding: "/apis/rbac.authorization.k8s.io/v1/rolebindings",
 } as const;
 
 export async function clusterClient(kubeconfig: string): Promise<KubeClient> {

@@ -62,6 +62,11 @@ export class TestFleet implements AsyncDisposable {
     return new FleetProcess(args, this.env);
   }
 
+  /** The Pulumi CLI takes a state folder that exists. */
+  async makeStateFolder(): Promise<void> {
+    await mkdir(join(this.folder, "state"));
+  }
+
   /** Runs the command to its end. */
   async run(
     operation: string,
@@ -115,7 +120,13 @@ export class FleetProcess {
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv) {
     const main = join(program, "examples", "fleet", "main.ts");
-    this.child = spawn(process.execPath, [main, ...args], { env, cwd: program, stdio: ["ignore", "pipe", "pipe"] });
+    // The leader of a process group, as a terminal's foreground job is.
+    this.child = spawn(process.execPath, [main, ...args], {
+      env,
+      cwd: program,
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
         this.output += text;

@@ -5,22 +5,25 @@ import { VerifierError } from "../errors.ts";
 
 const maxBytes = 1024 * 1024;
 
-/** A file's text, read again when it is older than its time; while it cannot be read, the last text serves. */
+/** A file's text, read again when it is older than its time; while it cannot be read, or is no use, the last text serves. */
 export class FileSource {
   readonly path: string;
   readonly #clock: Clock;
   readonly #maxAgeMs: number;
+  readonly #check: (text: string, path: string) => void;
   #text: string | undefined;
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<string> | undefined;
 
-  constructor(path: string, clock: Clock, maxAgeMs = 30_000) {
+  /** @param check throws for a text that is no use */
+  constructor(path: string, clock: Clock, check: (text: string, path: string) => void, maxAgeMs = 30_000) {
     this.path = path;
+    this.#check = check;
     this.#clock = clock;
     this.#maxAgeMs = maxAgeMs;
   }
 
-  /** @throws VerifierError FILE_UNREADABLE when it was never read */
+  /** @throws VerifierError FILE_UNREADABLE, or what the check throws, when it never was of use */
   async get(): Promise<string> {
     if (this.#text !== undefined && this.#clock.now() - this.#readAt < this.#maxAgeMs) return this.#text;
     this.#reading ??= this.#read().finally(() => {
@@ -37,6 +40,7 @@ export class FileSource {
   async #read(): Promise<string> {
     try {
       const text = await readText(this.path);
+      this.#check(text, this.path);
       this.#text = text;
     } catch (error) {
       if (this.#text === undefined) throw error;

@@ -44,8 +44,8 @@ export class HttpsRemote implements Remote {
   #agentCa = "";
 
   constructor({ caFile, tokenFile }: Endpoint, clock: Clock) {
-    this.#ca = caFile === undefined ? undefined : new FileSource(caFile, clock, 60_000);
-    this.#token = tokenFile === undefined ? undefined : new FileSource(tokenFile, clock);
+    this.#ca = caFile === undefined ? undefined : new FileSource(caFile, clock, checkCa, 60_000);
+    this.#token = tokenFile === undefined ? undefined : new FileSource(tokenFile, clock, tokenOf);
   }
 
   async send(wanted: RemoteRequest): Promise<RemoteAnswer> {
@@ -87,7 +87,6 @@ export class HttpsRemote implements Remote {
   async #currentAgent(): Promise<Agent> {
     const ca = this.#ca ? await this.#ca.get() : "";
     if (this.#agent && ca === this.#agentCa) return this.#agent;
-    if (this.#ca) checkCa(ca, this.#ca.path);
     this.#agent?.destroy();
     this.#agent = new Agent({
       keepAlive: true,

@@ -14,7 +14,7 @@ const role = new k8s.rbac.v1.Role(
     metadata: within,
     rules: [{ apiGroups: [""], resources: ["pods"], verbs: config.requireObject<string[]>("verbs") }],
   },
-  { provider },
+  { provider, protect: config.requireBoolean("protect") },
 );
 
 export const names = { namespace: namespace.metadata.name, account: account.metadata.name, role: role.metadata.name };

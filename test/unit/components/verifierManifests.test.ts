@@ -202,6 +202,18 @@ describe("the configuration", () => {
     if (mode !== "jwt-pubkey") expect(checkVerifierConfig(settingsOf({ mode, issuer: "" }))).toBeUndefined();
   });
 
+  test("has further settings as they are, and several issuers beside the cluster's own", () => {
+    const issuers = [
+      { name: "here", allow: ["shop/*"] },
+      { name: "other", mode: "oidc-discovery", issuer: "https://other.example" },
+    ];
+    const settings = settingsOf({ more: { reviewOutage: "local", issuers } });
+    expect(checkVerifierConfig(settings)).toBeUndefined();
+    const config = JSON.parse(verifierConfig(settings));
+    expect(config).toMatchObject({ mode: "hybrid", audience: ["orders"], reviewOutage: "local", issuers });
+    expect(config).not.toHaveProperty("issuer");
+  });
+
   test("names keys and certificates where the pod mounts them", () => {
     const { pod, container } = podOf({ mode: "jwt-pubkey", tlsSecret: "serving" });
     const folders = container.volumeMounts.map(({ mountPath }) => mountPath);

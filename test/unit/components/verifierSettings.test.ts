@@ -42,6 +42,7 @@ test("everything else can be said", () => {
       verifierMonitoring: '[{"podLabels":{"app":"prometheus"}}]',
       verifierTlsSecret: "serving",
       verifierPriorityClass: "system-cluster-critical",
+      verifierSettings: '{"logLevel":"debug","cacheEntries":50}',
     }),
   ).toMatchObject({
     mode: "jwt-pubkey",
@@ -50,6 +51,7 @@ test("everything else can be said", () => {
     monitoring: [{ podLabels: { app: "prometheus" } }],
     tlsSecret: "serving",
     priorityClassName: "system-cluster-critical",
+    settings: { logLevel: "debug", cacheEntries: 50 },
   });
 });
 

@@ -3,6 +3,7 @@ import { covers, diffObjects } from "../../../engine/kubernetes/diff.ts";
 import { takenOver } from "../../../engine/kubernetes/managedFields.ts";
 import { idOf, isAutonamed, parseId, withNames } from "../../../engine/kubernetes/naming.ts";
 import { markSecrets, objectOf, prune } from "../../../engine/kubernetes/objects.ts";
+import { refusals } from "../../../engine/kubernetes/refusals.ts";
 import { makeUrn } from "../../../engine/urn.ts";
 import { isSecret, type Properties, secret, unknown } from "../../../engine/values.ts";
 
@@ -47,6 +48,31 @@ describe("a name", () => {
     expect(idOf({ name: "a" })).toBe("a");
     expect(parseId("n/a")).toEqual({ namespace: "n", name: "a" });
     expect(parseId("a")).toEqual({ name: "a" });
+  });
+});
+
+describe("an object that asks for what is not carried", () => {
+  const refused = (metadata: Properties) => refusals(account(metadata)).map(({ reason }) => reason);
+
+  test.each(["waitFor", "timeoutSeconds", "patchForce", "replaceUnready", "deletionPropagationPolicy"])(
+    "by the annotation pulumi.com/%s is refused, not handled as if it had not",
+    (name) => {
+      expect(refused({ annotations: { [`pulumi.com/${name}`]: "true" } })).toEqual([
+        expect.stringContaining(`pulumi.com/${name}`),
+      ]);
+    },
+  );
+
+  test("by generateName is refused", () => {
+    expect(refused({ generateName: "mine-" })).toEqual([expect.stringContaining("leave the name out")]);
+  });
+
+  test("is told from one with other people's annotations, or with none that is known", () => {
+    const annotations = { "pulumi.com/skipAwait": "true", "pulumi.com/autonamed": "true", "example.com/waitFor": "x" };
+    expect(refused({ annotations })).toEqual([]);
+    expect(refused({ annotations: unknown })).toEqual([]);
+    expect(refused({ annotations: secret({ a: "b" }) })).toEqual([]);
+    expect(refused({})).toEqual([]);
   });
 });
 

@@ -51,6 +51,11 @@ describe("the settings that a program gets", () => {
     expect(secretKeys).toEqual([]);
   });
 
+  test("have their members in the order of their names, whatever that of the file is", async () => {
+    const { values } = await config("config:\n  shop:map: {b: {z: 1, y: [{d: 1, c: 2}]}, a: 1}\n");
+    expect(values["shop:map"]).toBe('{"a":1,"b":{"y":[{"c":2,"d":1}],"z":1}}');
+  });
+
   test("are decrypted where they are encrypted, and told to be secret", async () => {
     const { values, secretKeys } = await config("config:\n  shop:key:\n    secure: sealed hush\n");
     expect(values).toEqual({ "shop:key": "hush" });

@@ -10,13 +10,83 @@ import { mint } from "../verifier/tokens.ts";
 const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 const text = (file: string) => readFileSync(join(root, "examples", "forward-auth", file), "utf8");
 
-/** Any of a YAML file's values; tests look at what they know to be there. */
-// biome-ignore lint/suspicious/noExplicitAny: documents of other products have no types here.
-const documents = (file: string): any[] =>
-  parseAllDocuments(text(file)).map((document) => {
+function documents<T extends readonly unknown[]>(file: string): T {
+  const parsed = parseAllDocuments(text(file)).map((document) => {
     expect(document.errors).toEqual([]);
-    return document.toJS();
+    return document.toJS() as unknown;
   });
+  return parsed as unknown as T;
+}
+
+interface ForwardAuth {
+  readonly address: string;
+  readonly authRequestHeaders: readonly string[];
+  readonly authResponseHeaders: readonly string[];
+}
+interface TraefikDynamic {
+  readonly http: {
+    readonly middlewares: { readonly k8sauth: { readonly forwardAuth: ForwardAuth } };
+    readonly routers: { readonly orders: { readonly middlewares: readonly string[] } };
+  };
+}
+interface TraefikMiddleware {
+  readonly spec: { readonly forwardAuth: ForwardAuth };
+}
+interface TraefikRoute {
+  readonly spec: { readonly routes: readonly [{ readonly middlewares: readonly { readonly name: string }[] }] };
+}
+
+type Patterns = { readonly patterns: readonly { readonly exact: string }[] };
+interface EnvoyFilter {
+  readonly name: string;
+  readonly typed_config: {
+    readonly mutations?: { readonly request_mutations: readonly { readonly remove: string }[] };
+    readonly http_service?: {
+      readonly server_uri: { readonly uri: string; readonly cluster: string };
+      readonly authorization_response: {
+        readonly allowed_upstream_headers: Patterns;
+        readonly allowed_client_headers: Patterns;
+      };
+    };
+  };
+}
+interface EnvoyConfig {
+  readonly static_resources: {
+    readonly listeners: readonly [
+      {
+        readonly filter_chains: readonly [
+          { readonly filters: readonly [{ readonly typed_config: { readonly http_filters: readonly EnvoyFilter[] } }] },
+        ];
+      },
+    ];
+  };
+}
+
+interface HttpRoute {
+  readonly metadata: { readonly namespace: string };
+  readonly spec: {
+    readonly rules: readonly [
+      {
+        readonly filters: readonly [
+          {
+            readonly externalAuth: {
+              readonly protocol: string;
+              readonly backendRef: { readonly namespace: string };
+              readonly http: { readonly allowedResponseHeaders: readonly string[] };
+            };
+          },
+        ];
+      },
+    ];
+  };
+}
+interface ReferenceGrant {
+  readonly metadata: { readonly namespace: string };
+  readonly spec: { readonly from: readonly [{ readonly namespace: string }] };
+}
+interface Ingress {
+  readonly metadata: { readonly annotations: Readonly<Record<string, string>> };
+}
 
 const folder = new Folder();
 let one: Verifier;
@@ -41,7 +111,7 @@ function expectAll(names: readonly string[]): void {
   expect(names.map((name) => name.toLowerCase()).sort()).toEqual([...identityNames].sort());
 }
 
-const exact = (patterns: readonly { readonly exact: string }[]) => patterns.map((pattern) => pattern.exact);
+const exact = ({ patterns }: Patterns) => patterns.map((pattern) => pattern.exact);
 const prefix = "k8sauth-verifier.svc";
 const address = `http://verifier.${prefix}:${verifierPorts.http}`;
 
@@ -63,8 +133,8 @@ describe("every example takes all identity headers from the verifier", () => {
   });
 
   test("Traefik, by its file provider and by its custom resources", () => {
-    const [dynamic] = documents("traefik/dynamic.yaml");
-    const [middleware, , route] = documents("traefik/kubernetes.yaml");
+    const [dynamic] = documents<[TraefikDynamic]>("traefik/dynamic.yaml");
+    const [middleware, , route] = documents<[TraefikMiddleware, unknown, TraefikRoute]>("traefik/kubernetes.yaml");
     const { middlewares, routers } = dynamic.http;
     for (const forwardAuth of [middlewares.k8sauth.forwardAuth, middleware.spec.forwardAuth]) {
       expectAll(forwardAuth.authResponseHeaders);
@@ -76,25 +146,28 @@ describe("every example takes all identity headers from the verifier", () => {
   });
 
   test("Envoy, which also strips what callers send under the names, and fails closed", () => {
-    const [{ static_resources: envoy }] = documents("envoy/envoy.yaml");
+    const [{ static_resources: envoy }] = documents<[EnvoyConfig]>("envoy/envoy.yaml");
     const manager = envoy.listeners[0].filter_chains[0].filters[0].typed_config;
     const [mutation, authorization, router] = manager.http_filters;
-    expect(router.name).toBe("envoy.filters.http.router");
-    expectAll(
-      mutation.typed_config.mutations.request_mutations.map(({ remove }: { readonly remove: string }) => remove),
-    );
-    const { http_service: http, ...rest } = authorization.typed_config;
-    expectAll(exact(http.authorization_response.allowed_upstream_headers.patterns));
-    expect(rest).toMatchObject({ failure_mode_allow: false, status_on_error: { code: "ServiceUnavailable" } });
-    expect(http.server_uri).toMatchObject({ uri: address, cluster: "verifier" });
-    const toCaller = exact(http.authorization_response.allowed_client_headers.patterns);
-    expect(Object.keys(refused.headers)).toEqual(expect.arrayContaining(toCaller));
+    expect(router?.name).toBe("envoy.filters.http.router");
+    expectAll(mutation?.typed_config.mutations?.request_mutations.map(({ remove }) => remove) ?? []);
+    expect(authorization?.typed_config).toMatchObject({
+      failure_mode_allow: false,
+      status_on_error: { code: "ServiceUnavailable" },
+      http_service: { server_uri: { uri: address, cluster: "verifier" } },
+    });
+    const response = authorization?.typed_config.http_service?.authorization_response;
+    const toService = response ? exact(response.allowed_upstream_headers) : [];
+    const toCaller = response ? exact(response.allowed_client_headers) : [];
+    expectAll(toService);
     // Names are compared as they are, and HTTP/2 has small ones alone.
-    expect(exact(http.authorization_response.allowed_upstream_headers.patterns)).toEqual(identityNames);
+    expect(toService).toEqual(identityNames);
+    expect(toCaller).toContain("www-authenticate");
+    expect(Object.keys(refused.headers)).toEqual(expect.arrayContaining(toCaller));
   });
 
   test("Gateway API", () => {
-    const [route, grant] = documents("gateway-api/httproute.yaml");
+    const [route, grant] = documents<[HttpRoute, ReferenceGrant]>("gateway-api/httproute.yaml");
     const { externalAuth } = route.spec.rules[0].filters[0];
     expectAll(externalAuth.http.allowedResponseHeaders);
     expect(externalAuth).toMatchObject({
@@ -106,8 +179,8 @@ describe("every example takes all identity headers from the verifier", () => {
   });
 
   test("ingress-nginx", () => {
-    const [ingress] = documents("ingress-nginx/ingress.yaml");
-    const annotation = (name: string): string => ingress.metadata.annotations[`nginx.ingress.kubernetes.io/${name}`];
+    const [ingress] = documents<[Ingress]>("ingress-nginx/ingress.yaml");
+    const annotation = (name: string) => ingress.metadata.annotations[`nginx.ingress.kubernetes.io/${name}`] ?? "";
     expectAll(annotation("auth-response-headers").split(","));
     expect(annotation("auth-method")).toBe("HEAD");
     expect(Number(annotation("auth-keepalive-timeout"))).toBeLessThan(75);

@@ -98,6 +98,12 @@ test("Consul takes raw PEM and the raw JWT under names of its own", () => {
   expect(consulAuthMethodConfig(tokenAccess)).toEqual({ Host: tokenAccess.host, CACert: ca, ServiceAccountJWT: jwt });
 });
 
+test("Consul without a CA is refused: it takes no config without one", () => {
+  expect(() => consulAuthMethodConfig({ ...tokenAccess, caPem: "" })).toThrow(
+    expect.objectContaining({ field: "CACert" }),
+  );
+});
+
 test("Infisical takes lists as text, and no name that would break one", () => {
   const allowed = { allowedNamespaces: ["a", "b"], allowedNames: [] };
   expect(infisicalKubernetesAuth(tokenAccess, allowed)).toMatchObject({ allowedNamespaces: "a,b", allowedNames: "" });

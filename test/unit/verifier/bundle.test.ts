@@ -1,11 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Bundle, bundleClient, bundleVerifier, nodeFlags } from "../../../verifier/bundle.ts";
 import { VerifierProcess } from "./process.ts";
 import { ask, Folder, keySettings } from "./support.ts";
 import { mint } from "./tokens.ts";
 
+const emit = fileURLToPath(new URL("../../../verifier/emit.ts", import.meta.url));
 const folder = new Folder();
 let verifier: Bundle;
 let client: Bundle;
@@ -31,6 +35,18 @@ test("they fit into a ConfigMap and its annotations, in readable form", () => {
     expect(code.length / lines.length).toBeLessThan(60);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(1_500);
   }
+});
+
+test("they are written to a folder for whoever runs them elsewhere, with sums that sha256sum checks", () => {
+  using target = new Folder();
+  const out = join(target.path, "new");
+  const run = spawnSync(process.execPath, [emit, out], { encoding: "utf8" });
+  expect({ status: run.status, stderr: run.stderr }).toEqual({ status: 0, stderr: "" });
+  expect(readFileSync(join(out, "verifier.mjs"), "utf8")).toBe(verifier.code);
+  expect(readFileSync(join(out, "client.mjs"), "utf8")).toBe(client.code);
+  expect(run.stdout).toBe(
+    `${verifier.sha256}  ${join(out, "verifier.mjs")}\n${client.sha256}  ${join(out, "client.mjs")}\n`,
+  );
 });
 
 test("nothing of the machine that made them is in them", () => {

@@ -143,6 +143,32 @@ test("a CA that is replaced is used for the next connection", async () => {
   remote.close();
 });
 
+test.each(["garbage", "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])(
+  "a CA file and a token file that come to hold %j leave the last ones in use",
+  async (broken) => {
+    using folder = new Folder();
+    await using server = await localServer((_, response) => answer(response, 200, {}));
+    const caFile = folder.write("ca", testCa.certPem);
+    const tokenFile = folder.write("token", "good");
+    let now = 0;
+    const remote = new HttpsRemote({ url: server.url, caFile, tokenFile }, { ...systemClock, now: () => now });
+    const ask = () => remote.send({ method: "GET", url: server.url, timeoutMs: 2_000, maxBytes: 100 });
+    expect((await ask()).status).toBe(200);
+    folder.write("ca", broken);
+    folder.write("token", `${broken}\n two lines`);
+    now += 60_000;
+    expect((await ask()).status).toBe(200);
+    folder.write("token", "next");
+    now += 60_000;
+    expect((await ask()).status).toBe(200);
+    expect(server.requests.map(({ headers }) => headers.authorization)).toEqual([
+      ...["Bearer good", "Bearer good"],
+      "Bearer next",
+    ]);
+    remote.close();
+  },
+);
+
 test("a server that accepts and says nothing costs no more than the time for it", async () => {
   using folder = new Folder();
   await using server = await localServer(() => {});

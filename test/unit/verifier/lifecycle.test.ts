@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { mkdirSync, renameSync, symlinkSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
 import { join } from "node:path";
@@ -41,7 +42,7 @@ function askTls({ port }: Verifier, more: object = {}): Promise<number> {
 }
 
 /** Common name of the certificate that it serves now. */
-async function served({ port }: Verifier): Promise<string> {
+async function served({ port }: { readonly port: number }): Promise<string> {
   const socket = tlsConnect({ host: "127.0.0.1", port, ca: testCa.certPem });
   await once(socket, "secureConnect");
   const { subject } = socket.getPeerCertificate();
@@ -69,6 +70,26 @@ describe("TLS", () => {
     await until(async () => (await served(one)) === "second", "the new one is served");
     expect(await askTls(one, { agent })).toBe(200);
     agent.destroy();
+  });
+  test("a certificate and a key that kubelet replaces, by a link to another folder, are served under Node's permissions", {
+    timeout: 40_000,
+  }, async () => {
+    using mount = new Folder();
+    const put = (version: string, identity: Identity) => {
+      mkdirSync(join(mount.path, version));
+      mount.write(`${version}/tls.crt`, identity.certPem);
+      mount.write(`${version}/tls.key`, identity.keyPem);
+      symlinkSync(version, join(mount.path, "..next"));
+      renameSync(join(mount.path, "..next"), join(mount.path, "..data"));
+    };
+    put("..1", serving("first"));
+    for (const name of ["tls.crt", "tls.key"]) symlinkSync(join("..data", name), join(mount.path, name));
+    const tls = { tlsCertFile: join(mount.path, "tls.crt"), tlsKeyFile: join(mount.path, "tls.key") };
+    const settings = { audience: "verifier.example", ...keySettings(mount, tls) };
+    await using one = await VerifierProcess.start(mount.path, settings);
+    expect(await served(one)).toBe("first");
+    put("..2", serving("second"));
+    await until(async () => (await served(one)) === "second", "the new one is served", 30_000);
   });
   test("a replacement that is only half there, or none, leaves the last one", async () => {
     await using one = await verifier(tlsSettings(serving("first")));

@@ -1,0 +1,36 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+
+/** A test tool's process that answers each line of JSON with one; answers come in the order of the questions. */
+export class LineProcess implements AsyncDisposable {
+  readonly #name: string;
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #lines: AsyncIterator<string>;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(name: string, binary: string, args: readonly string[] = []) {
+    this.#name = name;
+    this.#child = spawn(binary, args, { stdio: ["pipe", "pipe", "inherit"] });
+    // What it is asked once it has ended is said by the answer that does not come.
+    this.#child.stdin.on("error", () => {});
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  ask<T>(question: object): Promise<T> {
+    const answer = this.#last.then(async () => {
+      this.#child.stdin.write(`${JSON.stringify(question)}\n`);
+      const { value, done } = await this.#lines.next();
+      if (done) throw new Error(`${this.#name} ended`);
+      return JSON.parse(value) as T;
+    });
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.stdin.end();
+    if (this.#child.exitCode === null) await once(this.#child, "exit");
+  }
+}
