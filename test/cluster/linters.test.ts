@@ -4,10 +4,11 @@ import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import type { Value } from "../../engine/index.ts";
 import { type KubeClient, type KubeObject, pathFor } from "../../kube/index.ts";
+import { makeCertificate } from "../../sandbox/certificate.ts";
 import { type Exception, exceptions, withoutExceptions } from "../linters/exceptions.ts";
 import { ensureLinters, lint } from "../linters/index.ts";
 import { manifestsOf } from "../linters/manifests.ts";
-import { adminOf } from "../support/inventory.ts";
+import { adminOf, lodging } from "../support/inventory.ts";
 import { ReadyPods } from "../support/readyPods.ts";
 import { program, TestStack } from "../support/stack.ts";
 
@@ -106,6 +107,35 @@ describe("what the program deploys passes kube-score and kubeconform", () => {
       await expect(tryPod()).resolves.toMatchObject({ kind: "Pod" });
     },
   );
+
+  test("with a verifier that has everything that can be set", async () => {
+    await using home = await lodging(admin);
+    const { namespace } = home.settings;
+    const { certPem, keyPem } = makeCertificate({ commonName: "verifier" });
+    const base64 = (text: string) => Buffer.from(text).toString("base64");
+    await admin.create(pathFor("v1", "Secret", namespace), {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "verifier-tls" },
+      type: "kubernetes.io/tls",
+      data: { "tls.crt": base64(certPem), "tls.key": base64(keyPem) },
+    });
+    await using stack = await makeStack("everything", {
+      tokenFlow: false,
+      akeylessGatewayAccount: "kube-system/default",
+      verifier: true,
+      verifierAudiences: ["shop", "till"],
+      verifierAllow: ["shop/*"],
+      verifierReplicas: 3,
+      verifierNamespace: namespace,
+      verifierCreateNamespace: false,
+      verifierCallers: [{ namespaceLabels: { team: "shop" }, podLabels: { app: "orders" } }],
+      verifierMonitoring: [{ namespaceLabels: { team: "monitoring" } }],
+      verifierTlsSecret: "verifier-tls",
+      verifierPriorityClass: "system-cluster-critical",
+    });
+    await deploy(stack);
+  });
 
   test("in every kind that a component makes", () => {
     const folder = join(program, "components");

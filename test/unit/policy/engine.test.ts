@@ -204,6 +204,28 @@ describe("packs that break", () => {
     expect(performance.now() - started).toBeLessThan(10_000);
   });
 
+  test("one that fails at its start keeps nobody's process alive", async () => {
+    const folderOfIt = await made("failing", { "index.js": "process.exit(1);" });
+    const script = `
+      const { PolicyPack } = await import(${JSON.stringify(join(root, "engine", "policyPack.ts"))});
+      const context = { ...${JSON.stringify({ ...context, env: {} })}, env: process.env, say() {} };
+      await PolicyPack.start({ folder: ${JSON.stringify(folderOfIt)} }, context).catch(({ code }) => console.log(code));
+      const failed = performance.now();
+      process.on("exit", () => console.log(performance.now() - failed));`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let output = "";
+    child.stdout.on("data", (text) => {
+      output += text;
+    });
+    await once(child, "close");
+    const [code, wait] = output.trim().split("\n");
+    expect(code).toBe("PLUGIN_FAILED");
+    // The deadline for its start is at 20 s.
+    expect(Number(wait)).toBeLessThan(10_000);
+  }, 40_000);
+
   test("one without its packages is told of with what to do", async () => {
     const bare = await mkdtemp(join(tmpdir(), "k8sauth-bare-"));
     await writeFile(join(bare, "PulumiPolicy.yaml"), "runtime: nodejs\n");
