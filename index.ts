@@ -12,7 +12,7 @@ import {
   TokenReviewer,
   Verifier,
 } from "./components/index.ts";
-import { neededRights, requiredObjects, reservedNames } from "./components/needs.ts";
+import { certificateRequests, neededRights, requiredObjects, reservedNames } from "./components/needs.ts";
 import { readSettings } from "./components/settings.ts";
 
 const settings = readSettings();
@@ -33,6 +33,7 @@ const target = new Cluster("cluster", {
   rights: neededRights(settings),
   reservedNames: reservedNames(settings),
   requiredObjects: requiredObjects(settings),
+  certificateRequests: certificateRequests(settings),
 });
 
 const { allowLoopbackHost: allowLoopback } = settings;
