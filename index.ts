@@ -13,7 +13,7 @@ import {
   TokenReviewer,
   Verifier,
 } from "./components/index.ts";
-import { neededRights, requiredObjects, reservedNames } from "./components/needs.ts";
+import { certificateRequests, neededRights, requiredObjects, reservedNames } from "./components/needs.ts";
 import { readSettings } from "./components/settings.ts";
 
 const settings = readSettings();
@@ -34,6 +34,7 @@ const target = new Cluster("cluster", {
   rights: neededRights(settings),
   reservedNames: reservedNames(settings),
   requiredObjects: requiredObjects(settings),
+  certificateRequests: certificateRequests(settings),
 });
 
 const { allowLoopbackHost: allowLoopback } = settings;

@@ -5,6 +5,7 @@ import type { CertificateAccess, TokenAccess } from "../gateways/index.ts";
 import { KubeClient, loadConnection } from "../kube/index.ts";
 import { type BearerTokenUser, checkBearerTokenUser } from "./checks/bearerTokenUser.ts";
 import { checkCertificateFlow } from "./checks/certificateFlow.ts";
+import { checkRancherFlow, type RancherConfig } from "./checks/rancherFlow.ts";
 import type { Expiry, Finding } from "./checks/report.ts";
 import { checkTokenFlow } from "./checks/tokenFlow.ts";
 import type { Command, Io } from "./command.ts";
@@ -67,11 +68,11 @@ export async function check(
   const access = open.clusterAccess as Partial<TokenAccess & CertificateAccess> | undefined;
   const credentials = (open.credentials ?? {}) as Record<
     string,
-    { subject: string; namespace: string; notAfter: string }
+    { kind?: string; subject: string; namespace: string; notAfter: string }
   >;
-  const { token, certificate } = credentials;
+  const { token, certificate, rancher } = credentials;
   const users = Object.entries((open.bearerTokenUsers ?? {}) as Record<string, Omit<BearerTokenUser, "name">>);
-  if (!access?.host || !(token || certificate || users.length > 0)) {
+  if (!access?.host || !(token || certificate || rancher || users.length > 0)) {
     throw new Error("The stack has no outputs clusterAccess and credentials. Has its `up` been run?");
   }
   const findings: Finding[] = [];
@@ -82,15 +83,19 @@ export async function check(
   if (certificate && "privateKeyPem" in access) {
     findings.push(...(await checkCertificateFlow(access as CertificateAccess, certificate.subject, deployer)));
   }
+  const { rancher: through } = (open.authConfigs ?? {}) as { rancher?: { akeyless: RancherConfig } };
+  if (through) findings.push(...(await checkRancherFlow(through.akeyless, deployer)));
   const kubeconfigs = (open.kubeconfigs ?? {}) as Record<string, string>;
   for (const [name, facts] of users) {
     const user = { ...facts, name, subject: credentials[name]?.subject ?? "", kubeconfig: kubeconfigs[name] ?? "" };
     findings.push(...(await checkBearerTokenUser(user, deployer)));
   }
-  const expiries = Object.entries(credentials).map(([credential, { subject, notAfter }]) => ({
+  const expiries = Object.entries(credentials).map(([credential, { kind, subject, notAfter }]) => ({
     credential,
     subject,
     notAfter,
+    // Rancher does not tell every key when it ends.
+    ...(kind === "RancherKey" && !notAfter && { unknown: true }),
   }));
   return { findings, expiries };
 }
@@ -98,8 +103,9 @@ export async function check(
 /** Prints a line for each finding, and what expires when. */
 export function printFindings(findings: readonly Finding[], expiries: readonly Expiry[], io: Io): void {
   for (const { claim, holds, seen } of findings) io.out(`  ${holds ? "ok  " : "FAIL"}  ${claim} (${seen})\n`);
-  for (const { credential, subject, notAfter } of expiries) {
-    io.out(`  ${credential} of ${subject}: ${notAfter ? `valid until ${notAfter}` : "does not expire"}\n`);
+  for (const { credential, subject, notAfter, unknown } of expiries) {
+    const forever = unknown ? "its end is not known" : "does not expire";
+    io.out(`  ${credential} of ${subject}: ${notAfter ? `valid until ${notAfter}` : forever}\n`);
   }
 }
 

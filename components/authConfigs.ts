@@ -97,8 +97,21 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
             .apply((login) => akeylessWorkloadLogin(login)),
         }),
     },
-    notes,
+    notes: withAudience(notes, settings, flows),
   };
+}
+
+/** Akeyless and Consul name no audience when they review. */
+function withAudience(notes: readonly string[], { audience }: Settings, { token }: Flows) {
+  if (audience === undefined || token === undefined) return notes;
+  return token.token.audienceAcceptedByDefault.apply((accepted) =>
+    accepted
+      ? notes
+      : [
+          ...notes,
+          `Gateways that name no audience in a review (Akeyless, Consul) refuse tokens for "${audience}" (k8sauth:audience): add it to the API server's --api-audiences.`,
+        ],
+  );
 }
 
 /** Access id and key of the auth method, and why what needs them is absent. */

@@ -33,6 +33,8 @@ export interface ClusterArgs {
   readonly rights?: readonly Right[];
   /** Objects that will be made under fixed names, which must be free. */
   readonly reservedNames?: readonly ReservedName[];
+  /** Requests that were brought and will be signed: what makes one unfit is said before anything is made. */
+  readonly certificateRequests?: readonly { readonly csrPem: pulumi.Input<string>; readonly commonName: string }[];
   /** Objects that others make, and that must be there before anything is made. */
   readonly requiredObjects?: readonly ReservedName[];
 }

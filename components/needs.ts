@@ -54,3 +54,9 @@ export function requiredObjects(settings: Settings): ReservedName[] {
     ...(akeyless.gatewayAccount ? gatewayAccountObjects(akeyless.gatewayAccount) : []),
   ];
 }
+
+/** The certificate request that was brought, and for whom. */
+export function certificateRequests({ certificateFlow, certificate }: Settings) {
+  const { csrPem, commonName } = certificate;
+  return certificateFlow && csrPem ? [{ csrPem, commonName }] : [];
+}

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubeClient } from "../kube/client.ts";
 import { isKubeError, isUnreachable } from "../kube/errors.ts";
-import { pathFor } from "../kube/paths.ts";
 import { glanceMsAt, noteSilence } from "./clients.ts";
 import { ProviderError } from "./errors.ts";
 import type { Context } from "./resource.ts";
+import { askWhoIAm, reviewAccess } from "./selfReview.ts";
 import { review } from "./tokenProof.ts";
 
 /** A certificate with its key, and where it is to be accepted. */
@@ -76,31 +76,16 @@ async function attempt(client: KubeClient, use: CertificateUse, proof: Proof): P
   }
 }
 
-/** The user that the server takes the caller for; a server older than 1.28 cannot be asked. */
-async function whoIs(client: KubeClient): Promise<{ readonly username: string | undefined; readonly date?: Date }> {
-  const path = pathFor("authentication.k8s.io/v1", "SelfSubjectReview");
-  const body = { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" };
+/** The user that the server takes the caller for, as far as it says. */
+async function whoIs(client: KubeClient): Promise<{ readonly username?: string; readonly date?: Date }> {
   try {
-    const answer = await client.exchange<{ status?: { userInfo?: { username?: string } } }>("POST", path, {
-      body,
-      safe: true,
-    });
-    return { username: answer.body.status?.userInfo?.username ?? "", date: answer.date };
+    return await askWhoIAm(client);
   } catch (error) {
-    if (isKubeError(error, "KUBE_NOT_FOUND")) return { username: undefined };
     // A refusal names whom it refuses: that is an answer too.
     const username = isKubeError(error, "KUBE_FORBIDDEN") ? forbiddenUser(error.serverMessage) : undefined;
     if (username === undefined) throw error;
     return { username };
   }
-}
-
-/** Whether it is allowed does not matter: whoever is not known gets no answer. */
-async function reviewAccess(client: KubeClient): Promise<void> {
-  const apiVersion = "authorization.k8s.io/v1";
-  const kind = "SelfSubjectAccessReview";
-  const spec = { nonResourceAttributes: { verb: "get", path: "/version" } };
-  await client.create(pathFor(apiVersion, kind), { apiVersion, kind, spec }, { safe: true });
 }
 
 function forbiddenUser(message: string | undefined): string | undefined {

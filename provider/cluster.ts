@@ -2,6 +2,7 @@ import type { KubeClient } from "../kube/client.ts";
 import { loadConnection } from "../kube/config.ts";
 import { isKubeError, isUnreachable, KubeError } from "../kube/errors.ts";
 import { certificates } from "../kube/pem.ts";
+import { type BroughtRequest, requestFailures } from "./broughtRequest.ts";
 import { type Deployer, deployerClient, glanceMs, noteSilence } from "./clients.ts";
 import { clusterInputs, clusterOutputs } from "./clusterFields.ts";
 import { ProviderError } from "./errors.ts";
@@ -42,6 +43,7 @@ export interface ClusterInputs extends Deployer {
   readonly rights: readonly Right[];
   readonly reservedNames: readonly ReservedName[];
   readonly requiredObjects: readonly ReservedName[];
+  readonly certificateRequests: readonly BroughtRequest[];
 }
 
 /** What is found out about the cluster. */
@@ -58,7 +60,7 @@ export interface ClusterOutputs extends ClusterFacts {
 
 export type ClusterState = State<ClusterInputs, ClusterOutputs>;
 
-const lists = { rights: [], reservedNames: [], requiredObjects: [] } as const;
+const lists = { rights: [], reservedNames: [], requiredObjects: [], certificateRequests: [] } as const;
 const flags = { allowLoopback: false, proveHost: true, trustOnFirstUse: false } as const;
 
 /** The cluster of the stack: found, proved, and checked for everything that could stop an `up` half-way. */
@@ -68,8 +70,9 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
   inputs: clusterInputs,
   outputs: clusterOutputs,
 
-  check({ known }) {
+  async check({ known }) {
     return [
+      ...(await requestFailures(known.certificateRequests ?? [])),
       ...failure("host", () => {
         if (known.host === undefined) return;
         const host = gatewayHost(known.host);

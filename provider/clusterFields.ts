@@ -60,6 +60,14 @@ export const clusterInputs: Fields = {
     description: "Objects that will be made under fixed names, which must be free.",
     fields: reservedName,
   },
+  certificateRequests: {
+    type: "objects",
+    description: "Requests that were brought and will be signed: what makes one unfit is said before anything is made.",
+    fields: {
+      csrPem: { type: "string", required: true, description: "The request, PEM." },
+      commonName: { type: "string", required: true, description: "The common name that its subject must have." },
+    },
+  },
   requiredObjects: {
     type: "objects",
     description: "Objects that others make, and that must be there before anything is made.",

@@ -15,6 +15,8 @@ export interface Expiry {
   readonly subject: string;
   /** RFC 3339; "" for one that does not expire. */
   readonly notAfter: string;
+  /** It may end, and nobody says when. */
+  readonly unknown?: boolean;
 }
 
 /** Whoever steals a reviewer's credential must not be able to read anything with it. */

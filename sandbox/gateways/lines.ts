@@ -10,9 +10,9 @@ export class LineProcess implements AsyncDisposable {
   readonly #lines: AsyncIterator<string>;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(name: string, binary: string, args: readonly string[] = []) {
+  constructor(name: string, binary: string, args: readonly string[] = [], cwd?: string) {
     this.#name = name;
-    this.#child = spawn(binary, args, { stdio: ["pipe", "pipe", "inherit"] });
+    this.#child = spawn(binary, args, { cwd, stdio: ["pipe", "pipe", "inherit"] });
     // What it is asked once it has ended is said by the answer that does not come.
     this.#child.stdin.on("error", () => {});
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
+import { check } from "../../cli/check.ts";
 import type { Value } from "../../engine/index.ts";
 import { certificates, type KubeClient, loadConnection, pathFor } from "../../kube/index.ts";
 import { pinsOf, RancherFront, type RancherOptions } from "../../sandbox/gateways/rancher.ts";
@@ -90,6 +91,9 @@ describe("through Rancher", () => {
       subject: rancher.apiKey.split(":")[0],
       notAfter: "",
     });
+    const { findings, expiries } = await check(await pushing.stack.outputs(), admin);
+    expect(findings.map(({ holds }) => holds)).toEqual([true, true]);
+    expect(expiries).toEqual([expect.objectContaining({ credential: "rancher", unknown: true })]);
     await pushing.stack.up();
     expect(pushing.stack.steps).toEqual([]);
     await pushing.stack.destroy();
@@ -130,6 +134,8 @@ describe("through Rancher", () => {
     rancher.apiKeys.clear();
     await expect(pushing.stack.preview()).rejects.toThrow(/RANCHER_KEY_REFUSED.*expired/);
     await expect(pushing.stack.up()).rejects.toThrow(/RANCHER_KEY_REFUSED/);
+    const { findings } = await check(await pushing.stack.outputs(), admin);
+    expect(findings[0]).toMatchObject({ holds: false, seen: expect.stringMatching(/does not accept the Rancher API key/) });
   });
 
   test("a Rancher that does not answer is a warning for what is there, and an error for what is new", async () => {

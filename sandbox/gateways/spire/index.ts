@@ -1,4 +1,5 @@
 /** A test tool: SPIRE's own node attestor k8s_psat as a process of its own, configured by the file of a SPIRE server. */
+import { parse } from "node:path";
 import { type BuildOptions, ensureProgram, spireProgram } from "../../build.ts";
 import { LineProcess } from "../lines.ts";
 
@@ -16,10 +17,11 @@ export class SpireAttestor implements AsyncDisposable {
     this.#process = process;
   }
 
-  /** Built from Go modules on first use, as the sandbox is. @throws SandboxError */
+  /** In the file's folder, where paths in it begin. Built from Go modules on first use, as the sandbox is. @throws SandboxError */
   static async start(serverConfig: string, options: BuildOptions = {}): Promise<SpireAttestor> {
     const binary = await ensureProgram(spireProgram, options);
-    return new SpireAttestor(new LineProcess("SPIRE's node attestor", binary, [serverConfig]));
+    const { dir, base } = parse(serverConfig);
+    return new SpireAttestor(new LineProcess("SPIRE's node attestor", binary, [base], dir));
   }
 
   /** What an agent sends with the projected token of its pod. */

@@ -1,0 +1,122 @@
+import { generateKeyPairSync } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import type { Value } from "../../engine/index.ts";
+import { certificateRequest } from "../../engine/tls/csr.ts";
+import { pem } from "../../engine/tls/pem.ts";
+import { type KubeClient, type KubeObject, loadConnection, pathFor } from "../../kube/index.ts";
+import { adminOf, inventory, lodging } from "../support/inventory.ts";
+import { TestStack } from "../support/stack.ts";
+import { fresh, kubeconfigFor } from "./providerFixture.ts";
+
+const kubeconfig = inject("kubeconfig");
+const rbac = "rbac.authorization.k8s.io/v1";
+let admin: KubeClient;
+/** Of a deployer with all rights that the token flow takes, who may not read namespaces. */
+let blind: string;
+const cleanups: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  admin = await adminOf(kubeconfig);
+  const name = fresh("blind");
+  const manage = ["create", "get", "patch", "delete"];
+  const rules = [
+    { apiGroups: [""], resources: ["serviceaccounts", "secrets"], verbs: manage },
+    { apiGroups: [""], resources: ["serviceaccounts/token"], verbs: ["create"] },
+    { apiGroups: ["rbac.authorization.k8s.io"], resources: ["clusterroles", "clusterrolebindings"], verbs: manage },
+    { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] },
+  ];
+  await put({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace: "default" } });
+  await put({ apiVersion: rbac, kind: "ClusterRole", metadata: { name }, rules } as KubeObject);
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name };
+  const subjects = [{ kind: "ServiceAccount", name, namespace: "default" }];
+  await put({ apiVersion: rbac, kind: "ClusterRoleBinding", metadata: { name }, roleRef, subjects } as KubeObject);
+  const path = `${pathFor("v1", "ServiceAccount", "default", name)}/token`;
+  const { status } = await admin.create<{ status: { token: string } }>(path, { spec: {} });
+  const { server, caPem } = await loadConnection({ kubeconfig }, {});
+  blind = kubeconfigFor(server, caPem, { token: status.token });
+});
+afterAll(async () => {
+  for (const cleanup of cleanups.reverse()) await cleanup();
+  admin?.close();
+});
+
+async function put(object: KubeObject): Promise<void> {
+  const { apiVersion = "", kind = "", metadata = {} } = object;
+  await admin.create(pathFor(apiVersion, kind, metadata.namespace), object);
+  const path = pathFor(apiVersion, kind, metadata.namespace, metadata.name);
+  cleanups.push(() => admin.delete(path, { ignoreNotFound: true }));
+}
+
+/** What up says to these settings; nothing may have been made. */
+async function refusal(settings: Record<string, Value>): Promise<string> {
+  const before = await inventory(admin);
+  await using stack = await TestStack.make("preflight", { kubeconfig, allowLoopbackHost: true, ...settings });
+  const failure = await stack.up().then(
+    () => expect.fail("the up succeeded"),
+    (error: Error) => error.message,
+  );
+  expect(await inventory(admin)).toEqual(before);
+  return failure;
+}
+
+describe("a namespace that the stack does not make", () => {
+  const absent = { namespace: "k8sauth-test-absent", createNamespace: false };
+  const missing = /CLUSTER_OBJECT_MISSING.*Namespace "k8sauth-test-absent"[;.] .*createNamespace/;
+
+  test("and that is not there is named before anything is made", async () => {
+    expect(await refusal(absent)).toMatch(missing);
+    const user = { namespace: absent.namespace, clusterRole: "k8sauth-test-none" };
+    expect(await refusal({ tokenFlow: false, bearerTokenUsers: { reader: user } })).toMatch(
+      /CLUSTER_OBJECT_MISSING.*Namespace "k8sauth-test-absent"; ClusterRole "k8sauth-test-none"/,
+    );
+  });
+
+  test("is found missing also by a deployer who may not read namespaces, and good where it is there", async () => {
+    expect(await refusal({ ...absent, kubeconfig: blind })).toMatch(missing);
+    await using home = await lodging(admin);
+    await using stack = await TestStack.make("blind", { kubeconfig: blind, allowLoopbackHost: true, ...home.settings });
+    await stack.up();
+  });
+
+  test("and that is being deleted is refused as such, whoever asks", async () => {
+    const namespace = fresh("ending");
+    await put({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+    const held = { name: "held", namespace, finalizers: ["k8sauth.test/held"] };
+    await put({ apiVersion: "v1", kind: "ConfigMap", metadata: held } as KubeObject);
+    await admin.delete(pathFor("v1", "Namespace", undefined, namespace));
+    const said = new RegExp(`CLUSTER_OBJECT_MISSING.*Namespace "${namespace}" is being deleted`);
+    try {
+      expect(await refusal({ namespace, createNamespace: false })).toMatch(said);
+      expect(await refusal({ namespace, createNamespace: false, kubeconfig: blind })).toMatch(said);
+    } finally {
+      const path = pathFor("v1", "ConfigMap", namespace, "held");
+      const { metadata, ...rest } = await admin.get(path);
+      await admin.replace(path, { ...rest, metadata: { ...metadata, finalizers: [] } });
+    }
+  });
+});
+
+test("a certificate request of one's own for another user is refused before its user gets rights", async () => {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const names = { dnsNames: [], ipAddresses: [], uris: [] };
+  const csr = await certificateRequest(privateKey, { commonName: "somebody-else" }, names);
+  const settings = { tokenFlow: false, certificateFlow: true, certificateCommonName: "gateway-brought" };
+  const brought = pem("CERTIFICATE REQUEST", csr);
+  expect(await refusal({ ...settings, certificateRequest: brought })).toMatch(
+    /CSR_SUBJECT_REFUSED.*"somebody-else".*"gateway-brought"/,
+  );
+  expect(await refusal({ ...settings, certificateRequest: brought.slice(0, 200) })).toMatch(/CSR_MALFORMED/);
+});
+
+test("an audience that the API server does not know is an output's note, with the option to set", async () => {
+  await using home = await lodging(admin);
+  const settings = { kubeconfig, allowLoopbackHost: true, ...home.settings };
+  await using stack = await TestStack.make("audience", { ...settings, audience: "https://gateway.example" });
+  await stack.up();
+  expect((await stack.outputs()).notes).toContainEqual(
+    expect.stringMatching(/refuse tokens for "https:\/\/gateway\.example".*--api-audiences/),
+  );
+  await stack.configure({ audience: undefined });
+  await stack.up();
+  expect(JSON.stringify((await stack.outputs()).notes)).not.toContain("--api-audiences");
+});
