@@ -8,7 +8,6 @@ import {
   ClientCertificate,
   Cluster,
   GatewayAccount,
-  imageNotes,
   RancherKey,
   TokenReviewer,
   Verifier,
@@ -96,7 +95,7 @@ export const verifier = asked
   : {};
 
 /** Why an auth config is absent, and other things to know. */
-export const notes = [...outputs.notes, ...(asked ? imageNotes(asked.image) : [])];
+export const notes = outputs.notes;
 
 /** The cluster, as it was found. */
 export const cluster = {

@@ -20,6 +20,7 @@ import type { AkeylessGateway } from "./akeylessGateway.ts";
 import type { StackAccess } from "./clusterAccess.ts";
 import type { Flows } from "./credentials.ts";
 import type { Settings } from "./settings.ts";
+import { imageNotes } from "./verifier.ts";
 
 /** Behind the name of an auth config: so that they can be at one gateway with the reviewer's. */
 const suffixes = { rancher: "-rancher", gatewayAccount: "-gateway-account" } as const;
@@ -31,6 +32,7 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
   const { authMethod, notes } = akeylessAuthMethod(settings, flows, pushed !== undefined);
   if (flows.token && settings.token.tokenMode === "tokenRequest")
     notes.push("The reviewer's token ends, and only a run of up renews it: schedule runs (docs/renewal.md).");
+  if (settings.verifier) notes.push(...imageNotes(settings.verifier.image));
   const { gatewayUrl } = settings.akeyless;
   const first = token || certificate ? "" : access.rancher ? suffixes.rancher : suffixes.gatewayAccount;
   const authConfigName = pushed?.authConfigName ?? settings.akeyless.authConfigName + first;
