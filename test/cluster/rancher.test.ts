@@ -135,7 +135,10 @@ describe("through Rancher", () => {
     await expect(pushing.stack.preview()).rejects.toThrow(/RANCHER_KEY_REFUSED.*expired/);
     await expect(pushing.stack.up()).rejects.toThrow(/RANCHER_KEY_REFUSED/);
     const { findings } = await check(await pushing.stack.outputs(), admin);
-    expect(findings[0]).toMatchObject({ holds: false, seen: expect.stringMatching(/does not accept the Rancher API key/) });
+    expect(findings[0]).toMatchObject({
+      holds: false,
+      seen: expect.stringMatching(/does not accept the Rancher API key/),
+    });
   });
 
   test("a Rancher that does not answer is a warning for what is there, and an error for what is new", async () => {
