@@ -32,7 +32,7 @@ export async function lockStack(folder: string, notice: (message: string) => voi
     username: userName(),
     hostname: hostname(),
     timestamp: new Date().toISOString(),
-    started: startOf(process.pid),
+    started: statOf(process.pid)?.started,
   };
   // Written elsewhere and moved, so that a crash never leaves a lock file that can't be read.
   const unfinished = join(dirname(folder), `.${own}.tmp`);
@@ -92,15 +92,20 @@ function isStale(holder: LockContent): boolean {
   } catch (error) {
     return systemCode(error) === "ESRCH";
   }
-  const started = startOf(holder.pid);
-  return holder.started !== undefined && started !== undefined && holder.started !== started;
+  const found = statOf(holder.pid);
+  if (!found) return false;
+  return found.hasEnded || (holder.started !== undefined && holder.started !== found.started);
 }
 
-/** Start time of a process in clock ticks since boot (proc(5), field 22 of stat); undefined where there is no /proc. */
-function startOf(pid: number): string | undefined {
+/** What the kernel tells of a process (proc(5), stat); undefined where there is no /proc. */
+function statOf(pid: number): { readonly hasEnded: boolean; readonly started: string } | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const [state = ""] = fields;
+    // One that has ended can be signalled until its parent takes note of it, which may be never; while threads of it (field 20) are
+    // left, it has not. Field 22 is when it started, in clock ticks since boot.
+    return { hasEnded: state === "X" || (state === "Z" && Number(fields[17]) <= 1), started: fields[19] as string };
   } catch {
     return undefined;
   }

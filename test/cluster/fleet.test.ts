@@ -212,7 +212,7 @@ describe("a fleet that is killed or interrupted in the middle loses nothing, and
     await using fleet = await make();
     const run = fleet.start("up");
     await fleet.until('"kubernetes:core/v1:ServiceAccount"', 2);
-    fleet.killAll();
+    await fleet.killAll();
     await run.end();
     await gone(fleet);
     await expectWhole(fleet);

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
 import { type Properties, stackOutputs, type Value, withoutSecrets } from "../../engine/index.ts";
 import type { FleetReport } from "../../examples/fleet/report.ts";
+import { identify, signalProcess, waitForEnd } from "../../sandbox/process.ts";
 import { processesOf } from "./engineProcess.ts";
 import { program } from "./stack.ts";
 
@@ -101,13 +102,15 @@ export class TestFleet implements AsyncDisposable {
     }
   }
 
-  /** Kills everything that runs for this fleet, in one go. */
-  killAll(): void {
-    for (const { pid } of processesOf(this)) process.kill(pid, "SIGKILL");
+  /** Kills everything that runs for this fleet, in one go, and waits until it has ended. */
+  async killAll(): Promise<void> {
+    const all = processesOf(this).map(({ pid }) => identify(pid));
+    for (const id of all) signalProcess(id, "SIGKILL");
+    if (!(await waitForEnd(all, 10_000))) throw new Error("a killed process did not end within 10 s");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.killAll();
+    await this.killAll();
     await rm(this.folder, { recursive: true, force: true });
   }
 }

@@ -1,7 +1,9 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { lockStack } from "../../../engine/lock.ts";
 import { spawnNode } from "../../support/spawnNode.ts";
 
@@ -65,6 +67,21 @@ describe("a lock of this machine", () => {
     expect(await held()).not.toContain("left.json");
     expect(notices).toEqual([expect.stringContaining(`process ${pid}`)]);
     await lock.release();
+  });
+
+  test("whose process has ended is removed, also while its parent has not taken note of that", async () => {
+    // A shell that becomes a program which never waits for the shell's child.
+    const parent = spawn("sh", ["-c", "sh -c 'echo $$' & exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+    try {
+      const [text] = (await once(parent.stdout, "data")) as [Buffer];
+      const pid = Number(text.toString());
+      await vi.waitFor(async () => expect(await readFile(`/proc/${pid}/stat`, "utf8")).toContain(") Z "));
+      await leave({ ...cliLock, pid });
+      await (await lockStack(folder, notice)).release();
+      expect(notices).toEqual([expect.stringContaining(`process ${pid}`)]);
+    } finally {
+      parent.kill("SIGKILL");
+    }
   });
 
   test("whose process number now belongs to another process is removed", async () => {
