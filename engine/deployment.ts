@@ -175,7 +175,7 @@ export class Deployment implements StackContext {
 
   async #resource(goal: Goal, found: ResourceState | undefined, provider: Provider): Promise<Registered> {
     const { snapshot } = this.#options;
-    const old = await settle(goal.urn, found, provider, this.#options);
+    const old = await settle(goal.urn, found, provider, { ...this.#options, reference: goal.provider as string });
     const plan = await planResource(goal, old, this.#options.policies?.guard(goal, provider, snapshot) ?? provider);
     if (plan.operation === "same") return this.#keep(goal, plan);
     // The program may take the protection off and replace the resource in one run.

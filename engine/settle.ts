@@ -9,6 +9,8 @@ import { isObject, type Properties } from "./values.ts";
 interface Context {
   readonly snapshot: Snapshot;
   readonly preview: boolean;
+  /** The provider, as this run refers to it: an earlier one's reference may lead nowhere by now. */
+  readonly reference: string;
 }
 
 /**
@@ -32,7 +34,7 @@ async function settleOne(
   operation: PendingOperation,
   old: ResourceState | undefined,
   provider: Provider,
-  { snapshot, preview }: Context,
+  { snapshot, preview, reference }: Context,
 ): Promise<ResourceState | undefined> {
   if (operation.type === "updating" && old) {
     snapshot.end(operation);
@@ -43,7 +45,7 @@ async function settleOne(
   // A preview has to do without the cluster: it shows what is to be done if nothing came of the operation.
   if (preview) return old;
   if (operation.type === "creating") {
-    const found = await leftBy(operation, provider, snapshot, old);
+    const found = await leftBy(operation, { provider, reference }, snapshot, old);
     // Not before the outcome is known: until then a state that another step saves has to tell of the operation.
     snapshot.end(operation);
     if (!found) return old;
@@ -79,9 +81,10 @@ export async function settleCreations(snapshot: Snapshot, providers: Providers, 
     if (operation.type === "creating" && reference) {
       const known = reachable(reference, snapshot, providers);
       const current = snapshot.current(urn) ?? snapshot.old(urn);
-      const found = known && (await leftBy(operation, await providers.get(known), snapshot, current));
+      const by = known && { provider: await providers.get(known), reference: known };
+      const found = by && (await leftBy(operation, by, snapshot, current));
       // A state can't hold two of a name, unless one waits for its deletion: which this one does anyway.
-      if (found) snapshot.adopt({ ...found, provider: known, ...(current && { delete: true }) });
+      if (found) snapshot.adopt({ ...found, ...(current && { delete: true }) });
       if (!known) emit(unreachable(urn, inputs));
     }
     snapshot.end(operation);
@@ -117,7 +120,7 @@ function unreachable(urn: Urn, inputs: Properties = {}): DiagnosticEvent {
  */
 async function leftBy(
   { resource }: PendingOperation,
-  provider: Provider,
+  { provider, reference }: { readonly provider: Provider; readonly reference: string },
   snapshot: Snapshot,
   current: ResourceState | undefined,
 ): Promise<ResourceState | undefined> {
@@ -128,5 +131,5 @@ async function leftBy(
   const isKnown = ({ urn, id, pendingReplacement }: ResourceState) =>
     urn === resource.urn && id === created.id && !pendingReplacement;
   if (snapshot.content.resources.some(isKnown)) return undefined;
-  return { ...resource, ...created, ...(superseded && { delete: true }) };
+  return { ...resource, ...created, provider: reference, ...(superseded && { delete: true }) };
 }

@@ -29,6 +29,11 @@ export function valueAt(value: Value | undefined, path: readonly string[]): Valu
   return isObject(bare) ? valueAt(bare[key], rest) : undefined;
 }
 
+/** When the server made an object, to the second; RFC 3339 in UTC sorts as text. */
+export function madeAt(outputs: Properties): string {
+  return String(valueAt(outputs.metadata, ["creationTimestamp"]) ?? "");
+}
+
 /** The live value reduced to what the inputs speak of: what it has drifted to, where it differs. */
 export function prune(live: Value | undefined, inputs: Value | undefined): Value | undefined {
   const shape = isSecret(inputs) ? inputs.value : inputs;

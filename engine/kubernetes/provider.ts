@@ -23,7 +23,7 @@ import { checkProviderConfig, configOf, diffProviderConfig, type KubernetesConfi
 import { changedPaths, covers, diffObjects } from "./diff.ts";
 import { creationManager, type ManagedFields, takenOver } from "./managedFields.ts";
 import { idOf, parseId, withNames } from "./naming.ts";
-import { type KubernetesObject, markSecrets, objectOf, prune, valueAt } from "./objects.ts";
+import { type KubernetesObject, madeAt, markSecrets, objectOf, prune, valueAt } from "./objects.ts";
 import { refusals } from "./refusals.ts";
 import { awaitGone, awaitReady } from "./waits.ts";
 
@@ -300,11 +300,6 @@ function liveOutputs(
 ): Properties {
   const marked = markSecrets(live as Properties, inputs);
   return { ...marked, __inputs: inputs as Value, __initialApiVersion: kept.apiVersion, __fieldManager: kept.manager };
-}
-
-/** When the server made an object, to the second; RFC 3339 in UTC sorts as text. */
-function madeAt(outputs: Properties): string {
-  return String(valueAt(outputs.metadata, ["creationTimestamp"]) ?? "");
 }
 
 function withoutStatus(object: KubeObject): KubeObject {

@@ -1,31 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { type BothEngines, bothWays, engines, useCluster } from "./fixture.ts";
+import { type BothEngines, bothWays, engines, everything, useCluster } from "./fixture.ts";
 
 const cluster = useCluster();
-
-/** Every flow that needs no node, and every product. */
-const everything = {
-  audience: "gateway",
-  certificateFlow: true,
-  certificateKeyType: "P256",
-  rotation: { current: "b", previous: ["a"] },
-  tokenMode: "tokenRequest",
-  products: ["consul", "infisical", "spire"],
-  bearerTokenUsers: {
-    reader: {
-      namespace: "shop",
-      createNamespace: true,
-      rules: [{ resources: ["pods", "pods/log"], verbs: ["get", "list"] }],
-    },
-    viewer: {
-      namespace: "view",
-      createNamespace: true,
-      clusterRole: "view",
-      scope: "cluster",
-      tokenMode: "tokenRequest",
-    },
-  },
-};
 
 /** Changes of every kind: in place, by replacement, with more of a thing and with less. */
 const changes: readonly (readonly [string, Parameters<BothEngines["stack"]["configure"]>[0]])[] = [

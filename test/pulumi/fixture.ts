@@ -14,6 +14,30 @@ export const tokenFlow = {
   ClusterRoleBinding: 1,
 };
 
+/** Every flow that needs no node, and every product. */
+export const everything = {
+  audience: "gateway",
+  certificateFlow: true,
+  certificateKeyType: "P256",
+  rotation: { current: "b", previous: ["a"] },
+  tokenMode: "tokenRequest",
+  products: ["consul", "infisical", "spire"],
+  bearerTokenUsers: {
+    reader: {
+      namespace: "shop",
+      createNamespace: true,
+      rules: [{ resources: ["pods", "pods/log"], verbs: ["get", "list"] }],
+    },
+    viewer: {
+      namespace: "view",
+      createNamespace: true,
+      clusterRole: "view",
+      scope: "cluster",
+      tokenMode: "tokenRequest",
+    },
+  },
+};
+
 /** What stands for a value that is not known yet, in the protocol of both engines. */
 export const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 

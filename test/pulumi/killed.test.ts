@@ -4,7 +4,7 @@ import { watch } from "node:fs";
 import { basename, dirname } from "node:path";
 import { describe, expect, test } from "vitest";
 import { crash } from "../support/crash.ts";
-import { type BothEngines, type EngineName, tokenFlow, useCluster } from "./fixture.ts";
+import { type BothEngines, tokenFlow, useCluster } from "./fixture.ts";
 import { counted } from "./objects.ts";
 
 const cluster = useCluster();
@@ -151,36 +151,6 @@ describe("in the middle of a change of many objects", () => {
       await both.cli.previewNothing();
       expect((await both.cli.destroy()).diagnostics).toEqual([]);
       expect(await cluster.objects()).toEqual([]);
-    },
-  );
-});
-
-describe("what the CLI makes a second time", () => {
-  test.each<[EngineName, number]>([
-    ["cli", 3],
-    ["cli", 6],
-    ["cli", 9],
-    ["cli", 12],
-    ["embedded", 5],
-    ["embedded", 11],
-  ])(
-    "is kept by the embedded engine, which takes away what the run of %s left that was killed at write %i",
-    async (killed, write) => {
-      await using both = await cluster.make("made-twice", flows);
-      await both.cli.init();
-      if (killed === "cli") (await killCli(both, write))();
-      else await crash(both.stack, "up", { write });
-      await both.cli.cancel();
-      await both.cli.up();
-      const outputs = await both.cli.outputs();
-      await both.stack.up();
-      expect(await both.stack.outputs()).toEqual(outputs);
-      await both.cli.previewNothing();
-      const kept = counted(await cluster.objects());
-      await both.stack.destroy();
-      expect(await cluster.objects()).toEqual([]);
-      await both.stack.up();
-      expect(counted(await cluster.objects())).toEqual(kept);
     },
   );
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import type { PolicyPackOptions } from "../../engine/index.ts";
 import { program } from "../support/stack.ts";
-import { type BothEngines, tokenFlow, useCluster } from "./fixture.ts";
+import { type BothEngines, everything, tokenFlow, useCluster } from "./fixture.ts";
 import { Link } from "./link.ts";
 import { counted } from "./objects.ts";
 
@@ -94,6 +94,18 @@ test("a stack that keeps to the policies: the same verdicts before and after it 
   const second = await embeddedVerdicts(both, "preview", pack);
   expect(second).toEqual(await realVerdicts(both, "preview", pack));
   expect(second.found.map((text) => text.split(" ")[2])).toEqual(["token-secret-discouraged", "workload-audience"]);
+});
+
+test("a stack with everything switched on: the same verdicts before and after it is made", async () => {
+  await using both = await cluster.make("everything", everything);
+  await both.cli.init();
+  const pack = await packWith();
+  const first = await embeddedVerdicts(both, "preview", pack);
+  expect(first).toEqual(await realVerdicts(both, "preview", pack));
+  await both.cli.up();
+  const second = await embeddedVerdicts(both, "preview", pack);
+  expect(second).toEqual(await realVerdicts(both, "preview", pack));
+  expect(second.found.length).toBeGreaterThan(0);
 });
 
 test("a stack that breaks several: both engines name the same, and make nothing", async () => {

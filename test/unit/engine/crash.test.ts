@@ -183,6 +183,14 @@ describe("after the Pulumi CLI, which makes a resource again and leaves the inte
     return world;
   }
 
+  test("what it left of a resource that is still asked for is deleted by the resource's provider of now", async () => {
+    const world = await afterProvider();
+    const { id } = world.resource("a");
+    await world.up([{ name: "a" }]);
+    expect([...world.memory.objects.keys()]).toEqual([id]);
+    expect(world.resources().length).toBe(1);
+  });
+
   test("what it left is deleted by the provider that goes by the same name now", async () => {
     const world = await afterProvider();
     await world.up([{ name: "b" }]);
