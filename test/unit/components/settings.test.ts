@@ -77,6 +77,21 @@ describe("a wrong setting is refused by its name, with what is accepted:", () =>
       /k8sauth:serviceAccountName has 250/,
     ],
     ["no namespace to take", { createNamespace: "false" }, /k8sauth:createNamespace is false, but k8sauth:namespace/],
+    [
+      "a verifier that makes the reviewer's namespace",
+      { namespace: "auth", verifier: "true", verifierAudiences: '["a"]', verifierNamespace: "auth" },
+      /k8sauth:verifierCreateNamespace makes the namespace of k8sauth:namespace/,
+    ],
+    [
+      "a user who makes the verifier's namespace",
+      {
+        bearerTokenUsers: '{"reader":{"namespace":"auth","createNamespace":true,"clusterRole":"view"}}',
+        verifier: "true",
+        verifierAudiences: '["a"]',
+        verifierNamespace: "auth",
+      },
+      /reader\.createNamespace makes a namespace that is not this user's alone/,
+    ],
     ["a key without its access id", { akeylessSigningKey: "key" }, /k8sauth:akeylessSigningKey .*akeylessAccessId/],
     [
       "Rancher with a path",
