@@ -82,6 +82,25 @@ export type AkeylessAuthConfig =
   | AkeylessRancherAuthConfig
   | AkeylessGatewayAccountAuthConfig;
 
+/** The kinds, in the order in which workloads are told to use them. */
+export const akeylessKinds = ["token", "certificate", "rancher", "gatewayAccount"] as const;
+export type AkeylessKind = (typeof akeylessKinds)[number];
+
+const behind: Readonly<Record<AkeylessKind, string>> = {
+  token: "",
+  certificate: "-certificate",
+  rancher: "-rancher",
+  gatewayAccount: "-gateway-account",
+};
+
+/**
+ * What the auth config of a kind is called: a gateway has one of a name. The token's has the name itself, the others their kind
+ * behind it, also where they are alone: a flow that comes or goes must not take another one's name.
+ */
+export function akeylessConfigName(name: string, kind: AkeylessKind): string {
+  return name + behind[kind];
+}
+
 /**
  * The auth config by which an Akeyless Gateway reviews tokens with a reviewer's token.
  *
