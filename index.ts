@@ -3,6 +3,7 @@ import { pushToAkeyless } from "./components/akeylessPush.ts";
 import { authConfigOutputs } from "./components/authConfigs.ts";
 import { stackAccess } from "./components/clusterAccess.ts";
 import { credentialOutputs } from "./components/credentials.ts";
+import { Homes } from "./components/homes.ts";
 import {
   BearerTokenUser,
   ClientCertificate,
@@ -54,10 +55,19 @@ const client = settings.certificateFlow
   ? new ClientCertificate("gateway-client-certificate", { ...access, ...settings.certificate }, { provider })
   : undefined;
 
+const homes = new Homes();
+homes.add(namespace, reviewer);
+
+const { verifier: wanted } = settings;
+const asked = wanted
+  ? new Verifier("verifier", { cluster: target, ...wanted, namespace: homes.of(wanted.namespace) }, { provider })
+  : undefined;
+homes.add(wanted?.namespace, asked);
+
 const users = Object.fromEntries(
   Object.entries(settings.bearerTokenUsers).map(([name, user]) => [
     name,
-    new BearerTokenUser(name, { ...access, ...user }, { provider }),
+    new BearerTokenUser(name, { ...access, ...user, namespace: homes.of(user.namespace) }, { provider }),
   ]),
 );
 
@@ -66,9 +76,6 @@ const gatewayAccount = settings.akeyless.gatewayAccount
   : undefined;
 
 const flows = { token: reviewer, certificate: client, rancher, gatewayAccount, users };
-const asked = settings.verifier
-  ? new Verifier("verifier", { cluster: target, ...settings.verifier }, { provider })
-  : undefined;
 
 const gatewayAccess = stackAccess(settings, target, flows);
 

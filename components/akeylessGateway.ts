@@ -3,9 +3,12 @@ import * as tls from "@pulumi/tls";
 import {
   type AkeylessAuthConfig,
   type AkeylessAuthMethod as AkeylessCredentials,
+  type AkeylessKind,
   type AkeylessOptions,
   akeylessCertificateAuthConfig,
+  akeylessConfigName,
   akeylessGatewayAccountAuthConfig,
+  akeylessKinds,
   akeylessRancherAuthConfig,
   akeylessTokenAuthConfig,
   type CertificateAccess,
@@ -45,10 +48,7 @@ export interface AkeylessGatewayArgs {
     | Omit<AkeylessAuthMethodArgs, "publicKey" | "apiUrl" | "caPem">;
   /** The flows to push, each as a config of its own. */
   readonly access: AkeylessAccess;
-  /**
-   * Name of the token flow's auth config. Those of other flows have their kind behind it (`NAME-certificate`), also where they
-   * are alone: a flow that comes or goes must not take another one's name.
-   */
+  /** Name of the token flow's auth config; those of other flows have their kind behind it (`NAME-certificate`). */
   readonly authConfigName: string;
   /** @default false */
   readonly validateIssuer?: boolean;
@@ -69,10 +69,6 @@ export interface AkeylessGatewayArgs {
   readonly roles?: Readonly<Record<string, AkeylessSubClaims>>;
 }
 
-/** The kinds in the order in which workloads are told to use them. */
-const kinds = ["token", "certificate", "rancher", "gatewayAccount"] as const;
-type Kind = (typeof kinds)[number];
-
 /**
  * A stack's credentials at an Akeyless Gateway, so that workloads can log in: auth method, one auth config for each flow, the
  * certificate's expiry notice, roles. A changed credential reaches the gateway in the `up` that changes it.
@@ -81,7 +77,7 @@ export class AkeylessGateway extends pulumi.ComponentResource {
   /** What workloads log in with. */
   readonly accessId: pulumi.Output<string>;
   /** What was pushed, by kind. Secret. */
-  readonly authConfigs: Readonly<Partial<Record<Kind, pulumi.Output<AkeylessAuthConfig>>>>;
+  readonly authConfigs: Readonly<Partial<Record<AkeylessKind, pulumi.Output<AkeylessAuthConfig>>>>;
   /** Name of the config that workloads are told to use: the first flow's. Known once it is at the gateway. */
   readonly authConfigName: pulumi.Output<string>;
 
@@ -90,11 +86,10 @@ export class AkeylessGateway extends pulumi.ComponentResource {
     const { authMethod } = args;
     const own = isOwn(authMethod) ? this.#method(name, authMethod, args, opts) : undefined;
     const credentials = own?.credentials ?? pulumi.secret(authMethod as pulumi.Input<AkeylessCredentials>);
-    const wanted = kinds.filter((kind) => args.access[kind] !== undefined);
+    const wanted = akeylessKinds.filter((kind) => args.access[kind] !== undefined);
     const pushed = wanted.map((kind) => {
-      const configName = kind === "token" ? args.authConfigName : `${args.authConfigName}-${suffixes[kind]}`;
-      const config = this.#config(kind, args, configName, credentials);
-      return { kind, config, resource: this.#push(`${name}-${suffixes[kind]}`, config, args) };
+      const config = this.#config(kind, args, credentials);
+      return { kind, config, resource: this.#push(resourceName(name, kind), config, args) };
     });
     const [first] = pushed;
     if (first === undefined) throw new pulumi.ResourceError("access: name one flow at least.", this);
@@ -126,12 +121,14 @@ export class AkeylessGateway extends pulumi.ComponentResource {
   }
 
   #config(
-    kind: Kind,
+    kind: AkeylessKind,
     args: AkeylessGatewayArgs,
-    configName: string,
     credentials: pulumi.Output<AkeylessCredentials>,
   ): pulumi.Output<AkeylessAuthConfig> {
-    const options = { name: configName, validateIssuer: args.validateIssuer ?? false };
+    const options = {
+      name: akeylessConfigName(args.authConfigName, kind),
+      validateIssuer: args.validateIssuer ?? false,
+    };
     const format = formats[kind] as (
       access: ClusterAccess,
       method: AkeylessCredentials,
@@ -173,12 +170,10 @@ const formats = {
   gatewayAccount: akeylessGatewayAccountAuthConfig,
 };
 
-const suffixes: Readonly<Record<Kind, string>> = {
-  token: "token",
-  certificate: "certificate",
-  rancher: "rancher",
-  gatewayAccount: "gateway-account",
-};
+/** By kind also for the token: names of resources are compared with those in state. */
+function resourceName(name: string, kind: AkeylessKind): string {
+  return kind === "token" ? `${name}-token` : akeylessConfigName(name, kind);
+}
 
 function isOwn(
   method: AkeylessGatewayArgs["authMethod"],

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { akeylessAccessId, akeylessSigningKey } from "../gateways/index.ts";
 import type { AkeylessAuthMethodArgs, AkeylessSubClaims } from "./akeyless.ts";
 import type { SettingsReader } from "./settingsReader.ts";
 
@@ -59,13 +60,19 @@ export function readAkeyless(read: Reader): AkeylessSettings {
   const settings = {
     gatewayUrl: read.text("akeylessGatewayUrl")?.replace(/\/+$/, ""),
     authConfigName: read.text("akeylessAuthConfigName") ?? "k8s-conf",
-    accessId: read.text("akeylessAccessId"),
-    signingKey: read.secret("akeylessSigningKey"),
+    accessId: read.fitted("akeylessAccessId", akeylessAccessId),
+    signingKey: readSigningKey(read),
     gatewayAccount: readGatewayAccount(read),
   };
-  const { accessId, signingKey } = settings;
-  if (signingKey && !accessId) read.refuse("akeylessSigningKey", "is set without k8sauth:akeylessAccessId");
+  if (read.text("akeylessSigningKey") && !read.text("akeylessAccessId"))
+    read.refuse("akeylessSigningKey", "is set without k8sauth:akeylessAccessId");
   return read.flag("akeylessPush", false) ? { ...settings, push: readPush(read, settings) } : settings;
+}
+
+/** Secret also where it was not set as one. */
+function readSigningKey(read: Reader): pulumi.Output<string> | undefined {
+  const key = read.fitted("akeylessSigningKey", akeylessSigningKey);
+  return key === undefined ? undefined : pulumi.secret(key);
 }
 
 const accountPattern = /^([a-z0-9]([-a-z0-9]*[a-z0-9])?)\/([a-z0-9]([-a-z0-9.]*[a-z0-9])?)$/;

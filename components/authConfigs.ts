@@ -2,9 +2,12 @@ import * as pulumi from "@pulumi/pulumi";
 import {
   type AkeylessAuthConfig,
   type AkeylessAuthMethod,
+  type AkeylessKind,
   type AkeylessOptions,
   akeylessCertificateAuthConfig,
+  akeylessConfigName,
   akeylessGatewayAccountAuthConfig,
+  akeylessKinds,
   akeylessRancherAuthConfig,
   akeylessTokenAuthConfig,
   akeylessWorkloadLogin,
@@ -22,9 +25,6 @@ import type { Flows } from "./credentials.ts";
 import type { Settings } from "./settings.ts";
 import { imageNotes } from "./verifier.ts";
 
-/** Behind the name of an auth config: so that they can be at one gateway with the reviewer's. */
-const suffixes = { rancher: "-rancher", gatewayAccount: "-gateway-account" } as const;
-
 /** The stack outputs that gateways and workloads read. */
 export function authConfigOutputs(settings: Settings, access: StackAccess, flows: Flows, pushed?: AkeylessGateway) {
   const audience = settings.audience ?? "";
@@ -34,10 +34,9 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
     notes.push("The reviewer's token ends, and only a run of up renews it: schedule runs (docs/renewal.md).");
   if (settings.verifier) notes.push(...imageNotes(settings.verifier.image));
   const { gatewayUrl } = settings.akeyless;
-  const first = token || certificate ? "" : access.rancher ? suffixes.rancher : suffixes.gatewayAccount;
-  const authConfigName = pushed?.authConfigName ?? settings.akeyless.authConfigName + first;
+  const nameOf = (kind: AkeylessKind) => akeylessConfigName(settings.akeyless.authConfigName, kind);
+  const authConfigName = pushed?.authConfigName ?? nameOf(akeylessKinds.find((kind) => access[kind]) ?? "token");
   const accessId = pushed?.accessId ?? settings.akeyless.accessId;
-  const options = { name: settings.akeyless.authConfigName, validateIssuer: settings.validateIssuer };
 
   const vault = token?.apply(vaultAuthConfig);
   const asked = token && {
@@ -47,20 +46,22 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, flows
     }),
   };
   const formatted = <Access>(
+    kind: AkeylessKind,
     from: pulumi.Output<Access> | undefined,
     format: (access: Access, method: AkeylessAuthMethod, options: AkeylessOptions) => AkeylessAuthConfig,
-    suffix = "",
-  ) =>
-    authMethod &&
-    from &&
-    pulumi
-      .all([from, authMethod])
-      .apply(([known, method]) => format(known as Access, method, { ...options, name: options.name + suffix }));
+  ) => {
+    const options = { name: nameOf(kind), validateIssuer: settings.validateIssuer };
+    return (
+      authMethod &&
+      from &&
+      pulumi.all([from, authMethod]).apply(([known, method]) => format(known as Access, method, options))
+    );
+  };
   const akeyless = pushed?.authConfigs ?? {
-    token: formatted(token, akeylessTokenAuthConfig),
-    certificate: formatted(certificate, akeylessCertificateAuthConfig),
-    rancher: formatted(access.rancher, akeylessRancherAuthConfig, suffixes.rancher),
-    gatewayAccount: formatted(access.gatewayAccount, akeylessGatewayAccountAuthConfig, suffixes.gatewayAccount),
+    token: formatted("token", token, akeylessTokenAuthConfig),
+    certificate: formatted("certificate", certificate, akeylessCertificateAuthConfig),
+    rancher: formatted("rancher", access.rancher, akeylessRancherAuthConfig),
+    gatewayAccount: formatted("gatewayAccount", access.gatewayAccount, akeylessGatewayAccountAuthConfig),
   };
   const file = (access: TokenAccess | CertificateAccess, user: string) =>
     kubeconfig(access, { user, cluster: pulumi.getStack() });
@@ -123,9 +124,7 @@ function akeylessAuthMethod(
   pushed: boolean,
 ) {
   const notes: string[] = [];
-  const names = (["token", "certificate", "rancher", "gatewayAccount"] as const).flatMap((flow) =>
-    flows[flow] ? [`authConfigs.${flow}.akeyless`] : [],
-  );
+  const names = akeylessKinds.flatMap((kind) => (flows[kind] ? [`authConfigs.${kind}.akeyless`] : []));
   const absent = (why: string) => notes.push(...names.map((name) => `${name} is absent: ${why}`));
   // What is pushed has access id and key, given or of the stack's own auth method.
   if (!pushed && !accessId) absent("k8sauth:akeylessAccessId is not set.");

@@ -12,7 +12,7 @@ export interface BearerTokenUserArgs {
   readonly kubeconfig?: pulumi.Input<string>;
   readonly context?: pulumi.Input<string>;
   /** Where the ServiceAccount lives, and where its rights end if `scope` is `namespace`. */
-  readonly namespace: string;
+  readonly namespace: pulumi.Input<string>;
   /** Makes the namespace; false takes one that exists. @default false */
   readonly createNamespace?: boolean;
   /** Name of the ServiceAccount. @default the component's name */
@@ -40,8 +40,11 @@ const rbac = "rbac.authorization.k8s.io";
 /** The objects that a BearerTokenUser makes under names that are not its own alone: they must be free. */
 export function bearerTokenUserNames(
   name: string,
-  { namespace, createNamespace, serviceAccountName = name, tokenMode }: Omit<BearerTokenUserArgs, "cluster">,
+  user: Pick<BearerTokenUserArgs, "createNamespace" | "serviceAccountName" | "tokenMode"> & {
+    readonly namespace: string;
+  },
 ): ReservedName[] {
+  const { namespace, createNamespace, serviceAccountName = name, tokenMode } = user;
   if (createNamespace) return [{ apiVersion: "v1", kind: "Namespace", name: namespace }];
   return [
     { apiVersion: "v1", kind: "ServiceAccount", namespace, name: serviceAccountName },

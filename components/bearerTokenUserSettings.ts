@@ -6,8 +6,8 @@ import { label, subdomain } from "./settingsReader.ts";
 /** A bearer-token user as the stack's settings describe it. */
 export type BearerTokenUserSettings = Omit<
   BearerTokenUserArgs,
-  "cluster" | "kubeconfig" | "context" | "serviceAccountName" | "proveHost"
->;
+  "cluster" | "kubeconfig" | "context" | "namespace" | "serviceAccountName" | "proveHost"
+> & { readonly namespace: string };
 
 /** Names that other kubeconfigs and credentials of the stack have. */
 const taken = ["token", "certificate"];
@@ -65,10 +65,14 @@ export function readBearerTokenUsers(
   return Object.fromEntries(users);
 }
 
-/** Refuses users that get into each other's way, or into the reviewer's. */
+/** Refuses users that get into each other's way, or into the reviewer's or the verifier's. */
 export function checkBearerTokenUsers(
   users: Readonly<Record<string, BearerTokenUserSettings>>,
-  reviewer: { readonly namespace?: string; readonly serviceAccountName: string },
+  reviewer: {
+    readonly namespace?: string;
+    readonly serviceAccountName: string;
+    readonly verifier?: { readonly namespace?: string };
+  },
   refuse: (problem: string) => void,
 ): void {
   const all = Object.entries(users);
@@ -76,7 +80,8 @@ export function checkBearerTokenUsers(
     if (name === reviewer.serviceAccountName && namespace === reviewer.namespace)
       refuse(`: ${name} has the name and namespace of the reviewer's ServiceAccount`);
     const others = all.filter(([other, user]) => other !== name && user.namespace === namespace);
-    if (createNamespace && (namespace === reviewer.namespace || others.length > 0))
+    const shared = [reviewer.namespace, reviewer.verifier?.namespace].includes(namespace) || others.length > 0;
+    if (createNamespace && shared)
       refuse(`: ${name}.createNamespace makes a namespace that is not this user's alone; let it exist before`);
   }
 }

@@ -9,6 +9,16 @@ export interface ReservedName {
   readonly name: string;
 }
 
+/** A certificate request of the user's own. */
+export interface BroughtRequest {
+  /** PEM. */
+  readonly csrPem: pulumi.Input<string>;
+  /** The common name that its subject must have. */
+  readonly commonName: string;
+  /** Its private key, PEM: it must be the one that the request was made with. @default not compared */
+  readonly privateKeyPem?: pulumi.Input<string>;
+}
+
 export interface ClusterArgs {
   /** Kubeconfig of whoever deploys: a path or the content. @default KUBECONFIG, ~/.kube/config, or the pod's own account */
   readonly kubeconfig?: pulumi.Input<string>;
@@ -34,7 +44,7 @@ export interface ClusterArgs {
   /** Objects that will be made under fixed names, which must be free. */
   readonly reservedNames?: readonly ReservedName[];
   /** Requests that were brought and will be signed: what makes one unfit is said before anything is made. */
-  readonly certificateRequests?: readonly { readonly csrPem: pulumi.Input<string>; readonly commonName: string }[];
+  readonly certificateRequests?: readonly BroughtRequest[];
   /** Objects that others make, and that must be there before anything is made. */
   readonly requiredObjects?: readonly ReservedName[];
 }

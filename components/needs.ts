@@ -1,5 +1,5 @@
 import { bearerTokenUserNames } from "./bearerTokenUser.ts";
-import type { ReservedName } from "./cluster.ts";
+import type { BroughtRequest, ReservedName } from "./cluster.ts";
 import { gatewayAccountObjects } from "./gatewayAccount.ts";
 import {
   bearerTokenUserRights,
@@ -55,8 +55,8 @@ export function requiredObjects(settings: Settings): ReservedName[] {
   ];
 }
 
-/** The certificate request that was brought, and for whom. */
-export function certificateRequests({ certificateFlow, certificate }: Settings) {
-  const { csrPem, commonName } = certificate;
-  return certificateFlow && csrPem ? [{ csrPem, commonName }] : [];
+/** The certificate request that was brought, for whom, and its key. */
+export function certificateRequests({ certificateFlow, certificate }: Settings): BroughtRequest[] {
+  const { csrPem, commonName, privateKeyPem } = certificate;
+  return certificateFlow && csrPem ? [{ csrPem, commonName, privateKeyPem }] : [];
 }

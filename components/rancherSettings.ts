@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { GatewayInputError, rancherCluster, rancherKey, rancherRoot } from "../gateways/index.ts";
+import { rancherCluster, rancherKey, rancherRoot } from "../gateways/index.ts";
 import type { SettingsReader } from "./settingsReader.ts";
 
 /** What the stack's settings say of a Rancher server that leads to the cluster; undefined without one. */
@@ -22,23 +22,11 @@ export function readRancher(read: SettingsReader<Key>): RancherSettings | undefi
   const caPin = read.text("rancherCaPin");
   if (caPem && caPin) read.refuse("rancherCa", "and k8sauth:rancherCaPin are ways to one CA; choose one");
   const [server, apiKey, clusterId] = (["rancherUrl", "rancherApiKey", "rancherClusterId"] as const).map((key) =>
-    normalized(read, key),
+    read.fitted(key, parts[key]),
   );
   const given = rancherKeys.filter((key) => read.text(key) !== undefined);
   if (given.length === 0) return undefined;
   const missing = (Object.keys(parts) as Key[]).filter((key) => !given.includes(key));
   for (const key of missing) read.refuse(key, `is missing beside k8sauth:${given[0]}`);
   return apiKey && server && clusterId ? { server, caPem, caPin, apiKey: pulumi.secret(apiKey), clusterId } : undefined;
-}
-
-function normalized(read: SettingsReader<Key>, key: keyof typeof parts): string | undefined {
-  const value = read.text(key);
-  if (value === undefined) return undefined;
-  try {
-    return parts[key](key, value);
-  } catch (error) {
-    if (!(error instanceof GatewayInputError)) throw error;
-    read.refuse(key, error.message.slice(`${key}: `.length));
-    return undefined;
-  }
 }

@@ -71,7 +71,8 @@ function mintingRight(name: string, namespace: string | undefined): Right {
  * the ClusterRole.
  */
 export function bearerTokenUserRights(
-  user: Pick<BearerTokenUserArgs, "namespace" | "createNamespace" | "rules" | "clusterRole" | "scope" | "tokenMode"> & {
+  user: Pick<BearerTokenUserArgs, "createNamespace" | "rules" | "clusterRole" | "scope" | "tokenMode"> & {
+    readonly namespace: string;
     readonly serviceAccountName: string;
   },
 ): Right[] {

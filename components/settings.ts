@@ -168,6 +168,9 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
   const others = settings.verifier ?? settings.rancher ?? settings.akeyless.gatewayAccount;
   if (!settings.tokenFlow && !settings.certificateFlow && users === 0 && !others)
     read.refuse("tokenFlow", "and k8sauth:certificateFlow are both false, and k8sauth:bearerTokenUsers names nobody");
+  const { namespace, tokenFlow, verifier } = settings;
+  if (tokenFlow && namespace && verifier?.createNamespace && verifier.namespace === namespace)
+    read.refuse("verifierCreateNamespace", "makes the namespace of k8sauth:namespace, which is the reviewer's to make");
   checkBearerTokenUsers(settings.bearerTokenUsers, settings, (problem) => read.refuse("bearerTokenUsers", problem));
   checkCertificate(settings.certificate, (key, problem) => read.refuse(key, problem));
   read.finish();

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { GatewayInputError } from "../gateways/access.ts";
 
 /** DNS labels and subdomains, as the API server checks the names of objects (RFC 1123). */
 export const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -33,6 +34,19 @@ export class SettingsReader<Key extends string> {
 
   secret(key: Key): pulumi.Output<string> | undefined {
     return this.text(key) === undefined ? undefined : this.config.requireSecret(key);
+  }
+
+  /** What a gateway's own rules make of a setting; what they refuse is refused by the setting's name. */
+  fitted(key: Key, parse: (field: string, value: string) => string): string | undefined {
+    const value = this.text(key);
+    if (value === undefined) return undefined;
+    try {
+      return parse(key, value);
+    } catch (error) {
+      if (!(error instanceof GatewayInputError)) throw error;
+      this.refuse(key, error.message.slice(`${key}: `.length));
+      return undefined;
+    }
   }
 
   flag(key: Key, instead: boolean): boolean {

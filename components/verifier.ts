@@ -32,7 +32,7 @@ export interface VerifierArgs {
   /** Public keys for `jwt-pubkey`: PEM keys or certificates, or a JSON Web Key Set as JSON. @default the cluster's */
   readonly publicKeys?: pulumi.Input<string>;
   /** @default one that is made, with a name that is made up */
-  readonly namespace?: string;
+  readonly namespace?: pulumi.Input<string>;
   /** Makes the namespace, with the label `pod-security.kubernetes.io/enforce: restricted`. @default true */
   readonly createNamespace?: boolean;
   /** An image whose entry point is Node.js 24; pin it by digest. @default Google's distroless Node.js 24, by its tag */
@@ -204,7 +204,7 @@ export class Verifier extends pulumi.ComponentResource {
 /** The objects that a Verifier makes under names that are not its own alone: they must be free. */
 export function verifierNames(
   name: string,
-  { namespace, createNamespace = true }: Pick<VerifierArgs, "namespace" | "createNamespace">,
+  { namespace, createNamespace = true }: Pick<VerifierArgs, "createNamespace"> & { readonly namespace?: string },
 ): ReservedName[] {
   if (!namespace) return [];
   if (createNamespace) return [{ apiVersion: "v1", kind: "Namespace", name: namespace }];

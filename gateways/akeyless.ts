@@ -5,7 +5,7 @@ import {
   type RancherAccess,
   type TokenAccess,
 } from "./access.ts";
-import { asBase64Pem, base64Pem, rawJwt } from "./encoding.ts";
+import { apiServer, base64, certificatesPem, keyPairPem, rawIssuer, rawJwt, signingKey } from "./encoding.ts";
 import { rancherCluster, rancherKey, rancherRoot } from "./rancher.ts";
 
 /** What Akeyless itself gives for an auth method. */
@@ -82,6 +82,25 @@ export type AkeylessAuthConfig =
   | AkeylessRancherAuthConfig
   | AkeylessGatewayAccountAuthConfig;
 
+/** The kinds, in the order in which workloads are told to use them. */
+export const akeylessKinds = ["token", "certificate", "rancher", "gatewayAccount"] as const;
+export type AkeylessKind = (typeof akeylessKinds)[number];
+
+const behind: Readonly<Record<AkeylessKind, string>> = {
+  token: "",
+  certificate: "-certificate",
+  rancher: "-rancher",
+  gatewayAccount: "-gateway-account",
+};
+
+/**
+ * What the auth config of a kind is called: a gateway has one of a name. The token's has the name itself, the others their kind
+ * behind it, also where they are alone: a flow that comes or goes must not take another one's name.
+ */
+export function akeylessConfigName(name: string, kind: AkeylessKind): string {
+  return name + behind[kind];
+}
+
 /**
  * The auth config by which an Akeyless Gateway reviews tokens with a reviewer's token.
  *
@@ -109,11 +128,12 @@ export function akeylessCertificateAuthConfig(
   method: AkeylessAuthMethod,
   options: AkeylessOptions,
 ): AkeylessCertificateAuthConfig {
+  const { certificate, key } = keyPairPem({ certificate: "k8s-client-certificate", key: "k8s-client-key" }, access);
   return {
     ...nativeAuthConfig(access, method, options),
     "k8s-auth-type": "certificate",
-    "k8s-client-certificate": base64Pem("k8s-client-certificate", access.certificatePem),
-    "k8s-client-key": base64Pem("k8s-client-key", access.privateKeyPem),
+    "k8s-client-certificate": base64(certificate),
+    "k8s-client-key": base64(key),
   };
 }
 
@@ -176,20 +196,25 @@ function clusterAuthConfig(
   }
   return {
     name,
-    "access-id": accessId(method.accessId),
-    "signing-key": asBase64Pem("signing-key", method.signingKey),
-    "k8s-host": host,
-    ...(caPem && { "k8s-ca-cert": base64Pem("k8s-ca-cert", caPem) }),
-    ...(issuer && { "k8s-issuer": issuer }),
+    "access-id": akeylessAccessId("access-id", method.accessId),
+    "signing-key": akeylessSigningKey("signing-key", method.signingKey),
+    "k8s-host": apiServer("k8s-host", host),
+    ...(caPem && { "k8s-ca-cert": base64(certificatesPem("k8s-ca-cert", caPem)) }),
+    ...(issuer && { "k8s-issuer": rawIssuer("k8s-issuer", issuer) }),
     "disable-issuer-validation": validateIssuer ? "false" : "true",
   };
 }
 
-function accessId(value: string): string {
-  if (!/^p-[a-z0-9]+$/i.test(value)) {
-    throw new GatewayInputError("access-id", 'is not an access id of Akeyless ("p-" and letters or digits)');
-  }
-  return value;
+/** An auth method's access id. @throws GatewayInputError naming the field */
+export function akeylessAccessId(field: string, value: string): string {
+  const id = value.trim();
+  if (/^p-[a-z0-9]+$/i.test(id)) return id;
+  throw new GatewayInputError(field, 'is not an access id of Akeyless ("p-" and letters or digits)');
+}
+
+/** An auth method's private key as auth configs take it. @throws GatewayInputError naming the field, that does not show it */
+export function akeylessSigningKey(field: string, value: string): string {
+  return signingKey(field, value);
 }
 
 /** What a workload passes to Akeyless, and mounts, to log in. Nothing in it is secret. */
@@ -214,7 +239,7 @@ export function akeylessWorkloadLogin(options: {
   const { volume, volumeMount, tokenPath } = projectedToken(options.audience);
   return {
     accessType: "k8s",
-    accessId: accessId(options.accessId),
+    accessId: akeylessAccessId("accessId", options.accessId),
     gatewayUrl: options.gatewayUrl,
     k8sAuthConfigName: options.authConfigName,
     k8sTokenPath: tokenPath,

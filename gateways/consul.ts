@@ -1,5 +1,5 @@
 import { GatewayInputError, type TokenAccess } from "./access.ts";
-import { cleanPem, tokenOf } from "./encoding.ts";
+import { apiServer, certificatesPem, tokenOf } from "./encoding.ts";
 
 /**
  * The `Config` of an ACL auth method of type `kubernetes` in Consul (`consul acl auth-method create -config`), raw PEM and
@@ -21,8 +21,8 @@ export function consulAuthMethodConfig(access: TokenAccess): ConsulAuthMethodCon
     );
   }
   return {
-    Host: access.host,
-    CACert: cleanPem("CACert", access.caPem),
+    Host: apiServer("Host", access.host),
+    CACert: certificatesPem("CACert", access.caPem),
     ServiceAccountJWT: tokenOf("Consul", "ServiceAccountJWT", access),
   };
 }

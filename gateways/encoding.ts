@@ -1,42 +1,123 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { GatewayInputError, type TokenAccess } from "./access.ts";
 
 const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 
-/** The blocks of a PEM text, text around them left out, lines ended by one newline each, the last one too. */
-export function cleanPem(field: string, pem: string): string {
-  // Copied out of YAML, lines may be indented.
-  const blocks = pem.replaceAll(/^[ \t]+|[ \t\r]+$/gm, "").match(pemBlock);
-  if (!blocks) throw new GatewayInputError(field, "is not PEM (-----BEGIN …-----)");
-  return blocks.map((block) => `${block.trim()}\n`).join("");
-}
-
-/** PEM as base64 in one line: what Akeyless calls "PEM format and base64 encoding". */
-export function base64Pem(field: string, pem: string): string {
-  return Buffer.from(cleanPem(field, pem), "utf8").toString("base64");
-}
-
 /**
- * A key or certificate that may have come as PEM, as base64 of PEM, or as base64 that a terminal or `base64` wrapped, as
- * base64 of PEM in one line.
+ * The blocks of a kind in what may have come as PEM, with whatever line ends, indented or with text around, or as base64 of
+ * PEM, wrapped or not: each with lines ended by one newline, the last one too.
  */
-export function asBase64Pem(field: string, value: string): string {
-  if (value.includes("-----BEGIN ")) return base64Pem(field, value);
+function blocksOf(field: string, value: string, kind: RegExp, what: string): string[] {
+  // Copied out of YAML, lines may be indented.
+  const text = pemText(field, value).replaceAll(/^[ \t]+|[ \t\r]+$/gm, "");
+  const blocks = [...text.matchAll(pemBlock)].filter(([, label = ""]) => kind.test(label));
+  if (blocks.length === 0) {
+    throw new GatewayInputError(field, `holds no ${what} in PEM (-----BEGIN … to -----END …-----); was it cut off?`);
+  }
+  return blocks.map(([block]) => `${block}\n`);
+}
+
+function pemText(field: string, value: string): string {
+  if (value.includes("-----BEGIN ")) return value;
   const compact = value.replaceAll(/\s/g, "");
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(compact)) throw new GatewayInputError(field, "is neither PEM nor base64");
   const decoded = Buffer.from(compact, "base64").toString("utf8");
-  if (decoded.includes("-----BEGIN ")) return base64Pem(field, decoded);
+  if (decoded.includes("-----BEGIN ")) return decoded;
   throw new GatewayInputError(field, "is base64, but not of PEM (was it encoded twice, or cut off?)");
+}
+
+/** Certificates as PEM, in order. What else stands there, a private key even, is left out. */
+export function certificatesPem(field: string, value: string): string {
+  const blocks = blocksOf(field, value, /^CERTIFICATE$/, "certificate");
+  if (!blocks.every(isCertificate)) throw new GatewayInputError(field, "holds a certificate that cannot be read");
+  return blocks.join("");
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** One private key as PEM, as which it was: PKCS #8, PKCS #1 or SEC 1, without a passphrase. */
+export function privateKeyPem(field: string, value: string): string {
+  return readKey(field, value).pem;
+}
+
+function readKey(field: string, value: string): { readonly pem: string; readonly key: KeyObject } {
+  const [pem = "", ...others] = blocksOf(field, value, /PRIVATE KEY$/, "private key");
+  if (others.length > 0) throw new GatewayInputError(field, `holds ${others.length + 1} private keys`);
+  try {
+    return { pem, key: createPrivateKey(pem) };
+  } catch {
+    const encrypted = /BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem);
+    throw new GatewayInputError(field, `holds a private key that ${encrypted ? "is encrypted" : "cannot be read"}`);
+  }
+}
+
+/** A certificate, with what is behind it, and its private key, as PEM. */
+export function keyPairPem(
+  fields: { readonly certificate: string; readonly key: string },
+  pair: { readonly certificatePem: string; readonly privateKeyPem: string },
+): { readonly certificate: string; readonly key: string } {
+  const certificate = certificatesPem(fields.certificate, pair.certificatePem);
+  const { pem, key } = readKey(fields.key, pair.privateKeyPem);
+  if (new X509Certificate(certificate).checkPrivateKey(key)) return { certificate, key: pem };
+  throw new GatewayInputError(fields.key, `is not the private key of the certificate in ${fields.certificate}`);
+}
+
+/** The RSA private key with which a gateway signs for its auth method, as base64 of PEM in one line. */
+export function signingKey(field: string, value: string): string {
+  const { pem, key } = readKey(field, value);
+  if (key.asymmetricKeyType === "rsa") return base64(pem);
+  throw new GatewayInputError(field, "is not an RSA key, and that of an auth method is");
+}
+
+/** Text as base64 in one line: of PEM, what Akeyless calls "PEM format and base64 encoding". */
+export function base64(text: string): string {
+  return Buffer.from(text, "utf8").toString("base64");
 }
 
 /** A JWT as it is: three parts, nothing around them. */
 export function rawJwt(field: string, token: string): string {
   const trimmed = token.trim();
-  if (/^[\w-]+\.[\w-]+\.[\w-]+$/.test(trimmed)) return trimmed;
-  const decoded = Buffer.from(trimmed, "base64").toString("utf8");
-  if (/^[\w-]+\.[\w-]+\.[\w-]+$/.test(decoded)) {
+  if (isJwt(trimmed)) return trimmed;
+  if (isJwt(Buffer.from(trimmed, "base64").toString("utf8"))) {
     throw new GatewayInputError(field, "is base64 of a JWT; a Secret's data.token has to be decoded once");
   }
-  throw new GatewayInputError(field, "is not a JWT (three parts, joined by dots)");
+  throw new GatewayInputError(field, "is not a JWT (three parts of base64url, joined by dots); was it cut off?");
+}
+
+function isJwt(text: string): boolean {
+  const [, ...parts] = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/.exec(text) ?? [];
+  // No bytes have 4n + 1 characters of base64.
+  return parts.length === 3 && parts.every((part) => part.length % 4 !== 1) && parts.slice(0, 2).every(isJson);
+}
+
+function isJson(part: string): boolean {
+  try {
+    return typeof JSON.parse(Buffer.from(part, "base64url").toString("utf8")) === "object";
+  } catch {
+    return false;
+  }
+}
+
+/** The https URL of an API server, which may have a path; no slash at the end. */
+export function apiServer(field: string, host: string): string {
+  const url = URL.canParse(host.trim()) ? new URL(host.trim()) : undefined;
+  if (url?.protocol === "https:" && !url.username && !url.password && !url.search && !url.hash) {
+    return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
+  }
+  throw new GatewayInputError(field, "is not an https URL without credentials, query and fragment (https://HOST:PORT)");
+}
+
+/** An issuer as tokens have it, compared byte by byte: a URL, or what older clusters have. */
+export function rawIssuer(field: string, issuer: string): string {
+  const trimmed = issuer.trim();
+  if (!/[\s\p{C}"]/u.test(trimmed)) return trimmed;
+  throw new GatewayInputError(field, "is not an issuer: white space or quotes are within");
 }
 
 /**

@@ -1,5 +1,5 @@
 import { GatewayInputError, type TokenAccess } from "./access.ts";
-import { cleanPem, tokenOf } from "./encoding.ts";
+import { apiServer, certificatesPem, tokenOf } from "./encoding.ts";
 
 /** Which workloads may log in. An empty list allows all. */
 export interface InfisicalOptions {
@@ -25,8 +25,8 @@ export interface InfisicalKubernetesAuth {
 /** The auth config by which Infisical reviews tokens. @throws GatewayInputError naming the field that can't be right */
 export function infisicalKubernetesAuth(access: TokenAccess, options: InfisicalOptions): InfisicalKubernetesAuth {
   return {
-    kubernetesHost: access.host,
-    caCert: access.caPem && cleanPem("caCert", access.caPem),
+    kubernetesHost: apiServer("kubernetesHost", access.host),
+    caCert: access.caPem && certificatesPem("caCert", access.caPem),
     tokenReviewMode: "api",
     tokenReviewerJwt: tokenOf("Infisical", "tokenReviewerJwt", access),
     allowedNamespaces: joined("allowedNamespaces", options.allowedNamespaces),

@@ -1,5 +1,5 @@
 import type { CertificateAccess, TokenAccess } from "./access.ts";
-import { base64Pem, rawJwt } from "./encoding.ts";
+import { apiServer, base64, certificatesPem, keyPairPem, rawJwt } from "./encoding.ts";
 
 /** Names inside the kubeconfig. */
 export interface KubeconfigOptions {
@@ -20,21 +20,23 @@ export function kubeconfig(
   access: TokenAccess | CertificateAccess,
   { user, cluster, namespace }: KubeconfigOptions,
 ): string {
-  const credential =
-    "token" in access
-      ? { token: rawJwt("token", access.token) }
-      : {
-          "client-certificate-data": base64Pem("client-certificate-data", access.certificatePem),
-          "client-key-data": base64Pem("client-key-data", access.privateKeyPem),
-        };
-  const ca = access.caPem && { "certificate-authority-data": base64Pem("certificate-authority-data", access.caPem) };
+  const ca = access.caPem && {
+    "certificate-authority-data": base64(certificatesPem("certificate-authority-data", access.caPem)),
+  };
   const config = {
     apiVersion: "v1",
     kind: "Config",
-    clusters: [{ name: cluster, cluster: { server: access.host, ...ca } }],
-    users: [{ name: user, user: credential }],
+    clusters: [{ name: cluster, cluster: { server: apiServer("server", access.host), ...ca } }],
+    users: [{ name: user, user: credentialOf(access) }],
     contexts: [{ name: user, context: { cluster, user, ...(namespace && { namespace }) } }],
     "current-context": user,
   };
   return `${JSON.stringify(config, undefined, 2)}\n`;
+}
+
+function credentialOf(access: TokenAccess | CertificateAccess) {
+  if ("token" in access) return { token: rawJwt("token", access.token) };
+  const fields = { certificate: "client-certificate-data", key: "client-key-data" };
+  const { certificate, key } = keyPairPem(fields, access);
+  return { "client-certificate-data": base64(certificate), "client-key-data": base64(key) };
 }

@@ -1,5 +1,5 @@
 import type { TokenAccess } from "./access.ts";
-import { cleanPem, tokenOf } from "./encoding.ts";
+import { apiServer, certificatesPem, tokenOf } from "./encoding.ts";
 
 /**
  * The body of `POST auth/kubernetes/config` of Vault and OpenBao, for a server outside the cluster. Certificates are raw
@@ -16,8 +16,8 @@ export interface VaultKubernetesAuthConfig {
 /** The auth config by which Vault or OpenBao reviews tokens. @throws GatewayInputError naming the field that can't be right */
 export function vaultAuthConfig(access: TokenAccess): VaultKubernetesAuthConfig {
   return {
-    kubernetes_host: access.host,
-    ...(access.caPem && { kubernetes_ca_cert: cleanPem("kubernetes_ca_cert", access.caPem) }),
+    kubernetes_host: apiServer("kubernetes_host", access.host),
+    ...(access.caPem && { kubernetes_ca_cert: certificatesPem("kubernetes_ca_cert", access.caPem) }),
     token_reviewer_jwt: tokenOf("Vault", "token_reviewer_jwt", access),
     disable_local_ca_jwt: true,
   };

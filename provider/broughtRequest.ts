@@ -1,5 +1,5 @@
 import { KubeError } from "../kube/errors.ts";
-import { readRequest } from "./csr.ts";
+import { readRequest, requireOwnKey } from "./csr.ts";
 import { apiServerClientSigner, requireAllowed } from "./csrRules.ts";
 import { ProviderError } from "./errors.ts";
 import type { CheckFailure } from "./fields.ts";
@@ -8,6 +8,8 @@ import type { CheckFailure } from "./fields.ts";
 export interface BroughtRequest {
   readonly csrPem: string;
   readonly commonName: string;
+  /** Secret. */
+  readonly privateKeyPem?: string;
 }
 
 /** What makes requests unfit that would otherwise be noticed once their user's binding is made, or at the proof. */
@@ -16,10 +18,11 @@ export async function requestFailures(requests: readonly BroughtRequest[]): Prom
   return reasons.flatMap((reason) => (reason === undefined ? [] : [{ property: "certificateRequests", reason }]));
 }
 
-async function reasonAgainst({ csrPem, commonName }: BroughtRequest): Promise<string | undefined> {
+async function reasonAgainst({ csrPem, commonName, privateKeyPem }: BroughtRequest): Promise<string | undefined> {
   try {
     const request = await readRequest(csrPem);
     requireAllowed(request, apiServerClientSigner);
+    if (privateKeyPem !== undefined) requireOwnKey(request, privateKeyPem);
     if (request.commonName === commonName) return undefined;
     throw new ProviderError(
       "CSR_SUBJECT_REFUSED",

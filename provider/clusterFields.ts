@@ -62,10 +62,16 @@ export const clusterInputs: Fields = {
   },
   certificateRequests: {
     type: "objects",
+    secret: true,
     description: "Requests that were brought and will be signed: what makes one unfit is said before anything is made.",
     fields: {
       csrPem: { type: "string", required: true, description: "The request, PEM." },
       commonName: { type: "string", required: true, description: "The common name that its subject must have." },
+      privateKeyPem: {
+        type: "string",
+        secret: true,
+        description: "Its private key, PEM, if it was brought too: it is compared with the request, and not used.",
+      },
     },
   },
   requiredObjects: {

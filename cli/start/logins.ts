@@ -50,22 +50,14 @@ export class Gateways implements AsyncDisposable {
   /** Feeds the outputs to the gateways as they are, and logs the workload in at each. */
   async logIn({ authConfigs, workloadLogin }: GatewayOutputs, workloads: Workloads): Promise<Finding[]> {
     const token = await workloads.gatewayToken();
-    const findings = [
-      await login("Akeyless, by the reviewer's token (a stand-in for it)", async () => {
-        await this.#owner("api/v2", "gateway-create-k8s-auth-config", authConfigs.token.akeyless);
-        return this.#akeylessLogin(workloadLogin.akeyless, token);
-      }),
-    ];
+    const byAkeyless = (credential: string, config: AuthConfig) =>
+      login(`Akeyless, by the ${credential} (a stand-in for it)`, async () => {
+        await this.#owner("api/v2", "gateway-create-k8s-auth-config", config);
+        return this.#akeylessLogin({ ...workloadLogin.akeyless, k8sAuthConfigName: String(config.name) }, token);
+      });
+    const findings = [await byAkeyless("reviewer's token", authConfigs.token.akeyless)];
     const { certificate } = authConfigs;
-    if (certificate) {
-      findings.push(
-        await login("Akeyless, by the client certificate (a stand-in for it)", async () => {
-          const config = certificate.akeyless;
-          await this.#owner("api/v2", "gateway-update-k8s-auth-config", { ...config, "new-name": config.name });
-          return this.#akeylessLogin(workloadLogin.akeyless, token);
-        }),
-      );
-    }
+    if (certificate) findings.push(await byAkeyless("client certificate", certificate.akeyless));
     findings.push(
       await login("Vault, by the reviewer's token (its own auth method)", () => this.#vaultLogin(authConfigs, token)),
     );

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
 import { check } from "../../cli/check.ts";
 import type { Properties, Value } from "../../engine/index.ts";
@@ -87,6 +88,25 @@ describe.each(["secret", "tokenRequest"])("a user of one namespace, token mode %
     await stack.destroy();
     expect(added(before, await inventory(admin)).filter((object) => !object.startsWith("Namespace"))).toEqual([]);
   });
+});
+
+test("a user whose namespace this stack makes for its reviewer comes after it, and goes before it", async () => {
+  const shared = namespace.replace("test", "shared");
+  const settings = { kubeconfig, allowLoopbackHost: true, namespace: shared };
+  stack = await TestStack.make("users", {
+    ...settings,
+    bearerTokenUsers: { reader: { namespace: shared, rules: [pods] } },
+  });
+  await stack.up();
+  const { checkpoint } = JSON.parse(await readFile(stack.stateFile, "utf8"));
+  const resources = checkpoint.latest.resources as { urn: string; dependencies?: string[] }[];
+  const of = (urn: RegExp) => resources.find((resource) => urn.test(resource.urn)) ?? expect.fail(String(urn));
+  for (const kind of ["ServiceAccount", "Role", "RoleBinding"]) {
+    expect(of(new RegExp(`:${kind}::reader$`)).dependencies, kind).toContain(of(/:Namespace::/).urn);
+  }
+  expect(await failures()).toEqual([]);
+  await stack.destroy();
+  expect(added(before, await inventory(admin)).filter((object) => !object.startsWith("Namespace"))).toEqual([]);
 });
 
 test("a user with a ClusterRole of the cluster's own, or with rules for all namespaces", async () => {

@@ -107,7 +107,7 @@ describe("an up with the certificate flow", () => {
     const { authConfigs, clusterAccess, kubeconfigs } = await outputs();
     const base64 = (text: string) => Buffer.from(text).toString("base64");
     expect(authConfigs.certificate.akeyless).toEqual({
-      name: "k8s-conf",
+      name: "k8s-conf-certificate",
       "access-id": "p-abcdefg1234",
       "signing-key": base64(signingKey),
       "cluster-api-type": "native_k8s",

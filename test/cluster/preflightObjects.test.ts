@@ -1,5 +1,6 @@
-import { generateKeyPairSync } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { generateKeyPairSync, type KeyObject } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import type { Value } from "../../engine/index.ts";
 import { certificateRequest } from "../../engine/tls/csr.ts";
 import { pem } from "../../engine/tls/pem.ts";
@@ -48,14 +49,21 @@ async function put(object: KubeObject): Promise<void> {
 }
 
 /** What up says to these settings; nothing may have been made. */
-async function refusal(settings: Record<string, Value>): Promise<string> {
+async function refusal(settings: Record<string, Value>, secrets: Record<string, string> = {}): Promise<string> {
   const before = await inventory(admin);
   await using stack = await TestStack.make("preflight", { kubeconfig, allowLoopbackHost: true, ...settings });
+  for (const [key, secret] of Object.entries(secrets)) await stack.configureSecret(key, secret);
   const failure = await stack.up().then(
     () => expect.fail("the up succeeded"),
     (error: Error) => error.message,
   );
   expect(await inventory(admin)).toEqual(before);
+  const state = await readFile(stack.stateFile, "utf8").catch(() => "");
+  const heard = JSON.stringify([stack.history, stack.events]) + failure + state;
+  for (const secret of Object.values(secrets)) {
+    const lines = secret.split("\n").filter((text) => text.length > 20 && !text.startsWith("-----"));
+    expect(lines.filter((line) => heard.includes(line))).toEqual([]);
+  }
   return failure;
 }
 
@@ -92,6 +100,9 @@ describe("a namespace that the stack does not make", () => {
       const path = pathFor("v1", "ConfigMap", namespace, "held");
       const { metadata, ...rest } = await admin.get(path);
       await admin.replace(path, { ...rest, metadata: { ...metadata, finalizers: [] } });
+      // The tests after it compare what is in the cluster.
+      const home = pathFor("v1", "Namespace", undefined, namespace);
+      await vi.waitUntil(async () => !(await admin.find(home)), { timeout: 30_000, interval: 100 });
     }
   });
 });
@@ -106,6 +117,28 @@ test("a certificate request of one's own for another user is refused before its 
     /CSR_SUBJECT_REFUSED.*"somebody-else".*"gateway-brought"/,
   );
   expect(await refusal({ ...settings, certificateRequest: brought.slice(0, 200) })).toMatch(/CSR_MALFORMED/);
+});
+
+test("a private key that is not the one of the request is refused before its user gets rights, and never shown", async () => {
+  const keys = Array.from({ length: 2 }, () => generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey);
+  const [own, other] = keys as [KeyObject, KeyObject];
+  const text = (key: KeyObject) => key.export({ type: "pkcs8", format: "pem" }).toString();
+  const names = { dnsNames: [], ipAddresses: [], uris: [] };
+  const csr = await certificateRequest(own, { commonName: "gateway-brought" }, names);
+  const settings = {
+    tokenFlow: false,
+    certificateFlow: true,
+    certificateCommonName: "gateway-brought",
+    certificateRequest: pem("CERTIFICATE REQUEST", csr),
+  };
+  expect(await refusal(settings, { certificateKey: text(other) })).toMatch(/certificateRequests.*PRIVATE_KEY_OTHER/);
+  expect(await refusal(settings, { certificateKey: text(own).slice(0, 300) })).toMatch(/PRIVATE_KEY_MALFORMED/);
+  await using stack = await TestStack.make("own-key", { kubeconfig, allowLoopbackHost: true, ...settings });
+  await stack.configureSecret("certificateKey", text(own));
+  await stack.up();
+  const state = await readFile(stack.stateFile, "utf8");
+  expect(state).toContain("certificateRequests");
+  expect(state).not.toContain("PRIVATE KEY");
 });
 
 test("an audience that the API server does not know is an output's note, with the option to set", async () => {

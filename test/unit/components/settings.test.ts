@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import { readSettings } from "../../../components/settings.ts";
@@ -52,7 +53,9 @@ test("empty text is no setting, as Pulumi.yaml's defaults are", () => {
 });
 
 test("kubeconfig and signing key are secret whether or not they were set so", async () => {
-  const settings = read({ kubeconfig: "/path", akeylessSigningKey: "key", akeylessAccessId: "p-1" });
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const akeylessSigningKey = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const settings = read({ kubeconfig: "/path", akeylessSigningKey, akeylessAccessId: "p-1" });
   expect(await pulumi.isSecret(settings.kubeconfig as pulumi.Output<string>)).toBe(true);
   expect(await pulumi.isSecret(settings.akeyless.signingKey as pulumi.Output<string>)).toBe(true);
 });
@@ -77,6 +80,27 @@ describe("a wrong setting is refused by its name, with what is accepted:", () =>
       /k8sauth:serviceAccountName has 250/,
     ],
     ["no namespace to take", { createNamespace: "false" }, /k8sauth:createNamespace is false, but k8sauth:namespace/],
+    [
+      "a verifier that makes the reviewer's namespace",
+      { namespace: "auth", verifier: "true", verifierAudiences: '["a"]', verifierNamespace: "auth" },
+      /k8sauth:verifierCreateNamespace makes the namespace of k8sauth:namespace/,
+    ],
+    [
+      "a user who makes the verifier's namespace",
+      {
+        bearerTokenUsers: '{"reader":{"namespace":"auth","createNamespace":true,"clusterRole":"view"}}',
+        verifier: "true",
+        verifierAudiences: '["a"]',
+        verifierNamespace: "auth",
+      },
+      /reader\.createNamespace makes a namespace that is not this user's alone/,
+    ],
+    [
+      "a signing key that is none",
+      { akeylessSigningKey: "a2V5", akeylessAccessId: "p-1" },
+      /k8sauth:akeylessSigningKey is base64, but not of PEM/,
+    ],
+    ["an access id that is none", { akeylessAccessId: "acc-1" }, /k8sauth:akeylessAccessId is not an access id/],
     ["a key without its access id", { akeylessSigningKey: "key" }, /k8sauth:akeylessSigningKey .*akeylessAccessId/],
     [
       "Rancher with a path",

@@ -1,61 +1,113 @@
+import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { asBase64Pem, base64Pem, cleanPem, rawJwt } from "../../../gateways/encoding.ts";
-import { base64, ca, jwt, signingKeyPem, wrapped } from "./fixtures.ts";
+import {
+  apiServer,
+  certificatesPem,
+  keyPairPem,
+  privateKeyPem,
+  rawIssuer,
+  rawJwt,
+  signingKey,
+} from "../../../gateways/encoding.ts";
+import { base64, ca, client, jwt, signingKeyPem, wrapped } from "./fixtures.ts";
 
 const crlf = (text: string) => text.replaceAll("\n", "\r\n");
+/** A block whose body lacks its second half. */
+const shortened = (pem: string) => {
+  const lines = pem.trimEnd().split("\n");
+  return [...lines.slice(0, lines.length / 2), lines.at(-1)].join("\n");
+};
+const ec = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
+const ecPem = ec.export({ type: "sec1", format: "pem" }).toString();
+const encryptedPem = ec.export({ type: "pkcs8", format: "pem", cipher: "aes-256-cbc", passphrase: "x" }).toString();
 
-describe("PEM", () => {
-  test.each([
-    ["as it is", ca],
-    ["with CRLF", crlf(ca)],
-    ["without a final newline", ca.trimEnd()],
-    ["with text around it", `subject=CN=ca\n${ca}\nBag Attributes\n`],
-    ["indented, as in YAML", `\n${ca.replaceAll(/^/gm, "    ")}`],
-  ])("%s becomes blocks of lines that end with one newline", (_what, pem) => {
-    expect(cleanPem("ca", pem)).toBe(ca);
+/** Every form that people have one text in, of which there is one right reading. */
+const forms: readonly (readonly [form: string, of: (pem: string) => string])[] = [
+  ["as it is", (pem) => pem],
+  ["with CRLF", crlf],
+  ["without a final newline", (pem) => pem.trimEnd()],
+  ["with text around it", (pem) => `subject=CN=x\n${pem}\nBag Attributes\n`],
+  ["indented, as in YAML", (pem) => `\n${pem.replaceAll(/^/gm, "    ")}`],
+  ["as base64", base64],
+  ["as base64 that a terminal wrapped", wrapped],
+  ["as base64 wrapped with CRLF", (pem) => crlf(wrapped(pem))],
+  ["as base64 of CRLF", (pem) => base64(crlf(pem))],
+];
+
+describe.each(forms)("PEM %s", (_form, of) => {
+  test("becomes blocks of lines that end with one newline", () => {
+    expect(certificatesPem("ca", of(ca))).toBe(ca);
+    expect(privateKeyPem("key", of(client.keyPem))).toBe(client.keyPem);
+    const fields = { certificate: "certificate", key: "key" };
+    const pair = { certificatePem: of(client.certPem), privateKeyPem: of(client.keyPem) };
+    expect(keyPairPem(fields, pair)).toEqual({ certificate: client.certPem, key: client.keyPem });
   });
 
-  test("keeps every block of a bundle, in order", () => {
-    expect(cleanPem("ca", `${crlf(ca)}\n# second\n${signingKeyPem}`)).toBe(ca + signingKeyPem);
-  });
-
-  test.each(["", "hush", base64(ca), "-----BEGIN CERTIFICATE-----\nMII"])(
-    "is refused with the field's name: %#",
-    (text) => {
-      expect(() => cleanPem("k8s-ca-cert", text)).toThrow(
-        expect.objectContaining({ code: "GATEWAY_INPUT_INVALID", field: "k8s-ca-cert" }),
-      );
-    },
-  );
-
-  test("as base64 is one line", () => {
-    expect(base64Pem("ca", crlf(ca))).toBe(base64(ca));
-    expect(base64Pem("ca", ca)).not.toMatch(/\s/);
+  test("is a signing key as base64 in one line", () => {
+    expect(signingKey("signing-key", of(signingKeyPem))).toBe(base64(signingKeyPem));
+    expect(signingKey("signing-key", of(signingKeyPem))).not.toMatch(/\s/);
   });
 });
 
-describe("a key that may have come in any form", () => {
-  test.each([
-    ["PEM", signingKeyPem],
-    ["PEM with CRLF", crlf(signingKeyPem)],
-    ["base64 of PEM", base64(signingKeyPem)],
-    ["base64 that a terminal wrapped", wrapped(signingKeyPem)],
-    ["base64 wrapped with CRLF", crlf(wrapped(signingKeyPem))],
-    ["base64 of PEM with CRLF", base64(crlf(signingKeyPem))],
-  ])("%s is base64 of PEM in one line", (_what, value) => {
-    expect(asBase64Pem("signing-key", value)).toBe(base64(signingKeyPem));
+describe("certificates", () => {
+  test("of a bundle stay in order", () => {
+    expect(certificatesPem("ca", `${crlf(ca)}\n# second\n${client.certPem}`)).toBe(ca + client.certPem);
   });
 
-  test.each([
-    ["encoded twice", base64(base64(signingKeyPem)), /encoded twice/],
-    ["cut off", base64(signingKeyPem).slice(0, 500), /PEM/],
-    ["something else", "not a key!", /neither PEM nor base64/],
-    ["empty", "", /neither PEM nor base64/],
-  ])("%s is refused without being shown", (_what, value, reason) => {
-    expect(() => asBase64Pem("signing-key", value)).toThrow(reason);
-    expect(() => asBase64Pem("signing-key", value)).toThrow(/^signing-key: /);
-    if (value) expect(() => asBase64Pem("signing-key", value)).not.toThrow(value.slice(0, 10));
+  test("lose a private key that stands beside them, for what holds them is no secret", () => {
+    expect(certificatesPem("ca", client.keyPem + ca)).toBe(ca);
   });
+});
+
+test("a key beside its curve or certificate is the key", () => {
+  const parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+  expect(privateKeyPem("key", parameters + ecPem)).toBe(ecPem);
+  expect(privateKeyPem("key", client.certPem + client.keyPem)).toBe(client.keyPem);
+});
+
+describe("what has no right reading is refused by the field's name, and not shown:", () => {
+  const pair = (certificatePem: string, key: string) =>
+    keyPairPem({ certificate: "the-field", key: "the-field" }, { certificatePem, privateKeyPem: key });
+  test.each<[what: string, read: (field: string, value: string) => unknown, value: string, reason: RegExp]>([
+    ["no CA", certificatesPem, "", /neither PEM nor base64/],
+    ["a CA's path", certificatesPem, "/etc/ssl/ca.pem!", /neither PEM nor base64/],
+    ["a CA encoded twice", certificatesPem, base64(base64(ca)), /encoded twice/],
+    ["a CA cut off", certificatesPem, ca.slice(0, 300), /holds no certificate.*cut off/],
+    ["a CA of which base64 is cut off", certificatesPem, base64(ca).slice(0, 300), /holds no certificate.*cut off/],
+    ["a CA that lacks its middle", certificatesPem, shortened(ca), /certificate that cannot be read/],
+    ["a key for a CA", certificatesPem, client.keyPem, /holds no certificate/],
+    ["a certificate for a key", privateKeyPem, client.certPem, /holds no private key/],
+    ["two keys", privateKeyPem, client.keyPem + ecPem, /2 private keys/],
+    ["a key encoded twice", privateKeyPem, base64(base64(ecPem)), /encoded twice/],
+    ["a key that lacks its middle", privateKeyPem, shortened(client.keyPem), /private key that cannot be read/],
+    ["a key with a passphrase", privateKeyPem, encryptedPem, /is encrypted/],
+    ["another certificate's key", (_field, key) => pair(client.certPem, key), ecPem, /not the private key of the/],
+    ["a signing key encoded twice", signingKey, base64(base64(signingKeyPem)), /encoded twice/],
+    ["a signing key cut off", signingKey, base64(signingKeyPem).slice(0, 500), /holds no private key/],
+    ["a signing key of another kind", signingKey, ecPem, /not an RSA key/],
+    ["the documents' example of a signing key", signingKey, base64("-----BEGIN RRSCQLm"), /holds no private key/],
+    ["something else for a signing key", signingKey, "not a key!", /neither PEM nor base64/],
+    ["an issuer with a space", rawIssuer, "https://issuer .example", /white space/],
+    ["an issuer in quotes", rawIssuer, '"https://issuer.example"', /quotes/],
+    ["a host without TLS", apiServer, "http://api.example", /is not an https URL/],
+    ["a host without a scheme", apiServer, "api.example:6443", /is not an https URL/],
+    ["a host with credentials", apiServer, "https://me:hush@api.example", /without credentials/],
+    ["a host with a query", apiServer, "https://api.example/?x=1", /query/],
+  ])("%s", (_what, read, value, reason) => {
+    const attempt = () => read("the-field", value);
+    expect(attempt).toThrow(expect.objectContaining({ code: "GATEWAY_INPUT_INVALID", field: "the-field" }));
+    expect(attempt).toThrow(reason);
+    const secret = value.split("\n").find((line) => line.length > 30 && !line.startsWith("-----"));
+    if (secret) expect(attempt).not.toThrow(secret.slice(0, 20));
+  });
+});
+
+test("a host and an issuer lose what is around them, and keep path and spelling", () => {
+  expect(apiServer("host", " https://API.example:443/k8s/clusters/c-1/\r\n")).toBe(
+    "https://api.example/k8s/clusters/c-1",
+  );
+  expect(rawIssuer("issuer", "https://issuer.example/\n")).toBe("https://issuer.example/");
+  expect(rawIssuer("issuer", "kubernetes/serviceaccount")).toBe("kubernetes/serviceaccount");
 });
 
 describe("a JWT", () => {
@@ -68,7 +120,19 @@ describe("a JWT", () => {
     expect(() => rawJwt("token-reviewer-jwt", wrapped(jwt))).toThrow(/is base64 of a JWT/);
   });
 
-  test.each(["", "a.b", "a.b.c.d", "Bearer a.b.c", "a b.c.d"])("%j is none", (text) => {
+  test.each([
+    "",
+    "a.b",
+    "a.b.c",
+    `${jwt}.d`,
+    `Bearer ${jwt}`,
+    jwt.replace(".", ". "),
+    jwt.split(".").slice(0, 2).join("."),
+    jwt.slice(10),
+    `${jwt.split(".").slice(0, 2).join(".")}.AAAAA`,
+    `${jwt.slice(0, 40)}\n${jwt.slice(40)}`,
+    base64(base64(jwt)),
+  ])("%j is none", (text) => {
     expect(() => rawJwt("token", text)).toThrow(expect.objectContaining({ field: "token" }));
   });
 });

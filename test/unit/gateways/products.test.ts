@@ -2,6 +2,8 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import {
   akeylessCertificateAuthConfig,
+  akeylessGatewayAccountAuthConfig,
+  akeylessRancherAuthConfig,
   akeylessTokenAuthConfig,
   akeylessWorkloadLogin,
   consulAuthMethodConfig,
@@ -14,6 +16,7 @@ import {
 import { base64, ca, certificateAccess, client, jwt, signingKeyPem, tokenAccess } from "./fixtures.ts";
 
 const method = { accessId: "p-0123456789ab", signingKey: base64(signingKeyPem) };
+const { token: _token, ...core } = tokenAccess;
 const options = { name: "k8s-conf", validateIssuer: false };
 
 describe("Akeyless", () => {
@@ -54,6 +57,11 @@ describe("Akeyless", () => {
 
   test("gets no CA where a public one signed the host", () => {
     expect(akeylessTokenAuthConfig({ ...tokenAccess, caPem: "" }, method, options)).not.toHaveProperty("k8s-ca-cert");
+  });
+
+  test("takes an access id without the white space around it", () => {
+    const config = akeylessTokenAuthConfig(tokenAccess, { ...method, accessId: " p-0123456789ab\r\n" }, options);
+    expect(config["access-id"]).toBe("p-0123456789ab");
   });
 
   test.each(["", "0123", "p-", "p-12 34", "acc-123"])("has no access id such as %j", (accessId) => {
@@ -129,6 +137,59 @@ describe("a kubeconfig", () => {
     const decoded = (field: string) => Buffer.from(user[field], "base64").toString();
     const certificate = new X509Certificate(decoded("client-certificate-data"));
     expect(certificate.checkPrivateKey(createPrivateKey(decoded("client-key-data")))).toBe(true);
+  });
+});
+
+describe("input that can't be right is refused by the name that the product has for it, and not shown", () => {
+  const hush = "hush hush";
+  const names = { user: "reviewer", cluster: "prod" };
+  const everybody = { allowedNamespaces: [], allowedNames: [] };
+  const token = (change: Partial<typeof tokenAccess>) => ({ ...tokenAccess, ...change });
+  const certificate = (change: Partial<typeof certificateAccess>) => ({ ...certificateAccess, ...change });
+  const rancher = { ...core, apiKey: "token-a:b", clusterId: "c-1" };
+  test.each<[product: string, field: string, format: () => unknown]>([
+    ["Akeyless", "k8s-host", () => akeylessTokenAuthConfig(token({ host: hush }), method, options)],
+    ["Akeyless", "k8s-ca-cert", () => akeylessTokenAuthConfig(token({ caPem: hush }), method, options)],
+    ["Akeyless", "k8s-issuer", () => akeylessTokenAuthConfig(token({ issuer: hush }), method, options)],
+    ["Akeyless", "token-reviewer-jwt", () => akeylessTokenAuthConfig(token({ token: hush }), method, options)],
+    ["Akeyless", "access-id", () => akeylessTokenAuthConfig(tokenAccess, { ...method, accessId: hush }, options)],
+    ["Akeyless", "signing-key", () => akeylessTokenAuthConfig(tokenAccess, { ...method, signingKey: hush }, options)],
+    [
+      "Akeyless",
+      "k8s-client-certificate",
+      () => akeylessCertificateAuthConfig(certificate({ certificatePem: hush }), method, options),
+    ],
+    [
+      "Akeyless",
+      "k8s-client-key",
+      () => akeylessCertificateAuthConfig(certificate({ privateKeyPem: hush }), method, options),
+    ],
+    ["Akeyless", "k8s-host", () => akeylessRancherAuthConfig({ ...rancher, host: hush }, method, options)],
+    ["Akeyless", "k8s-ca-cert", () => akeylessRancherAuthConfig({ ...rancher, caPem: hush }, method, options)],
+    ["Akeyless", "rancher-api-key", () => akeylessRancherAuthConfig({ ...rancher, apiKey: hush }, method, options)],
+    [
+      "Akeyless",
+      "rancher-cluster-id",
+      () => akeylessRancherAuthConfig({ ...rancher, clusterId: hush }, method, options),
+    ],
+    ["Akeyless", "k8s-host", () => akeylessGatewayAccountAuthConfig({ ...core, host: hush }, method, options)],
+    ["Vault", "kubernetes_host", () => vaultAuthConfig(token({ host: hush }))],
+    ["Vault", "kubernetes_ca_cert", () => vaultAuthConfig(token({ caPem: hush }))],
+    ["Vault", "token_reviewer_jwt", () => vaultAuthConfig(token({ token: hush }))],
+    ["Consul", "Host", () => consulAuthMethodConfig(token({ host: hush }))],
+    ["Consul", "CACert", () => consulAuthMethodConfig(token({ caPem: hush }))],
+    ["Consul", "ServiceAccountJWT", () => consulAuthMethodConfig(token({ token: hush }))],
+    ["Infisical", "kubernetesHost", () => infisicalKubernetesAuth(token({ host: hush }), everybody)],
+    ["Infisical", "caCert", () => infisicalKubernetesAuth(token({ caPem: hush }), everybody)],
+    ["Infisical", "tokenReviewerJwt", () => infisicalKubernetesAuth(token({ token: hush }), everybody)],
+    ["a kubeconfig", "server", () => kubeconfig(token({ host: hush }), names)],
+    ["a kubeconfig", "certificate-authority-data", () => kubeconfig(token({ caPem: hush }), names)],
+    ["a kubeconfig", "token", () => kubeconfig(token({ token: hush }), names)],
+    ["a kubeconfig", "client-certificate-data", () => kubeconfig(certificate({ certificatePem: hush }), names)],
+    ["a kubeconfig", "client-key-data", () => kubeconfig(certificate({ privateKeyPem: hush }), names)],
+  ])("%s: %s", (_product, field, format) => {
+    expect(format).toThrow(expect.objectContaining({ code: "GATEWAY_INPUT_INVALID", field }));
+    expect(format).not.toThrow(hush);
   });
 });
 
