@@ -12,9 +12,6 @@ export function pushToAkeyless(
   const { push, authConfigName, accessId, signingKey } = settings.akeyless;
   if (push === undefined) return undefined;
   const { token, certificate, rancher, gatewayAccount } = access;
-  if (!token && !certificate && !rancher && !gatewayAccount) {
-    throw new pulumi.RunError("k8sauth:akeylessPush is true, but the stack has no credential of a reviewer to push.");
-  }
   const { audience, kubeconfig, context, validateIssuer } = settings;
   const { gatewayApi, apiUrl, caPem, authMethod, roles, certificateName, expiryNoticeDays, proofAccount } = push;
   const given = accessId && signingKey ? signingKey.apply((key) => ({ accessId, signingKey: key })) : undefined;

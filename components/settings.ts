@@ -171,6 +171,10 @@ export function readSettings(config = new pulumi.Config("k8sauth")): Settings {
   const { namespace, tokenFlow, verifier } = settings;
   if (tokenFlow && namespace && verifier?.createNamespace && verifier.namespace === namespace)
     read.refuse("verifierCreateNamespace", "makes the namespace of k8sauth:namespace, which is the reviewer's to make");
+  const { csrPem, privateKeyPem } = settings.certificate;
+  const byCertificate = settings.certificateFlow && (csrPem === undefined || privateKeyPem !== undefined);
+  if (settings.akeyless.push && !tokenFlow && !byCertificate && !settings.rancher && !settings.akeyless.gatewayAccount)
+    read.refuse("akeylessPush", "is true, but the stack has no credential of a reviewer to push");
   checkBearerTokenUsers(settings.bearerTokenUsers, settings, (problem) => read.refuse("bearerTokenUsers", problem));
   checkCertificate(settings.certificate, (key, problem) => read.refuse(key, problem));
   read.finish();
