@@ -23,15 +23,9 @@ import { Display, summarize } from "./display.ts";
 import { printOutputs } from "./output.ts";
 import { projectFolder } from "./stack.ts";
 import { type GatewayOutputs, Gateways } from "./start/logins.ts";
+import { accounts, audiences, type FromOutputs, lodging, type ProjectedToken } from "./start/scene.ts";
 import { checkVerifier } from "./start/verifierCalls.ts";
-import {
-  accounts,
-  audiences,
-  type FromOutputs,
-  lodging,
-  makeWorkloads,
-  type ProjectedToken,
-} from "./start/workload.ts";
+import { makeWorkloads } from "./start/workload.ts";
 import { parse } from "./usage.ts";
 
 const stackName = "sandbox";

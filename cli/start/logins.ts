@@ -2,7 +2,7 @@ import { request } from "node:https";
 import type { AkeylessTestGateway } from "../../sandbox/gateways/akeyless/index.ts";
 import type { VaultAuth } from "../../sandbox/gateways/vault/index.ts";
 import type { Finding } from "../checks/report.ts";
-import { accounts, lodging, type Workloads } from "./workload.ts";
+import { accounts, lodging, type Workloads } from "./scene.ts";
 
 /** The part of the stack's outputs that gateways and their workloads take. */
 export interface GatewayOutputs {

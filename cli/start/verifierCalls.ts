@@ -1,5 +1,5 @@
 import type { Finding } from "../checks/report.ts";
-import { accounts, audiences, type Call, lodging, type Workloads } from "./workload.ts";
+import { accounts, audiences, type Call, lodging, type Workloads } from "./scene.ts";
 
 /** What each call must come to. */
 const expected: Readonly<Record<Call, { readonly claim: string; readonly status: number }>> = {
