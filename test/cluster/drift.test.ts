@@ -19,6 +19,8 @@ let admin: KubeClient;
 let workloads: Workloads;
 let pushing: PushingStack;
 let kubeconfig: string;
+/** What was there before the stack, of other tests. */
+let before: string[];
 let whole: string[];
 const secrets = new Set<string>();
 
@@ -33,7 +35,7 @@ beforeAll(async () => {
   await writeFile(kubeconfig, changedKubeconfig(shared, {}));
   await pushing.stack.configure({ kubeconfig });
   await workloads.token("shop");
-  const before = await inventory(admin);
+  before = await inventory(admin);
   await pushing.stack.up();
   whole = added(before, await inventory(admin));
   nothingElse = async () => expect(added(before, await inventory(admin))).toEqual(whole);
@@ -90,8 +92,8 @@ async function run(command: "preview" | "up") {
 
 /** The API path of the token flow's object of a kind. */
 async function pathOf(apiVersion: string, kind: string): Promise<string> {
-  const all = await inventory(admin);
-  const found = all.find((object) => object.startsWith(`${kind} gateway-token-reviewer`)) ?? expect.fail(kind);
+  const own = added(before, await inventory(admin));
+  const found = own.find((object) => object.startsWith(`${kind} gateway-token-reviewer`)) ?? expect.fail(kind);
   const [first = "", second] = found.slice(kind.length + 1).split("/");
   return second === undefined ? pathFor(apiVersion, kind, undefined, first) : pathFor(apiVersion, kind, first, second);
 }
