@@ -237,6 +237,22 @@ test("neither state nor anything said holds a secret in plaintext", async () => 
   expect(secrets.size).toBeGreaterThan(3);
 });
 
+test("a session in the environment is enough, and enters no state either", async () => {
+  const { stack, gateway } = pushing;
+  const { AKEYLESS_ACCESS_ID, AKEYLESS_ACCESS_KEY } = stack.env;
+  delete stack.env.AKEYLESS_ACCESS_ID;
+  delete stack.env.AKEYLESS_ACCESS_KEY;
+  const AKEYLESS_TOKEN = gateway.session();
+  Object.assign(stack.env, { AKEYLESS_TOKEN });
+  await stack.configure({ akeylessAuthConfigName: "k8s-by-session" });
+  await stack.up();
+  delete stack.env.AKEYLESS_TOKEN;
+  Object.assign(stack.env, { AKEYLESS_ACCESS_ID, AKEYLESS_ACCESS_KEY });
+  expect(gateway.configs.has("k8s-by-session")).toBe(true);
+  const seen = JSON.stringify([stack.history, stack.events]) + (await readFile(stack.stateFile, "utf8"));
+  expect(seen.includes(AKEYLESS_TOKEN)).toBe(false);
+});
+
 test("without credentials in the environment the up fails and says which; nothing is made", async () => {
   const { env } = pushing.stack;
   const { AKEYLESS_ACCESS_KEY } = env;
