@@ -5,7 +5,17 @@ import {
   type RancherAccess,
   type TokenAccess,
 } from "./access.ts";
-import { apiServer, base64, certificatesPem, keyPairPem, rawIssuer, rawJwt, signingKey } from "./encoding.ts";
+import {
+  apiServer,
+  type Base64Pem,
+  base64,
+  certificatesPem,
+  type Jwt,
+  keyPairPem,
+  rawIssuer,
+  rawJwt,
+  signingKey,
+} from "./encoding.ts";
 import { rancherCluster, rancherKey, rancherRoot } from "./rancher.ts";
 
 /** What Akeyless itself gives for an auth method. */
@@ -30,11 +40,10 @@ export interface AkeylessOptions {
 interface AkeylessClusterAuthConfig {
   readonly name: string;
   readonly "access-id": string;
-  /** base64 of PEM, one line. */
-  readonly "signing-key": string;
+  readonly "signing-key": Base64Pem;
   readonly "k8s-host": string;
-  /** base64 of PEM, one line; absent where a public CA signed the host's certificate. */
-  readonly "k8s-ca-cert"?: string;
+  /** Absent where a public CA signed the host's certificate. */
+  readonly "k8s-ca-cert"?: Base64Pem;
   readonly "k8s-issuer"?: string;
   /** Text, not a boolean. Always said: documents and clients disagree about its default. */
   readonly "disable-issuer-validation": "true" | "false";
@@ -47,17 +56,14 @@ interface AkeylessNativeAuthConfig extends AkeylessClusterAuthConfig {
 /** By a reviewer's bearer token. */
 export interface AkeylessTokenAuthConfig extends AkeylessNativeAuthConfig {
   readonly "k8s-auth-type": "token";
-  /** The JWT as it is. */
-  readonly "token-reviewer-jwt": string;
+  readonly "token-reviewer-jwt": Jwt;
 }
 
 /** By a client certificate. */
 export interface AkeylessCertificateAuthConfig extends AkeylessNativeAuthConfig {
   readonly "k8s-auth-type": "certificate";
-  /** base64 of PEM, one line. */
-  readonly "k8s-client-certificate": string;
-  /** base64 of PEM, one line. */
-  readonly "k8s-client-key": string;
+  readonly "k8s-client-certificate": Base64Pem;
+  readonly "k8s-client-key": Base64Pem;
 }
 
 /** Through Rancher, by an API key. */
@@ -213,7 +219,7 @@ export function akeylessAccessId(field: string, value: string): string {
 }
 
 /** An auth method's private key as auth configs take it. @throws GatewayInputError naming the field, that does not show it */
-export function akeylessSigningKey(field: string, value: string): string {
+export function akeylessSigningKey(field: string, value: string): Base64Pem {
   return signingKey(field, value);
 }
 

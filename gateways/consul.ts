@@ -1,5 +1,5 @@
 import { GatewayInputError, type TokenAccess } from "./access.ts";
-import { apiServer, certificatesPem, tokenOf } from "./encoding.ts";
+import { apiServer, certificatesPem, type Jwt, type Pem, tokenOf } from "./encoding.ts";
 
 /**
  * The `Config` of an ACL auth method of type `kubernetes` in Consul (`consul acl auth-method create -config`), raw PEM and
@@ -8,8 +8,8 @@ import { apiServer, certificatesPem, tokenOf } from "./encoding.ts";
  */
 export interface ConsulAuthMethodConfig {
   readonly Host: string;
-  readonly CACert: string;
-  readonly ServiceAccountJWT: string;
+  readonly CACert: Pem;
+  readonly ServiceAccountJWT: Jwt;
 }
 
 /** The auth method's config by which Consul reviews tokens. @throws GatewayInputError naming the field that can't be right */

@@ -1,6 +1,16 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { GatewayInputError, type TokenAccess } from "./access.ts";
 
+declare const encoding: unique symbol;
+type Encoded<Name extends string> = string & { readonly [encoding]: Name };
+
+/** Blocks of PEM, lines ended by one newline each, the last one too. */
+export type Pem = Encoded<"PEM">;
+/** PEM as base64 in one line: what Akeyless calls "PEM format and base64 encoding". */
+export type Base64Pem = Encoded<"base64 of PEM">;
+/** A JWT as it is. */
+export type Jwt = Encoded<"JWT">;
+
 const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 
 /**
@@ -27,10 +37,10 @@ function pemText(field: string, value: string): string {
 }
 
 /** Certificates as PEM, in order. What else stands there, a private key even, is left out. */
-export function certificatesPem(field: string, value: string): string {
+export function certificatesPem(field: string, value: string): Pem {
   const blocks = blocksOf(field, value, /^CERTIFICATE$/, "certificate");
   if (!blocks.every(isCertificate)) throw new GatewayInputError(field, "holds a certificate that cannot be read");
-  return blocks.join("");
+  return blocks.join("") as Pem;
 }
 
 function isCertificate(pem: string): boolean {
@@ -42,15 +52,15 @@ function isCertificate(pem: string): boolean {
 }
 
 /** One private key as PEM, as which it was: PKCS #8, PKCS #1 or SEC 1, without a passphrase. */
-export function privateKeyPem(field: string, value: string): string {
+export function privateKeyPem(field: string, value: string): Pem {
   return readKey(field, value).pem;
 }
 
-function readKey(field: string, value: string): { readonly pem: string; readonly key: KeyObject } {
+function readKey(field: string, value: string): { readonly pem: Pem; readonly key: KeyObject } {
   const [pem = "", ...others] = blocksOf(field, value, /PRIVATE KEY$/, "private key");
   if (others.length > 0) throw new GatewayInputError(field, `holds ${others.length + 1} private keys`);
   try {
-    return { pem, key: createPrivateKey(pem) };
+    return { pem: pem as Pem, key: createPrivateKey(pem) };
   } catch {
     const encrypted = /BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem);
     throw new GatewayInputError(field, `holds a private key that ${encrypted ? "is encrypted" : "cannot be read"}`);
@@ -61,7 +71,7 @@ function readKey(field: string, value: string): { readonly pem: string; readonly
 export function keyPairPem(
   fields: { readonly certificate: string; readonly key: string },
   pair: { readonly certificatePem: string; readonly privateKeyPem: string },
-): { readonly certificate: string; readonly key: string } {
+): { readonly certificate: Pem; readonly key: Pem } {
   const certificate = certificatesPem(fields.certificate, pair.certificatePem);
   const { pem, key } = readKey(fields.key, pair.privateKeyPem);
   if (new X509Certificate(certificate).checkPrivateKey(key)) return { certificate, key: pem };
@@ -69,21 +79,20 @@ export function keyPairPem(
 }
 
 /** The RSA private key with which a gateway signs for its auth method, as base64 of PEM in one line. */
-export function signingKey(field: string, value: string): string {
+export function signingKey(field: string, value: string): Base64Pem {
   const { pem, key } = readKey(field, value);
   if (key.asymmetricKeyType === "rsa") return base64(pem);
   throw new GatewayInputError(field, "is not an RSA key, and that of an auth method is");
 }
 
-/** Text as base64 in one line: of PEM, what Akeyless calls "PEM format and base64 encoding". */
-export function base64(text: string): string {
-  return Buffer.from(text, "utf8").toString("base64");
+export function base64(pem: Pem): Base64Pem {
+  return Buffer.from(pem, "utf8").toString("base64") as Base64Pem;
 }
 
 /** A JWT as it is: three parts, nothing around them. */
-export function rawJwt(field: string, token: string): string {
+export function rawJwt(field: string, token: string): Jwt {
   const trimmed = token.trim();
-  if (isJwt(trimmed)) return trimmed;
+  if (isJwt(trimmed)) return trimmed as Jwt;
   if (isJwt(Buffer.from(trimmed, "base64").toString("utf8"))) {
     throw new GatewayInputError(field, "is base64 of a JWT; a Secret's data.token has to be decoded once");
   }
@@ -125,7 +134,7 @@ export function rawIssuer(field: string, issuer: string): string {
  *
  * @throws GatewayInputError naming the field
  */
-export function tokenOf(product: string, field: string, access: Partial<TokenAccess>): string {
+export function tokenOf(product: string, field: string, access: Partial<TokenAccess>): Jwt {
   if (access.token === undefined) {
     throw new GatewayInputError(
       field,

@@ -2,6 +2,7 @@
 export * from "./access.ts";
 export * from "./akeyless.ts";
 export * from "./consul.ts";
+export type { Base64Pem, Jwt, Pem } from "./encoding.ts";
 export * from "./infisical.ts";
 export * from "./kubeconfig.ts";
 export * from "./masking.ts";

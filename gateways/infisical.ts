@@ -1,5 +1,5 @@
 import { GatewayInputError, type TokenAccess } from "./access.ts";
-import { apiServer, certificatesPem, tokenOf } from "./encoding.ts";
+import { apiServer, certificatesPem, type Jwt, type Pem, tokenOf } from "./encoding.ts";
 
 /** Which workloads may log in. An empty list allows all. */
 export interface InfisicalOptions {
@@ -14,9 +14,9 @@ export interface InfisicalOptions {
  */
 export interface InfisicalKubernetesAuth {
   readonly kubernetesHost: string;
-  readonly caCert: string;
+  readonly caCert: Pem | "";
   readonly tokenReviewMode: "api";
-  readonly tokenReviewerJwt: string;
+  readonly tokenReviewerJwt: Jwt;
   readonly allowedNamespaces: string;
   readonly allowedNames: string;
   readonly allowedAudience: string;
@@ -26,7 +26,7 @@ export interface InfisicalKubernetesAuth {
 export function infisicalKubernetesAuth(access: TokenAccess, options: InfisicalOptions): InfisicalKubernetesAuth {
   return {
     kubernetesHost: apiServer("kubernetesHost", access.host),
-    caCert: access.caPem && certificatesPem("caCert", access.caPem),
+    caCert: access.caPem === "" ? "" : certificatesPem("caCert", access.caPem),
     tokenReviewMode: "api",
     tokenReviewerJwt: tokenOf("Infisical", "tokenReviewerJwt", access),
     allowedNamespaces: joined("allowedNamespaces", options.allowedNamespaces),

@@ -1,5 +1,5 @@
 import type { TokenAccess } from "./access.ts";
-import { apiServer, certificatesPem, tokenOf } from "./encoding.ts";
+import { apiServer, certificatesPem, type Jwt, type Pem, tokenOf } from "./encoding.ts";
 
 /**
  * The body of `POST auth/kubernetes/config` of Vault and OpenBao, for a server outside the cluster. Certificates are raw
@@ -7,8 +7,8 @@ import { apiServer, certificatesPem, tokenOf } from "./encoding.ts";
  */
 export interface VaultKubernetesAuthConfig {
   readonly kubernetes_host: string;
-  readonly kubernetes_ca_cert?: string;
-  readonly token_reviewer_jwt: string;
+  readonly kubernetes_ca_cert?: Pem;
+  readonly token_reviewer_jwt: Jwt;
   /** True: a Vault that runs in a pod of another cluster must not take that pod's token and CA. */
   readonly disable_local_ca_jwt: true;
 }

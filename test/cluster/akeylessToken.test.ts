@@ -9,6 +9,16 @@ let admin: KubeClient;
 let workloads: Workloads;
 let pushing: PushingStack;
 const secrets = new Set<string>();
+/** What roles can ask for. */
+const claimsOfLogins = [
+  "service_account_name",
+  "service_account_uid",
+  "service_account_secret_name",
+  "namespace",
+  "aud",
+  "pod_name",
+  "pod_uid",
+];
 
 beforeAll(async () => {
   admin = await adminOf(kubeconfig);
@@ -89,6 +99,27 @@ describe("an up from nothing", () => {
   });
 });
 
+test("a role is given by each claim that a token carries, and not by another value of it", async () => {
+  const [association = expect.fail("there is no role")] = pushing.gateway.account.associations.values();
+  const { claims: asked } = association;
+  const seen = new Set<string>();
+  for (const jwt of [await workloads.token("shop", { pod: "shop-1" }), await workloads.secretToken("shop")]) {
+    const carried = Object.entries((await pushing.logIn(jwt)).claims).map(([claim, value]) => [
+      claim,
+      [value].flat()[0],
+    ]);
+    for (const [claim = "", value] of carried.filter(([, first]) => first !== undefined)) {
+      seen.add(claim);
+      association.claims = { [claim]: [value ?? ""] };
+      expect((await pushing.logIn(jwt)).roles, claim).toEqual(["/shop/reader"]);
+      association.claims = { [claim]: ["another"] };
+      expect((await pushing.logIn(jwt)).roles, claim).toEqual([]);
+    }
+  }
+  association.claims = asked;
+  for (const claim of claimsOfLogins) expect(seen).toContain(claim);
+});
+
 test("who may not log in is refused: another namespace, another access id, a forged token, a deleted account", async () => {
   await using elsewhere = await Workloads.make(admin);
   await expect(pushing.logIn(await elsewhere.token("shop"))).rejects.toThrow(/namespace is not allowed/);
@@ -149,7 +180,7 @@ describe("drift", () => {
 describe("another reviewer's token", () => {
   test("reaches the gateway in the same up, while workloads that log in all the time never fail", async () => {
     await pushing.stack.configure({ serviceAccountName: "second-reviewer" });
-    const client = loggingIn(await workloads.token("shop"));
+    const client = pushing.loggingIn(await workloads.token("shop"));
     await pushing.stack.up();
     const { logins, failures } = await client.stop();
     expect(failures).toEqual([]);
@@ -206,6 +237,22 @@ test("neither state nor anything said holds a secret in plaintext", async () => 
   expect(secrets.size).toBeGreaterThan(3);
 });
 
+test("a session in the environment is enough, and enters no state either", async () => {
+  const { stack, gateway } = pushing;
+  const { AKEYLESS_ACCESS_ID, AKEYLESS_ACCESS_KEY } = stack.env;
+  delete stack.env.AKEYLESS_ACCESS_ID;
+  delete stack.env.AKEYLESS_ACCESS_KEY;
+  const AKEYLESS_TOKEN = gateway.session();
+  Object.assign(stack.env, { AKEYLESS_TOKEN });
+  await stack.configure({ akeylessAuthConfigName: "k8s-by-session" });
+  await stack.up();
+  delete stack.env.AKEYLESS_TOKEN;
+  Object.assign(stack.env, { AKEYLESS_ACCESS_ID, AKEYLESS_ACCESS_KEY });
+  expect(gateway.configs.has("k8s-by-session")).toBe(true);
+  const seen = JSON.stringify([stack.history, stack.events]) + (await readFile(stack.stateFile, "utf8"));
+  expect(seen.includes(AKEYLESS_TOKEN)).toBe(false);
+});
+
 test("without credentials in the environment the up fails and says which; nothing is made", async () => {
   const { env } = pushing.stack;
   const { AKEYLESS_ACCESS_KEY } = env;
@@ -221,30 +268,3 @@ test("destroy leaves nothing at the gateway or in the account", async () => {
   await pushing.stack.destroy();
   expect([...configs, ...account.methods, ...account.associations, ...account.items]).toEqual([]);
 });
-
-/** A workload that logs in over and over. */
-function loggingIn(jwt: string) {
-  let going = true;
-  let logins = 0;
-  const failures: string[] = [];
-  const { gateway } = pushing;
-  const running = (async () => {
-    const { akeyless } = (await pushing.outputs()).workloadLogin;
-    while (going) {
-      await gateway.logIn(akeyless.accessId, akeyless.k8sAuthConfigName, jwt).then(
-        () => {
-          logins += 1;
-        },
-        (error: Error) => failures.push(error.message),
-      );
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  })();
-  return {
-    async stop() {
-      going = false;
-      await running;
-      return { logins, failures };
-    },
-  };
-}

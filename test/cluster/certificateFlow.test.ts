@@ -102,8 +102,11 @@ describe("an up with the certificate flow", () => {
       certificateKeyType: "P256",
       akeylessAccessId: "p-abcdefg1234",
       akeylessSigningKey: Buffer.from(signingKey).toString("base64"),
+      akeylessGatewayUrl: "https://gateway.example",
     });
     await stack.up();
+    const { workloadLogin } = (await stack.outputs()) as { workloadLogin: { akeyless: unknown } };
+    expect(workloadLogin.akeyless).toMatchObject({ k8sAuthConfigName: "k8s-conf-certificate" });
     const { authConfigs, clusterAccess, kubeconfigs } = await outputs();
     const base64 = (text: string) => Buffer.from(text).toString("base64");
     expect(authConfigs.certificate.akeyless).toEqual({

@@ -6,13 +6,15 @@ import { parseAllDocuments } from "yaml";
 import type { Value } from "../../engine/index.ts";
 import { type KubeClient, type KubeObject, loadConnection, pathFor } from "../../kube/index.ts";
 import { adminOf } from "../support/inventory.ts";
+import { ReadyPods } from "../support/readyPods.ts";
 import { program, TestStack } from "../support/stack.ts";
 import { Plugin, secretOf, startEngine } from "../unit/provider/plugin.ts";
 import { clusterType, fresh, kubeconfigFor } from "./providerFixture.ts";
 
 interface Rule {
-  readonly apiGroups: readonly string[];
-  readonly resources: readonly string[];
+  /** A rule without resources is one of paths. */
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
   readonly resourceNames?: readonly string[];
   readonly verbs: readonly string[];
 }
@@ -26,13 +28,26 @@ const namespace = "gateway-auth";
 const within = { namespace, createNamespace: false };
 const reader = { namespace, tokenMode: "tokenRequest", rules: [{ resources: ["pods"], verbs: ["get", "list"] }] };
 
+const byTokenRequest = "token, by TokenRequest";
+
 /** The settings that each file's head names. */
 const flows: readonly (readonly [file: string, settings: Record<string, Value>])[] = [
   ["token", within],
+  [byTokenRequest, { ...within, tokenMode: "tokenRequest" }],
   ["token-auth-delegator", { ...within, reviewerRole: "auth-delegator", bindingName: "gateway-auth-reviewer" }],
   ["certificate", { tokenFlow: false, certificateFlow: true }],
   ["gateway-account", { tokenFlow: false, akeylessGatewayAccount: "default/default" }],
   ["bearer-token-user", { tokenFlow: false, bearerTokenUsers: { reader } }],
+  [
+    "verifier",
+    {
+      tokenFlow: false,
+      verifier: true,
+      verifierAudiences: ["https://gateway.example"],
+      verifierNamespace: namespace,
+      verifierCreateNamespace: false,
+    },
+  ],
 ];
 
 let admin: KubeClient;
@@ -40,14 +55,19 @@ let target: { server: string; caPem: string };
 let user: string;
 let kubeconfig: string;
 let roles: RoleObject[];
+let pods: ReadyPods;
 const cleanups: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
   const own = inject("kubeconfig");
   admin = await adminOf(own);
   target = await loadConnection({ kubeconfig: own }, {});
+  pods = new ReadyPods(admin, "app.kubernetes.io/name=verifier");
 });
-afterAll(() => admin?.close());
+afterAll(async () => {
+  await pods?.[Symbol.asyncDispose]();
+  admin?.close();
+});
 
 async function put(object: KubeObject): Promise<void> {
   const { apiVersion = "", kind = "", metadata = {} } = object;
@@ -57,10 +77,12 @@ async function put(object: KubeObject): Promise<void> {
   );
 }
 
-/** Applies an example, and binds a new account to its roles. */
-async function become(file: string): Promise<void> {
+/** Applies an example, as its comments say for the flow, and binds a new account to its roles. */
+async function become(flow: string): Promise<void> {
   user = fresh("deployer");
-  const text = await readFile(join(program, "examples", "deployer-rights", `${file}.yaml`), "utf8");
+  const [file] = flow.split(",");
+  const example = await readFile(join(program, "examples", "deployer-rights", `${file}.yaml`), "utf8");
+  const text = flow === byTokenRequest ? example.replace("-reviewer-token]", "-reviewer-bound-token]") : example;
   const objects = parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
   const home = pathFor("v1", "Namespace", undefined, namespace);
   while (await admin.find(home)) await sleep(200);
@@ -93,10 +115,10 @@ interface Single {
   readonly words: string;
 }
 
-/** Every right of the example by itself. */
+/** Every right of the example by itself, but those to paths: whatever a ServiceAccount loses, Kubernetes gives them these. */
 function singles(): Single[] {
   return roles.flatMap((role) =>
-    role.rules.flatMap(({ apiGroups, resources, resourceNames, verbs }) =>
+    role.rules.flatMap(({ apiGroups = [], resources = [], resourceNames, verbs }) =>
       apiGroups.flatMap((group) =>
         resources.flatMap((resource) =>
           (resourceNames ?? [undefined]).flatMap((name) =>
@@ -117,11 +139,11 @@ function singles(): Single[] {
   );
 }
 
-describe.each(flows)("as a deployer with the rights of %s.yaml", (file, settings) => {
+describe.each(flows)("as a deployer with the rights of the example %s", (flow, settings) => {
   let stack: TestStack;
 
   beforeEach(async () => {
-    await become(file);
+    await become(flow);
     stack = await TestStack.make("rights", { kubeconfig, allowLoopbackHost: true, ...settings });
   });
   afterEach(async () => {
@@ -134,7 +156,7 @@ describe.each(flows)("as a deployer with the rights of %s.yaml", (file, settings
     await stack.up();
     expect(stack.steps).toEqual([]);
     expect((await stack.refresh()).changes).toEqual({ same: expect.any(Number) });
-    if (file === "token") {
+    if (flow === "token") {
       await stack.configure({ products: ["infisical"], audience: "https://gateway.example" });
       await stack.up();
     }
@@ -189,7 +211,8 @@ async function preflightOf({ stateFile }: TestStack): Promise<Record<string, unk
 test("with approval by somebody else the deployer may not approve", async () => {
   await become("certificate");
   const [role = expect.fail("there is no role")] = roles;
-  const approving = ({ resources }: Rule) => resources.some((name) => name === "signers" || name.endsWith("/approval"));
+  const approving = ({ resources = [] }: Rule) =>
+    resources.some((name) => name === "signers" || name.endsWith("/approval"));
   await setRules(
     role,
     role.rules.filter((rule) => !approving(rule)),

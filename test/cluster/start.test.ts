@@ -10,6 +10,7 @@ test("the demonstration without a node says so, and shows the same with processe
     "No node (the sandbox was started without one): the verifier and its callers run as processes",
   );
   expect(output).toMatch(/ok {4}A workload logs in at Akeyless, by the reviewer's token .*k8sauth-demo\/shop/);
+  expect(output).toMatch(/ok {4}A workload logs in at Akeyless, by the client certificate .*k8sauth-demo\/shop/);
   expect(output).toMatch(/ok {4}A workload logs in at Vault, .*k8sauth-demo\/shop/);
   expect(output).toContain("200 system:serviceaccount:k8sauth-demo:shop");
   expect(output).toMatch(/refused \(401 .*another audience/);

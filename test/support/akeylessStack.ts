@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Value } from "../../engine/index.ts";
-import { type KubeClient, pathFor } from "../../kube/index.ts";
+import { type KubeClient, type KubeObject, pathFor } from "../../kube/index.ts";
 import { AkeylessTestGateway } from "../../sandbox/gateways/akeyless/index.ts";
 import { TestStack } from "./stack.ts";
 
@@ -53,6 +53,32 @@ export class PushingStack implements AsyncDisposable {
     return this.gateway.logIn(akeyless.accessId, akeyless.k8sAuthConfigName, jwt);
   }
 
+  /** A workload that logs in over and over, by the config that it is told of or by another one. */
+  loggingIn(jwt: string, configName?: string) {
+    let going = true;
+    let logins = 0;
+    const failures: string[] = [];
+    const running = (async () => {
+      const { akeyless } = (await this.outputs()).workloadLogin;
+      while (going) {
+        await this.gateway.logIn(akeyless.accessId, configName ?? akeyless.k8sAuthConfigName, jwt).then(
+          () => {
+            logins += 1;
+          },
+          (error: Error) => failures.push(error.message),
+        );
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    })();
+    return {
+      async stop() {
+        going = false;
+        await running;
+        return { logins, failures };
+      },
+    };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.gateway.fault = () => undefined;
     await this.stack[Symbol.asyncDispose]();
@@ -95,6 +121,18 @@ export class Workloads implements AsyncDisposable {
       spec,
     });
     return answer.status.token;
+  }
+
+  /** The token of a Secret of an account that is there, as workloads outside the cluster have it. */
+  async secretToken(account: string): Promise<string> {
+    const metadata = { name: `${account}-token`, annotations: { "kubernetes.io/service-account.name": account } };
+    const secret = { apiVersion: "v1", kind: "Secret", type: "kubernetes.io/service-account-token", metadata };
+    await this.#admin.create(pathFor("v1", "Secret", this.namespace), secret as KubeObject);
+    for (;;) {
+      const path = pathFor("v1", "Secret", this.namespace, metadata.name);
+      const { data } = await this.#admin.get<{ data?: { token?: string } }>(path);
+      if (data?.token) return Buffer.from(data.token, "base64").toString();
+    }
   }
 
   async remove(account: string): Promise<void> {

@@ -127,7 +127,6 @@ export class Account {
       description: method.description,
       delete_protection: method.deleteProtection,
       is_approved: true,
-      a_field_of_the_future: { nested: [1] },
       access_info: {
         rules_type: "k8s",
         access_expires: method.accessExpires,

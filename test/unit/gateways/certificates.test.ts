@@ -1,8 +1,15 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, expectTypeOf, test } from "vitest";
 import {
+  type AkeylessCertificateAuthConfig,
+  type AkeylessTokenAuthConfig,
+  type Base64Pem,
+  type ConsulAuthMethodConfig,
   consulAuthMethodConfig,
   GatewayInputError,
   infisicalKubernetesAuth,
+  type Jwt,
+  type Pem,
+  type VaultKubernetesAuthConfig,
   vaultAuthConfig,
 } from "../../../gateways/index.ts";
 import { certificateAccess } from "./fixtures.ts";
@@ -21,4 +28,17 @@ describe("a client certificate for a product that takes none is an error of type
     expect(format).toThrow(GatewayInputError);
     expect(format).toThrow(`${field}: there is no token, and ${product} takes no client certificate`);
   });
+});
+
+test("another encoding than a field's own is an error of types", () => {
+  type Akeyless = AkeylessTokenAuthConfig &
+    Pick<AkeylessCertificateAuthConfig, "k8s-client-certificate" | "k8s-client-key">;
+  type Encoded = "k8s-ca-cert" | "signing-key" | "k8s-client-certificate" | "k8s-client-key";
+  expectTypeOf<Required<Akeyless>[Encoded]>().toEqualTypeOf<Base64Pem>();
+  expectTypeOf<Akeyless["token-reviewer-jwt"]>().toEqualTypeOf<Jwt>();
+  expectTypeOf<Required<VaultKubernetesAuthConfig>["kubernetes_ca_cert"]>().toEqualTypeOf<Pem>();
+  expectTypeOf<ConsulAuthMethodConfig["CACert"]>().toEqualTypeOf<Pem>();
+  expectTypeOf<Pem>().not.toExtend<Base64Pem>();
+  expectTypeOf<Base64Pem>().not.toExtend<Pem>();
+  expectTypeOf<string>().not.toExtend<Pem | Base64Pem | Jwt>();
 });

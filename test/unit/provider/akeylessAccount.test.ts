@@ -130,6 +130,22 @@ describe("a role association", () => {
     await resource.delete?.(state, operate());
   });
 
+  test.each([
+    "service_account_name",
+    "service_account_uid",
+    "service_account_secret_name",
+    "namespace",
+    "aud",
+    "pod_name",
+    "pod_uid",
+  ])("can ask for the claim %s", async (claim) => {
+    const given = named({ subClaims: { [claim]: "a" } });
+    expect(await resource.check?.(inputsOf(given))).toEqual([]);
+    const state = await made(given);
+    expect(only().claims).toEqual({ [claim]: ["a"] });
+    expect(await resource.read(state, operate())).toEqual({ id: state.id, outputs: state.outputs });
+  });
+
   test("changes claims in place, and loses those no longer asked for", async () => {
     const state = await made(named());
     const outputs = await resource.update(state, named({ subClaims: { aud: "x" }, caseSensitive: false }), operate());
