@@ -92,7 +92,7 @@ async function run(command: "preview" | "up") {
 
 /** The API path of the token flow's object of a kind. */
 async function pathOf(apiVersion: string, kind: string): Promise<string> {
-  const own = added(before, await inventory(admin));
+  const own = (await inventory(admin)).filter((object) => !before.includes(object));
   const found = own.find((object) => object.startsWith(`${kind} gateway-token-reviewer`)) ?? expect.fail(kind);
   const [first = "", second] = found.slice(kind.length + 1).split("/");
   return second === undefined ? pathFor(apiVersion, kind, undefined, first) : pathFor(apiVersion, kind, first, second);
