@@ -36,12 +36,18 @@ export class Processes implements Workloads {
 
   static async make({ access }: FromOutputs, deployer: KubeClient): Promise<Processes> {
     const folder = await mkdtemp(join(tmpdir(), "k8sauth-start-"));
-    await writeFile(join(folder, "client.mjs"), (await bundleClient()).code);
-    const verifier = await VerifierProcess.start(folder, access, {
-      audience: [audiences.own],
-      allow: [`${lodging}/${accounts.caller}`],
-    });
-    return new Processes(deployer, verifier, folder, access.audience);
+    try {
+      await writeFile(join(folder, "client.mjs"), (await bundleClient()).code);
+      const verifier = await VerifierProcess.start(folder, access, {
+        audience: [audiences.own],
+        allow: [`${lodging}/${accounts.caller}`],
+      });
+      return new Processes(deployer, verifier, folder, access.audience);
+    } catch (error) {
+      // The reviewer's token is among the files.
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   gatewayToken(): Promise<string> {

@@ -1,36 +1,10 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { AcceptedCache, RefusedCache, TokenDigest } from "../../../verifier/caches.ts";
 import { Lru } from "../../../verifier/lru.ts";
+import { hybrid, open } from "./hybrid.ts";
 import { load } from "./load.ts";
-import {
-  type ApiServer,
-  acceptedStatus,
-  apiServer,
-  apiSettings,
-  ask,
-  Folder,
-  keySettings,
-  until,
-  type Verifier,
-  verifier,
-} from "./support.ts";
+import { acceptedStatus, apiServer, apiSettings, ask, Folder, keySettings, until, verifier } from "./support.ts";
 import { goodKey, mint, now, signRaw, strangeKey } from "./tokens.ts";
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
-});
-
-/** A hybrid verifier with its API server; both end with the test. */
-async function hybrid(more: object = {}): Promise<{ api: ApiServer; one: Verifier }> {
-  const folder = new Folder();
-  open.push({ [Symbol.asyncDispose]: async () => folder[Symbol.dispose]() });
-  const api = await apiServer();
-  open.push(api);
-  const one = await verifier(apiSettings(api, folder, more));
-  open.push(one);
-  return { api, one };
-}
 
 describe("the least recently used entry goes first", () => {
   test("by number", () => {

@@ -1,22 +1,7 @@
-import { afterEach, describe, expect, test } from "vitest";
-import { type ApiServer, apiServer, apiSettings, Folder, until, type Verifier, verifier } from "./support.ts";
+import { describe, expect, test } from "vitest";
+import { hybrid } from "./hybrid.ts";
+import { until } from "./support.ts";
 import { goodKey, mint, now, rsaKey } from "./tokens.ts";
-
-const open: AsyncDisposable[] = [];
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();
-});
-
-/** A verifier with its API server; both end with the test. */
-async function hybrid(more: object = {}): Promise<{ api: ApiServer; one: Verifier }> {
-  const folder = new Folder();
-  open.push({ [Symbol.asyncDispose]: async () => folder[Symbol.dispose]() });
-  const api = await apiServer();
-  open.push(api);
-  const one = await verifier(apiSettings(api, folder, more));
-  open.push(one);
-  return { api, one };
-}
 
 describe("keys that change at the issuer", () => {
   test("a new one is found when the first token names it", async () => {
