@@ -1,58 +1,79 @@
+import "./stack/sdkLog.ts";
+import "./stack/stackTraces.ts";
 import * as k8s from "@pulumi/kubernetes";
-import { pushToAkeyless } from "./components/akeylessPush.ts";
-import { authConfigOutputs } from "./components/authConfigs.ts";
-import { stackAccess } from "./components/clusterAccess.ts";
-import { credentialOutputs } from "./components/credentials.ts";
-import { Homes } from "./components/homes.ts";
 import {
   BearerTokenUser,
   ClientCertificate,
   Cluster,
   GatewayAccount,
+  Provider,
   RancherKey,
   TokenReviewer,
   Verifier,
 } from "./components/index.ts";
-import { certificateRequests, neededRights, requiredObjects, reservedNames } from "./components/needs.ts";
-import { readSettings } from "./components/settings.ts";
+import { pushToAkeyless } from "./stack/akeylessPush.ts";
+import { authConfigOutputs } from "./stack/authConfigs.ts";
+import { stackAccess } from "./stack/clusterAccess.ts";
+import { credentialOutputs } from "./stack/credentials.ts";
+import { kubernetesDeployer } from "./stack/deployer.ts";
+import { guardDestroy } from "./stack/destroyGuard.ts";
+import { Homes } from "./stack/namespaces.ts";
+import {
+  caRequiredBy,
+  certificateRequests,
+  neededRights,
+  plannedObjects,
+  requiredObjects,
+  reservedNames,
+  signerNames,
+} from "./stack/preflight.ts";
+import { loadSettings } from "./stack/settings/index.ts";
+import { inputNames } from "./stack/settings/schema.ts";
 
-const settings = readSettings();
-const { kubeconfig, context, proveHost, reviewerRole: role, products } = settings;
+const settings = await loadSettings();
+const { kubeconfig, context, offline, proveHost, reviewerRole: role, products } = settings;
 const { namespace, createNamespace, serviceAccountName, bindingName, audience } = settings;
 const reviewerArgs = { namespace, createNamespace, serviceAccountName, bindingName, audience, ...settings.token };
 
+/** The deployer. `refresh` and `destroy` with --run-program use its current credentials. */
+const provider = new Provider("cluster", { kubeconfig, context, offline, inputNames });
+
 /** Checked before anything is made, and again on every run. */
-const target = new Cluster("cluster", {
-  kubeconfig,
-  context,
+const checks = {
   host: settings.kubernetesHost,
   caPem: settings.kubernetesCa,
   caPin: settings.kubernetesCaPin,
   trustOnFirstUse: settings.trustOnFirstUse,
   allowLoopback: settings.allowLoopbackHost,
   proveHost,
+  caRequiredBy: caRequiredBy(settings),
+  signerNames: signerNames(settings),
   rights: neededRights(settings),
   reservedNames: reservedNames(settings),
   requiredObjects: requiredObjects(settings),
+  plannedObjects: plannedObjects(settings),
   certificateRequests: certificateRequests(settings),
-});
+};
+const target = new Cluster("cluster", checks, { provider });
 
 const { allowLoopbackHost: allowLoopback } = settings;
 const rancher = settings.rancher
-  ? new RancherKey("rancher", { ...settings.rancher, clusterUid: target.uid, allowLoopback, proveHost })
+  ? new RancherKey("rancher", { ...settings.rancher, clusterUid: target.uid, allowLoopback, proveHost }, { provider })
   : undefined;
 
 // Without the identifier a changed address in the kubeconfig would replace everything that is in the cluster.
-const where = { kubeconfig, context, clusterIdentifier: target.uid };
-const provider = new k8s.Provider("cluster", where, { dependsOn: rancher ? [rancher] : [] });
-const access = { cluster: target, kubeconfig, context, proveHost, role, products };
+const where = { ...kubernetesDeployer(settings), clusterIdentifier: target.uid };
+const kubernetes = new k8s.Provider("cluster", where, { dependsOn: rancher ? [rancher] : [] });
+const inCluster = { providers: [kubernetes, provider] };
+const protectedInCluster = { ...inCluster, protect: settings.protect };
+const access = { cluster: target, proveHost, role, products };
 
 const reviewer = settings.tokenFlow
-  ? new TokenReviewer("gateway-token-reviewer", { ...access, ...reviewerArgs }, { provider })
+  ? new TokenReviewer("gateway-token-reviewer", { ...access, ...reviewerArgs }, protectedInCluster)
   : undefined;
 
 const client = settings.certificateFlow
-  ? new ClientCertificate("gateway-client-certificate", { ...access, ...settings.certificate }, { provider })
+  ? new ClientCertificate("gateway-client-certificate", { ...access, ...settings.certificate }, protectedInCluster)
   : undefined;
 
 const homes = new Homes();
@@ -60,19 +81,19 @@ homes.add(namespace, reviewer);
 
 const { verifier: wanted } = settings;
 const asked = wanted
-  ? new Verifier("verifier", { cluster: target, ...wanted, namespace: homes.of(wanted.namespace) }, { provider })
+  ? new Verifier("verifier", { cluster: target, ...wanted, namespace: homes.of(wanted.namespace) }, inCluster)
   : undefined;
 homes.add(wanted?.namespace, asked);
 
 const users = Object.fromEntries(
   Object.entries(settings.bearerTokenUsers).map(([name, user]) => [
     name,
-    new BearerTokenUser(name, { ...access, ...user, namespace: homes.of(user.namespace) }, { provider }),
+    new BearerTokenUser(name, { ...access, ...user, namespace: homes.of(user.namespace) }, inCluster),
   ]),
 );
 
 const gatewayAccount = settings.akeyless.gatewayAccount
-  ? new GatewayAccount("gateway-account", { ...settings.akeyless.gatewayAccount, role }, { provider })
+  ? new GatewayAccount("gateway-account", { ...settings.akeyless.gatewayAccount, role }, protectedInCluster)
   : undefined;
 
 const flows = { token: reviewer, certificate: client, rancher, gatewayAccount, users };
@@ -80,7 +101,13 @@ const flows = { token: reviewer, certificate: client, rancher, gatewayAccount, u
 const gatewayAccess = stackAccess(settings, target, flows);
 
 /** With `akeylessPush`: auth method, auth configs and what belongs to them, at the gateway. */
-const akeyless = pushToAkeyless(settings, gatewayAccess, rancher ? [target, rancher] : [target]);
+const akeyless = pushToAkeyless(settings, gatewayAccess, {
+  dependsOn: rancher ? [target, rancher] : [target],
+  providers: [provider],
+});
+
+const created = [target, rancher, reviewer, client, asked, ...Object.values(users), gatewayAccount, akeyless];
+if (settings.protect !== undefined) guardDestroy(settings.protect, created);
 
 const outputs = authConfigOutputs(settings, gatewayAccess, flows, akeyless);
 
@@ -121,4 +148,4 @@ export const cluster = {
 export const bearerTokenUsers = outputs.bearerTokenUsers;
 
 /** Every credential that the outputs carry, without the credential. */
-export const credentials = credentialOutputs(flows);
+export const credentials = credentialOutputs(flows, target.version);

@@ -7,7 +7,7 @@ export interface Io {
   /** True where `err` is a terminal: colour and live progress only then. */
   readonly tty: boolean;
   readonly env: NodeJS.ProcessEnv;
-  /** Aborts on Ctrl-C or SIGTERM. */
+  /** Aborts on Ctrl-C or SIGTERM; the `cause` of its reason is the name of the signal. */
   readonly signal: AbortSignal;
 }
 
@@ -18,6 +18,8 @@ export interface Command {
   readonly summary: string;
   /** Full help text with usage, options, examples and exit codes. */
   readonly help: string;
+  /** False for a command that passes `--help` on among its arguments; `k8sauth help NAME` prints its help. @default true */
+  readonly ownHelp?: boolean;
   /** Runs with the arguments after the command's name; returns the exit code. */
   run(args: readonly string[], io: Io): Promise<number>;
 }

@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -10,20 +11,22 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, "node_modules");
 const stamp = join(modules, ".cache", "k8sauth", "installed");
 
+const { complaint } = createRequire(import.meta.url)("../runtime/node.cjs");
+
 /** Whether this process can run the TypeScript sources. */
-export const capable = Boolean(process.features.typescript) && Number(process.versions.node.split(".")[0]) >= 22;
+export const capable = complaint() === undefined;
 
 /** Runs a script on the Node.js that the dependencies brought; ends this process as it ends. */
 export function runOnBundledNode(script, args) {
   const node = join(modules, ".bin", process.platform === "win32" ? "node.cmd" : "node");
   if (!existsSync(node)) {
-    console.error(
-      `k8sauth needs Node.js 24 (this is ${process.version}); \`npm ci\` in ${root} installs it for this project.`,
-    );
+    console.error(complaint());
     process.exit(1);
   }
   const child = spawn(node, [script, ...args], { stdio: "inherit" });
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  // A terminal sends Ctrl-C to both processes, and a second one would end the child without its clean-up.
+  process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
+  for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }
 

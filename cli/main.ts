@@ -9,34 +9,6 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "Show everything: a sandbox cluster, the stack in it, its outputs, and the proof that they work",
     load: async () => (await import("./start.ts")).startCommand,
   },
-  up: {
-    summary: "Make the cluster what the program says",
-    load: async () => (await import("./up.ts")).upCommand,
-  },
-  preview: {
-    summary: "Show what `up` would change",
-    load: async () => (await import("./up.ts")).previewCommand,
-  },
-  refresh: {
-    summary: "Read what the cluster really has into the state",
-    load: async () => (await import("./refresh.ts")).refreshCommand,
-  },
-  destroy: {
-    summary: "Delete everything that the stack made",
-    load: async () => (await import("./destroy.ts")).destroyCommand,
-  },
-  output: {
-    summary: "Print the stack's outputs",
-    load: async () => (await import("./output.ts")).outputCommand,
-  },
-  config: {
-    summary: "Show and change the stack's settings",
-    load: async () => (await import("./config.ts")).configCommand,
-  },
-  stack: {
-    summary: "List, export, import and remove stacks: how one moves to another place",
-    load: async () => (await import("./stackCommand.ts")).stackCommand,
-  },
   check: {
     summary: "Prove every credential of the stack by real calls",
     load: async () => (await import("./check.ts")).checkCommand,
@@ -44,6 +16,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
   sandbox: {
     summary: "Start and stop a throw-away Kubernetes on this machine",
     load: async () => (await import("./sandbox.ts")).sandboxCommand,
+  },
+  pulumi: {
+    summary: "Run the Pulumi CLI: the one on the PATH, or one built from Go modules",
+    load: async () => (await import("./pulumi.ts")).pulumiCommand,
   },
 };
 
@@ -56,14 +32,23 @@ ${Object.entries(commands)
   .map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`)
   .join("\n")}
 
-k8sauth COMMAND --help tells more. Exit status: 0 done, 1 failed, 2 wrong usage, 7 changes under
---expect-no-changes, 130 interrupted.
+k8sauth help COMMAND tells more. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted; with pulumi, Pulumi's own.
+
+up, preview, refresh, destroy, config and stack output are commands of Pulumi: k8sauth pulumi up, or pulumi up where Pulumi is
+installed.
+
+Examples:
+  k8sauth start                       try everything in a sandbox
+  k8sauth pulumi up --stack prod      provision a stack
+  k8sauth check --stack prod          prove its credentials again
 `;
 
 /** Runs one command line; answers the exit status. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
-  const [name = "--help", ...args] = argv;
-  if (name === "--help" || name === "-h" || name === "help") {
+  const [first = "--help", ...rest] = argv;
+  const asksForHelp = first === "--help" || first === "-h" || first === "help";
+  const [name, ...args] = asksForHelp ? rest : [first, ...rest];
+  if (name === undefined) {
     io.out(help);
     return 0;
   }
@@ -74,7 +59,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   }
   const command = await entry.load();
   const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
-  if (own.includes("--help") || own.includes("-h")) {
+  const inArguments = command.ownHelp !== false && (own.includes("--help") || own.includes("-h"));
+  if (asksForHelp || inArguments) {
     io.out(command.help);
     return 0;
   }
@@ -82,7 +68,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return await command.run(args, io);
   } catch (error) {
     if (isUsageError(error)) {
-      io.err(`k8sauth ${name}: ${error.message}\nk8sauth ${name} --help tells more.\n`);
+      io.err(`k8sauth ${name}: ${error.message}\nk8sauth help ${name} tells more.\n`);
       return 2;
     }
     const message = error instanceof Error ? error.message : String(error);
@@ -95,9 +81,9 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 /** Io of this process: Ctrl-C and SIGTERM abort it, a second Ctrl-C ends it at once. */
 function processIo(): Io {
   const controller = new AbortController();
-  const abort = () => {
+  const abort = (signal: NodeJS.Signals) => {
     if (controller.signal.aborted) process.exit(130);
-    controller.abort(new Error("Interrupted."));
+    controller.abort(new Error("Interrupted.", { cause: signal }));
   };
   process.on("SIGINT", abort);
   process.on("SIGTERM", abort);
@@ -111,6 +97,6 @@ function processIo(): Io {
 }
 
 const cache = process.env.XDG_CACHE_HOME || (process.env.HOME && join(process.env.HOME, ".cache"));
-// Nobody else may write there: what is in it is run.
+// Other users must not write there, because its content is executed.
 if (cache && isAbsolute(cache)) enableCompileCache(join(cache, "k8sauth", "compile"));
 process.exitCode = await main(process.argv.slice(2), processIo());

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { parseArgs } from "node:util";
 import {
+  defaultKubernetes,
+  kubernetesVersions,
   listSandboxes,
   nodeImage,
   openSandbox,
@@ -15,10 +17,14 @@ import {
 } from "../sandbox/index.ts";
 import type { Command, Io } from "./command.ts";
 
+const minors = kubernetesVersions()
+  .map(({ minor }) => minor)
+  .join(", ");
+
 const help = `A throw-away real Kubernetes on this machine, for trying things out and for tests: a control plane, and a node if asked for.
 
 Usage
-  k8sauth sandbox start [--name NAME] [--node] [--issuer ISSUER] [--api-audience AUDIENCE]...
+  k8sauth sandbox start [--name NAME] [--kubernetes VERSION] [--node] [--issuer ISSUER] [--api-audience AUDIENCE]...
   k8sauth sandbox stop [--name NAME]
   k8sauth sandbox status [--name NAME] [--json]
   k8sauth sandbox kubeconfig [--name NAME]
@@ -33,6 +39,8 @@ Usage
 
 Options
   --name NAME               One of several side by side (default: default).
+  --kubernetes VERSION      Version of Kubernetes: ${minors}, or one of these in full (default: K8SAUTH_KUBERNETES, or
+                            ${defaultKubernetes().minor}). Each is built on first use.
   --node                    With a node, so that pods run in it: needs Linux, root, and the Debian packages containerd, runc,
                             containernetworking-plugins, nftables and conntrack. Its image is ${nodeImage}.
   --issuer ISSUER           Issuer of service account tokens: "cluster" (https://kubernetes.default.svc.cluster.local, the
@@ -46,6 +54,7 @@ Examples
   k8sauth sandbox kubectl -- get serviceaccounts --all-namespaces
   k8sauth sandbox stop --name blue
   k8sauth sandbox start --name pods --node
+  k8sauth sandbox start --name old --kubernetes 1.34
 
 Exit codes
   0  done; for status: it runs
@@ -57,7 +66,7 @@ Exit codes
 
 class UsageError extends Error {}
 
-/** `k8sauth sandbox`: start, stop and use a control plane of one's own. */
+/** `k8sauth sandbox`: start, stop and use a local control plane. */
 export const sandboxCommand: Command = {
   name: "sandbox",
   summary: "Start, stop and use a throw-away Kubernetes on this machine",
@@ -110,6 +119,7 @@ async function dispatch(args: readonly string[], io: Io): Promise<number> {
 async function start(args: readonly string[], io: Io): Promise<number> {
   const given = options(args, {
     name: { type: "string" },
+    kubernetes: { type: "string" },
     node: { type: "boolean" },
     issuer: { type: "string" },
     "api-audience": { type: "string", multiple: true },
@@ -118,6 +128,7 @@ async function start(args: readonly string[], io: Io): Promise<number> {
   try {
     const sandbox = await startSandbox({
       name: given.name,
+      kubernetes: given.kubernetes,
       node: given.node,
       issuer: given.issuer,
       apiAudiences: given["api-audience"],
@@ -128,7 +139,7 @@ async function start(args: readonly string[], io: Io): Promise<number> {
     printer.finish();
     const node = sandbox.node ? ` and the node ${sandbox.node.name}` : "";
     io.err(
-      `The sandbox ${sandbox.name} runs at ${sandbox.server} with issuer ${sandbox.issuer}${node}. Its kubeconfig:\n`,
+      `The sandbox ${sandbox.name} runs Kubernetes${sandbox.kubernetes ? ` ${sandbox.kubernetes}` : ""} at ${sandbox.server} with issuer ${sandbox.issuer}${node}. Its kubeconfig:\n`,
     );
     io.out(`${sandbox.kubeconfig}\n`);
     return 0;
@@ -154,8 +165,19 @@ async function status(args: readonly string[], io: Io): Promise<number> {
   return all.length > 0 && all.every(({ condition }) => condition === "running") ? 0 : 3;
 }
 
-function describe({ name, condition, server, issuer, apiAudiences, kubeconfig, node, pids }: SandboxStatus): string {
+function describe({
+  name,
+  condition,
+  kubernetes,
+  server,
+  issuer,
+  apiAudiences,
+  kubeconfig,
+  node,
+  pids,
+}: SandboxStatus): string {
   const rows: [string, string | undefined][] = [
+    ["kubernetes", kubernetes],
     ["server", server],
     ["issuer", issuer],
     ["audiences", apiAudiences?.join(", ")],

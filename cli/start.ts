@@ -1,28 +1,19 @@
-import { resolve } from "node:path";
-import {
-  openBackend,
-  openStack,
-  type Properties,
-  type StackOptions,
-  stackOutputs,
-  stateFolder,
-  update,
-  type Value,
-  withoutSecrets,
-} from "../engine/index.ts";
-import { loadProject } from "../engine/project.ts";
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { AkeylessTestGateway } from "../demo/akeyless/index.ts";
+import { VaultAuth } from "../demo/gateways/vault/index.ts";
 import { maskSecretFields } from "../gateways/index.ts";
-import { KubeClient, loadConnection } from "../kube/index.ts";
-import { AkeylessTestGateway } from "../sandbox/gateways/akeyless/index.ts";
-import { VaultAuth } from "../sandbox/gateways/vault/index.ts";
+import { KubeClient, loadConnection } from "../kubernetes/index.ts";
+import { withLock } from "../sandbox/build/lock.ts";
+import { stateHome } from "../sandbox/build/paths.ts";
 import { canRunNode, nodeImage, progressPrinter, type Sandbox, sandboxStatus, startSandbox } from "../sandbox/index.ts";
 import { check, printFindings } from "./check.ts";
 import type { Finding } from "./checks/report.ts";
 import type { Command, Io } from "./command.ts";
-import { Display, summarize } from "./display.ts";
-import { printOutputs } from "./output.ts";
-import { projectFolder } from "./stack.ts";
+import { preparePulumi, runPulumi } from "./pulumi.ts";
+import { type Outputs, ownProjectFolder, Stack } from "./stack.ts";
 import { type GatewayOutputs, Gateways } from "./start/logins.ts";
+import { printOutputs } from "./start/outputs.ts";
 import { accounts, audiences, type FromOutputs, lodging, type ProjectedToken } from "./start/scene.ts";
 import { checkVerifier } from "./start/verifierCalls.ts";
 import { makeWorkloads } from "./start/workload.ts";
@@ -42,7 +33,7 @@ Usage: npm start [-- OPTIONS]
 
 Options:
       --kubeconfig FILE   Use the cluster of a kubeconfig instead of a sandbox; the stack is then called "start"
-      --context NAME      Its context
+      --context NAME      Its context; the current one by default
       --allow-loopback    Accept a cluster that only this machine reaches (kind, minikube)
       --token-only        Without the certificate flow (EKS signs no client certificates)
 
@@ -56,27 +47,49 @@ Exit status: 0 all holds, 1 something failed, 2 wrong usage.
       "token-only": { type: "boolean" },
     } as const;
     const { values } = parse(args, options);
-    const certificate = values["token-only"] !== true;
-    const { context } = values;
-    if (values.kubeconfig !== undefined) {
-      const kubeconfig = resolve(values.kubeconfig);
-      return demonstrate(
-        { kubeconfig, context, stack: "start", certificate, loopback: values["allow-loopback"] === true },
-        io,
-      );
-    }
-    const { sandbox, fresh } = await startedSandbox(io);
-    const printer = progressPrinter(io.err, io.tty);
-    const build = { env: io.env, signal: io.signal, onProgress: printer.onProgress };
-    const vault = await VaultAuth.start(build).finally(() => printer.finish());
-    await using gateways = new Gateways(await AkeylessTestGateway.start(), vault);
-    const { kubeconfig } = sandbox;
-    return await demonstrate(
-      { kubeconfig, context, stack: stackName, certificate, loopback: true, sandbox: { sandbox, fresh, gateways } },
-      io,
-    );
+    return alone(io, () => start(values, io));
   },
 };
+
+/** Runs one demonstration of a user at a time: they share a sandbox and a stack. */
+async function alone<T>(io: Io, work: () => Promise<T>): Promise<T> {
+  const state = stateHome(io.env);
+  mkdirSync(state, { recursive: true, mode: 0o700 });
+  let noticed = false;
+  const onWait = ({ pid }: { readonly pid: number }) => {
+    if (!noticed) io.err(`Waiting for another \`k8sauth start\` (pid ${pid}) to end.\n`);
+    noticed = true;
+  };
+  const lock = { timeoutMs: 1_800_000, what: "k8sauth start", signal: io.signal, onWait };
+  return withLock(join(state, "start.lock"), lock, work);
+}
+
+interface StartOptions {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly "allow-loopback"?: boolean;
+  readonly "token-only"?: boolean;
+}
+
+async function start(options: StartOptions, io: Io): Promise<number> {
+  const certificate = options["token-only"] !== true;
+  const { context } = options;
+  if (options.kubeconfig !== undefined) {
+    const kubeconfig = resolve(options.kubeconfig);
+    const loopback = options["allow-loopback"] === true;
+    return demonstrate({ kubeconfig, context, stack: "start", certificate, loopback }, io);
+  }
+  const { sandbox, fresh } = await startedSandbox(io);
+  const printer = progressPrinter(io.err, io.tty);
+  const build = { env: io.env, signal: io.signal, onProgress: printer.onProgress };
+  const vault = await VaultAuth.start(build).finally(() => printer.finish());
+  await using gateways = new Gateways(await AkeylessTestGateway.start(), vault);
+  const { kubeconfig } = sandbox;
+  return await demonstrate(
+    { kubeconfig, context, stack: stackName, certificate, loopback: true, sandbox: { sandbox, fresh, gateways } },
+    io,
+  );
+}
 
 interface Target {
   readonly kubeconfig: string;
@@ -121,118 +134,121 @@ async function serverVersion(kubeconfig: string, io: Io): Promise<string> {
 }
 
 async function demonstrate(target: Target, io: Io): Promise<number> {
-  const folder = projectFolder(undefined);
-  const display = new Display(io, false);
-  const chosen = { folder, stack: target.stack, env: io.env, emit: display.emit, signal: io.signal };
-  if (target.sandbox?.fresh) {
-    const { name } = await loadProject(folder);
-    await openBackend(io.env, () => stateFolder(io.env)).remove({ project: name, stack: target.stack });
-  }
-  await configure(target, chosen);
+  heading(io, "2. Pulumi");
+  const pulumi = await preparePulumi(io);
+  io.out(`  ${pulumi.built ? "Built from Go modules" : "Found"}: ${pulumi.command}\n`);
+  const folder = ownProjectFolder();
+  const stack = new Stack(pulumi, target.stack, folder);
+  if (target.sandbox?.fresh) await forget(stack);
+  await stack.run(["stack", "select", "--create"]);
+  await configure(target, stack, io);
 
-  heading(io, `2. The program of this repository, as the stack "${target.stack}"`);
-  const started = performance.now();
-  const { changes, outputs } = await update({ ...chosen, preview: false });
-  display.close(`  Done in ${((performance.now() - started) / 1000).toFixed(1)} s: ${summarize(changes)}.`);
+  heading(io, `3. The program of this repository, as the stack "${target.stack}"`);
+  const flags = ["--stack", target.stack, "--cwd", folder, "--yes", "--skip-preview", "--suppress-outputs"];
+  if (!process.stdout.isTTY) flags.push("--suppress-progress", "--color", "never");
+  const status = await runPulumi(pulumi, ["up", ...flags], io);
+  if (status !== 0) return io.signal.aborted ? 130 : 1;
 
-  heading(io, "3. Its outputs, secrets masked");
-  const stored = await stackOutputs(chosen);
-  const { authConfigs, clusterAccess, ...others } = outputs;
-  printOutputs({ ...others, ...open({ authConfigs, clusterAccess }) }, io, { showSecrets: false });
+  heading(io, "4. Its outputs, secrets masked");
+  const outputs = await stack.outputs();
+  printOutputs(maskSecretFields(outputs) as Outputs, io);
 
-  heading(io, "4. Proof, by calls with the credentials of the outputs");
+  heading(io, "5. Proof, by calls with the credentials of the outputs");
   using deployer = new KubeClient(
     await loadConnection({ kubeconfig: target.kubeconfig, context: target.context }, io.env),
   );
-  const { findings, expiries } = await check(stored, deployer);
+  const { findings, expiries } = await check(outputs, deployer);
   printFindings(findings, expiries, io);
-  const shown = [...findings, ...(await showWorkloads(target, stored, deployer, io))];
+  const shown = [...findings, ...(await showWorkloads(target, outputs, deployer, io))];
   const failed = shown.filter((finding) => !finding.holds).length;
-  io.out(summary(target, failed));
+  io.out(summary(target, folder, failed));
   return failed > 0 ? 1 : 0;
 }
 
-/** Writes the stack's settings file. */
-async function configure({ sandbox, ...target }: Target, chosen: StackOptions): Promise<void> {
-  const stack = await openStack(chosen);
-  const { settings, project } = stack;
-  const set = (key: string, value: Value) => settings.setConfig(`${project.name}:${key}`, value);
-  set("kubeconfig", target.kubeconfig);
-  if (target.context) set("context", target.context);
-  if (target.loopback) set("allowLoopbackHost", true);
-  set("certificateFlow", target.certificate);
+/** Removes the stack of an earlier sandbox, whose objects are gone with it. */
+async function forget(stack: Stack): Promise<void> {
+  await stack.run(["stack", "rm", "--force", "--yes", "--preserve-config"]).catch((error: Error) => {
+    if (!/no stack named/.test(error.message)) throw error;
+  });
+}
+
+/** Writes the stack's settings. */
+async function configure({ sandbox, ...target }: Target, stack: Stack, io: Io): Promise<void> {
+  const { kubeconfig } = target;
+  const { context } = await loadConnection({ kubeconfig, context: target.context }, io.env);
+  const plain: Record<string, string | boolean> = {
+    kubeconfig,
+    context,
+    certificateFlow: target.certificate,
+    ...(target.loopback && { allowLoopbackHost: true }),
+  };
   if (sandbox) {
     const { accessId, signingKey, gatewayUrl } = await sandbox.gateways.akeylessAccess();
-    const { settings: crypter } = await stack.crypters();
-    settings.salt = crypter.salt;
-    set("akeylessAccessId", accessId);
-    set("akeylessSigningKey", { secure: crypter.encrypt(signingKey) });
-    set("akeylessGatewayUrl", gatewayUrl);
-    set("verifier", sandbox.sandbox.node !== undefined);
-    set("verifierAudiences", [audiences.own]);
-    set("verifierAllow", [`${lodging}/${accounts.caller}`]);
-    set("verifierImage", nodeImage);
+    Object.assign(plain, {
+      akeylessAccessId: accessId,
+      akeylessGatewayUrl: gatewayUrl,
+      verifier: sandbox.sandbox.node !== undefined,
+      "verifierAudiences[0]": audiences.own,
+      "verifierAllow[0]": `${lodging}/${accounts.caller}`,
+      verifierImage: nodeImage,
+    });
+    await stack.run(["config", "set", "--secret", "akeylessSigningKey"], signingKey);
   }
-  await settings.save();
+  const settings = Object.entries(plain).flatMap(([key, value]) => ["--plaintext", `k8sauth:${key}=${value}`]);
+  await stack.run(["config", "set-all", "--path", ...settings]);
 }
 
 /** Workloads that come to the gateways and to the verifier with nothing but the stack's outputs. */
 async function showWorkloads(
   { sandbox: target }: Target,
-  stored: Properties,
+  stored: Outputs,
   deployer: KubeClient,
   io: Io,
 ): Promise<Finding[]> {
   if (!target) return [];
-  const outputs = withoutSecrets(stored as Value) as unknown as GatewayOutputs & {
+  const outputs = stored as unknown as GatewayOutputs & {
     readonly clusterAccess: FromOutputs["access"];
     readonly workloadLogin: { readonly token: ProjectedToken };
     readonly verifier?: FromOutputs["verifier"];
   };
   const { clusterAccess: access, workloadLogin, verifier } = outputs;
-  heading(io, "5. Gateways that take the auth configs, and a workload that logs in with its own token");
+  heading(io, "6. Gateways that take the auth configs, and a workload that logs in with its own token");
   const from = { access, gatewayToken: workloadLogin.token, ...(verifier && { verifier }) };
   await using workloads = await makeWorkloads(from, deployer, target.sandbox, io.signal);
   const logins = await target.gateways.logIn(outputs, workloads);
   printFindings(logins, [], io);
-  heading(io, "6. The verifier, asked by a service that wants to know who calls it");
+  heading(io, "7. The verifier, asked by a service that wants to know who calls it");
   const answers = await checkVerifier(workloads);
   printFindings(answers, [], io);
   return [...logins, ...answers];
-}
-
-/** Auth configs are secret as a whole; to show what they are like, only what is secret in them is masked. */
-function open(outputs: Properties): Properties {
-  return shortenPem(maskSecretFields(withoutSecrets(outputs as Value)) as Value) as Properties;
-}
-
-/** Certificates by their first line: whole they would fill the screen and say no more. */
-function shortenPem(value: Value): Value {
-  if (typeof value === "string") return value.startsWith("-----BEGIN ") ? `${value.split("\n")[0]} …` : value;
-  if (Array.isArray(value)) return value.map(shortenPem);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shortenPem(item ?? null)]));
 }
 
 function heading(io: Io, text: string): void {
   io.out(`\n${text}\n`);
 }
 
-function summary({ stack, sandbox }: Target, failed: number): string {
+function summary({ stack, sandbox }: Target, folder: string, failed: number): string {
   const verdict =
     failed > 0
       ? `${failed} of the claims above do not hold.`
       : `A gateway outside this cluster can now tell which workload calls it: it asks the API server, with a token
 or a certificate that can do nothing else.`;
+  const flags = `--stack ${stack}${folder === process.cwd() ? "" : ` --cwd ${folder}`}`;
+  const commands = [
+    [`pulumi stack output --show-secrets ${flags}`, "the auth configs, ready for the gateway"],
+    [`pulumi up ${flags}`, "again: nothing changes"],
+    [`check ${flags}`, "prove the credentials again"],
+    [`pulumi destroy ${flags}`, "delete everything"],
+    ...(sandbox ? [["sandbox stop", "end the sandbox"]] : []),
+  ] as const;
+  const width = Math.max(...commands.map(([command]) => command.length));
+  const lines = commands.map(([command, what]) => `  npx --no k8sauth ${command.padEnd(width)}   ${what}`);
   return `
 ${verdict}
 
 Go on from here:
-  npx k8sauth output --show-secrets --stack ${stack}     the auth configs, ready for the gateway
-  npx k8sauth up --stack ${stack}                        again: nothing changes
-  npx k8sauth check --stack ${stack}                     prove the credentials again
-  npx k8sauth destroy --stack ${stack}                   take everything away
-${sandbox ? "  npx k8sauth sandbox stop                               end the sandbox\n" : ""}
-On a cluster of your own: README.md, "On your own cluster" (with k8sauth, or with \`pulumi up\`).
+${lines.join("\n")}
+
+On a cluster of your own: README.md, "On your own cluster".
 `;
 }

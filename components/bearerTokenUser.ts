@@ -2,69 +2,89 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { kubeconfig } from "../gateways/kubeconfig.ts";
 import type { Cluster, ReservedName } from "./cluster.ts";
-import { ReviewerToken, type TokenMode } from "./reviewerToken.ts";
-import { type PolicyRule, ruleProblems } from "./rules.ts";
-import { tokenSecret, tokenSecretName, uidOf } from "./tokenSecret.ts";
+import { inputsOf } from "./inputs.ts";
+import { labelled } from "./labels.ts";
+import { roleName } from "./rbac/roleName.ts";
+import { type PolicyRule, ruleProblems } from "./rbac/rules.ts";
+import { defaultUserTokenMode, ReviewerToken, type TokenMode } from "./resources/reviewerToken.ts";
+import { accountArgs, type TokenSecrets, tokenSecretNames, tokenSecrets, uidOf } from "./resources/tokenSecret.ts";
+import type { Rotation } from "./rotation.ts";
 
 export interface BearerTokenUserArgs {
-  /** The cluster, checked: the token is proved at its host. */
+  /** The checked cluster. The token is proved at its host. */
   readonly cluster: Cluster;
-  readonly kubeconfig?: pulumi.Input<string>;
-  readonly context?: pulumi.Input<string>;
-  /** Where the ServiceAccount lives, and where its rights end if `scope` is `namespace`. */
+  /** Namespace of the ServiceAccount, and of its permissions if `scope` is `namespace`. */
   readonly namespace: pulumi.Input<string>;
-  /** Makes the namespace; false takes one that exists. @default false */
+  /** Creates the namespace. If false, it must exist. @default false */
   readonly createNamespace?: boolean;
   /** Name of the ServiceAccount. @default the component's name */
   readonly serviceAccountName?: string;
-  /** What the user may do: a Role, or with `scope: cluster` a ClusterRole, of its own. Either this or `clusterRole`. */
+  /** Rules of a new Role, or of a new ClusterRole with `scope: cluster`. Set this or `clusterRole`. @default none */
   readonly rules?: readonly PolicyRule[];
-  /** A ClusterRole that exists, such as `view`, by name. */
+  /** Name of an existing ClusterRole, such as `view`. Set this or `rules`. @default none */
   readonly clusterRole?: string;
-  /** Whether the rights end at the namespace. @default "namespace" */
+  /** Where the permissions apply: in `namespace`, or in the whole cluster. @default "namespace" */
   readonly scope?: "namespace" | "cluster";
-  /** Accepts `*` in rules. @default false */
+  /** Allows `*` in `rules`. @default false */
   readonly allowWildcards?: boolean;
-  /** See TokenReviewer. @default "secret" */
+  /**
+   * Source of the token. `tokenRequest`: the token expires and is renewed by the next `pulumi up`. `secret`: the token of a token Secret,
+   * which does not expire; the policy `token-secret-for-reviewers` rejects it.
+   *
+   * @default "tokenRequest"
+   */
   readonly tokenMode?: TokenMode;
-  /** In seconds, at least 600. @default 2592000 (30 days) */
+  /** Requested lifetime in mode `tokenRequest`, in seconds, at least 600. @default 2592000 (30 days) */
   readonly tokenExpirationSeconds?: number;
-  /** In seconds. @default a third of the lifetime */
+  /** Time before expiry at which `pulumi up` renews the token, in seconds. @default a third of the lifetime */
   readonly tokenRenewBefore?: number;
-  /** @default true */
+  /** Epochs of the token, as for a TokenReviewer. @default none */
+  readonly rotation?: Rotation;
+  /** Proves the token at the cluster's `host`. If false, it is proved at the kubeconfig's server. @default true */
   readonly proveHost?: boolean;
 }
 
 const rbac = "rbac.authorization.k8s.io";
 
-/** The objects that a BearerTokenUser makes under names that are not its own alone: they must be free. */
+/** The objects that a BearerTokenUser creates under fixed names: they must be free. */
 export function bearerTokenUserNames(
   name: string,
-  user: Pick<BearerTokenUserArgs, "createNamespace" | "serviceAccountName" | "tokenMode"> & {
+  user: Pick<BearerTokenUserArgs, "createNamespace" | "serviceAccountName" | "tokenMode" | "rotation"> & {
     readonly namespace: string;
   },
 ): ReservedName[] {
-  const { namespace, createNamespace, serviceAccountName = name, tokenMode } = user;
-  if (createNamespace) return [{ apiVersion: "v1", kind: "Namespace", name: namespace }];
+  const { namespace, createNamespace, serviceAccountName = name, tokenMode = defaultUserTokenMode } = user;
+  const secrets = tokenSecretNames({ ...user, serviceAccountName, tokenMode });
   return [
+    ...(createNamespace ? [{ apiVersion: "v1", kind: "Namespace", name: namespace }] : []),
     { apiVersion: "v1", kind: "ServiceAccount", namespace, name: serviceAccountName },
-    { apiVersion: "v1", kind: "Secret", namespace, name: tokenSecretName(serviceAccountName, tokenMode) },
+    ...secrets.map((secret) => ({ apiVersion: "v1", kind: "Secret", namespace, name: secret })),
   ];
 }
 
 /**
- * A user of the cluster who comes with a bearer token and may do what rules say, and a kubeconfig for them: for programs,
- * not for people, who belong to an identity provider.
+ * A ServiceAccount with a bearer token, permissions and a kubeconfig, for a program outside the cluster. People should log in through an
+ * identity provider instead.
+ *
+ * @example
+ * const rules = [{ resources: ["pods"], verbs: ["get", "list"] }] as const;
+ * const reader = new BearerTokenUser("reader", { cluster, namespace: "shop", rules }, { providers: [kubernetes, deployer] });
+ * export const kubeconfig = reader.kubeconfig;
  */
 export class BearerTokenUser extends pulumi.ComponentResource {
+  /** Namespace of the ServiceAccount. */
   readonly namespace: pulumi.Output<string>;
+  /** The ServiceAccount. */
   readonly serviceAccount: k8s.core.v1.ServiceAccount;
+  /** Its token Secrets. */
+  readonly secrets: TokenSecrets;
+  /** The proved token. */
   readonly token: ReviewerToken;
-  /** For this user, its context current, with everything embedded. Secret. */
+  /** Kubeconfig of this user: one context, with CA and token embedded. Secret. */
   readonly kubeconfig: pulumi.Output<string>;
 
   constructor(name: string, args: BearerTokenUserArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("k8sauth:index:BearerTokenUser", name, {}, opts);
+    super("k8sauth:index:BearerTokenUser", name, inputsOf(args, "cluster"), labelled(opts));
     this.#refuseContradictions(args);
     const child = { parent: this };
     this.namespace = args.createNamespace
@@ -74,30 +94,24 @@ export class BearerTokenUser extends pulumi.ComponentResource {
           child,
         ).metadata.name
       : pulumi.output(args.namespace);
-    const accountName = args.serviceAccountName ?? name;
-    const metadata = { name: accountName, namespace: this.namespace };
-    this.serviceAccount = new k8s.core.v1.ServiceAccount(
-      name,
-      { metadata, automountServiceAccountToken: false },
-      child,
-    );
+    const { serviceAccountName: accountName = name, tokenMode = defaultUserTokenMode } = args;
+    this.serviceAccount = new k8s.core.v1.ServiceAccount(name, accountArgs(accountName, this.namespace), child);
     const binding = this.#bind(name, args, this.#role(name, args));
-    const secret = tokenSecret(name, this.serviceAccount, this.namespace, accountName, args.tokenMode, child);
+    const naming = { ...args, serviceAccountName: accountName, tokenMode };
+    this.secrets = tokenSecrets(name, this.serviceAccount, this.namespace, naming, child);
     this.token = new ReviewerToken(
       name,
       {
-        kubeconfig: args.kubeconfig,
-        context: args.context,
         host: args.cluster.host,
         caPem: args.cluster.caPem,
         issuer: args.cluster.issuer,
         namespace: this.namespace,
         serviceAccountName: this.serviceAccount.metadata.name,
         serviceAccountUid: uidOf(this.serviceAccount),
-        secretName: secret.metadata.name,
-        secretUid: uidOf(secret),
+        secretName: this.secrets.current.metadata.name,
+        secretUid: uidOf(this.secrets.current),
         proveHost: args.proveHost,
-        mode: args.tokenMode,
+        mode: tokenMode,
         expirationSeconds: args.tokenExpirationSeconds,
         renewBefore: args.tokenRenewBefore,
         proof: "self",
@@ -114,7 +128,8 @@ export class BearerTokenUser extends pulumi.ComponentResource {
           ),
         ),
     );
-    this.registerOutputs({ namespace: this.namespace, subject: this.token.subject });
+    const { namespace, serviceAccount, secrets, token } = this;
+    this.registerOutputs({ namespace, serviceAccount, secrets, token, kubeconfig: this.kubeconfig });
   }
 
   #refuseContradictions({ rules, clusterRole, allowWildcards = false }: BearerTokenUserArgs): void {
@@ -135,12 +150,12 @@ export class BearerTokenUser extends pulumi.ComponentResource {
     }));
     const child = { parent: this };
     if (scope === "cluster") {
-      const { metadata } = new k8s.rbac.v1.ClusterRole(name, { rules: granted }, child);
-      return { apiGroup: rbac, kind: "ClusterRole", name: metadata.name };
+      const role = new k8s.rbac.v1.ClusterRole(name, { rules: granted }, child);
+      return { apiGroup: rbac, kind: "ClusterRole", name: roleName(role) };
     }
     const args = { metadata: { namespace: this.namespace }, rules: granted };
-    const { metadata } = new k8s.rbac.v1.Role(name, args, child);
-    return { apiGroup: rbac, kind: "Role", name: metadata.name };
+    const role = new k8s.rbac.v1.Role(name, args, child);
+    return { apiGroup: rbac, kind: "Role", name: roleName(role) };
   }
 
   #bind(name: string, { scope }: BearerTokenUserArgs, roleRef: k8s.types.input.rbac.v1.RoleRef): pulumi.Resource {

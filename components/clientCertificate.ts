@@ -2,96 +2,108 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import type { Cluster } from "./cluster.ts";
+import { inputsOf } from "./inputs.ts";
+import { labelled } from "./labels.ts";
 import { furtherRules, type Product } from "./products.ts";
-import { type ReviewerRoles, reviewerRoles } from "./reviewerRole.ts";
-import type { ReviewerRole } from "./rights.ts";
-import { SignedCertificate } from "./signedCertificate.ts";
+import type { ReviewerRole } from "./rbac/deployerPermissions.ts";
+import { type ReviewerRoles, reviewerRoles } from "./rbac/reviewerRole.ts";
+import { replaceable } from "./resources/replaceable.ts";
+import { SignedCertificate } from "./resources/signedCertificate.ts";
+import { epochsOf, nameIn, type Rotation } from "./rotation.ts";
 
 /** Kinds of private keys. RSA by bits, ECDSA by NIST curve. */
 export const keyTypes = ["RSA2048", "RSA3072", "RSA4096", "P256", "P384"] as const;
 export type KeyType = (typeof keyTypes)[number];
 
-/**
- * Generations of a credential, by words of the user's choice. A new one is a new key, a new name and a binding of its
- * own; the bindings of earlier ones stay for as long as they are listed.
- */
-export interface Rotation {
-  readonly current: string;
-  /** @default [] */
-  readonly previous?: readonly string[];
-}
-
 export interface ClientCertificateArgs {
-  /** The cluster, checked: the certificate is proved at its host. */
+  /** The checked cluster. The certificate is proved at its host. */
   readonly cluster: Cluster;
-  readonly kubeconfig?: pulumi.Input<string>;
-  readonly context?: pulumi.Input<string>;
   /**
-   * The certificate's user: its common name, to which a rotation appends `-EPOCH`. At most 64 bytes. Nobody else in the
-   * cluster should have it: bindings go by name.
+   * Common name of the certificate, which is its user name in the cluster; a rotation appends `-EPOCH`. At most 64 bytes. It must be unique
+   * in the cluster, because bindings refer to users by name.
    */
   readonly commonName: string;
-  /** The user's group: no right follows from it. */
+  /** Organization of the certificate, which is the user's group. It gets no permission. @default none */
   readonly organization?: string;
-  /** @default "RSA2048" */
+  /** Type of the generated private key. @default "RSA2048" */
   readonly keyType?: KeyType;
-  /** A request of your own, PEM; its subject must have `commonName`, and no rotation is possible. The key stays with you. */
+  /**
+   * Your own certificate signing request, PEM. Its subject must have `commonName`. It excludes `rotation`. The private key stays with you.
+   *
+   * @default a generated key and request
+   */
   readonly csrPem?: pulumi.Input<string>;
-  /** The key of that request, PEM, if the certificate is to be proved and to enter auth configs. */
+  /** Private key of `csrPem`, PEM. Without it the certificate is not proved and no auth config is created. Secret. @default none */
   readonly privateKeyPem?: pulumi.Input<string>;
-  /** Lifetime in seconds, at least 600; the signer may shorten it. @default 7776000 (90 days) */
+  /** Requested lifetime, in seconds, at least 600. The signer may shorten it. @default 7776000 (90 days) */
   readonly expirationSeconds?: number;
-  /** In seconds. @default a third of the lifetime */
+  /** Time before expiry at which `pulumi up` renews the certificate, in seconds. @default a third of the lifetime */
   readonly renewBefore?: number;
-  /** @default "auto" */
+  /** `auto`: the deployer approves the request. `external`: someone else approves it while `pulumi up` waits. @default "auto" */
   readonly approval?: "auto" | "external";
-  /** The reviewer's rights, as for a TokenReviewer. @default "tokenreviews" */
+  /** Role of the user, as for a TokenReviewer. @default "tokenreviews" */
   readonly role?: ReviewerRole;
-  /** Products with further needs: the rights of those that take certificates are added. @default none */
+  /** Products that need further permissions. Those of products that accept certificates are added to the role. @default [] */
   readonly products?: readonly Product[];
-  /** Any other ClusterRole by name, instead of `role`. */
+  /** Name of an existing ClusterRole, instead of `role`. @default none */
   readonly clusterRole?: string;
-  /** @default none: the name is `commonName` for good */
+  /**
+   * Epochs of the certificate. Each epoch has its own key, common name and binding. Previous epochs keep their binding while they are
+   * listed.
+   *
+   * @default none
+   */
   readonly rotation?: Rotation;
-  /** @default true */
+  /** Proves the certificate at the cluster's `host`. If false, it is proved at the kubeconfig's server. @default true */
   readonly proveHost?: boolean;
 }
 
 /**
- * A user of the cluster who proves themselves by a client certificate, bound to the rights of a token reviewer: for
- * gateways that should hold no bearer token, and for credentials with an end.
+ * A user with a client certificate that the cluster signs, and the permissions of a token reviewer. The certificate expires and is renewed
+ * by the next `pulumi up`.
  *
- * Certificates can't be revoked. What ends one early is its user's binding: that is why a rotation changes the name.
+ * Kubernetes cannot revoke certificates. To disable one, delete its user's binding; a rotation therefore changes the user's name.
+ *
+ * The resource option `protect` protects the component and its ClusterRole. Renewal and rotation replace key, certificate and binding.
+ *
+ * @example
+ * const client = new ClientCertificate("client", { cluster, commonName: "vault" }, { providers: [kubernetes, deployer] });
+ * export const certificate = client.certificate.certificatePem;
  */
 export class ClientCertificate extends pulumi.ComponentResource {
+  /** User name of the current epoch. */
   readonly commonName: string;
+  /** The epoch of the certificate; "" without a rotation. */
+  readonly epoch: string;
+  /** Users of previous epochs, which keep their permissions. */
+  readonly previous: readonly { readonly epoch: string; readonly subject: string }[];
+  /** The proved certificate. */
   readonly certificate: SignedCertificate;
-  /** The key, PEM. Secret. Undefined where only the request was brought. */
+  /** Private key, PEM. Secret. Undefined if only `csrPem` was given. */
   readonly privateKeyPem: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: ClientCertificateArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("k8sauth:index:ClientCertificate", name, {}, opts);
+    const brought = args.privateKeyPem === undefined ? undefined : pulumi.secret(args.privateKeyPem);
+    const inputs = { ...inputsOf(args, "cluster"), privateKeyPem: brought };
+    super("k8sauth:index:ClientCertificate", name, inputs, labelled(opts));
     if (args.csrPem && args.rotation) {
-      throw new pulumi.ResourceError(
-        "rotation: a request of your own has one name; leave rotation or csrPem out.",
-        this,
-      );
+      throw new pulumi.ResourceError("rotation: csrPem has one fixed name. Unset rotation or csrPem.", this);
     }
-    const { rotation } = args;
+    const [epoch, ...earlier] = epochsOf(args.rotation);
     const child = { parent: this };
     const further = furtherRules(args.products, "certificate");
     const roles = args.clusterRole ? { "": args.clusterRole } : reviewerRoles(name, args.role, further, child);
-    for (const epoch of rotation?.previous ?? []) this.#bind(resourceName(name, epoch), userName(args, epoch), roles);
-    const current = resourceName(name, rotation?.current);
-    this.commonName = userName(args, rotation?.current);
+    this.previous = earlier.map((past) => ({ epoch: past, subject: userName(args, past) }));
+    for (const past of this.previous) this.#bind(nameIn(past.epoch, name), past.subject, roles);
+    const current = nameIn(epoch, name);
+    this.epoch = epoch;
+    this.commonName = userName(args, epoch);
     const bindings = this.#bind(current, this.commonName, roles);
     const { csrPem, privateKeyPem } = this.#request(current, args);
     this.privateKeyPem = privateKeyPem;
     this.certificate = new SignedCertificate(
       current,
       {
-        kubeconfig: args.kubeconfig,
-        context: args.context,
         host: args.cluster.host,
         caPem: args.cluster.caPem,
         proveHost: args.proveHost,
@@ -104,7 +116,8 @@ export class ClientCertificate extends pulumi.ComponentResource {
       },
       { ...child, dependsOn: bindings },
     );
-    this.registerOutputs({ commonName: this.commonName, notAfter: this.certificate.notAfter });
+    const { commonName, previous, certificate } = this;
+    this.registerOutputs({ commonName, epoch, previous, certificate, privateKeyPem });
   }
 
   #bind(name: string, user: string, roles: ReviewerRoles): k8s.rbac.v1.ClusterRoleBinding[] {
@@ -116,7 +129,7 @@ export class ClientCertificate extends pulumi.ComponentResource {
             roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
             subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user }],
           },
-          { parent: this },
+          { ...replaceable, parent: this },
         ),
     );
   }
@@ -126,7 +139,7 @@ export class ClientCertificate extends pulumi.ComponentResource {
       const brought = args.privateKeyPem === undefined ? undefined : pulumi.secret(args.privateKeyPem);
       return { csrPem: pulumi.output(args.csrPem), privateKeyPem: brought };
     }
-    const child = { parent: this };
+    const child = { ...replaceable, parent: this };
     const key = new tls.PrivateKey(name, keyArgs(args.keyType), child);
     const request = new tls.CertRequest(
       name,
@@ -140,13 +153,9 @@ export class ClientCertificate extends pulumi.ComponentResource {
   }
 }
 
-/** The certificate's user in a generation; without generations it is the name itself. */
-export function userName({ commonName }: Pick<ClientCertificateArgs, "commonName">, epoch?: string): string {
-  return epoch === undefined ? commonName : `${commonName}-${epoch}`;
-}
-
-function resourceName(name: string, epoch?: string): string {
-  return epoch === undefined ? name : `${name}-${epoch}`;
+/** The certificate's user in an epoch. */
+export function userName({ commonName }: Pick<ClientCertificateArgs, "commonName">, epoch: string): string {
+  return nameIn(epoch, commonName);
 }
 
 function keyArgs(keyType: KeyType = "RSA2048"): tls.PrivateKeyArgs {

@@ -1,7 +1,20 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { Right } from "./rights.ts";
 
-/** An object with a fixed name: one that will be made, or one that must be there. */
+/** A permission of the deployer, as in a SubjectAccessReview. */
+export interface Right {
+  readonly verb: string;
+  /** API group. @default "", the core group */
+  readonly group?: string;
+  readonly resource?: string;
+  readonly subresource?: string;
+  /** @default the whole cluster */
+  readonly namespace?: string;
+  readonly name?: string;
+  /** Path of the API server, instead of a resource. */
+  readonly nonResourcePath?: string;
+}
+
+/** An object with a fixed name, which the stack creates or requires. */
 export interface ReservedName {
   readonly apiVersion: string;
   readonly kind: string;
@@ -9,67 +22,99 @@ export interface ReservedName {
   readonly name: string;
 }
 
-/** A certificate request of the user's own. */
-export interface BroughtRequest {
+/** Manifest of an object that is created under a fixed name, in a namespace. */
+export interface PlannedObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly [field: string]: unknown;
+}
+
+/** A certificate signing request that the user supplies. */
+export interface SuppliedRequest {
   /** PEM. */
   readonly csrPem: pulumi.Input<string>;
-  /** The common name that its subject must have. */
+  /** Required common name of its subject. */
   readonly commonName: string;
-  /** Its private key, PEM: it must be the one that the request was made with. @default not compared */
+  /** Private key of the request, PEM. @default not compared */
   readonly privateKeyPem?: pulumi.Input<string>;
 }
 
 export interface ClusterArgs {
-  /** Kubeconfig of whoever deploys: a path or the content. @default KUBECONFIG, ~/.kube/config, or the pod's own account */
-  readonly kubeconfig?: pulumi.Input<string>;
-  /** @default the current context */
-  readonly context?: pulumi.Input<string>;
   /** https URL at which the gateway reaches the API server. @default the kubeconfig's server */
   readonly host?: pulumi.Input<string>;
-  /** CA certificates for `host`, PEM. @default those of the kubeconfig */
+  /** CA certificates of `host`, PEM. @default those of the kubeconfig */
   readonly caPem?: pulumi.Input<string>;
   /**
-   * Takes the CA from `host` itself, if it has this SHA-256: of the CA certificate, of its public key (as kubeadm pins it), or
-   * Rancher's checksum of `/v3/settings/cacerts`. Hexadecimal or base64. Instead of `caPem`.
+   * SHA-256 of the CA that `host` presents: of the certificate, of its public key (kubeadm's `--discovery-token-ca-cert-hash`), or Rancher's
+   * checksum of `/v3/settings/cacerts`. Hexadecimal or base64. It replaces `caPem`.
+   *
+   * @default none
    */
   readonly caPin?: pulumi.Input<string>;
-  /** Takes the CA from `host` itself unseen the first time, and compares it ever after. Prefer `caPin`. @default false */
+  /** Trusts the CA that `host` presents at the first run, and compares it at later runs. Prefer `caPin`. @default false */
   readonly trustOnFirstUse?: pulumi.Input<boolean>;
-  /** Accepts a host that only this machine can reach. @default false */
+  /** Allows a loopback address as `host`. @default false */
   readonly allowLoopback?: pulumi.Input<boolean>;
-  /** Tries `host` with the CA by a TLS handshake from here. @default true */
+  /** Proves `host` and its CA by a TLS handshake from this machine. @default true */
   readonly proveHost?: pulumi.Input<boolean>;
-  /** What the deployer is going to need; all that is missing is named before anything is made. */
+  /** Products whose auth configs contain the CA of `host`. The run fails if none is known. @default [] */
+  readonly caRequiredBy?: readonly string[];
+  /** Signers of the stack's certificates. The run fails if the cluster's distribution lacks one of them. @default [] */
+  readonly signerNames?: readonly string[];
+  /** Permissions that the deployer needs. The run fails with a list of the missing ones before it creates anything. @default [] */
   readonly rights?: readonly Right[];
-  /** Objects that will be made under fixed names, which must be free. */
+  /** Objects that the stack creates under fixed names. The run fails if one of them exists. @default [] */
   readonly reservedNames?: readonly ReservedName[];
-  /** Requests that were brought and will be signed: what makes one unfit is said before anything is made. */
-  readonly certificateRequests?: readonly BroughtRequest[];
-  /** Objects that others make, and that must be there before anything is made. */
+  /** Supplied certificate signing requests. The run fails if one of them cannot be signed, before it creates anything. @default [] */
+  readonly certificateRequests?: readonly SuppliedRequest[];
+  /** Objects that must exist. @default [] */
   readonly requiredObjects?: readonly ReservedName[];
+  /**
+   * Objects that the stack creates in namespaces that exist. The run fails if a dry run shows that a quota, an admission webhook or a policy
+   * refuses one of them.
+   *
+   * @default []
+   */
+  readonly plannedObjects?: readonly PlannedObject[];
 }
 
 /**
- * The cluster of a stack, found and checked before anything is made in it: host, CA, issuer and keys of its service
- * account tokens, version, the deployer's rights. Depend on it (or on a provider that is configured from it) and
- * nothing is created that a look at the cluster could have refused.
+ * The cluster of a stack, checked before anything is created in it: host, CA, issuer and keys of its ServiceAccount tokens, version, and the
+ * deployer's permissions. Let the other resources depend on it, or on a Kubernetes provider whose `clusterIdentifier` is its `uid`.
+ *
+ * A stack belongs to one cluster: if the kubeconfig points to a different cluster, the run fails.
+ *
+ * @example
+ * const deployer = new Provider("cluster", { context: "prod" });
+ * const cluster = new Cluster("cluster", { host: "https://api.prod.example:6443" }, { provider: deployer });
+ * export const issuer = cluster.issuer;
  */
 export class Cluster extends pulumi.CustomResource {
+  /** https URL at which the gateway reaches the API server. */
   declare readonly host: pulumi.Output<string>;
+  /** CA certificates of `host`, PEM; "" if a public CA signed its certificate. */
   declare readonly caPem: pulumi.Output<string>;
   /** SHA-256 of the first CA certificate, hexadecimal with colons. */
   declare readonly caFingerprint: pulumi.Output<string>;
   /** `kubeconfig`, `given`, `pin` or `first use`. */
   declare readonly caSource: pulumi.Output<string>;
-  /** Issuer by the API server's discovery document; "" where it does not tell. */
+  /** Issuer of ServiceAccount tokens, from the discovery document; "" if it cannot be read. */
   declare readonly issuer: pulumi.Output<string>;
   /** Why `issuer` is empty. */
   declare readonly issuerNote: pulumi.Output<string>;
-  /** The issuer's public keys, a JSON Web Key Set as JSON; "" where unknown. */
+  /** Public keys of the issuer, a JSON Web Key Set (RFC 7517) as JSON; "" if unknown. */
   declare readonly jwks: pulumi.Output<string>;
+  /** Version of the API server (`v1.36.3`). */
   declare readonly version: pulumi.Output<string>;
+  /** Product that serves the API: `EKS`, `k3s`, `Kubernetes` and others. */
   declare readonly distribution: pulumi.Output<string>;
-  /** What identifies the cluster for good: the UID of its namespace kube-system. */
+  /** Identity of the cluster: the UID of its namespace `kube-system`. */
   declare readonly uid: pulumi.Output<string>;
 
   constructor(name: string, args: ClusterArgs, opts?: pulumi.CustomResourceOptions) {
@@ -78,7 +123,6 @@ export class Cluster extends pulumi.CustomResource {
       name,
       {
         ...args,
-        kubeconfig: args.kubeconfig === undefined ? undefined : pulumi.secret(args.kubeconfig),
         host: args.host,
         caPem: args.caPem,
         caFingerprint: undefined,

@@ -1,31 +1,38 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { ReservedName } from "./cluster.ts";
-import { reviewerRoles } from "./reviewerRole.ts";
-import type { ReviewerRole } from "./rights.ts";
+import { labelled } from "./labels.ts";
+import type { ReviewerRole } from "./rbac/deployerPermissions.ts";
+import { reviewerRoles } from "./rbac/reviewerRole.ts";
 
 export interface GatewayAccountArgs {
-  /** Of the ServiceAccount of the gateway's own pods, which exists. */
+  /** Namespace of the gateway's ServiceAccount. */
   readonly namespace: string;
+  /** Name of the gateway's ServiceAccount, which must exist. */
   readonly serviceAccountName: string;
-  /** As for a TokenReviewer. @default "tokenreviews" */
+  /** Role of the ServiceAccount, as for a TokenReviewer. @default "tokenreviews" */
   readonly role?: ReviewerRole;
 }
 
-/** What must be there for a GatewayAccount. */
+/** Objects that a GatewayAccount requires. */
 export function gatewayAccountObjects({ namespace, serviceAccountName }: GatewayAccountArgs): ReservedName[] {
   return [{ apiVersion: "v1", kind: "ServiceAccount", namespace, name: serviceAccountName }];
 }
 
 /**
- * Lets a gateway that runs in the cluster review tokens as its own ServiceAccount: no credential leaves the cluster. The account
- * is whoever's runs the gateway; only its binding is made here.
+ * Permission to create TokenReviews for the ServiceAccount of a gateway that runs in the cluster. No credential leaves the cluster. The
+ * component creates the binding alone.
+ *
+ * @example
+ * const args = { namespace: "akeyless", serviceAccountName: "akeyless-gateway" };
+ * new GatewayAccount("gateway", args, { providers: [kubernetes, deployer] });
  */
 export class GatewayAccount extends pulumi.ComponentResource {
+  /** Binding of the ServiceAccount to its role. */
   readonly binding: k8s.rbac.v1.ClusterRoleBinding;
 
   constructor(name: string, args: GatewayAccountArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("k8sauth:index:GatewayAccount", name, {}, opts);
+    super("k8sauth:index:GatewayAccount", name, args, labelled(opts));
     const { namespace, serviceAccountName } = args;
     const { "": role = "" } = reviewerRoles(name, args.role, [], { parent: this });
     this.binding = new k8s.rbac.v1.ClusterRoleBinding(
@@ -37,6 +44,6 @@ export class GatewayAccount extends pulumi.ComponentResource {
       // Another account gets another binding: the gateway's old one keeps its right until the new one has it.
       { parent: this, replaceOnChanges: ["subjects"] },
     );
-    this.registerOutputs({ binding: this.binding.metadata.name });
+    this.registerOutputs({ binding: this.binding });
   }
 }

@@ -1,70 +1,83 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster, ReservedName } from "./cluster.ts";
+import { inputsOf } from "./inputs.ts";
+import { labelled } from "./labels.ts";
 import { furtherRules, type Product } from "./products.ts";
-import { reviewerRoles } from "./reviewerRole.ts";
-import { ReviewerToken, type TokenMode } from "./reviewerToken.ts";
-import type { ReviewerRole } from "./rights.ts";
-import { tokenSecret, tokenSecretName, uidOf } from "./tokenSecret.ts";
+import type { ReviewerRole } from "./rbac/deployerPermissions.ts";
+import { reviewerRoles } from "./rbac/reviewerRole.ts";
+import { ReviewerToken, type TokenMode } from "./resources/reviewerToken.ts";
+import { accountArgs, type TokenSecrets, tokenSecretNames, tokenSecrets, uidOf } from "./resources/tokenSecret.ts";
+import type { Rotation } from "./rotation.ts";
 
 export interface TokenReviewerArgs {
-  /** The cluster, checked: the token is proved at its host. */
+  /** The checked cluster. The token is proved at its host. */
   readonly cluster: Cluster;
-  /** Kubeconfig of whoever deploys, for the proof. @default KUBECONFIG, ~/.kube/config, or the pod's own account */
-  readonly kubeconfig?: pulumi.Input<string>;
-  /** @default the current context */
-  readonly context?: pulumi.Input<string>;
-  /** Namespace of the ServiceAccount. @default one that is made, with a name that is made up */
+  /** Namespace of the ServiceAccount. @default a new namespace with a generated name */
   readonly namespace?: string;
-  /** Makes the namespace; false takes one that exists. @default true */
+  /** Creates the namespace. If false, `namespace` must exist. @default true */
   readonly createNamespace?: boolean;
-  /** The Secret is called like it, with `-token` or `-bound-token` behind. @default "gateway-token-reviewer" */
+  /**
+   * Name of the ServiceAccount. The token Secret has the same name with the suffix `-token` (`secret`) or `-bound-token`
+   * (`tokenRequest`), followed by `-EPOCH` with a rotation.
+   *
+   * @default "gateway-token-reviewer"
+   */
   readonly serviceAccountName?: string;
   /**
-   * `tokenreviews`: a ClusterRole of its own that may create TokenReviews and nothing else. `auth-delegator`: the
-   * cluster's `system:auth-delegator`, which may also ask what anybody is allowed to do (SubjectAccessReview).
+   * Role of the ServiceAccount. `tokenreviews`: a new ClusterRole that allows `create tokenreviews` and nothing else.
+   * `auth-delegator`: the built-in `system:auth-delegator`, which also allows SubjectAccessReviews.
    *
    * @default "tokenreviews"
    */
   readonly role?: ReviewerRole;
-  /** Products with further needs: their rights are added. @default none */
+  /** Products that need further permissions, which are added to the role. @default [] */
   readonly products?: readonly Product[];
-  /** Name of the ClusterRoleBinding. @default made up: other tools' guides all use the same one, and then break each other */
+  /**
+   * Name of the ClusterRoleBinding. The guides of several products use `role-tokenreview-binding`, so that installations overwrite each
+   * other's bindings.
+   *
+   * @default a generated name
+   */
   readonly bindingName?: string;
-  /** Audience of the tokens that workloads log in with. @default the API server's own */
+  /** Audience of the tokens that workloads log in with. @default the API server's own audience */
   readonly audience?: string;
   /**
-   * `secret`: the token of a token Secret, which does not expire. `tokenRequest`: a token with an end, which a plain `up`
-   * renews: runs have to be scheduled. Both die with their Secret.
+   * Source of the token. `secret`: a token Secret; the token does not expire. `tokenRequest`: a TokenRequest; the token expires and is
+   * renewed by the next `pulumi up`, so schedule one. Deleting the Secret revokes the token in both modes.
    *
    * @default "secret"
    */
   readonly tokenMode?: TokenMode;
-  /** Lifetime asked for in mode `tokenRequest`, in seconds, at least 600; the API server may give less. @default 2592000 (30 days) */
+  /** Requested lifetime in mode `tokenRequest`, in seconds, at least 600. The API server may shorten it. @default 2592000 (30 days) */
   readonly tokenExpirationSeconds?: number;
-  /** In seconds. @default a third of the lifetime */
+  /** Time before expiry at which `pulumi up` renews the token, in seconds. @default a third of the lifetime */
   readonly tokenRenewBefore?: number;
-  /** Proves the token at the cluster's host; false proves it at the kubeconfig's server. @default true */
+  /**
+   * Epochs of the token. Each epoch has its own Secret and therefore its own token. Previous epochs keep working while they are listed.
+   *
+   * @default none
+   */
+  readonly rotation?: Rotation;
+  /** Proves the token at the cluster's `host`. If false, it is proved at the kubeconfig's server. @default true */
   readonly proveHost?: boolean;
 }
 
-const defaultServiceAccountName = "gateway-token-reviewer";
+export const defaultServiceAccountName = "gateway-token-reviewer";
 
 type Names = Pick<
   TokenReviewerArgs,
-  "namespace" | "createNamespace" | "serviceAccountName" | "bindingName" | "tokenMode"
+  "namespace" | "createNamespace" | "serviceAccountName" | "bindingName" | "tokenMode" | "rotation"
 >;
 
-/** The objects that a TokenReviewer makes under names that are not its own alone: they must be free. */
+/** The objects that a TokenReviewer creates under fixed names, in a namespace with a fixed name or in none: they must be free. */
 export function tokenReviewerNames(args: Names): ReservedName[] {
   const { namespace, createNamespace = true, serviceAccountName = defaultServiceAccountName, bindingName } = args;
-  const within = namespace && !createNamespace;
+  const secrets = tokenSecretNames({ ...args, serviceAccountName });
   return [
     ...(namespace && createNamespace ? [{ apiVersion: "v1", kind: "Namespace", name: namespace }] : []),
-    ...(within ? [{ apiVersion: "v1", kind: "ServiceAccount", namespace, name: serviceAccountName }] : []),
-    ...(within
-      ? [{ apiVersion: "v1", kind: "Secret", namespace, name: tokenSecretName(serviceAccountName, args.tokenMode) }]
-      : []),
+    ...(namespace ? [{ apiVersion: "v1", kind: "ServiceAccount", namespace, name: serviceAccountName }] : []),
+    ...(namespace ? secrets.map((name) => ({ apiVersion: "v1", kind: "Secret", namespace, name })) : []),
     ...(bindingName
       ? [{ apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRoleBinding", name: bindingName }]
       : []),
@@ -72,56 +85,56 @@ export function tokenReviewerNames(args: Names): ReservedName[] {
 }
 
 /**
- * A ServiceAccount that may review other accounts' tokens, and a token of it for a gateway outside the cluster.
+ * A ServiceAccount that may create TokenReviews, and its token, for a gateway outside the cluster.
  *
- * The token comes from a Secret of its own, never from one that the cluster made for the account: those are cleaned up
- * when nobody has used them for a year (KEP-2799). It does not expire, unless `tokenMode` says so. Whoever has it can ask
- * about any token they hold, but can read no object.
+ * The token comes from a dedicated Secret, never from an auto-generated one: Kubernetes deletes those after a year without use
+ * (KEP-2799). It does not expire in mode `secret`. Its holder can review any token that it has, and can read no object.
+ *
+ * The resource option `protect` protects everything but the token and its Secrets, which renewal and rotation replace.
+ *
+ * @example
+ * const deployer = new Provider("cluster", { context: "prod" });
+ * const cluster = new Cluster("cluster", {}, { provider: deployer });
+ * const kubernetes = new k8s.Provider("cluster", { context: "prod", clusterIdentifier: cluster.uid });
+ * const reviewer = new TokenReviewer("reviewer", { cluster }, { providers: [kubernetes, deployer] });
+ * export const token = reviewer.token.token;
  */
 export class TokenReviewer extends pulumi.ComponentResource {
+  /** Namespace of the ServiceAccount. */
   readonly namespace: pulumi.Output<string>;
+  /** The ServiceAccount. */
   readonly serviceAccount: k8s.core.v1.ServiceAccount;
+  /** Binding of the ServiceAccount to its role. */
   readonly binding: k8s.rbac.v1.ClusterRoleBinding;
+  /** Its token Secrets. */
+  readonly secrets: TokenSecrets;
+  /** The proved token. */
   readonly token: ReviewerToken;
 
   constructor(name: string, args: TokenReviewerArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("k8sauth:index:TokenReviewer", name, {}, opts);
+    super("k8sauth:index:TokenReviewer", name, inputsOf(args, "cluster"), labelled(opts));
     const child = { parent: this };
+    const { serviceAccountName = defaultServiceAccountName } = args;
     this.namespace = this.#namespace(name, args);
-    this.serviceAccount = new k8s.core.v1.ServiceAccount(
-      name,
-      {
-        metadata: { name: args.serviceAccountName ?? defaultServiceAccountName, namespace: this.namespace },
-        automountServiceAccountToken: false,
-      },
-      child,
-    );
+    this.serviceAccount = new k8s.core.v1.ServiceAccount(name, accountArgs(serviceAccountName, this.namespace), child);
     const further = furtherRules(args.products, "token");
     const bindings = Object.entries(reviewerRoles(name, args.role, further, child)).map(([suffix, role]) =>
       this.#bind(`${name}${suffix}`, role, suffix === "" ? args.bindingName : undefined),
     );
     [this.binding] = bindings as [k8s.rbac.v1.ClusterRoleBinding];
-    const secret = tokenSecret(
-      name,
-      this.serviceAccount,
-      this.namespace,
-      args.serviceAccountName ?? defaultServiceAccountName,
-      args.tokenMode,
-      child,
-    );
+    const naming = { ...args, serviceAccountName };
+    this.secrets = tokenSecrets(name, this.serviceAccount, this.namespace, naming, child);
     this.token = new ReviewerToken(
       name,
       {
-        kubeconfig: args.kubeconfig,
-        context: args.context,
         host: args.cluster.host,
         caPem: args.cluster.caPem,
         issuer: args.cluster.issuer,
         namespace: this.namespace,
         serviceAccountName: this.serviceAccount.metadata.name,
         serviceAccountUid: uidOf(this.serviceAccount),
-        secretName: secret.metadata.name,
-        secretUid: uidOf(secret),
+        secretName: this.secrets.current.metadata.name,
+        secretUid: uidOf(this.secrets.current),
         audience: args.audience,
         proveHost: args.proveHost,
         mode: args.tokenMode,
@@ -130,7 +143,8 @@ export class TokenReviewer extends pulumi.ComponentResource {
       },
       { ...child, dependsOn: bindings },
     );
-    this.registerOutputs({ namespace: this.namespace, subject: this.token.subject });
+    const { namespace, serviceAccount, binding, secrets, token } = this;
+    this.registerOutputs({ namespace, serviceAccount, binding, secrets, token });
   }
 
   #bind(name: string, role: pulumi.Input<string>, bindingName?: string): k8s.rbac.v1.ClusterRoleBinding {
@@ -151,7 +165,7 @@ export class TokenReviewer extends pulumi.ComponentResource {
     if (!createNamespace) {
       if (namespace) return pulumi.output(namespace);
       throw new pulumi.ResourceError(
-        "namespace: name the namespace that exists, or let createNamespace be true.",
+        "namespace: set the name of an existing namespace, or set createNamespace to true.",
         this,
       );
     }

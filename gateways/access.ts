@@ -42,9 +42,12 @@ export class GatewayInputError extends Error {
   override readonly name = "GatewayInputError";
   readonly code = "GATEWAY_INPUT_INVALID";
   readonly field: string;
+  /** What is wrong, as a predicate: "is not …". */
+  readonly problem: string;
 
   constructor(field: string, problem: string) {
     super(`${field}: ${problem}`);
     this.field = field;
+    this.problem = problem;
   }
 }

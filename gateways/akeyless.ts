@@ -31,6 +31,8 @@ export interface AkeylessOptions {
   readonly name: string;
   /** Whether the gateway compares a token's issuer itself. The API server does in any case. */
   readonly validateIssuer: boolean;
+  /** Life of the token by which the gateway vouches for a login, in seconds. @default the gateway's, 300 */
+  readonly tokenExpiration?: number;
 }
 
 /**
@@ -47,6 +49,7 @@ interface AkeylessClusterAuthConfig {
   readonly "k8s-issuer"?: string;
   /** Text, not a boolean. Always said: documents and clients disagree about its default. */
   readonly "disable-issuer-validation": "true" | "false";
+  readonly "token-exp"?: number;
 }
 
 interface AkeylessNativeAuthConfig extends AkeylessClusterAuthConfig {
@@ -92,7 +95,7 @@ export type AkeylessAuthConfig =
 export const akeylessKinds = ["token", "certificate", "rancher", "gatewayAccount"] as const;
 export type AkeylessKind = (typeof akeylessKinds)[number];
 
-const behind: Readonly<Record<AkeylessKind, string>> = {
+const suffixes: Readonly<Record<AkeylessKind, string>> = {
   token: "",
   certificate: "-certificate",
   rancher: "-rancher",
@@ -100,11 +103,11 @@ const behind: Readonly<Record<AkeylessKind, string>> = {
 };
 
 /**
- * What the auth config of a kind is called: a gateway has one of a name. The token's has the name itself, the others their kind
- * behind it, also where they are alone: a flow that comes or goes must not take another one's name.
+ * Names the auth config of a kind; a gateway has one config of a name. The token's has the name itself. The others have their
+ * kind as a suffix, also if they are alone: a flow that is added or removed must not take the name of another one.
  */
 export function akeylessConfigName(name: string, kind: AkeylessKind): string {
-  return name + behind[kind];
+  return name + suffixes[kind];
 }
 
 /**
@@ -192,8 +195,11 @@ function nativeAuthConfig(
 function clusterAuthConfig(
   { host, caPem, issuer }: ClusterAccess,
   method: AkeylessAuthMethod,
-  { name, validateIssuer }: AkeylessOptions,
+  { name, validateIssuer, tokenExpiration }: AkeylessOptions,
 ): AkeylessClusterAuthConfig {
+  if (tokenExpiration !== undefined && !(Number.isSafeInteger(tokenExpiration) && tokenExpiration > 0)) {
+    throw new GatewayInputError("token-exp", "is not a number of seconds above 0");
+  }
   if (validateIssuer && issuer === "") {
     throw new GatewayInputError(
       "k8s-issuer",
@@ -208,6 +214,7 @@ function clusterAuthConfig(
     ...(caPem && { "k8s-ca-cert": base64(certificatesPem("k8s-ca-cert", caPem)) }),
     ...(issuer && { "k8s-issuer": rawIssuer("k8s-issuer", issuer) }),
     "disable-issuer-validation": validateIssuer ? "false" : "true",
+    ...(tokenExpiration !== undefined && { "token-exp": tokenExpiration }),
   };
 }
 
@@ -235,7 +242,7 @@ export interface AkeylessWorkloadLogin {
   readonly volumeMount: Readonly<Record<string, unknown>>;
 }
 
-/** The login of a workload whose pod mounts a projected token of its own for the gateway. */
+/** The login of a workload whose pod mounts a projected token for the gateway. */
 export function akeylessWorkloadLogin(options: {
   readonly accessId: string;
   readonly gatewayUrl: string;

@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { rsaProblem } from "../kubernetes/rsaKey.ts";
 import { GatewayInputError, type TokenAccess } from "./access.ts";
 
 declare const encoding: unique symbol;
@@ -59,8 +60,15 @@ export function privateKeyPem(field: string, value: string): Pem {
 function readKey(field: string, value: string): { readonly pem: Pem; readonly key: KeyObject } {
   const [pem = "", ...others] = blocksOf(field, value, /PRIVATE KEY$/, "private key");
   if (others.length > 0) throw new GatewayInputError(field, `holds ${others.length + 1} private keys`);
+  const key = readable(field, pem);
+  const problem = rsaProblem(key);
+  if (problem !== undefined) throw new GatewayInputError(field, `holds a private key that ${problem}`);
+  return { pem: pem as Pem, key };
+}
+
+function readable(field: string, pem: string): KeyObject {
   try {
-    return { pem: pem as Pem, key: createPrivateKey(pem) };
+    return createPrivateKey(pem);
   } catch {
     const encrypted = /BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem);
     throw new GatewayInputError(field, `holds a private key that ${encrypted ? "is encrypted" : "cannot be read"}`);

@@ -81,6 +81,7 @@ export function isNamespaced(type: string): boolean {
     ofKinds(rbac, "Role", "RoleBinding")(type) ||
     ofKinds("apps", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")(type) ||
     ofKinds("batch", "Job", "CronJob")(type) ||
+    ofKinds("autoscaling", "HorizontalPodAutoscaler")(type) ||
     ofKinds("policy", "PodDisruptionBudget")(type) ||
     isNetworkPolicy(type)
   );

@@ -48,6 +48,8 @@ export interface Subject {
   /** Inputs of a resource that is checked by itself, outputs of those of a stack. */
   readonly props: Readonly<Record<string, unknown>>;
   readonly additionalSecretOutputs: readonly string[];
+  /** Whether Pulumi refuses to delete it. */
+  readonly protect: boolean;
 }
 
 /** Says what is wrong, as one sentence about the resource; `subject` names it, for rules about a whole stack. */
@@ -126,7 +128,8 @@ function settingsOf<C extends object>(rule: RuleText<C>, args: Pick<ResourceVali
 }
 
 function subjectOf({ type, name, urn, props, opts }: ResourceValidationArgs | PolicyResource): Subject {
-  return { type, name, urn, props, additionalSecretOutputs: opts.additionalSecretOutputs };
+  const { additionalSecretOutputs, protect } = opts;
+  return { type, name, urn, props, additionalSecretOutputs, protect };
 }
 
 function sentence({ remedy, url }: RuleText<object>, found: string): string {

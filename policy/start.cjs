@@ -17,11 +17,15 @@ function modules() {
   }
 }
 
-if (!process.features.typescript) {
-  end(
-    `the policy pack needs Node.js 24 (22.18 at least), and ${process.execPath} is ${process.version}. ` +
-      "Install a newer one and put it first on the PATH.",
+// The pack stands alone: it has its own package.json, whose version of Node.js is that of the product.
+const required = require("./package.json").engines.node.replace(/^>=/, ">= ");
+const [major, minor] = process.version.slice(1).split(".").map(Number);
+const [leastMajor, leastMinor] = required.slice(3).split(".").map(Number);
+if (major < leastMajor || (major === leastMajor && minor < leastMinor) || !process.features.typescript) {
+  process.stderr.write(
+    `k8sauth needs Node.js ${required} for its policy pack, and ${process.execPath} is ${process.version}. Put a newer one first on the PATH.\n`,
   );
+  process.exit(1);
 }
 const folder = modules();
 if (!process.env.NODE_COMPILE_CACHE) {

@@ -3,15 +3,16 @@ import {
   akeylessAuthMethod,
   akeylessCertificate,
   akeylessGatewayAuthConfig,
+  akeylessRole,
   akeylessRoleAssociation,
 } from "./akeyless/index.ts";
-import { cluster } from "./cluster.ts";
-import { engineLink, silentLink, watchEngine } from "./engine.ts";
-import { rancherKey } from "./rancherKey.ts";
-import type { AnyResource } from "./resource.ts";
-import { reviewerToken } from "./reviewerToken.ts";
-import { serve } from "./server.ts";
-import { signedCertificate } from "./signedCertificate.ts";
+import { signedCertificate } from "./certificate/signedCertificate.ts";
+import { cluster } from "./cluster/cluster.ts";
+import { engineLink, silentLink, watchEngine } from "./protocol/engine.ts";
+import type { AnyResource } from "./protocol/resource.ts";
+import { serve } from "./protocol/server.ts";
+import { rancherKey } from "./rancher/rancherKey.ts";
+import { reviewerToken } from "./token/reviewerToken.ts";
 
 /** Every type that the plugin has. */
 const resources = [
@@ -22,12 +23,17 @@ const resources = [
   akeylessAuthMethod,
   akeylessGatewayAuthConfig,
   akeylessCertificate,
+  akeylessRole,
   akeylessRoleAssociation,
 ] as unknown as readonly AnyResource[];
 
+// Pulumi hands every plugin the settings of the stack, secrets in the clear. Nothing here reads them, and exec plugins must not get them.
+delete process.env.PULUMI_CONFIG;
+
 const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
 const link = engineAddress === undefined ? undefined : engineLink(engineAddress);
-const server = await serve({ resources, env: process.env, now: Date.now, link });
+const engine = watchEngine(link ?? silentLink);
+const server = await serve({ resources, env: process.env, now: Date.now, link, engineGone: engine.gone });
 
 const end = async (status: number) => {
   // Waits end when they are cancelled; a call that does not end is not waited for.
@@ -38,7 +44,7 @@ const end = async (status: number) => {
 process.once("SIGTERM", () => end(143));
 // The Pulumi CLI ends its plugins by this signal; a Ctrl-C of the terminal does not reach them, for it sends Cancel.
 process.once("SIGINT", () => end(130));
-watchEngine(link ?? silentLink, () => end(0));
+void engine.ended.then(() => end(0));
 
 process.stdout.write(`${server.port}\n`);
 

@@ -5,7 +5,7 @@ if exist "%node%" goto run
 set "node=node"
 where node >nul 2>nul
 if not errorlevel 1 goto run
-echo k8sauth: Node.js was not found on the PATH; install Node.js 24 (22.18 at least), https://nodejs.org 1>&2
+echo k8sauth needs Node.js ^>= 24.5, and there is no node on the PATH. Install it from https://nodejs.org 1>&2
 exit /b 1
 :run
 "%node%" "%~dp0start.cjs" %*

@@ -2,15 +2,14 @@
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensureBinary } from "./build.ts";
-import { SandboxError } from "./errors.ts";
-import { type Sandbox, sandboxHandle } from "./handle.ts";
-import { launch } from "./launch.ts";
-import { type LockOptions, withLock } from "./lock.ts";
-import { checkNodeSupport, prepareNode } from "./node/prepare.ts";
-import { checkName, stateRoot, storageError } from "./paths.ts";
-import { makePki } from "./pki.ts";
-import { type Progress, ProgressMeter } from "./progress.ts";
+import { SandboxError } from "./build/errors.ts";
+import { askedKubernetes, defaultKubernetes, ensureBinary } from "./build/kubernetes.ts";
+import { type LockOptions, withLock } from "./build/lock.ts";
+import { checkName, stateRoot, storageError } from "./build/paths.ts";
+import { type Progress, ProgressMeter } from "./build/progress.ts";
+import { type Sandbox, sandboxHandle } from "./cluster/handle.ts";
+import { launch } from "./cluster/launch.ts";
+import { makePki } from "./cluster/pki.ts";
 import {
   inspect,
   readRecord,
@@ -19,19 +18,34 @@ import {
   type SandboxStatus,
   sandboxDir,
   sandboxNames,
-} from "./state.ts";
+} from "./cluster/state.ts";
+import { checkNodeSupport, prepareNode } from "./node/prepare.ts";
 
-export { type BuildOptions, ensureBinary } from "./build.ts";
-export { SandboxError, type SandboxErrorCode } from "./errors.ts";
-export type { Component, Sandbox, SandboxNode } from "./handle.ts";
+export type { BuildOptions } from "./build/build.ts";
+export { SandboxError, type SandboxErrorCode } from "./build/errors.ts";
+export {
+  askedKubernetes,
+  defaultKubernetes,
+  ensureBinary,
+  type KubernetesOptions,
+  type KubernetesVersion,
+  kubernetesVersions,
+} from "./build/kubernetes.ts";
+export {
+  describeProgress,
+  type Phase,
+  type Progress,
+  type ProgressPrinter,
+  progressPrinter,
+} from "./build/progress.ts";
+export type { Component, Sandbox, SandboxNode } from "./cluster/handle.ts";
+export type { ClientCertificateOptions, KeyPair } from "./cluster/pki.ts";
+export type { ComponentName } from "./cluster/plan.ts";
+export type { Condition, Pids, SandboxStatus } from "./cluster/state.ts";
 export { nodeImage } from "./node/builtinImages.ts";
 export type { ImageFile, ImageSpec } from "./node/image.ts";
 export type { ImageSource } from "./node/import.ts";
 export { canRunNode, type NodeSupport } from "./node/requirements.ts";
-export type { ClientCertificateOptions, KeyPair } from "./pki.ts";
-export type { ComponentName } from "./plan.ts";
-export { describeProgress, type Phase, type Progress, type ProgressPrinter, progressPrinter } from "./progress.ts";
-export type { Condition, Pids, SandboxStatus } from "./state.ts";
 
 /** The issuer that most clusters have. */
 const clusterIssuer = "https://kubernetes.default.svc.cluster.local";
@@ -39,6 +53,12 @@ const clusterIssuer = "https://kubernetes.default.svc.cluster.local";
 export interface SandboxOptions {
   /** Several can run side by side: 1 to 40 lower-case letters, digits and dashes. @default "default" */
   readonly name?: string;
+  /**
+   * Version of Kubernetes, of those that {@link kubernetesVersions} lists: "1.34", or in full "1.34.4".
+   *
+   * @default K8SAUTH_KUBERNETES of `env`, else of a sandbox that runs its own, else {@link defaultKubernetes}
+   */
+  readonly kubernetes?: string;
   /**
    * Issuer of service account tokens: `cluster` is https://kubernetes.default.svc.cluster.local, `self` the sandbox's own
    * https address. Anything else is used as it is; what is no https URL, such as `api`, switches discovery off.
@@ -83,6 +103,7 @@ export interface NodeOptions {
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const name = checkName(options.name ?? "default");
   checkOptions(options);
+  const asked = askedKubernetes(options);
   if (process.platform === "win32") {
     throw new SandboxError(
       "SANDBOX_PLATFORM",
@@ -101,7 +122,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     const found = inspect(name, dir);
     const record = readRecord(dir);
     if (found.condition === "running" && record) {
-      checkSameSettings(record, options);
+      checkSameSettings(record, options, asked?.version);
       return sandboxHandle(dir, record, () => stop(name, env));
     }
     await removeSandbox(dir);
@@ -155,6 +176,7 @@ async function create(name: string, options: SandboxOptions, makeDir: () => stri
       name,
       dir,
       binary,
+      kubernetes: (askedKubernetes(options) ?? defaultKubernetes()).version,
       issuer: !options.issuer || options.issuer === "cluster" ? clusterIssuer : options.issuer,
       apiAudiences: options.apiAudiences ?? [],
       ephemeral: options.ephemeral ?? false,
@@ -217,14 +239,18 @@ function nodeNameOf({ node }: SandboxOptions): string | undefined {
   return (node === true ? undefined : node.name) ?? "node";
 }
 
-function checkSameSettings(record: SandboxRecord, options: SandboxOptions): void {
+function checkSameSettings(record: SandboxRecord, options: SandboxOptions, kubernetes: string | undefined): void {
   const { issuer, apiAudiences, node } = options;
   const wanted = issuer === "cluster" ? clusterIssuer : issuer === "self" ? record.server : issuer;
-  const other = (wanted !== undefined && wanted !== record.issuer) || !sameSet(apiAudiences, record.apiAudiences);
-  if (!other && (node === undefined || nodeNameOf(options) === record.node?.name)) return;
+  const same =
+    (wanted === undefined || wanted === record.issuer) &&
+    (kubernetes === undefined || kubernetes === record.kubernetes) &&
+    (node === undefined || nodeNameOf(options) === record.node?.name) &&
+    sameSet(apiAudiences, record.apiAudiences);
+  if (same) return;
   throw new SandboxError(
     "SANDBOX_DIFFERENT",
-    `The sandbox ${record.name} already runs with issuer ${record.issuer} and API audiences [${record.apiAudiences.join(", ")}], ${record.node ? `with the node ${record.node.name}` : "without a node"}: stop it first, or start another one with a name of its own.`,
+    `The sandbox ${record.name} already runs Kubernetes ${record.kubernetes ?? "of another version"} with issuer ${record.issuer} and API audiences [${record.apiAudiences.join(", ")}], ${record.node ? `with the node ${record.node.name}` : "without a node"}: stop it first, or start another one with a name of its own.`,
   );
 }
 

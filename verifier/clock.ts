@@ -1,13 +1,19 @@
-/** Time, injected where it matters. */
+/**
+ * Time, injected where it matters. Durations are differences of `monotonic`, because the wall clock can be set. Dates in tokens,
+ * certificates and HTTP headers are compared with `now`.
+ */
 export interface Clock {
-  /** Milliseconds since 1970. */
+  /** The wall clock: milliseconds since 1970. */
   now(): number;
-  /** Resolves after that many milliseconds, or when the signal aborts. Keeps no process alive. */
+  /** Milliseconds since an arbitrary moment. Never goes back, and does not follow the wall clock when that is set. */
+  monotonic(): number;
+  /** Resolves after that many milliseconds of the monotonic clock, or when the signal aborts. Keeps no process alive. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();
@@ -21,3 +27,21 @@ export const systemClock: Clock = {
       signal?.addEventListener("abort", done, { once: true });
     }),
 };
+
+/** A moment by both clocks. */
+export interface Moment {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
+export function momentOf(clock: Clock): Moment {
+  return { monotonic: clock.monotonic(), wall: clock.now() };
+}
+
+/**
+ * Milliseconds since a moment by the clock that says more. A paused machine's monotonic clock may have stood still, so what must not be
+ * older than a limit is measured by both; a wall clock that is set back changes nothing.
+ */
+export function longestSince(moment: Moment, clock: Clock): number {
+  return Math.max(clock.monotonic() - moment.monotonic, clock.now() - moment.wall);
+}

@@ -1,8 +1,8 @@
 /** From a token to a decision: grammar, caches, one verification for all who ask at the same time, and the issuer's authority. */
-import { AcceptedCache, RefusedCache, TokenDigest } from "./caches.ts";
-import type { Clock } from "./clock.ts";
+import { AcceptedCache, RefusedCache, TokenDigest } from "./cache/caches.ts";
+import { type Clock, momentOf } from "./clock.ts";
 import { Refusal, type RefusalReason, refusals } from "./errors.ts";
-import type { Authority } from "./token/authority.ts";
+import type { Acceptance, Authority } from "./token/authority.ts";
 import { decode } from "./token/decode.ts";
 import { checkGrammar } from "./token/grammar.ts";
 import type { Identity } from "./token/identity.ts";
@@ -14,7 +14,9 @@ export interface DeciderOptions<Answer> {
   readonly refusedCacheEntries: number;
   readonly refusedCacheSeconds: number;
   /** What is remembered for an accepted token: made once, sent many times. */
-  readonly prepare: (identity: Identity) => Answer;
+  readonly prepare: (identity: Identity, routes: Acceptance["routes"]) => Answer;
+  /** Memory of what is remembered. */
+  readonly bytesOf: (answer: Answer) => number;
   /** Called with what is no refusal: a defect, or a file that cannot be read. */
   readonly onError?: (error: unknown) => void;
   /** Called after each verification that no cache spared. */
@@ -23,9 +25,11 @@ export interface DeciderOptions<Answer> {
 
 export interface Refused {
   readonly reason: RefusalReason;
-  readonly retryAfterSeconds: number | undefined;
+  readonly retryAfterSeconds?: number | undefined;
   /** Who was refused, once that is certain (403). */
-  readonly identity: Identity | undefined;
+  readonly identity?: Identity;
+  /** For the log alone. */
+  readonly detail?: string | undefined;
 }
 
 export type Decision<Answer> =
@@ -52,12 +56,13 @@ export class Decider<Answer extends object> {
     this.#refused = new RefusedCache(options.refusedCacheEntries);
   }
 
-  get acceptedEntries(): number {
-    return this.#accepted.size;
-  }
-
-  get refusedEntries(): number {
-    return this.#refused.size;
+  /** Entries and bytes of both caches. */
+  get cached() {
+    const [accepted, refused] = [this.#accepted, this.#refused];
+    return {
+      accepted: { entries: accepted.size, bytes: accepted.bytes },
+      refused: { entries: refused.size, bytes: refused.bytes },
+    };
   }
 
   get pending(): number {
@@ -66,9 +71,16 @@ export class Decider<Answer extends object> {
 
   /** The answer for a token that was accepted lately. */
   recall(token: string): Answer | undefined {
-    const answer = this.#accepted.get(token, this.#options.clock.now());
+    const answer = this.#accepted.get(token, momentOf(this.#options.clock));
     if (answer) this.counts.acceptedHits += 1;
     return answer;
+  }
+
+  /** Removes remembered tokens that are no longer accepted or refused without another look. */
+  sweep(): void {
+    const now = momentOf(this.#options.clock);
+    this.#accepted.sweep(now);
+    this.#refused.sweep(now.monotonic);
   }
 
   /** Decides about a token that `recall` does not know. Never rejects. */
@@ -80,7 +92,7 @@ export class Decider<Answer extends object> {
       return refuse("malformed_token");
     }
     const digest = this.#digest.of(token);
-    const reason = this.#refused.get(digest, clock.now());
+    const reason = this.#refused.get(digest, clock.monotonic());
     if (reason) {
       this.counts.refusedHits += 1;
       return refuse(reason);
@@ -90,7 +102,7 @@ export class Decider<Answer extends object> {
       this.counts.shared += 1;
       return pending;
     }
-    if (this.#pending.size >= maxPending) return refuse("busy", 1);
+    if (this.#pending.size >= maxPending) return refuse("busy", { retryAfterSeconds: 1 });
     this.counts.misses += 1;
     // Taken out in a later turn at the earliest, also where the decision falls at once: what went before it was put in would stay.
     const work = this.#verify(token, digest).finally(() => this.#pending.delete(digest));
@@ -99,45 +111,48 @@ export class Decider<Answer extends object> {
   }
 
   async #verify(token: string, digest: string): Promise<Decision<Answer>> {
-    const { clock, prepare, onError, onVerified } = this.#options;
-    const startedAt = clock.now();
+    const { clock, prepare, bytesOf, onError, onVerified } = this.#options;
+    const startedAt = momentOf(clock);
     const measuredFrom = performance.now();
     try {
       const decoded = decode(token);
       const authority = this.#authorityOf(decoded.payload.iss);
-      const { identity, cacheSeconds, isAllowed, generation } = await authority.decide(token, decoded);
-      const expiresMs = (identity.expiresAt ?? Number.POSITIVE_INFINITY) * 1000;
+      const { identity, cacheSeconds, routes, generation } = await authority.decide(token, decoded);
+      const leftMs = (identity.expiresAt ?? Number.POSITIVE_INFINITY) * 1000 - startedAt.wall;
+      const holdsMs = Math.min(leftMs, cacheSeconds * 1000);
       // What was reviewed is as old as the question, not as the answer.
-      if (!isAllowed) {
-        this.#refuseFor(digest, "not_allowed", Math.min(expiresMs, startedAt + cacheSeconds * 1000));
-        return refuse("not_allowed", undefined, identity);
+      const until = { monotonic: startedAt.monotonic + holdsMs, wall: startedAt.wall + holdsMs };
+      if (routes.length === 0) {
+        this.#refuseFor(digest, "not_allowed", until.monotonic);
+        return refuse("not_allowed", { identity });
       }
-      const answer = prepare(identity);
-      const until = Math.min(expiresMs, startedAt + cacheSeconds * 1000);
-      if (until > startedAt) {
-        this.#accepted.set({ token, answer, until, isCurrent: () => authority.generation === generation });
+      const answer = prepare(identity, routes);
+      if (holdsMs > 0) {
+        const isCurrent = () => authority.generation === generation;
+        this.#accepted.set({ token, answer, until, isCurrent, answerBytes: bytesOf(answer) });
       }
       return { accepted: answer };
     } catch (error) {
       if (!(error instanceof Refusal)) {
         onError?.(error);
-        return refuse("internal", 1);
+        return refuse("internal", { retryAfterSeconds: 1 });
       }
       if (refusals[error.reason].status === 401) this.#refuseFor(digest, error.reason, Number.POSITIVE_INFINITY);
-      return refuse(error.reason, error.retryAfterSeconds);
+      return refuse(error.reason, error);
     } finally {
       onVerified?.(performance.now() - measuredFrom);
     }
   }
 
-  #refuseFor(digest: string, reason: RefusalReason, untilMs: number): void {
-    const now = this.#options.clock.now();
+  /** @param limit by the monotonic clock */
+  #refuseFor(digest: string, reason: RefusalReason, limit: number): void {
+    const now = this.#options.clock.monotonic();
     const seconds = Math.min(this.#options.refusedCacheSeconds, shortLived[reason] ?? Number.POSITIVE_INFINITY);
-    const until = Math.min(untilMs, now + seconds * 1000);
+    const until = Math.min(limit, now + seconds * 1000);
     if (until > now) this.#refused.set(digest, reason, until);
   }
 
-  /** Its issuer's; what nobody names goes to who takes all. While a name is still to be learned, nobody is refused for it. */
+  /** The authority of a token's issuer, or the one that accepts every issuer. While an issuer's name is not known yet, no token is rejected for its issuer. */
   #authorityOf(issuer: unknown): Authority {
     const { authorities } = this.#options;
     const found =
@@ -151,8 +166,7 @@ export class Decider<Answer extends object> {
 
 function refuse(
   reason: RefusalReason,
-  retryAfterSeconds?: number,
-  identity?: Identity,
+  { retryAfterSeconds, identity, detail }: Omit<Refused, "reason"> = {},
 ): { accepted: undefined; refused: Refused } {
-  return { accepted: undefined, refused: { reason, retryAfterSeconds, identity } };
+  return { accepted: undefined, refused: { reason, retryAfterSeconds, ...(identity && { identity }), detail } };
 }

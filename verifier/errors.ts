@@ -1,4 +1,6 @@
-/** Everything that can keep the verifier from starting or from deciding. Codes are stable: match on them. */
+import { withoutUserinfo } from "./redact.ts";
+
+/** Codes of everything that can keep the verifier from starting or from deciding. Codes are stable: match on them. docs/errors.md explains each. */
 export type VerifierErrorCode =
   // what was asked for
   | "CONFIG_UNKNOWN_SETTING"
@@ -7,6 +9,7 @@ export type VerifierErrorCode =
   | "CONFIG_FILE_MALFORMED"
   | "CONFIG_AUDIENCE_MISSING"
   | "CONFIG_AUDIENCE_API"
+  | "CONFIG_ALLOW_MISSING"
   | "CONFIG_ISSUER_MISSING"
   | "CONFIG_ISSUER_INVALID"
   | "CONFIG_ISSUER_TWICE"
@@ -22,20 +25,24 @@ export type VerifierErrorCode =
   | "KEYS_NONE_USABLE"
   | "DISCOVERY_MALFORMED"
   | "DISCOVERY_ISSUER_MISMATCH"
+  | "DISCOVERY_ISSUER_TAKEN"
   | "DISCOVERY_JWKS_URI"
   // asking another server
   | "NET_UNREACHABLE"
   | "NET_TIMEOUT"
   | "NET_TLS"
+  | "NET_PROXY"
   | "NET_TOO_LARGE"
+  | "NET_PROTOCOL"
   | "NET_STATUS"
   // reviews by the API server
   | "REVIEW_UNAUTHORIZED"
   | "REVIEW_FORBIDDEN"
   | "REVIEW_MALFORMED"
-  | "REVIEW_BUSY"
   // serving
-  | "LISTEN_FAILED";
+  | "LISTEN_FAILED"
+  // an error of none of these kinds
+  | "INTERNAL";
 
 /** What an error carries beside its code and text. */
 export interface VerifierErrorDetail {
@@ -45,19 +52,29 @@ export interface VerifierErrorDetail {
   readonly retryAfterMs?: number;
 }
 
-/** An error of the verifier. Its message says what happened, what was expected and what to do; never a token or a key. */
+/** An error of the verifier. Its message says what happened, what was expected and what to do; never a token, a key or the user in a URL. */
 export class VerifierError extends Error {
   readonly code: VerifierErrorCode;
   readonly status: number | undefined;
   readonly retryAfterMs: number | undefined;
 
   constructor(code: VerifierErrorCode, message: string, detail: VerifierErrorDetail = {}) {
-    super(message);
+    super(withoutUserinfo(message));
     this.name = "VerifierError";
     this.code = code;
     this.status = detail.status;
     this.retryAfterMs = detail.retryAfterMs;
   }
+}
+
+/**
+ * Whether an error says that the other server is away: it cannot be reached, does not answer in time, or answers with 5xx. Every other
+ * answer, also a failure of TLS or HTTP, means that the server is there and rejects the request.
+ */
+export function isOutage(error: unknown): boolean {
+  if (!(error instanceof VerifierError)) return false;
+  if (error.code === "NET_UNREACHABLE" || error.code === "NET_TIMEOUT") return true;
+  return error.code === "NET_STATUS" && (error.status ?? 0) >= 500;
 }
 
 /** Why a request was not answered with 200. Each has one status and one text, and texts never depend on the token. */
@@ -115,6 +132,7 @@ export const refusals = {
   not_allowed: { status: 403, error: "insufficient_scope", text: "The caller is known, but no rule allows it." },
   keys_unavailable: { status: 503, error: "", text: "The issuer's keys cannot be had at the moment." },
   review_unavailable: { status: 503, error: "", text: "The API server cannot be asked at the moment." },
+  review_rejected: { status: 503, error: "", text: "The API server rejects the verifier's requests for reviews." },
   busy: { status: 503, error: "", text: "Too many tokens are being verified at the moment." },
   internal: { status: 503, error: "", text: "The token could not be verified." },
 } as const satisfies Record<string, { status: 401 | 403 | 503; error: string; text: string }>;
@@ -126,11 +144,14 @@ export class Refusal extends Error {
   readonly reason: RefusalReason;
   /** When to come back, in seconds, for what is only unavailable. */
   readonly retryAfterSeconds: number | undefined;
+  /** For the log alone: what another server said of the token, without its parts. */
+  readonly detail: string | undefined;
 
-  constructor(reason: RefusalReason, retryAfterSeconds?: number) {
+  constructor(reason: RefusalReason, retryAfterSeconds?: number, detail?: string) {
     super(refusals[reason].text);
     this.name = "Refusal";
     this.reason = reason;
     this.retryAfterSeconds = retryAfterSeconds;
+    this.detail = detail;
   }
 }

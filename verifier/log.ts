@@ -1,7 +1,7 @@
-/** Structured logs: JSON lines on standard output, with levels by name. Nothing that is logged holds a token. */
-import pino from "pino";
-import type { LogLevel } from "./config/config.ts";
-import { VerifierError } from "./errors.ts";
+/** Structured logs: JSON lines on standard output, with levels by name. No line contains a token. */
+import { type LogLevel, logLevels } from "./config/config.ts";
+import { VerifierError, type VerifierErrorCode } from "./errors.ts";
+import { withoutUserinfo } from "./redact.ts";
 
 export interface Log {
   debug(fields: object, message: string): void;
@@ -14,42 +14,43 @@ export function createLog(
   level: LogLevel,
   write: (line: string) => void = (line) => void process.stdout.write(line),
 ): Log {
-  return pino(
-    {
-      level,
-      base: null,
-      timestamp: () => `,"time":"${new Date().toISOString()}"`,
-      formatters: { level: (label) => ({ level: label }) },
-    },
-    { write },
-  );
+  const least = logLevels.indexOf(level);
+  const at = (name: keyof Log) => {
+    if (logLevels.indexOf(name) < least) return () => {};
+    return (fields: object, msg: string) => {
+      const line = JSON.stringify({ level: name, time: new Date().toISOString(), ...fields, msg });
+      write(`${withoutUserinfo(line)}\n`);
+    };
+  };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
 /** An error as fields: our own codes and texts, and of all others no more than their name and code. */
 export function errorFields(error: unknown): object {
   if (error instanceof VerifierError) return { code: error.code, detail: error.message };
   const { name = "unknown", code } = (error ?? {}) as NodeJS.ErrnoException;
-  return { code: code ?? "INTERNAL", detail: name };
+  return { code: code ?? ("INTERNAL" satisfies VerifierErrorCode), detail: name };
 }
 
-/** Lets so many lines through in each second, and says how many it kept back. */
+/** Admits a number of lines in each second, and counts those that it does not. */
 export class LineLimit {
   readonly #perSecond: number;
-  readonly #now: () => number;
-  #second = 0;
+  readonly #monotonic: () => number;
+  #since = Number.NEGATIVE_INFINITY;
   #count = 0;
   #suppressed = 0;
 
-  constructor(perSecond: number, now: () => number) {
+  /** @param monotonic see Clock */
+  constructor(perSecond: number, monotonic: () => number) {
     this.#perSecond = perSecond;
-    this.#now = now;
+    this.#monotonic = monotonic;
   }
 
   /** Fields to add to the line, or `undefined` when it is one too many. */
   admit(): { readonly suppressed?: number } | undefined {
-    const second = Math.floor(this.#now() / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
+    const now = this.#monotonic();
+    if (now - this.#since >= 1000) {
+      this.#since = now;
       this.#count = 0;
     }
     this.#count += 1;

@@ -1,56 +1,48 @@
-/** Prometheus metrics. What happens for each request is counted in plain numbers and read when metrics are asked for. */
+/** The verifier's metrics. What happens for each request is counted in plain numbers and read when metrics are scraped. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type RefusalReason, refusals } from "./errors.ts";
+import { Counts, Durations, exposition, type Metric, type Sample } from "./exposition.ts";
 
 const prefix = "k8sauth_verifier_";
-const seconds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const bounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** Numbers that others keep, read when they are asked for. */
+/** Numbers that other parts of the service keep. */
 export interface Gauges {
-  readonly cacheEntries: () => { readonly accepted: number; readonly refused: number };
+  readonly cached: () => Readonly<Record<"accepted" | "refused", { readonly entries: number; readonly bytes: number }>>;
   readonly cacheCounts: () => Readonly<Record<"acceptedHits" | "refusedHits" | "misses" | "shared", number>>;
   readonly pending: () => number;
   readonly reviewsInFlight: () => number;
   readonly keys: () => readonly { readonly issuer: string; readonly count: number; readonly loadedAtMs: number }[];
+  readonly issuers: () => readonly { readonly issuer: string; readonly ready: boolean }[];
   readonly certificateNotAfterMs: () => number | undefined;
   readonly ready: () => boolean;
+  readonly connections: () => {
+    readonly open: number;
+    readonly limit: number;
+    readonly refused: Readonly<Record<"address" | "full", number>>;
+    readonly displaced: number;
+  };
 }
 
 export class Metrics {
-  readonly registry = new Registry();
-  readonly reviewSeconds: Histogram<"outcome">;
-  readonly verificationSeconds: Histogram;
-  readonly keyRefreshes: Counter<"issuer" | "outcome">;
+  readonly #reviews = new Durations(bounds);
+  readonly #verifications = new Durations(bounds, {});
+  readonly #keyRefreshes = new Counts();
   readonly #accepted = new Map<string, number>();
   readonly #refused = new Map<RefusalReason, number>();
+  #unchecked = 0;
   readonly #loopDelay = monitorEventLoopDelay({ resolution: 20 });
+  readonly #metrics: readonly Metric[];
 
   constructor(gauges: Gauges) {
-    const registers = [this.registry];
-    this.reviewSeconds = new Histogram({
-      name: `${prefix}review_duration_seconds`,
-      help: "Time of TokenReviews, by outcome",
-      labelNames: ["outcome"],
-      buckets: seconds,
-      registers,
-    });
-    this.verificationSeconds = new Histogram({
-      name: `${prefix}verification_duration_seconds`,
-      help: "Time of verifications that no cache spared, reviews included",
-      buckets: seconds,
-      registers,
-    });
-    this.keyRefreshes = new Counter({
-      name: `${prefix}key_refreshes_total`,
-      help: "Looks at an issuer's keys, by outcome",
-      labelNames: ["issuer", "outcome"],
-      registers,
-    });
-    this.#decisions();
-    this.#caches(gauges);
-    this.#states(gauges);
-    this.#process();
+    this.#loopDelay.enable();
+    this.#metrics = [
+      ...this.#decisions(),
+      ...cacheMetrics(gauges),
+      ...stateMetrics(gauges),
+      ...connectionMetrics(gauges),
+      ...this.#process(),
+    ];
   }
 
   accepted(issuer: string): void {
@@ -61,120 +53,170 @@ export class Metrics {
     this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
   }
 
+  unchecked(): void {
+    this.#unchecked += 1;
+  }
+
+  /** A TokenReview ended. */
+  reviewed(outcome: string, ms: number): void {
+    this.#reviews.observe(ms / 1000, { outcome });
+  }
+
+  /** A token was verified that no cache knew. */
+  verified(ms: number): void {
+    this.#verifications.observe(ms / 1000);
+  }
+
+  /** An issuer's keys were fetched, or could not be. */
+  keysRefreshed(issuer: string, isOk: boolean): void {
+    this.#keyRefreshes.increment({ issuer, outcome: isOk ? "ok" : "error" });
+  }
+
+  /** All metrics, as Prometheus reads them. */
+  text(): string {
+    return exposition(this.#metrics);
+  }
+
   stop(): void {
     this.#loopDelay.disable();
   }
 
-  #decisions(): void {
-    const accepted = this.#accepted;
-    const refused = this.#refused;
-    new Counter({
-      name: `${prefix}decisions_total`,
-      help: "Answers, by status, reason of a refusal and issuer of an accepted token",
-      labelNames: ["status", "reason", "issuer"],
-      registers: [this.registry],
-      collect() {
-        this.reset();
-        for (const [issuer, count] of accepted) this.inc({ status: "200", reason: "", issuer }, count);
-        for (const [reason, count] of refused)
-          this.inc({ status: String(refusals[reason].status), reason, issuer: "" }, count);
-      },
-    });
+  *#answers(): Iterable<Sample> {
+    for (const [issuer, value] of this.#accepted) yield { labels: { status: "200", reason: "", issuer }, value };
+    if (this.#unchecked > 0)
+      yield { labels: { status: "200", reason: "unchecked", issuer: "" }, value: this.#unchecked };
+    for (const [reason, value] of this.#refused)
+      yield { labels: { status: String(refusals[reason].status), reason, issuer: "" }, value };
   }
 
-  #caches({ cacheCounts, cacheEntries }: Gauges): void {
-    new Counter({
-      name: `${prefix}lookups_total`,
-      help: "Tokens, by what was known of them: accepted, refused, under way, or nothing",
-      labelNames: ["result"],
-      registers: [this.registry],
-      collect() {
-        const { acceptedHits, refusedHits, misses, shared } = cacheCounts();
-        this.reset();
-        this.inc({ result: "accepted" }, acceptedHits);
-        this.inc({ result: "refused" }, refusedHits);
-        this.inc({ result: "shared" }, shared);
-        this.inc({ result: "miss" }, misses);
+  #decisions(): Metric[] {
+    return [
+      counter(
+        "decisions_total",
+        "Answers, by status, reason of a refusal (unchecked: no token was needed) and issuer of an accepted token",
+        () => this.#answers(),
+      ),
+      {
+        name: `${prefix}review_duration_seconds`,
+        help: "Time of TokenReviews, by outcome",
+        type: "histogram",
+        samples: () => this.#reviews.samples(),
       },
-    });
-    new Gauge({
-      name: `${prefix}cache_entries`,
-      help: "Tokens that are remembered",
-      labelNames: ["cache"],
-      registers: [this.registry],
-      collect() {
-        const { accepted, refused } = cacheEntries();
-        this.set({ cache: "accepted" }, accepted);
-        this.set({ cache: "refused" }, refused);
+      {
+        name: `${prefix}verification_duration_seconds`,
+        help: "Time of verifications that no cache spared, reviews included",
+        type: "histogram",
+        samples: () => this.#verifications.samples(),
       },
-    });
+      counter("key_refreshes_total", "Fetches of an issuer's keys, by outcome", () => this.#keyRefreshes.samples()),
+    ];
   }
 
-  #states({ pending, reviewsInFlight, keys, certificateNotAfterMs, ready }: Gauges): void {
-    this.#gauge("pending", "Verifications under way", pending);
-    this.#gauge("reviews_in_flight", "TokenReviews under way", reviewsInFlight);
-    this.#gauge("ready", "1 when ready", () => (ready() ? 1 : 0));
-    this.#gauge(
-      "tls_certificate_not_after_seconds",
-      "End of the serving certificate, seconds since 1970; 0 without TLS",
-      () => (certificateNotAfterMs() ?? 0) / 1000,
-    );
-    new Gauge({
-      name: `${prefix}keys`,
-      help: "Usable keys of an issuer",
-      labelNames: ["issuer"],
-      registers: [this.registry],
-      collect() {
-        for (const { issuer, count } of keys()) this.set({ issuer }, count);
-      },
-    });
-    new Gauge({
-      name: `${prefix}keys_loaded_timestamp_seconds`,
-      help: "When an issuer's keys were last had, seconds since 1970",
-      labelNames: ["issuer"],
-      registers: [this.registry],
-      collect() {
-        for (const { issuer, loadedAtMs } of keys()) this.set({ issuer }, loadedAtMs / 1000);
-      },
-    });
-  }
-
-  #process(): void {
+  #process(): Metric[] {
     const startedAt = Date.now() / 1000 - process.uptime();
-    const loopDelay = this.#loopDelay;
-    loopDelay.enable();
-    this.#gauge("event_loop_delay_p99_seconds", "Delay of the event loop since the last look, 99th percentile", () => {
-      const p99 = loopDelay.percentile(99) / 1e9;
-      loopDelay.reset();
+    const delay = () => {
+      const p99 = this.#loopDelay.percentile(99) / 1e9;
+      this.#loopDelay.reset();
       return p99;
-    });
-    new Counter({
-      name: "process_cpu_seconds_total",
-      help: "Total user and system CPU time spent in seconds.",
-      registers: [this.registry],
-      collect() {
-        const { user, system } = process.cpuUsage();
-        this.reset();
-        this.inc((user + system) / 1e6);
+    };
+    const cpuSeconds = () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    };
+    // Names and texts of the last three are those of Prometheus' client libraries.
+    return [
+      gauge("event_loop_delay_p99_seconds", "Delay of the event loop since the last scrape, 99th percentile", delay),
+      {
+        name: "process_cpu_seconds_total",
+        help: "Total user and system CPU time spent in seconds.",
+        type: "counter",
+        samples: () => one(cpuSeconds()),
       },
-    });
-    this.#gauge("process_resident_memory_bytes", "Resident memory size in bytes.", () => process.memoryUsage.rss(), "");
-    this.#gauge(
-      "process_start_time_seconds",
-      "Start time of the process since unix epoch in seconds.",
-      () => startedAt,
-      "",
-    );
+      {
+        name: "process_resident_memory_bytes",
+        help: "Resident memory size in bytes.",
+        type: "gauge",
+        samples: () => one(process.memoryUsage.rss()),
+      },
+      {
+        name: "process_start_time_seconds",
+        help: "Start time of the process since unix epoch in seconds.",
+        type: "gauge",
+        samples: () => one(startedAt),
+      },
+    ];
   }
+}
 
-  #gauge(name: string, help: string, read: () => number, before = prefix): void {
-    new Gauge({
-      name: before + name,
-      help,
-      registers: [this.registry],
-      collect() {
-        this.set(read());
+function cacheMetrics({ cacheCounts, cached }: Gauges): Metric[] {
+  const results = { accepted: "acceptedHits", refused: "refusedHits", shared: "shared", miss: "misses" } as const;
+  const sizes = (unit: "entries" | "bytes") => () =>
+    Object.entries(cached()).map(([cache, size]) => ({ labels: { cache }, value: size[unit] }));
+  return [
+    counter(
+      "lookups_total",
+      "Tokens, by what was known of them: accepted, refused, in progress (shared), or nothing",
+      () => {
+        const counts = cacheCounts();
+        return Object.entries(results).map(([result, key]) => ({ labels: { result }, value: counts[key] }));
       },
-    });
-  }
+    ),
+    gauges("cache_entries", "Tokens that are remembered", sizes("entries")),
+    gauges("cache_bytes", "Memory of the tokens that are remembered", sizes("bytes")),
+  ];
+}
+
+function stateMetrics({ pending, reviewsInFlight, keys, issuers, certificateNotAfterMs, ready }: Gauges): Metric[] {
+  return [
+    gauge("pending", "Verifications in progress", pending),
+    gauge("reviews_in_flight", "TokenReviews in progress", reviewsInFlight),
+    gauge("ready", "1 when ready", () => Number(ready())),
+    gauge(
+      "tls_certificate_not_after_seconds",
+      "Expiry of the serving certificate, seconds since 1970; 0 without TLS",
+      () => (certificateNotAfterMs() ?? 0) / 1000,
+    ),
+    gauges("issuer_ready", "1 for an issuer whose tokens can be verified", () =>
+      issuers().map(({ issuer, ready }) => ({ labels: { issuer }, value: Number(ready) })),
+    ),
+    gauges("keys", "Usable keys of an issuer", () =>
+      keys().map(({ issuer, count }) => ({ labels: { issuer }, value: count })),
+    ),
+    gauges("keys_loaded_timestamp_seconds", "When an issuer's keys were last loaded, seconds since 1970", () =>
+      keys().map(({ issuer, loadedAtMs }) => ({ labels: { issuer }, value: loadedAtMs / 1000 })),
+    ),
+  ];
+}
+
+function connectionMetrics({ connections }: Gauges): Metric[] {
+  return [
+    gauge("connections", "Open connections", () => connections().open),
+    gauge("connections_limit", "Largest number of connections at a time", () => connections().limit),
+    counter(
+      "connections_refused_total",
+      "Connections closed at once: their address had too many (address), or all places were taken (full)",
+      () => Object.entries(connections().refused).map(([reason, value]) => ({ labels: { reason }, value })),
+    ),
+    counter(
+      "connections_displaced_total",
+      "Idle connections closed in favour of an address that had fewer, while all places were taken",
+      () => one(connections().displaced),
+    ),
+  ];
+}
+
+function counter(name: string, help: string, samples: Metric["samples"]): Metric {
+  return { name: prefix + name, help, type: "counter", samples };
+}
+
+function gauges(name: string, help: string, samples: Metric["samples"]): Metric {
+  return { name: prefix + name, help, type: "gauge", samples };
+}
+
+function gauge(name: string, help: string, read: () => number): Metric {
+  return gauges(name, help, () => one(read()));
+}
+
+function one(value: number): Sample[] {
+  return [{ value }];
 }

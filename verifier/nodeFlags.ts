@@ -1,5 +1,5 @@
 /**
  * Flags of Node.js for the service, without the `--allow-fs-read=FOLDER/` of what it reads: the bundle, its configuration, keys,
- * certificates and tokens. The limits keep it within 192 MiB, whatever it is sent.
+ * certificates and tokens. Heap and connections (http/capacity.ts) together stay within the container's 192 MiB, whatever it is sent.
  */
-export const nodeFlags: readonly string[] = ["--permission", "--max-old-space-size=112", "--max-semi-space-size=8"];
+export const nodeFlags: readonly string[] = ["--permission", "--max-old-space-size=100", "--max-semi-space-size=8"];

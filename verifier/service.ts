@@ -1,19 +1,26 @@
 /** The whole service, put together from a configuration. */
 import type { IncomingMessage } from "node:http";
 import type { Server as TlsServer } from "node:https";
+import { totalmem } from "node:os";
+import { getHeapStatistics } from "node:v8";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config, Endpoint } from "./config/config.ts";
 import { Decider, type Refused } from "./decider.ts";
 import { refusals } from "./errors.ts";
 import { adminServer } from "./http/adminServer.ts";
-import { type AcceptedAnswer, acceptedAnswer } from "./http/answers.ts";
-import { decisionServer } from "./http/decisionServer.ts";
+import { type AcceptedAnswer, acceptedAnswer, acceptedBytes } from "./http/answers.ts";
+import { connectionCapacity, connectionLimits, type MemoryLimits } from "./http/capacity.ts";
+import { Connections } from "./http/connections.ts";
+import { decisionServer, isRequestId } from "./http/decisionServer.ts";
 import { close, listen } from "./http/listening.ts";
 import { readTls, type TlsMaterial } from "./http/tlsFiles.ts";
-import { type Issuer, issuersOf } from "./issuer.ts";
 import { createLog, errorFields, LineLimit, type Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import type { Remote } from "./net/remote.ts";
+import { withoutUserinfo } from "./redact.ts";
+import { questionOf } from "./rules/routes.ts";
+import { claimedOrigin } from "./token/decode.ts";
+import { type Issuer, issuersOf } from "./token/issuer.ts";
 
 export interface ServiceOptions {
   /** @default the system's */
@@ -22,6 +29,8 @@ export interface ServiceOptions {
   readonly log?: Log;
   /** Makes connections to other servers. @default node:https with the endpoint's CA and token */
   readonly connect?: (endpoint: Endpoint) => Remote;
+  /** @default the container's memory limit and the process's heap limit */
+  readonly memory?: MemoryLimits;
 }
 
 /** A verifier that runs. */
@@ -37,7 +46,8 @@ export interface Service {
 
 const tlsIntervalMs = 10_000;
 const closeLimitMs = 10_000;
-/** Refusals in the log, per second: whoever floods us must not flood the disk. */
+const sweepIntervalMs = 1_000;
+/** Logged refusals per second: a flood of requests must not fill the disk. */
 const refusalLinesPerSecond = 50;
 
 /**
@@ -65,12 +75,15 @@ export async function startService(config: Config, options: ServiceOptions = {})
     refusedCacheEntries: config.refusedCacheEntries,
     refusedCacheSeconds: config.refusedCacheSeconds,
     prepare: acceptedAnswer,
+    bytesOf: acceptedBytes,
     onError: (error) => log.error(errorFields(error), "a token could not be verified"),
-    onVerified: (ms) => metrics.verificationSeconds.observe(ms / 1000),
+    onVerified: (ms) => metrics.verified(ms),
   });
+  const reasons = () => issuers.map((issuer) => issuer.unreadyReason()).filter((reason) => reason !== undefined);
+  const connections = guardedConnections(config, options.memory ?? processLimits(), log, clock);
   const unreadyReasons = () => (draining ? ["The verifier is stopping."] : unready(issuers));
   const metrics: Metrics = new Metrics({
-    cacheEntries: () => ({ accepted: decider.acceptedEntries, refused: decider.refusedEntries }),
+    cached: () => decider.cached,
     cacheCounts: () => decider.counts,
     pending: () => decider.pending,
     reviewsInFlight: () => issuers.reduce((sum, { reviewer }) => sum + (reviewer?.inFlight ?? 0), 0),
@@ -78,21 +91,26 @@ export async function startService(config: Config, options: ServiceOptions = {})
       issuers.flatMap(({ name, keyring }) =>
         keyring ? [{ issuer: name, count: keyring.keyCount, loadedAtMs: keyring.loadedAt }] : [],
       ),
+    issuers: () => issuers.map((issuer) => ({ issuer: issuer.name, ready: issuer.unreadyReason() === undefined })),
     certificateNotAfterMs: () => tls?.notAfterMs,
     ready: () => unreadyReasons().length === 0,
+    connections: () => ({ open: connections.size, limit: connections.limits.max, ...connections.counts }),
   });
 
   const server = decisionServer({
     decider,
     realm: config.realm,
     keepAliveSeconds: config.keepAliveSeconds,
-    maxConnections: config.maxConnections,
+    connections,
     tls: tls?.options,
     isDraining: () => draining,
-    onAccepted: ({ identity }) => metrics.accepted(identity.issuer),
-    onRefused: refusalLog(log, metrics, clock),
+    pathFrom: config.pathFrom,
+    unchecked: config.unchecked,
+    onAccepted: acceptedLog(config, log, metrics),
+    onUnchecked: () => metrics.unchecked(),
+    onRefused: refusalLog(config, log, metrics, clock),
   });
-  const admin = adminServer({ registry: metrics.registry, unreadyReasons });
+  const admin = adminServer({ metrics, unreadyReasons, degradedReasons: reasons });
   const release = async () => {
     stopped.abort();
     await Promise.all(issuers.map((issuer) => issuer.stop()));
@@ -109,8 +127,15 @@ export async function startService(config: Config, options: ServiceOptions = {})
   }
   for (const issuer of issuers) issuer.start();
   const reloading = config.tls && reloadTls(server as unknown as TlsServer);
+  const sweeping = sweep();
   log.info(
-    { port, adminPort, tls: tls !== undefined, issuers: issuers.map(({ name, mode }) => ({ name, mode })) },
+    {
+      port,
+      adminPort,
+      tls: tls !== undefined,
+      connections: connections.limits,
+      issuers: issuers.map(({ name, mode }) => ({ name, mode })),
+    },
     "listening",
   );
 
@@ -131,6 +156,14 @@ export async function startService(config: Config, options: ServiceOptions = {})
     }
   }
 
+  /** A token is not kept in memory for longer than it is accepted. */
+  async function sweep(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      await clock.sleep(sweepIntervalMs, stopped.signal);
+      decider.sweep();
+    }
+  }
+
   let stopping: Promise<void> | undefined;
   async function stopAll(drainSeconds: number): Promise<void> {
     draining = true;
@@ -138,7 +171,7 @@ export async function startService(config: Config, options: ServiceOptions = {})
     await clock.sleep(drainSeconds * 1000);
     await close(server, closeLimitMs);
     await release();
-    await reloading;
+    await Promise.all([reloading, sweeping]);
     await close(admin, 1_000);
     log.info({}, "stopped");
   }
@@ -161,14 +194,51 @@ function unready(issuers: readonly Issuer[]): readonly string[] {
   return works && settled ? [] : reasons.filter((reason) => reason !== undefined);
 }
 
-function refusalLog(log: Log, metrics: Metrics, clock: Clock) {
-  const limit = new LineLimit(refusalLinesPerSecond, clock.now);
-  return ({ reason, identity }: Refused, requestId: string, request: IncomingMessage) => {
+/** The container's limit, where it has one. */
+function processLimits(): MemoryLimits {
+  const memoryBytes = Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
+  return { memoryBytes, heapBytes: getHeapStatistics().heap_size_limit };
+}
+
+function guardedConnections(config: Config, memory: MemoryLimits, log: Log, clock: Clock): Connections {
+  const capacity = connectionCapacity(memory, config.tls !== undefined);
+  const { maxConnections } = config;
+  if (maxConnections !== undefined && maxConnections > capacity)
+    log.warn({ maxConnections, capacity }, "maxConnections is more than the memory holds, and is lowered to that");
+  const limit = new LineLimit(1, clock.monotonic);
+  return new Connections(connectionLimits(config, capacity), (reason, peer) => {
+    const admitted = limit.admit();
+    if (admitted) log.warn({ reason, peer, ...admitted }, "a connection was refused");
+  });
+}
+
+/** Accepted calls, for an audit. The path has no query, which may hold secrets. */
+function acceptedLog({ auditLog, pathFrom }: Config, log: Log, metrics: Metrics) {
+  return ({ identity }: AcceptedAnswer, request: IncomingMessage, isVerified: boolean) => {
+    metrics.accepted(withoutUserinfo(identity.issuer));
+    if (auditLog === "none" || (auditLog === "verified" && !isVerified)) return;
+    const { subject, issuer: iss, audience, serviceAccountUid, podName, podUid, tokenId: jti } = identity;
+    const id = request.headers["x-request-id"];
+    const fields = {
+      ...{ subject, iss, audience, serviceAccountUid, podName, podUid, jti },
+      ...{ requestId: isRequestId(id) ? id : undefined, peer: request.socket.remoteAddress },
+      ...(pathFrom && questionOf(request, pathFrom)),
+    };
+    log.info(fields, "accepted");
+  };
+}
+
+function refusalLog({ pathFrom }: Config, log: Log, metrics: Metrics, clock: Clock) {
+  const limit = new LineLimit(refusalLinesPerSecond, clock.monotonic);
+  return ({ reason, identity, detail }: Refused, requestId: string, request: IncomingMessage, token?: string) => {
     metrics.refused(reason);
     const fields = { reason, status: refusals[reason].status, requestId, peer: request.socket.remoteAddress };
     // Health checks of gateways come without a token, all the time.
     if (reason === "no_token") return log.debug(fields, "refused");
     const admitted = limit.admit();
-    if (admitted) log.info({ ...fields, ...admitted, subject: identity?.subject }, "refused");
+    if (!admitted) return;
+    const origin = token === undefined ? {} : claimedOrigin(token);
+    const question = pathFrom && questionOf(request, pathFrom);
+    log.info({ ...fields, ...admitted, subject: identity?.subject, ...origin, detail, ...question }, "refused");
   };
 }

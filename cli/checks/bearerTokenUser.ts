@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { KubeClient, loadConnection, pathFor } from "../../kube/index.ts";
+import { KubeClient, loadConnection, pathFor } from "../../kubernetes/index.ts";
+import { reviewSelf, workloadToken } from "../../kubernetes/reviews.ts";
 import { type Finding, forbidden } from "./report.ts";
-import { mint } from "./review.ts";
 
 /** A rule of RBAC, as roles and reviews have it. */
 interface Rule {
@@ -23,7 +23,7 @@ export interface BearerTokenUser {
   readonly kubeconfig: string;
 }
 
-/** A namespace that every cluster has, and that nobody's rights should reach by accident. */
+/** A namespace that every cluster has. A user's permissions should not apply there by accident. */
 const elsewhere = "kube-system";
 
 /**
@@ -65,14 +65,8 @@ export async function checkBearerTokenUser(user: BearerTokenUser, deployer: Kube
 
 async function isKnown({ name, subject }: BearerTokenUser, client: KubeClient): Promise<Finding> {
   const claim = `The API server knows ${name} by their token`;
-  const apiVersion = "authentication.k8s.io/v1";
-  const kind = "SelfSubjectReview";
   try {
-    const { status } = await client.create<{ status?: { userInfo?: { username?: string } } }>(
-      pathFor(apiVersion, kind),
-      { apiVersion, kind },
-    );
-    const username = status?.userInfo?.username ?? "";
+    const { username = "" } = (await reviewSelf(client)) ?? {};
     return { claim, holds: username === subject, seen: `as ${username}` };
   } catch (error) {
     return { claim, holds: false, seen: (error as Error).message };
@@ -117,7 +111,7 @@ async function rightsOfNobody(
   const metadata = { name: account, namespace: home, labels: { "app.kubernetes.io/managed-by": "k8sauth-check" } };
   await deployer.create(pathFor("v1", "ServiceAccount", home), { apiVersion: "v1", kind: "ServiceAccount", metadata });
   try {
-    const token = await mint(deployer, home, account, "");
+    const token = await workloadToken(deployer, home, account, "");
     const { server, caPem } = connection;
     using nobody = KubeClient.direct({ server, caPem, token, label: "an account without rights" });
     const found = namespaces.map(async (namespace) => [namespace, await rightsIn(namespace, nobody)] as const);

@@ -1,12 +1,11 @@
-import { randomBytes } from "node:crypto";
+import { generateKeyPair, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { certificateRequest } from "../../engine/tls/csr.ts";
-import { generateKey } from "../../engine/tls/keys.ts";
-import { pem } from "../../engine/tls/pem.ts";
+import { promisify } from "node:util";
+import forge from "node-forge";
 import type { CertificateAccess } from "../../gateways/index.ts";
-import { KubeClient, pathFor } from "../../kube/index.ts";
+import { KubeClient, pathFor } from "../../kubernetes/index.ts";
+import { reviewToken } from "../../kubernetes/reviews.ts";
 import { type Finding, forbidden, readsNoSecrets } from "./report.ts";
-import { review } from "./review.ts";
 
 /** No token at all: a review of it says that the reviewer may review, and nothing else. */
 const noToken = "k8sauth-check";
@@ -34,7 +33,7 @@ export async function checkCertificateFlow(
 
 async function reviewsTokens(client: KubeClient, claim: string): Promise<Finding> {
   try {
-    const { authenticated } = await review(client, noToken, "");
+    const { authenticated } = await reviewToken(client, noToken);
     return { claim, holds: !authenticated, seen: "the API server answers its reviews" };
   } catch (error) {
     return { claim, holds: false, seen: (error as Error).message };
@@ -44,11 +43,9 @@ async function reviewsTokens(client: KubeClient, claim: string): Promise<Finding
 async function otherNameMayNothing({ host, caPem }: CertificateAccess, deployer: KubeClient): Promise<Finding> {
   const claim = "A certificate for another name reviews nothing";
   const name = `k8sauth-check-${randomBytes(4).toString("hex")}`;
-  const key = await generateKey("ECDSA", 0, "P256");
-  const csr = await certificateRequest(key, { commonName: name }, { dnsNames: [], ipAddresses: [], uris: [] });
+  const { keyPem, csrPem } = await requestFor(name);
   try {
-    const certPem = await signedBy(deployer, name, pem("CERTIFICATE REQUEST", csr));
-    const keyPem = key.export({ type: "pkcs8", format: "pem" }).toString();
+    const certPem = await signedBy(deployer, name, csrPem);
     using other = KubeClient.direct({
       server: host,
       caPem,
@@ -56,10 +53,21 @@ async function otherNameMayNothing({ host, caPem }: CertificateAccess, deployer:
       keyPem,
       label: "the certificate for another name",
     });
-    return await forbidden(claim, () => review(other, noToken, ""));
+    return await forbidden(claim, () => reviewToken(other, noToken));
   } catch (error) {
     return { claim, holds: false, seen: (error as Error).message };
   }
+}
+
+/** A new key, and a certificate request for a name. */
+async function requestFor(commonName: string): Promise<{ keyPem: string; csrPem: string }> {
+  const { privateKey, publicKey } = await promisify(generateKeyPair)("rsa", { modulusLength: 2048 });
+  const keyPem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const request = forge.pki.createCertificationRequest();
+  request.publicKey = forge.pki.publicKeyFromPem(publicKey.export({ type: "spki", format: "pem" }).toString());
+  request.setSubject([{ name: "commonName", value: commonName }]);
+  request.sign(forge.pki.privateKeyFromPem(keyPem), forge.md.sha256.create());
+  return { keyPem, csrPem: forge.pki.certificationRequestToPem(request) };
 }
 
 interface SigningRequest {

@@ -1,6 +1,6 @@
-import { KubeClient } from "../../kube/index.ts";
+import { KubeClient } from "../../kubernetes/index.ts";
+import { reviewToken, workloadToken } from "../../kubernetes/reviews.ts";
 import type { Finding } from "./report.ts";
-import { mint, review } from "./review.ts";
 
 /** Akeyless' auth config for a gateway that goes through Rancher, as far as a check needs it. */
 export interface RancherConfig {
@@ -19,7 +19,7 @@ export async function checkRancherFlow(config: RancherConfig, deployer: KubeClie
     token: config["rancher-api-key"],
     label: "the Rancher API key",
   });
-  const token = await mint(deployer, "default", "default", "");
+  const token = await workloadToken(deployer, "default", "default", "");
   const wanted = "system:serviceaccount:default:default";
   return [
     await reviewed("Rancher's API key reviews a token of the cluster", token, (name) => name === wanted),
@@ -32,7 +32,7 @@ export async function checkRancherFlow(config: RancherConfig, deployer: KubeClie
 
   async function reviewed(claim: string, jwt: string, right: (name: string) => boolean): Promise<Finding> {
     try {
-      const { authenticated, username, error } = await review(rancher, jwt, "");
+      const { authenticated, username, error } = await reviewToken(rancher, jwt);
       const seen = authenticated ? `accepted as ${username}` : `refused${error ? `: ${error}` : ""}`;
       return { claim, holds: right(authenticated ? username : ""), seen };
     } catch (error) {

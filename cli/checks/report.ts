@@ -1,10 +1,11 @@
-import { isKubeError, type KubeClient } from "../../kube/index.ts";
+import { isKubeError, type KubeClient } from "../../kubernetes/index.ts";
 
 /** What one check found. */
 export interface Finding {
   /** What ought to be so, as a sentence. */
   readonly claim: string;
-  readonly holds: boolean;
+  /** null: could not be determined. */
+  readonly holds: boolean | null;
   /** What was seen. Never a secret. */
   readonly seen: string;
 }
@@ -15,11 +16,11 @@ export interface Expiry {
   readonly subject: string;
   /** RFC 3339; "" for one that does not expire. */
   readonly notAfter: string;
-  /** It may end, and nobody says when. */
+  /** The expiry is unknown. */
   readonly unknown?: boolean;
 }
 
-/** Whoever steals a reviewer's credential must not be able to read anything with it. */
+/** A stolen credential of a reviewer must not read anything. */
 export async function readsNoSecrets(client: KubeClient, claim: string): Promise<Finding> {
   return forbidden(claim, () => client.get("/api/v1/secrets", { query: { limit: 1 } }));
 }

@@ -1,9 +1,9 @@
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TokenAccess } from "../../gateways/index.ts";
-import { KubeClient, pathFor } from "../../kube/index.ts";
+import { KubeClient, pathFor } from "../../kubernetes/index.ts";
+import { type Review, reviewToken, workloadToken } from "../../kubernetes/reviews.ts";
 import { type Finding, readsNoSecrets } from "./report.ts";
-import { mint, type Review, review } from "./review.ts";
 
 /** Says of an account that a check made it, so that one which was interrupted can be cleaned up by the next. */
 const labels = { "app.kubernetes.io/managed-by": "k8sauth-check" };
@@ -27,7 +27,7 @@ export async function checkTokenFlow(flow: TokenFlow, deployer: KubeClient): Pro
   const findings: Finding[] = [];
   const itself = await reviewed(
     "The reviewer's token reviews itself",
-    () => review(reviewer, token, ""),
+    () => reviewToken(reviewer, token),
     (seen) => seen.authenticated && seen.username === subject,
   );
   findings.push(itself);
@@ -45,25 +45,26 @@ export async function checkTokenFlow(flow: TokenFlow, deployer: KubeClient): Pro
   });
   try {
     const [good, other, ...spares] = await Promise.all([
-      mint(deployer, namespace, account, audience),
-      mint(deployer, namespace, account, "k8sauth-check-other"),
-      ...pauses.map(() => mint(deployer, namespace, account, audience)),
+      workloadToken(deployer, namespace, account, audience),
+      workloadToken(deployer, namespace, account, "k8sauth-check-other"),
+      ...pauses.map(() => workloadToken(deployer, namespace, account, audience)),
     ]);
+    const audiences = audience === "" ? undefined : [audience];
     const refused = (seen: Review) => !seen.authenticated;
     findings.push(
       await reviewed(
         "A workload's token is accepted, and the gateway learns whose it is",
-        () => review(reviewer, good, audience),
+        () => reviewToken(reviewer, good, audiences),
         (seen) => seen.authenticated && seen.username === username && (!audience || seen.audiences.includes(audience)),
       ),
-      await reviewed("A token for another audience is refused", () => review(reviewer, other, audience), refused),
-      await reviewed("A forged token is refused", () => review(reviewer, forge(good), audience), refused),
+      await reviewed("A token for another audience is refused", () => reviewToken(reviewer, other, audiences), refused),
+      await reviewed("A forged token is refused", () => reviewToken(reviewer, forge(good), audiences), refused),
     );
     await deployer.delete(path);
     findings.push(
       await reviewed(
         "A token of a deleted ServiceAccount is refused",
-        () => untilRefused(reviewer, spares, audience),
+        () => untilRefused(reviewer, spares, audiences),
         refused,
       ),
     );
@@ -79,11 +80,15 @@ export async function checkTokenFlow(flow: TokenFlow, deployer: KubeClient): Pro
  */
 const pauses = [0, 30, 100, 300, 1000];
 
-async function untilRefused(reviewer: KubeClient, tokens: readonly string[], audience: string): Promise<Review> {
+async function untilRefused(
+  reviewer: KubeClient,
+  tokens: readonly string[],
+  audiences: readonly string[] | undefined,
+): Promise<Review> {
   let seen: Review | undefined;
   for (const [index, token] of tokens.entries()) {
     await sleep(pauses[index]);
-    seen = await review(reviewer, token, audience);
+    seen = await reviewToken(reviewer, token, audiences);
     if (!seen.authenticated) break;
   }
   return seen as Review;

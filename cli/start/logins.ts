@@ -1,6 +1,6 @@
 import { request } from "node:https";
-import type { AkeylessTestGateway } from "../../sandbox/gateways/akeyless/index.ts";
-import type { VaultAuth } from "../../sandbox/gateways/vault/index.ts";
+import type { AkeylessTestGateway } from "../../demo/akeyless/index.ts";
+import type { VaultAuth } from "../../demo/gateways/vault/index.ts";
 import type { Finding } from "../checks/report.ts";
 import { accounts, lodging, type Workloads } from "./scene.ts";
 

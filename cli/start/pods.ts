@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type KubeClient, type KubeObject, pathFor } from "../../kube/index.ts";
+import { type KubeClient, type KubeObject, pathFor } from "../../kubernetes/index.ts";
 import { nodeImage, type Sandbox } from "../../sandbox/index.ts";
-import { bundleClient } from "../../verifier/bundle.ts";
+import { bundleClient } from "../../verifier/bundle/bundle.ts";
 import {
   type Answer,
   audiences,

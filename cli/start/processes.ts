@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { KubeClient } from "../../kube/index.ts";
-import { bundleClient } from "../../verifier/bundle.ts";
-import { mint } from "../checks/review.ts";
+import type { KubeClient } from "../../kubernetes/index.ts";
+import { workloadToken } from "../../kubernetes/reviews.ts";
+import { bundleClient } from "../../verifier/bundle/bundle.ts";
 import {
   type Answer,
   accounts,
@@ -51,13 +51,13 @@ export class Processes implements Workloads {
   }
 
   gatewayToken(): Promise<string> {
-    return mint(this.#deployer, lodging, accounts.caller, this.#audience);
+    return workloadToken(this.#deployer, lodging, accounts.caller, this.#audience);
   }
 
   async callVerifier(call: Call): Promise<Answer> {
     const { account, audience } = calls[call];
     const tokenFile = join(this.#folder, `token-${call}`);
-    await writeFile(tokenFile, await mint(this.#deployer, lodging, account, audience), { mode: 0o600 });
+    await writeFile(tokenFile, await workloadToken(this.#deployer, lodging, account, audience), { mode: 0o600 });
     const args = [join(this.#folder, "client.mjs"), ...clientArgs(this.#verifier.url, tokenFile)];
     return new Promise((resolve) => {
       // Its exit status says the same as its line.

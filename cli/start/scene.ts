@@ -1,5 +1,5 @@
 /** Who is who in the demonstration, for what plays it in pods and what plays it in processes. */
-import { type KubeClient, type KubeObject, pathFor } from "../../kube/index.ts";
+import { type KubeClient, type KubeObject, pathFor } from "../../kubernetes/index.ts";
 
 /** Where the demonstration's workloads live; made for it, and gone with it. */
 export const lodging = "k8sauth-demo";

@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { bundleVerifier, nodeFlags } from "../../verifier/bundle.ts";
+import { bundleVerifier, nodeFlags } from "../../verifier/bundle/bundle.ts";
 
 /** What it asks the API server with. */
 export interface ApiAccess {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type KubeClient, pathFor } from "../../kube/index.ts";
+import { type KubeClient, pathFor } from "../../kubernetes/index.ts";
 import type { Sandbox } from "../../sandbox/index.ts";
 import { Pods } from "./pods.ts";
 import { Processes } from "./processes.ts";

@@ -8,7 +8,7 @@ pool=${3:-}
 
 # Pull requests get a preview, pushes to main an up. The pool is one of yours where Pulumi's runners do not reach the cluster.
 pulumi deployment settings edit --stack "$stack" \
-  --github-repo "$repository" --branch main --folder . \
+  --vcs-provider github --repo "$repository" --branch main --folder . \
   --preview-prs --push-to-deploy \
   --skip-intermediate-deployments \
   --runner-pool "$pool"

@@ -1,129 +1,60 @@
-/** What a fleet's run comes to: every stack's result, and every credential with its end, the soonest first. No secrets. */
-import type { Changes, Value } from "../../engine/index.ts";
-import type { StackDriver } from "./driver.ts";
-import type { RunOptions, StackResult, Status } from "./run.ts";
-
 export interface StackReport {
   readonly cluster: string;
   readonly stack: string;
-  readonly status: Status;
+  readonly status: "succeeded" | "failed" | "timed out" | "interrupted" | "not started";
+  readonly error?: string;
   readonly seconds: number;
-  /** How many resources each operation touched. */
-  readonly changes: Changes;
-  readonly error?: { readonly message: string; readonly code?: string };
-  /** As the gateway reaches the cluster; empty where the stack was never made. */
-  readonly host: string;
-  readonly kubernetes: string;
-  readonly distribution: string;
-  readonly credentials: number;
+  /** Resources by operation, as Pulumi counts them. */
+  readonly changes: Readonly<Record<string, number>>;
+  /** The stack's output `credentials`, as last saved. */
+  readonly credentials: Readonly<Record<string, Credential>>;
 }
 
-export interface CredentialReport {
-  readonly cluster: string;
-  readonly stack: string;
-  /** `token`, `certificate`, or a bearer-token user's name. */
-  readonly name: string;
+/** Dates are in ISO 8601; empty if the credential does not expire. */
+interface Credential {
   readonly kind: string;
   readonly subject: string;
-  readonly fingerprint: string;
-  /** ISO 8601; empty where there is none. */
-  readonly notBefore: string;
-  /** Empty for a credential without an end. */
   readonly notAfter: string;
-  /** From then on an `up` renews it. */
   readonly renewAfter: string;
-  readonly condition: Condition;
 }
 
-/** Where a credential is in its life at the time of the report. `endless`: it has no end, and is never renewed. */
-export type Condition = "expired" | "due" | "valid" | "endless";
+const style = `:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif } table { border-collapse: collapse }
+th, td { padding: .3rem 1rem .3rem 0; text-align: left } tr { border-bottom: 1px solid #8886 } .alert { color: #c22 }`;
 
-export interface FleetReport {
-  readonly version: 1;
-  readonly operation: RunOptions["operation"];
-  readonly engine: StackDriver["engine"];
-  readonly started: string;
-  readonly ended: string;
-  readonly parallel: number;
-  readonly interrupted: boolean;
-  readonly stacks: readonly StackReport[];
-  readonly credentials: readonly CredentialReport[];
+/** Renders what expires when, the first to expire at the top, as an HTML page without scripts or parts from elsewhere. */
+export function expiryPage(stacks: readonly StackReport[], now: Date): string {
+  const expiry = ({ notAfter }: Credential) => (notAfter ? Date.parse(notAfter) : Number.MAX_VALUE);
+  const rows = stacks
+    .flatMap(({ cluster, credentials }) => Object.entries(credentials).map((entry) => [cluster, ...entry] as const))
+    .sort(([, , a], [, , b]) => expiry(a) - expiry(b))
+    .map(([cluster, name, credential]) => {
+      const { kind, subject, notAfter, renewAfter } = credential;
+      const state = stateOf(credential, now);
+      const cells = [cluster, name, kind, subject, minute(notAfter) || "never", minute(renewAfter), state];
+      return row(cells, state === "valid" ? "" : "alert");
+    });
+  const failed = stacks.filter(({ status }) => status !== "succeeded");
+  return `<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Credentials by expiry</title><style>${style}</style>
+<h1>Credentials by expiry</h1>
+<p>${stacks.length} stacks, as of ${minute(now.toISOString())} UTC.</p>
+<table>${failed.map(({ cluster, status, error = "" }) => row([cluster, status, error], "alert")).join("\n")}</table>
+<table>${row(["Cluster", "Credential", "Kind", "Subject", "Expires", "Renewed from", "State"], "heads")}
+${rows.join("\n")}
+</table></html>
+`;
 }
 
-export interface RunFacts {
-  readonly operation: RunOptions["operation"];
-  readonly engine: StackDriver["engine"];
-  readonly started: Date;
-  readonly ended: Date;
-  readonly parallel: number;
-  readonly interrupted: boolean;
+function stateOf({ notAfter, renewAfter }: Credential, now: Date): "expired" | "renewal due" | "valid" {
+  if (notAfter && Date.parse(notAfter) <= now.getTime()) return "expired";
+  return renewAfter && Date.parse(renewAfter) <= now.getTime() ? "renewal due" : "valid";
 }
 
-/** Makes the report of a run. */
-export function makeReport(results: readonly StackResult[], facts: RunFacts): FleetReport {
-  const { operation, engine, started, ended, parallel, interrupted } = facts;
-  const credentials = results.flatMap((result) => credentialsOf(result, ended));
-  return {
-    version: 1,
-    operation,
-    engine,
-    started: started.toISOString(),
-    ended: ended.toISOString(),
-    parallel,
-    interrupted,
-    stacks: results.map(stackOf),
-    credentials: credentials.sort(soonestFirst),
-  };
+function minute(time: string): string {
+  return time && new Date(time).toISOString().slice(0, 16).replace("T", " ");
 }
 
-function stackOf({ cluster, status, seconds, changes, error, facts }: StackResult): StackReport {
-  const found = facts?.cluster ?? {};
-  return {
-    cluster: cluster.name,
-    stack: cluster.stack,
-    status,
-    seconds: Math.round(seconds * 10) / 10,
-    changes,
-    ...(error && { error }),
-    host: text(found.host),
-    kubernetes: text(found.version),
-    distribution: text(found.distribution),
-    credentials: Object.keys(facts?.credentials ?? {}).length,
-  };
-}
-
-function credentialsOf({ cluster, facts }: StackResult, now: Date): CredentialReport[] {
-  return Object.entries(facts?.credentials ?? {}).map(([name, fields]) => {
-    const [notAfter, renewAfter] = [text(fields.notAfter), text(fields.renewAfter)];
-    return {
-      cluster: cluster.name,
-      stack: cluster.stack,
-      name,
-      kind: text(fields.kind),
-      subject: text(fields.subject),
-      fingerprint: text(fields.fingerprint),
-      notBefore: text(fields.notBefore),
-      notAfter,
-      renewAfter,
-      condition: conditionOf(notAfter, renewAfter, now),
-    };
-  });
-}
-
-function conditionOf(notAfter: string, renewAfter: string, now: Date): Condition {
-  if (notAfter === "") return "endless";
-  if (Date.parse(notAfter) <= now.getTime()) return "expired";
-  return renewAfter !== "" && Date.parse(renewAfter) <= now.getTime() ? "due" : "valid";
-}
-
-function soonestFirst(a: CredentialReport, b: CredentialReport): number {
-  const end = ({ notAfter }: CredentialReport) => (notAfter === "" ? Number.POSITIVE_INFINITY : Date.parse(notAfter));
-  const [first, second] = [end(a), end(b)];
-  if (first !== second) return first < second ? -1 : 1;
-  return `${a.cluster} ${a.name}` < `${b.cluster} ${b.name}` ? -1 : 1;
-}
-
-/** Secrets and what is not known yet are objects or absent: neither is a text to show. */
-function text(value: Value | undefined): string {
-  return typeof value === "string" || typeof value === "number" ? String(value) : "";
+function row(cells: readonly string[], style: string): string {
+  const escaped = cells.map((cell) => cell.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`));
+  return `<tr class="${style}">${escaped.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
 }

@@ -6,7 +6,7 @@ import { each } from "../unknowns.ts";
 
 const goodPractices = "https://kubernetes.io/docs/concepts/security/rbac-good-practices/";
 
-/** Subjects that are everybody, nobody in particular, or above all rules. */
+/** Subjects that include every user, every anonymous request, or are exempt from authorization. */
 const broad: readonly BindingSubject[] = [
   { kind: "Group", name: "system:masters" },
   { kind: "Group", name: "system:authenticated" },
@@ -19,8 +19,9 @@ const noClusterAdmin = resourceRule<{ roles: readonly string[] }>({
   level: "mandatory",
   severity: "critical",
   description: "Nothing is bound to cluster-admin.",
-  reason: "Whoever holds such a credential holds the cluster; a gateway needs to review tokens, and nothing else.",
-  remedy: "Bind the role that has just the rights that are used.",
+  reason: "The holder of such a credential controls the cluster. A gateway only needs to review tokens.",
+  remedy:
+    "Bind a role with only the rights that are used (k8sauth:reviewerRole for a reviewer, k8sauth:bearerTokenUsers for a user).",
   url: goodPractices,
   tags: ["rbac"],
   settings: {
@@ -38,7 +39,7 @@ const noBroadSubjects = resourceRule({
   level: "mandatory",
   severity: "critical",
   description: "Nothing is bound to system:masters, system:authenticated, system:unauthenticated or system:anonymous.",
-  reason: "Rights of these groups belong to everybody who can reach the API server, or can't be taken away.",
+  reason: "Every client that can reach the API server has the rights of these groups, or the rights can't be revoked.",
   remedy: "Name the ServiceAccount or the user that needs the right.",
   url: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects",
   tags: ["rbac"],
@@ -56,8 +57,8 @@ const noDefaultAccount = resourceRule({
   level: "mandatory",
   severity: "high",
   description: "No rights go to a namespace's ServiceAccount default.",
-  reason: "Every pod that names no ServiceAccount runs as it, and gets the right along.",
-  remedy: "Make a ServiceAccount for the purpose, and bind that.",
+  reason: "Every pod that names no ServiceAccount runs as this one and gets its rights.",
+  remedy: "Create a dedicated ServiceAccount, and bind that.",
   url: goodPractices,
   tags: ["rbac", "cis-5.1.5"],
   appliesTo: isBinding,

@@ -20,15 +20,17 @@ export function credentialRules(now: () => Date): Policies {
     name: "credential-near-expiry",
     level: "advisory",
     severity: "high",
-    description: "Credentials are renewed before they end.",
+    description: "Credentials are renewed before they expire.",
     reason: "Once the credential has expired, the gateway refuses every workload.",
-    remedy: "Run up, and schedule runs of it.",
+    remedy:
+      "Run up, and schedule it. It renews a credential from k8sauth:tokenRenewBefore or k8sauth:certificateRenewBefore seconds before its expiry.",
     url: hardening,
     tags: ["token", "certificate", "expiry"],
     settings: {
       days: {
         type: "integer",
-        description: "Warns so many days ahead, but not before the last third of the credential's life.",
+        description:
+          "Days before the expiry at which it warns, but not before the last third of the credential's lifetime.",
         default: 14,
         minimum: 0,
       },
@@ -63,10 +65,10 @@ const issuedCertificate = stackRule<Limits>({
   name: "issued-certificate",
   level: "mandatory",
   severity: "high",
-  description: "Certificates that were issued keep to the limits, whoever made the request.",
-  reason:
-    "A request of the user's own has a key that no other rule sees, and a signer may give more than was asked for.",
-  remedy: "Make a stronger key, or ask for less, and run up.",
+  description: "Issued certificates keep to the limits, also for supplied requests.",
+  reason: "No other rule sees the key of a supplied request, and a signer may issue more than was requested.",
+  remedy:
+    "Choose a stronger key (k8sauth:certificateKeyType, or the key of k8sauth:certificateRequest) or a shorter lifetime (k8sauth:certificateExpirationSeconds), and run up.",
   url: hardening,
   tags: ["certificate", "key"],
   settings: {

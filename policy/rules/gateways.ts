@@ -24,8 +24,10 @@ const reachable = resourceRule<{ allowLoopback: boolean }>({
   level: "mandatory",
   severity: "high",
   description: "A gateway gets an address of the API server that it can reach.",
-  reason: "A loopback address leads it to itself: to nothing, or to whoever listens there and collects the tokens.",
-  remedy: "Set k8sauth:kubernetesHost to an https URL of the API server that works where the gateway runs.",
+  reason:
+    "A loopback address is the gateway's own machine. Another program that listens there would receive the tokens.",
+  remedy:
+    "Set k8sauth:kubernetesHost (k8sauth:rancherUrl for Rancher) to an https URL of the server that works where the gateway runs.",
   url: "https://docs.akeyless.io/docs/kubernetes-auth",
   tags: ["gateway"],
   settings: {

@@ -9,9 +9,9 @@ const noSharedNamespace = resourceRule<{ namespaces: readonly string[] }>({
   level: "mandatory",
   severity: "medium",
   description: "Nothing is in the namespace default, or in Kubernetes' own.",
-  reason:
-    "There everybody's things meet: whoever reads Secrets there for a reason of their own reads the reviewer's token.",
-  remedy: "Give it a namespace of its own, or leave k8sauth:namespace empty.",
+  reason: "These namespaces are shared: a user who may read Secrets there also reads the reviewer's token.",
+  remedy:
+    "Choose another namespace (k8sauth:namespace, k8sauth:verifierNamespace, k8sauth:akeylessGatewayAccount, or that of the user in k8sauth:bearerTokenUsers).",
   url: "https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/",
   tags: ["namespace", "cis-5.6.4"],
   settings: {
@@ -37,11 +37,11 @@ const restricted = resourceRule<{ levels: readonly string[] }>({
   level: "advisory",
   severity: "medium",
   description: "Namespaces enforce the restricted Pod Security Standard.",
-  reason: "Then the API server itself refuses pods that could take over the node.",
+  reason: "With it the API server refuses pods that could take over the node.",
   remedy: `Set the label ${enforce}: restricted.`,
   url: "https://kubernetes.io/docs/concepts/security/pod-security-standards/",
   tags: ["namespace", "cis-5.2"],
-  settings: { levels: { type: "array", description: "Levels that will do.", default: ["restricted"] } },
+  settings: { levels: { type: "array", description: "Levels that are accepted.", default: ["restricted"] } },
   appliesTo: isNamespace,
   check: ({ props }, report, { levels }) => {
     const level = (props.metadata as ObjectMeta | undefined)?.labels?.[enforce] ?? "none";

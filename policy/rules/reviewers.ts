@@ -30,8 +30,10 @@ interface Names {
 const bound = {
   level: "mandatory",
   severity: "high",
-  reason: "A gateway holds the credential outside of the cluster: what else it allows, a thief of it may do.",
-  remedy: "Bind system:auth-delegator, or a ClusterRole that may create TokenReviews and no more.",
+  reason:
+    "A gateway holds the credential outside of the cluster. After a theft, every further right of it can be used.",
+  remedy:
+    "Bind system:auth-delegator, or a ClusterRole that may create TokenReviews and no more (k8sauth:reviewerRole).",
   url: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication",
   tags: ["rbac", "reviewer"],
 } as const;
@@ -78,7 +80,8 @@ const reviewerRole = resourceRule<Reads>({
   ...bound,
   name: "reviewer-role",
   description: "A reviewer role lets its holder review, and nothing else.",
-  remedy: "Leave create on tokenreviews and subjectaccessreviews, and of reads those that mayRead names.",
+  remedy:
+    "Grant only create on tokenreviews and subjectaccessreviews, and get on the resources in the policy's setting mayRead (k8sauth:products adds such).",
   settings: {
     names: {
       type: "array",
@@ -117,7 +120,7 @@ const reviewerNamed = resourceRule<{ reviewers: readonly string[] }>({
   level: "advisory",
   severity: "medium",
   description: "Reviewers have names by which the other rules know them.",
-  reason: "A reviewer of another name may be bound to anything without being noticed.",
+  reason: "The rules for reviewers do not apply to a reviewer with another name.",
   remedy: "Add the name to the setting reviewers of reviewer-binding, token-secret-for-reviewers and this rule.",
   settings: { reviewers },
   appliesTo: ofType("k8sauth:index:ReviewerToken", "tls:index/certRequest:CertRequest"),
@@ -132,4 +135,19 @@ const reviewerNamed = resourceRule<{ reviewers: readonly string[] }>({
   },
 });
 
-export const reviewerRules: Policies = [reviewerBinding, reviewerRole, reviewerNamed];
+const reviewerProtected = resourceRule({
+  name: "reviewer-protected",
+  level: "advisory",
+  severity: "low",
+  description: "Reviewers are protected from deletion.",
+  reason: "Without its reviewer a gateway refuses every workload of the cluster.",
+  remedy: "Set k8sauth:protect to true.",
+  url: "https://www.pulumi.com/docs/iac/concepts/options/protect/",
+  tags: ["reviewer"],
+  appliesTo: ofType("k8sauth:index:TokenReviewer", "k8sauth:index:ClientCertificate", "k8sauth:index:GatewayAccount"),
+  check: ({ name, protect }, report) => {
+    if (!protect) report(`A destroy deletes the reviewer ${name}.`);
+  },
+});
+
+export const reviewerRules: Policies = [reviewerBinding, reviewerRole, reviewerNamed, reviewerProtected];

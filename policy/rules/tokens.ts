@@ -1,7 +1,8 @@
 /** Tokens of ServiceAccounts. */
 import type { Policies } from "@pulumi/policy";
 import { fits, isSecret, type ObjectMeta } from "../kubernetes.ts";
-import { ofType, resourceRule } from "../rule.ts";
+import { ofType, resourceRule, stackRule } from "../rule.ts";
+import { each, present } from "../unknowns.ts";
 import { reviewers } from "./reviewers.ts";
 
 const day = 24 * 3600;
@@ -22,8 +23,9 @@ const tokenSecretForReviewers = resourceRule<{ reviewers: readonly string[] }>({
   level: "mandatory",
   severity: "high",
   description: "Only reviewers have token Secrets.",
-  reason: "Such a token never expires, and whoever may read the Secret has it.",
-  remedy: "Let it have a token with an end (tokenMode tokenRequest), or a projected one in its pod.",
+  reason: "Such a token never expires, and every user who may read the Secret has it.",
+  remedy:
+    "Use a token that expires (tokenMode: tokenRequest, the default of k8sauth:bearerTokenUsers), or a projected one in a pod.",
   url: secretTokens,
   tags: ["token"],
   settings: { reviewers },
@@ -39,8 +41,8 @@ const tokenSecretDiscouraged = resourceRule({
   name: "token-secret-discouraged",
   level: "advisory",
   severity: "medium",
-  description: "Tokens have an end.",
-  reason: "The token of a Secret does not expire: once it has leaked, it is good until the Secret is deleted.",
+  description: "Tokens expire.",
+  reason: "The token of a Secret does not expire: a leaked one is valid until the Secret is deleted.",
   remedy: "Set k8sauth:tokenMode to tokenRequest, and schedule runs of up that renew it.",
   url: secretTokens,
   tags: ["token", "reviewer"],
@@ -54,9 +56,10 @@ const tokenLifetime = resourceRule<{ maxDays: number }>({
   name: "token-lifetime",
   level: "mandatory",
   severity: "medium",
-  description: "Tokens that are asked for have a bounded lifetime.",
-  reason: "Until its end, a leaked token is good for as long as nobody notices.",
-  remedy: "Ask for less in expirationSeconds (k8sauth:tokenExpirationSeconds); up renews it in time.",
+  description: "Requested tokens have a bounded lifetime.",
+  reason: "A leaked token is valid until it expires.",
+  remedy:
+    "Choose a shorter lifetime (k8sauth:tokenExpirationSeconds, or tokenExpirationSeconds of the user in k8sauth:bearerTokenUsers); up renews the token in time.",
   url: "https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/",
   tags: ["token"],
   settings: { maxDays: { type: "integer", description: "Longest lifetime, in days.", default: 30, minimum: 1 } },
@@ -68,20 +71,35 @@ const tokenLifetime = resourceRule<{ maxDays: number }>({
   },
 });
 
-const workloadAudience = resourceRule({
+interface Audience {
+  readonly audience?: string;
+  /** Whether the API server accepts workloads' tokens itself. */
+  readonly audienceAcceptedByDefault?: boolean;
+}
+
+const workloadAudience = stackRule({
   name: "workload-audience",
   level: "advisory",
   severity: "medium",
-  description: "Workloads log in with tokens for an audience of the gateway's own.",
-  reason: "A token for the API server's own audience is good there, too: who sees it can act as the workload.",
-  remedy: "Set k8sauth:audience, and project tokens for it into the workloads.",
+  description: "Workloads log in with tokens for a separate audience of the gateway.",
+  reason:
+    "A token for the API server's audience is valid there too: a program that receives it can act as the workload.",
+  remedy:
+    "Set k8sauth:audience to a name that is not in the API server's --api-audiences, and project tokens for it into the workloads. Akeyless and Consul need an audience of the API server: disable this policy for them.",
   url: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#serviceaccount-token-volume-projection",
   tags: ["token", "reviewer"],
-  appliesTo: isReviewerToken,
-  check: ({ props }, report) => {
-    const { proof, audience } = props as { proof?: string; audience?: string };
-    if (proof !== "self" && !audience) report("It reviews tokens for the API server's own audience.");
-  },
+  checkStack: (subjects, report) =>
+    each(
+      subjects.filter(({ type }) => isReviewerToken(type)),
+      (subject) => {
+        const { audience, audienceAcceptedByDefault } = subject.props as Audience;
+        if (!present(audienceAcceptedByDefault, "audienceAcceptedByDefault")) return;
+        const which = audience
+          ? `the audience ${audience}, which is one of the API server's`
+          : "the API server's own audience";
+        report(`The reviewer ${subject.name} reviews tokens for ${which}.`, subject);
+      },
+    ),
 });
 
 export const tokenRules: Policies = [tokenSecretForReviewers, tokenSecretDiscouraged, tokenLifetime, workloadAudience];

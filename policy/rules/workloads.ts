@@ -33,7 +33,7 @@ const readOnlyRoot = resourceRule({
   level: "mandatory",
   severity: "medium",
   description: "Containers can't write to their image's file system.",
-  reason: "What can't be written can't be replaced by whoever gets in.",
+  reason: "An attacker in the container can't replace files that can't be written.",
   remedy:
     "Set readOnlyRootFilesystem: true in the container's securityContext; mount an emptyDir for what must be written.",
   url: standards,
@@ -69,7 +69,7 @@ const noMountedToken = resourceRule({
   severity: "high",
   description: "No token is mounted unasked.",
   reason:
-    "The token that is mounted by default is good at the API server, for an hour or longer, and few pods need it.",
+    "The token that is mounted by default is valid at the API server for an hour or longer, and few pods need it.",
   remedy: "Set automountServiceAccountToken: false, and project a token for an audience where one is needed.",
   url: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#opt-out-of-api-credential-automounting",
   tags: ["workload", "token", "cis-5.1.6"],
@@ -82,33 +82,68 @@ const noMountedToken = resourceRule({
   },
 });
 
-const pinnedImage = resourceRule<{ exempt: readonly string[] }>({
-  name: "image-pinned",
-  level: "mandatory",
+/**
+ * The default image of k8sauth's verifier: Google's distroless Node.js. It is a tag on purpose. A digest in a program is not
+ * renewed with Node.js's security fixes, and only a registry can say which digest is current. So `default-image-pinned` warns
+ * about the default, and `image-pinned` refuses every other image without a digest: there the user chose the image, and can
+ * choose its digest too.
+ */
+const defaultImages = ["gcr.io/distroless/nodejs24-debian13:nonroot"];
+
+const pinning = {
   severity: "medium",
-  description: "Images are pinned by digest.",
-  reason: "A tag can be moved to another image: what was audited is then not what runs.",
+  reason: "A tag can be moved to another image, which was not audited.",
   remedy:
-    "Add @sha256:DIGEST to the image (to k8sauth:verifierImage for the verifier's); `crane digest IMAGE` tells which it has now.",
+    "Add @sha256:DIGEST to the image (to k8sauth:verifierImage for the verifier's); `crane digest IMAGE` prints the current one.",
   url: "https://kubernetes.io/docs/concepts/containers/images/#image-names",
   tags: ["workload", "image"],
+  appliesTo: isWorkload,
+} as const;
+
+const pinnedImage = resourceRule<{ exempt: readonly string[] }>({
+  ...pinning,
+  name: "image-pinned",
+  level: "mandatory",
+  description: "Images are pinned by digest.",
   settings: {
     exempt: {
       type: "array",
-      description: "Images that need no digest, with * for anything: those that no registry could move.",
-      default: [],
+      description:
+        "Images that need no digest, with * for anything: the verifier's default, and those that no registry could move.",
+      default: defaultImages,
     },
   },
-  appliesTo: isWorkload,
   check: ({ type, props }, report, { exempt }) =>
     eachContainer(podOf(type, props), ({ name, image = "" }) => {
-      if (/@sha256:[0-9a-f]{64}$/.test(image) || fits(image, exempt)) return;
-      report(`The container ${name} runs the image ${image || "of nobody's choice"}.`);
+      if (isPinned(image) || fits(image, exempt)) return;
+      report(image ? `The container ${name} runs the image ${image}.` : `The container ${name} names no image.`);
     }),
 });
+
+const pinnedDefaultImage = resourceRule({
+  ...pinning,
+  name: "default-image-pinned",
+  level: "advisory",
+  description: "The verifier's default image is pinned by digest.",
+  check: ({ type, props }, report) =>
+    eachContainer(podOf(type, props), ({ name, image = "" }) => {
+      if (defaultImages.includes(image)) report(`The container ${name} runs the default image ${image}.`);
+    }),
+});
+
+function isPinned(image: string): boolean {
+  return /@sha256:[0-9a-f]{64}$/.test(image);
+}
 
 function eachContainer(pod: ReturnType<typeof podOf>, check: (container: Container) => void): void {
   all(...containerLists(pod).map((list) => () => each(list(), check)));
 }
 
-export const workloadRules: Policies = [nonRoot, readOnlyRoot, noPrivileges, noMountedToken, pinnedImage];
+export const workloadRules: Policies = [
+  nonRoot,
+  readOnlyRoot,
+  noPrivileges,
+  noMountedToken,
+  pinnedImage,
+  pinnedDefaultImage,
+];

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { ProviderError } from "../errors.ts";
-import type { Context, Resource, State } from "../resource.ts";
-import { AkeylessApi } from "./api.ts";
+import { ProviderError } from "../protocol/errors.ts";
+import type { Context, Resource, State } from "../protocol/resource.ts";
+import { AkeylessApi } from "./api/api.ts";
+import { changed, checkEndpoint, glance, samePath } from "./api/endpoint.ts";
 import {
   type AuthConfig,
   authConfigInputs,
@@ -11,7 +12,6 @@ import {
   kindOf,
 } from "./authConfigFields.ts";
 import { findConfig, type LoginProof, pushConfig } from "./authConfigPush.ts";
-import { changed, checkEndpoint, glance } from "./endpoint.ts";
 
 export interface AuthConfigInputs extends LoginProof {
   readonly gatewayApi: string;
@@ -43,6 +43,7 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
     const { proofAccount, config } = known;
     return [
       ...checkEndpoint("gatewayApi", known.gatewayApi, known.caPem),
+      ...checkEndpoint("gatewayUrl", known.gatewayUrl, undefined),
       ...(config && !unknown.has("config") ? checkConfig(config) : []),
       ...(proofAccount && !/^[^/]+\/[^/]+$/.test(proofAccount)
         ? [{ property: "proofAccount", reason: '"proofAccount" must be NAMESPACE/NAME.' }]
@@ -63,7 +64,8 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
   async diff(state, { known, unknown }) {
     const { config } = known;
     const before = state.inputs.config;
-    const renamed = config?.name !== undefined && before?.name !== undefined && config.name !== before.name;
+    const names = [config?.name, before?.name].filter((name) => typeof name === "string");
+    const renamed = names.length === 2 && !samePath(names[0], names[1]);
     return {
       ...changed(["gatewayApi", "config"], state.inputs, known, unknown),
       ...(state.outputs.drift?.length ? { config: "update" as const } : {}),
@@ -82,7 +84,9 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
     const moved = state.outputs.gatewayApi !== undefined && state.outputs.gatewayApi !== inputs.gatewayApi;
     const previous = moved ? undefined : (state.inputs.config ?? inputs.config);
     const configId = await pushConfig(api, { config: inputs.config, previous, proof: inputs }, context);
-    if (moved) await leave(state, configId, inputs.gatewayApi, context);
+    // A gateway may take a name with and without its leading slash for one name, or for two.
+    const respelled = state.outputs.name !== undefined && state.outputs.name !== inputs.config.name;
+    if (moved || respelled) await leave(state, configId, inputs, context);
     return { ...told(inputs), configId };
   },
 
@@ -101,7 +105,7 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
     if (live === undefined) return undefined;
     if (live === "unseen") return { id: state.id, outputs: state.outputs };
     const drift = differences(config, live);
-    if (drift.length > 0) context.log.info(`${what} was changed by somebody else: ${drift.join(", ")}.`);
+    if (drift.length > 0) context.log.info(`${what} was changed outside this stack: ${drift.join(", ")}.`);
     const configId = typeof live.id === "string" ? live.id : state.outputs.configId;
     return { id: state.id, outputs: { ...state.outputs, configId, drift } };
   },
@@ -140,10 +144,16 @@ function stateApi(state: ConfigState, context: Context): AkeylessApi {
   return apiOf({ gatewayApi, caPem: state.inputs.caPem ?? caPem, config: {} }, context);
 }
 
-/** Deletes the config at the gateway that was left for another, unless the new URL leads to the same one. */
-async function leave(state: ConfigState, configId: string, now: string, context: Context): Promise<void> {
+/** Deletes the config that was left for another one, unless the gateway says that it is the same one. */
+async function leave(
+  state: ConfigState,
+  configId: string,
+  { gatewayApi: now, config }: AuthConfigInputs,
+  context: Context,
+): Promise<void> {
   const { name = "", gatewayApi } = state.outputs;
   const old = stateApi(state, context);
+  const stays = `The auth config "${name}" stays at ${gatewayApi}`;
   try {
     const live = await findConfig(old, name);
     if (live === undefined || live.id === configId) return;
@@ -151,8 +161,8 @@ async function leave(state: ConfigState, configId: string, now: string, context:
       await old.remove("/gateway-delete-k8s-auth-config", { name });
       return;
     }
-    context.log.warn(`The auth config "${name}" stays at ${gatewayApi}: whether that is ${now} too is not known.`);
+    context.log.warn(`${stays}: it could be "${config.name}" at ${now}, for the gateway shows no ids.`);
   } catch (error) {
-    context.log.warn(`The auth config "${name}" stays at ${gatewayApi}. ${(error as Error).message}`);
+    context.log.warn(`${stays}. ${(error as Error).message}`);
   }
 }

@@ -1,6 +1,5 @@
-import { deployerFields } from "../clients.ts";
-import type { CheckFailure, Fields } from "../fields.ts";
-import { driftField } from "./endpoint.ts";
+import type { CheckFailure, Fields } from "../protocol/fields.ts";
+import { driftField } from "./api/endpoint.ts";
 import { sameMaterial } from "./material.ts";
 
 /** A gateway auth config, by the REST API's own field names, as the formatters of gateways/akeyless.ts make it. */
@@ -13,13 +12,19 @@ const where: Fields = {
   gatewayApi: {
     type: "string",
     required: true,
-    description: "Base URL of the gateway's REST API, such as https://GATEWAY:8000/api/v2.",
+    description:
+      "Base URL of the gateway's REST API v2: https://GATEWAY:8000/api/v2, or https://GATEWAY:8081 on an older gateway.",
   },
   caPem: { type: "string", description: "CA certificates of the gateway, PEM; by default the public ones." },
 };
 
 export const authConfigInputs: Fields = {
   ...where,
+  gatewayUrl: {
+    type: "string",
+    description:
+      "URL of the gateway's Configuration Manager, which a login names; by default the origin of gatewayApi. Older gateways serve it on another port.",
+  },
   config: {
     type: "map",
     required: true,
@@ -32,7 +37,6 @@ export const authConfigInputs: Fields = {
       "NAMESPACE/NAME of a ServiceAccount that may log in: with a token minted for it a login proves what was pushed.",
   },
   proofAudience: { type: "string", description: "Audience of that token; by default the API server's own." },
-  ...deployerFields,
 };
 
 export const authConfigOutputs: Fields = {
@@ -113,6 +117,7 @@ export function differences(config: AuthConfig, live: LiveConfig): string[] {
       const theirs = live[counterpart];
       if (ours === undefined) return false;
       if (equal !== flag && isHidden(theirs)) return false;
+      if (typeof theirs === "object" && theirs !== null) return true;
       return !equal(ours, theirs);
     })
     .map(([field]) => field);

@@ -1,16 +1,15 @@
-import { deployerClient } from "../clients.ts";
-import { isProviderError, ProviderError } from "../errors.ts";
-import type { Context } from "../resource.ts";
-import { mint } from "../tokenProof.ts";
-import type { AkeylessApi } from "./api.ts";
+import { isProviderError, ProviderError, type ProviderErrorCode } from "../protocol/errors.ts";
+import type { Context } from "../protocol/resource.ts";
+import { mint } from "../token/tokenProof.ts";
+import type { AkeylessApi } from "./api/api.ts";
 import { type AuthConfig, differences, foreignFields, isOwn, type LiveConfig } from "./authConfigFields.ts";
 
 /** What proves a pushed config by a login. */
 export interface LoginProof {
+  /** URL of the gateway's Configuration Manager. */
+  readonly gatewayUrl?: string;
   readonly proofAccount?: string;
   readonly proofAudience?: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
 }
 
 export interface Push {
@@ -26,10 +25,11 @@ export function findConfig(api: AkeylessApi, name: string): Promise<LiveConfig |
 
 /**
  * Brings a config to a gateway, in one call, so that there is one valid config at any time: the new one or the one before.
- * It is proved by reading it back, and by a login where an account for it is named; one that fails is taken back.
+ * It is proved by reading it back, and by a login where an account for it is named. A config by which the gateway refuses the login is
+ * taken back. A login that the gateway did not decide about proves nothing: the config stays.
  *
  * @returns the gateway's id of the config
- * @throws ProviderError AKEYLESS_NAME_TAKEN, AKEYLESS_NOT_TAKEN, AKEYLESS_LOGIN_REFUSED and what calls throw
+ * @throws ProviderError AKEYLESS_NAME_TAKEN, AKEYLESS_NOT_TAKEN, AKEYLESS_LOGIN_REFUSED, AKEYLESS_LOGIN_UNPROVED and what calls throw
  */
 export async function pushConfig(api: AkeylessApi, push: Push, context: Context): Promise<string> {
   const { config, previous } = push;
@@ -67,28 +67,52 @@ async function readBack(api: AkeylessApi, config: AuthConfig): Promise<string> {
 async function proveLogin(api: AkeylessApi, { config, proof }: Push, context: Context): Promise<void> {
   if (!proof.proofAccount) return;
   const [namespace = "", serviceAccountName = ""] = proof.proofAccount.split("/");
-  using client = await deployerClient(proof, context);
+  using client = await context.deployer.client(context);
   const jwt = await mint(client, { namespace, serviceAccountName }, proof.proofAudience || undefined, context);
   if (jwt === undefined) {
     context.log.warn(`The auth config "${config.name}" was not proved by a login: no token could be minted.`);
     return;
   }
+  const gatewayUrl = proof.gatewayUrl || new URL(api.endpoint.url).origin;
   const login = {
     "access-type": "k8s",
     "access-id": config["access-id"],
-    "gateway-url": new URL(api.endpoint.url).origin,
+    "gateway-url": gatewayUrl,
     "k8s-auth-config-name": config.name,
     "k8s-service-account-token": Buffer.from(jwt).toString("base64"),
   };
   try {
-    const { token } = await api.open<{ token: string }>("/auth", login);
+    const { token } = await api.open("/auth", login, { token: "string" });
     if (token) return;
   } catch (error) {
-    if (!isProviderError(error, "AKEYLESS_UNAUTHORIZED", "AKEYLESS_FORBIDDEN", "AKEYLESS_INVALID")) throw error;
-    throw loginRefused(proof.proofAccount, config, error.message);
+    if (isProviderError(error, "AKEYLESS_UNAUTHORIZED", "AKEYLESS_FORBIDDEN") || isRefusal(error)) {
+      throw loginRefused(proof.proofAccount, config, error.message);
+    }
+    if (!isProviderError(error, ...undecided)) throw error;
+    throw new ProviderError(
+      "AKEYLESS_LOGIN_UNPROVED",
+      `The auth config "${config.name}" is at the gateway, but ServiceAccount ${proof.proofAccount} could not try to log in by it: ${error.message}`,
+      `The login named ${gatewayUrl}, which must be the URL of the gateway's Configuration Manager (port 8000, with its path if a proxy adds one). Set gatewayUrl, and run up again.`,
+    );
   }
   throw loginRefused(proof.proofAccount, config, "The answer held no token.");
 }
+
+/** Whether an answer of another status says that the login was tried: gateways differ in the status of a failed review. */
+function isRefusal(error: unknown): error is ProviderError {
+  const isOpen = isProviderError(error, "AKEYLESS_INVALID", "AKEYLESS_FAILED");
+  return isOpen && /token ?review|validate token|unauthori[sz]ed|mismatch|signature/i.test(error.message);
+}
+
+/** Answers to a login that say nothing about the config. */
+const undecided: readonly ProviderErrorCode[] = [
+  "AKEYLESS_INVALID",
+  "AKEYLESS_WRONG_API",
+  "AKEYLESS_NOT_FOUND",
+  "AKEYLESS_NOT_JSON",
+  "AKEYLESS_STATUS",
+  "AKEYLESS_FAILED",
+];
 
 function loginRefused(account: string, config: AuthConfig, why: string): ProviderError {
   return new ProviderError(

@@ -1,7 +1,21 @@
-import { isProviderError, ProviderError } from "../errors.ts";
-import type { CheckFailure } from "../fields.ts";
-import type { Context, Resource, State } from "../resource.ts";
-import type { AkeylessApi, Fields } from "./api.ts";
+import { isProviderError, ProviderError } from "../protocol/errors.ts";
+import type { CheckFailure } from "../protocol/fields.ts";
+import type { Changes, Context, Resource, State } from "../protocol/resource.ts";
+import type { AkeylessApi } from "./api/api.ts";
+import {
+  type ApiInputs,
+  apiFor,
+  apiOutputs,
+  changed,
+  checkEndpoint,
+  checkName,
+  glance,
+  here,
+  moved,
+  samePath,
+  stays,
+} from "./api/endpoint.ts";
+import type { Shaped } from "./api/shape.ts";
 import {
   type AuthMethodSettings,
   authMethodInputs,
@@ -10,10 +24,10 @@ import {
   type LiveMethod,
   methodBody,
   methodDifferences,
+  methodShape,
   open,
 } from "./authMethodFields.ts";
-import { type ApiInputs, apiFor, apiOutputs, changed, checkEndpoint, checkName, glance } from "./endpoint.ts";
-import { publicKeyDer, samePublicKey } from "./material.ts";
+import { base64Of, publicKeyDer, samePublicKey } from "./material.ts";
 
 export interface AuthMethodInputs extends ApiInputs, AuthMethodSettings {}
 
@@ -59,24 +73,35 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
   async diff(state, { known, unknown }) {
     return {
       ...changed(changeable, state.inputs, known, unknown),
+      ...moved(["name"], state.inputs, known, unknown),
       ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
-      ...changed(["apiUrl"], state.inputs, known, unknown, "replace"),
-      ...(sameKey(state.inputs.publicKey, known.publicKey, unknown.has("publicKey"))
-        ? {}
-        : { publicKey: "replace" as const }),
+      ...changed(["apiUrl"], state.inputs, known, unknown),
+      ...keyChange(state.inputs.publicKey, known.publicKey, unknown.has("publicKey")),
     };
   },
 
   async previewUpdate(state, { known, unknown }) {
     const name = unknown.has("name") ? undefined : known.name;
-    return { outputs: { ...state.outputs, ...apiOutputs(known), name, drift: [] } };
+    // In another account it gets another access id.
+    const moving = unknown.has("apiUrl") || known.apiUrl !== here(state).apiUrl;
+    const outputs = { ...state.outputs, ...apiOutputs(known), name, drift: [] };
+    return { outputs: moving ? { ...outputs, accessId: undefined } : outputs };
   },
 
   async update(state, inputs, context) {
     const api = apiFor(inputs, context);
     const { accessId = state.id, privateKey = "" } = state.outputs;
-    const name = await nameOf(api, state, inputs.name);
-    const body = { ...methodBody(inputs, { ...open, ...state.inputs }), name, "new-name": inputs.name };
+    const { name, live } = await current(api, state, inputs.name);
+    if (live === undefined && here(state).apiUrl !== inputs.apiUrl) {
+      context.log.warn(stays(`The auth method "${name}"`, here(state).apiUrl));
+      return { ...apiOutputs(inputs), name: inputs.name, ...(await make(api, inputs, context)), drift: [] };
+    }
+    const body = {
+      ...methodBody(inputs, { ...open, ...state.inputs }),
+      ...(inputs.publicKey === undefined && keptKey(live)),
+      name,
+      ...(samePath(name, inputs.name) ? {} : { "new-name": inputs.name }),
+    };
     await api.call("/auth-method-update-k8s", body, "repeatable");
     return { ...apiOutputs(inputs), name: inputs.name, accessId, privateKey, drift: [] };
   },
@@ -101,7 +126,7 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
         `${what} has another public key by now: configs with the key of this stack cannot log anybody in.`,
       );
     }
-    if (drift.length > 0) context.log.info(`${what} was changed by somebody else: ${drift.join(", ")}.`);
+    if (drift.length > 0) context.log.info(`${what} was changed outside this stack: ${drift.join(", ")}.`);
     // The private key is never answered again: it stays as it is.
     return { id: state.id, outputs: { ...state.outputs, drift } };
   },
@@ -120,12 +145,8 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
 };
 
 /** Where the state has it: with the CA of the last run, which need not have changed anything. */
-function here({ inputs, outputs }: MethodState): Partial<ApiInputs> {
-  return { apiUrl: outputs.apiUrl ?? inputs.apiUrl, caPem: inputs.caPem ?? outputs.caPem };
-}
-
-function find(api: AkeylessApi, name: string): Promise<Fields<LiveMethod> | undefined> {
-  return api.find<LiveMethod>("/auth-method-get", { name });
+function find(api: AkeylessApi, name: string): Promise<LiveMethod | undefined> {
+  return api.find("/auth-method-get", { name }, methodShape);
 }
 
 async function make(api: AkeylessApi, inputs: AuthMethodInputs, context: Context) {
@@ -134,9 +155,10 @@ async function make(api: AkeylessApi, inputs: AuthMethodInputs, context: Context
     ...(inputs.publicKey === undefined && { "gen-key": "true" }),
     ...methodBody(inputs),
   };
-  let made: Fields<{ access_id: string; prv_key: string }>;
+  const shape = { access_id: "string", prv_key: "string" } as const;
+  let made: Shaped<typeof shape>;
   try {
-    made = await api.call<{ access_id: string; prv_key: string }>("/auth-method-create-k8s", body, "once");
+    made = await api.call("/auth-method-create-k8s", body, "once", shape);
   } catch (error) {
     if (!isProviderError(error, "AKEYLESS_EXISTS")) throw error;
     return { accessId: await adopt(api, inputs, error, context), privateKey: "" };
@@ -166,7 +188,7 @@ async function adopt(
   if (publicKey !== undefined && theirs && accessId && samePublicKey(publicKey, theirs)) {
     context.log.info(`The auth method "${name}" is left of an earlier run, and has our key: going on with it.`);
     if (methodDifferences(inputs, live).length > 0) {
-      await api.call("/auth-method-update-k8s", { ...methodBody(inputs, open), name, "new-name": name }, "repeatable");
+      await api.call("/auth-method-update-k8s", { ...methodBody(inputs, open), name }, "repeatable");
     }
     return accessId;
   }
@@ -181,17 +203,40 @@ async function adopt(
   throw new ProviderError("AKEYLESS_NAME_TAKEN", `${error.message} It has another key.`, remedy);
 }
 
-/** The name that the method has: the new one already, where a run renamed it and was killed. */
-async function nameOf(api: AkeylessApi, { outputs }: MethodState, wanted: string): Promise<string> {
+/**
+ * The method as it is, and its name: the new one already if a run renamed it and was killed.
+ *
+ * @throws ProviderError AKEYLESS_NAME_TAKEN if another method has the name
+ */
+async function current(api: AkeylessApi, { outputs }: MethodState, wanted: string) {
   const before = outputs.name ?? wanted;
-  if (before === wanted || (await find(api, before)) !== undefined) return before;
-  const renamed = await find(api, wanted);
-  return renamed?.auth_method_access_id === outputs.accessId ? wanted : before;
+  const named = await find(api, before);
+  if (named !== undefined) {
+    const { auth_method_access_id: theirs } = named;
+    if (theirs && theirs !== outputs.accessId) {
+      throw new ProviderError(
+        "AKEYLESS_NAME_TAKEN",
+        `The auth method "${before}" is ${theirs} now, not ${outputs.accessId} of this stack.`,
+        "Run pulumi refresh, which finds that this stack's auth method is gone.",
+      );
+    }
+    return { name: before, live: named };
+  }
+  const renamed = samePath(before, wanted) ? undefined : await find(api, wanted);
+  return renamed?.auth_method_access_id === outputs.accessId ? { name: wanted, live: renamed } : { name: before };
 }
 
-function sameKey(before: string | undefined, after: string | undefined, unknown: boolean): boolean {
-  if (unknown || (before === undefined) !== (after === undefined)) return false;
-  return before === undefined || after === undefined || samePublicKey(before, after);
+/** An update that says nothing of the key could generate a new one, by which no config could log in. */
+function keptKey(live: LiveMethod | undefined): object {
+  const key = live?.access_info?.k8s_access_rules?.pub_key;
+  return { "gen-key": "false", ...(key && { "public-key": base64Of(key) }) };
+}
+
+/** Another public key of the user's own takes the place of the one before. Only its creation generates an auth method's key. */
+function keyChange(before: string | undefined, after: string | undefined, unknown: boolean): Changes {
+  if (before === undefined && after === undefined && !unknown) return {};
+  if (before === undefined || (after === undefined && !unknown)) return { publicKey: "replace" };
+  return after !== undefined && samePublicKey(before, after) ? {} : { publicKey: "update" };
 }
 
 function checkKey(publicKey: string | undefined): CheckFailure[] {

@@ -1,5 +1,6 @@
-import type { Fields } from "../fields.ts";
-import { apiFields, driftField } from "./endpoint.ts";
+import type { Fields } from "../protocol/fields.ts";
+import { apiFields, driftField, eventDays } from "./api/endpoint.ts";
+import type { Shaped } from "./api/shape.ts";
 import { base64Of, samePublicKey } from "./material.ts";
 
 export interface AuthMethodSettings {
@@ -64,8 +65,8 @@ export const authMethodOutputs: Fields = {
   ...driftField,
 };
 
-/** Everything of an auth method that an update can change, by our names. */
-export const changeable = Object.keys(settings).filter((name) => name !== "publicKey");
+/** Everything of an auth method that an update can change beside its name, by our names. */
+export const changeable = Object.keys(settings).filter((name) => !["publicKey", "name"].includes(name));
 
 /** Our names, the request's, and whether it is text there whatever it is here. */
 const request: Readonly<Record<string, string>> = {
@@ -123,36 +124,38 @@ function emptyOf(value: unknown): unknown {
   return typeof value === "number" ? 0 : "";
 }
 
-/** An auth method as it is answered, as far as we read it. */
-export interface LiveMethod {
-  readonly auth_method_access_id: string;
-  readonly auth_method_name: string;
-  readonly description: string;
-  readonly delete_protection: boolean;
-  readonly access_info: {
-    readonly access_expires?: number;
-    readonly jwt_ttl?: number;
-    readonly force_sub_claims?: boolean;
-    readonly cidr_whitelist?: string;
-    readonly gw_cidr_whitelist?: string;
-    readonly audit_logs_claims?: readonly string[];
-    readonly k8s_access_rules?: {
-      readonly audience?: string;
-      readonly bound_namespaces?: readonly string[];
-      readonly bound_pod_names?: readonly string[];
-      readonly bound_service_account_names?: readonly string[];
-      readonly pub_key?: string;
-    };
-  };
-}
+/** What is read of an auth method. */
+export const methodShape = {
+  auth_method_access_id: "string",
+  description: "string",
+  delete_protection: "boolean",
+  expiration_events: [{ seconds_before: "number" }],
+  access_info: {
+    access_expires: "number",
+    jwt_ttl: "number",
+    force_sub_claims: "boolean",
+    cidr_whitelist: "string",
+    gw_cidr_whitelist: "string",
+    audit_logs_claims: ["string"],
+    allowed_client_type: ["string"],
+    product_types: ["string"],
+    k8s_access_rules: {
+      audience: "string",
+      bound_namespaces: ["string"],
+      bound_pod_names: ["string"],
+      bound_service_account_names: ["string"],
+      pub_key: "string",
+    },
+  },
+} as const;
 
-type Partially<T> = { readonly [K in keyof T]?: T[K] | null };
+export type LiveMethod = Shaped<typeof methodShape>;
 
 /**
  * What of a method is not as it was set, by our names. What somebody added where nothing was set counts too, for the
  * bounds: they decide who may log in.
  */
-export function methodDifferences(inputs: Partial<AuthMethodSettings>, live: Partially<LiveMethod>): string[] {
+export function methodDifferences(inputs: Partial<AuthMethodSettings>, live: LiveMethod): string[] {
   const info = live.access_info ?? {};
   const rules = info.k8s_access_rules ?? {};
   const { publicKey } = inputs;
@@ -166,10 +169,10 @@ export function methodDifferences(inputs: Partial<AuthMethodSettings>, live: Par
     ["gatewayBoundIps", sameSet(inputs.gatewayBoundIps, list(info.gw_cidr_whitelist))],
     ["accessExpires", (inputs.accessExpires ?? 0) === (info.access_expires ?? 0)],
     ["jwtTtl", !inputs.jwtTtl || inputs.jwtTtl === info.jwt_ttl],
-    [
-      "auditLogsClaims",
-      inputs.auditLogsClaims === undefined || sameSet(inputs.auditLogsClaims, info.audit_logs_claims),
-    ],
+    ["auditLogsClaims", unsetOrSame(inputs.auditLogsClaims, info.audit_logs_claims)],
+    ["expirationEventIn", unsetOrSame(inputs.expirationEventIn, eventDays(live.expiration_events))],
+    ["allowedClientTypes", unsetOrSame(inputs.allowedClientTypes, info.allowed_client_type)],
+    ["productTypes", unsetOrSame(inputs.productTypes, info.product_types)],
     ["description", inputs.description === undefined || inputs.description === (live.description ?? "")],
     [
       "deleteProtection",
@@ -178,6 +181,11 @@ export function methodDifferences(inputs: Partial<AuthMethodSettings>, live: Par
     ["publicKey", publicKey === undefined || !rules.pub_key || samePublicKey(publicKey, rules.pub_key)],
   ];
   return checks.filter(([, equal]) => !equal).map(([name]) => name);
+}
+
+/** What the program does not set is the account's, so it does not count. */
+function unsetOrSame(wanted: readonly string[] | undefined, found: readonly string[] | null | undefined): boolean {
+  return wanted === undefined || sameSet(wanted, found);
 }
 
 function sameSet(left: readonly string[] = [], right: readonly string[] | null | undefined): boolean {

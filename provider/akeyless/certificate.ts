@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
-import { isProviderError, ProviderError } from "../errors.ts";
-import { type CheckFailure, type Fields, same } from "../fields.ts";
-import type { Context, Resource, State } from "../resource.ts";
-import type { AkeylessApi } from "./api.ts";
+import { isProviderError, ProviderError } from "../protocol/errors.ts";
+import type { CheckFailure, Fields } from "../protocol/fields.ts";
+import type { Context, Resource } from "../protocol/resource.ts";
+import type { AkeylessApi } from "./api/api.ts";
 import {
   type ApiInputs,
   apiFields,
@@ -12,16 +12,25 @@ import {
   checkEndpoint,
   checkName,
   driftField,
-  glance,
-} from "./endpoint.ts";
+  here,
+  moved,
+  refreshed,
+  stays,
+} from "./api/endpoint.ts";
+import {
+  type CertificateSettings,
+  certificateDifferences,
+  findCertificate,
+  fingerprintOf,
+  type LiveCertificate,
+  valueBody,
+} from "./certificateItem.ts";
+import { warnUndelivered } from "./eventForwarder.ts";
 import { pemBlocks } from "./material.ts";
 
-export interface CertificateInputs extends ApiInputs {
+export interface CertificateInputs extends ApiInputs, CertificateSettings {
   readonly name: string;
-  readonly certificatePem: string;
-  readonly expirationEventIn?: readonly string[];
-  readonly description?: string;
-  readonly tags?: readonly string[];
+  readonly eventForwarder?: string;
 }
 
 export interface CertificateOutputs extends ApiInputs {
@@ -31,8 +40,6 @@ export interface CertificateOutputs extends ApiInputs {
   readonly drift: readonly string[];
 }
 
-type CertificateState = State<CertificateInputs, CertificateOutputs>;
-
 const inputs: Fields = {
   ...apiFields,
   name: { type: "string", required: true, description: "Name (path) of the certificate's item." },
@@ -41,8 +48,14 @@ const inputs: Fields = {
     type: "strings",
     description: 'Days before the end at which Akeyless raises an event, such as ["30", "7"].',
   },
+  eventForwarder: {
+    type: "string",
+    description:
+      "Name of the Event Forwarder that sends the events on. A warning says whether it would not; Akeyless does not list them.",
+  },
   description: { type: "string", description: "For people." },
-  tags: { type: "strings", description: "Tags of the item, as it is made." },
+  tags: { type: "strings", description: "Tags of the item." },
+  deleteProtection: { type: "boolean", description: "Protects the item from being deleted, by this stack too." },
 };
 
 const outputs: Fields = {
@@ -53,17 +66,10 @@ const outputs: Fields = {
   ...driftField,
 };
 
-/** What a description of a certificate's item holds, as far as we read it. */
-interface LiveItem {
-  readonly item_general_info: {
-    readonly certificate_chain_info?: {
-      readonly certificate_pem?: string;
-      readonly expiration_events?: readonly { readonly seconds_before?: number }[];
-    };
-  };
-}
+/** Inputs that are fields of the item, and not of its value. */
+const itemFields = ["description", "tags", "deleteProtection"];
 
-/** A certificate that Akeyless watches: an Event Forwarder there tells people that it is about to expire. */
+/** A certificate that Akeyless watches: it raises an event before the certificate expires. */
 export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs> = {
   type: "k8sauth:index:AkeylessCertificate",
   description: "A certificate registered with Akeyless for notices before it expires.",
@@ -81,14 +87,8 @@ export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs
 
   async create(given, context) {
     const api = apiFor(given, context);
-    const { name, tags } = given;
-    try {
-      await api.call("/create-certificate", { ...body(given), ...(tags && { tags }) }, "once");
-    } catch (error) {
-      if (!isProviderError(error, "AKEYLESS_EXISTS")) throw error;
-      await adopt(api, given, error, context);
-    }
-    return { id: name, outputs: told(given) };
+    await make(api, given, context);
+    return { id: given.name, outputs: told(given) };
   },
 
   async previewCreate({ known, unknown }) {
@@ -96,10 +96,12 @@ export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs
   },
 
   async diff(state, { known, unknown }) {
+    const names = ["certificatePem", "expirationEventIn", "eventForwarder", ...itemFields];
     return {
-      ...changed(["certificatePem", "expirationEventIn", "description"], state.inputs, known, unknown),
+      ...changed(names, state.inputs, known, unknown),
       ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
-      ...changed(["name", "apiUrl", "tags"], state.inputs, known, unknown, "replace"),
+      ...changed(["apiUrl"], state.inputs, known, unknown),
+      ...moved(["name"], state.inputs, known, unknown, "replace"),
     };
   },
 
@@ -107,8 +109,15 @@ export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs
     return { outputs: { ...state.outputs, ...forecast(known, unknown) } };
   },
 
-  async update(_state, given, context) {
-    await apiFor(given, context).call("/update-certificate-value", body(given), "repeatable");
+  async update(state, given, context) {
+    const api = apiFor(given, context);
+    const live = await findCertificate(api, given.name);
+    if (live === undefined && here(state).apiUrl !== given.apiUrl) {
+      context.log.warn(stays(`The certificate "${given.name}"`, here(state).apiUrl));
+    }
+    if (live === undefined) await make(api, given, context);
+    else await bring(api, given, live, state.inputs);
+    if (state.inputs.eventForwarder !== given.eventForwarder) await warn(api, given, context);
     return told(given);
   },
 
@@ -118,16 +127,16 @@ export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs
       throw new ProviderError(
         "AKEYLESS_NOT_IMPORTABLE",
         "A registered certificate cannot be imported.",
-        "Declare it in the program and run up: one of the same certificate is taken over.",
+        "Declare it in the program and run up: an item of the same certificate is taken over.",
       );
     }
-    const what = `The certificate "${name}"`;
-    const live = await glance(what, context, () => find(apiFor(here(state), context), name));
-    if (live === undefined) return undefined;
-    if (live === "unseen") return { id: state.id, outputs: state.outputs };
-    const drift = differences(state.inputs as CertificateInputs, live);
-    if (drift.length > 0) context.log.info(`${what} was changed by somebody else: ${drift.join(", ")}.`);
-    return { id: state.id, outputs: { ...state.outputs, drift } };
+    return refreshed(
+      `The certificate "${name}"`,
+      state,
+      context,
+      () => findCertificate(apiFor(here(state), context), name),
+      (live) => certificateDifferences(state.inputs as CertificateInputs, live),
+    );
   },
 
   async delete(state, context) {
@@ -135,31 +144,81 @@ export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs
   },
 };
 
-function here({ inputs: given, outputs: known }: CertificateState): Partial<ApiInputs> {
-  return { apiUrl: known.apiUrl ?? given.apiUrl, caPem: given.caPem ?? known.caPem };
-}
-
-function find(api: AkeylessApi, name: string) {
-  return api.find<LiveItem>("/describe-item", { name });
-}
-
-type Live = NonNullable<Awaited<ReturnType<typeof find>>>;
-
-/** The format is required beside inline data, whatever the documents leave out. */
-function body({ name, certificatePem, expirationEventIn = [], description }: CertificateInputs): object {
-  return {
+async function make(api: AkeylessApi, given: CertificateInputs, context: Context): Promise<void> {
+  const { name, description, tags, deleteProtection } = given;
+  const body = {
     name,
-    "certificate-data": Buffer.from(clean(certificatePem)).toString("base64"),
-    format: "pem",
-    "expiration-event-in": expirationEventIn,
-    ...(description === undefined ? {} : { description }),
+    ...valueBody(given),
+    ...(description !== undefined && { description }),
+    ...(tags && { tags }),
+    ...(deleteProtection !== undefined && { delete_protection: String(deleteProtection) }),
   };
+  try {
+    await api.call("/create-certificate", body, "once");
+  } catch (error) {
+    if (!isProviderError(error, "AKEYLESS_EXISTS")) throw error;
+    await adopt(api, given, error, context);
+  }
+  await warn(api, given, context);
 }
 
-function clean(pem: string): string {
-  return pemBlocks(pem)
-    .map((block) => `${block.replaceAll("\r", "")}\n`)
-    .join("");
+async function warn(api: AkeylessApi, given: CertificateInputs, context: Context): Promise<void> {
+  const { name, expirationEventIn = [], eventForwarder } = given;
+  if (expirationEventIn.length > 0) await warnUndelivered(api, name, eventForwarder || undefined, context);
+}
+
+/** Takes over the item that a killed run left: it has this very certificate. An item of another certificate is not this stack's. */
+async function adopt(
+  api: AkeylessApi,
+  given: CertificateInputs,
+  error: ProviderError,
+  context: Context,
+): Promise<void> {
+  const live = await findCertificate(api, given.name);
+  if (live === undefined) throw error;
+  if (live.fingerprint !== fingerprintOf(given.certificatePem)) {
+    const why = live.fingerprint === undefined ? "Akeyless does not show its certificate" : "It is another certificate";
+    throw new ProviderError(
+      "AKEYLESS_NAME_TAKEN",
+      `${error.message} ${why}.`,
+      "Choose another name, or delete that item first.",
+    );
+  }
+  context.log.info(`The certificate "${given.name}" exists already, from an earlier run: it is taken over.`);
+  await bring(api, given, live, given);
+}
+
+/** Changes of an item what differs. Its value gets a new version only if the certificate or its events change. */
+async function bring(
+  api: AkeylessApi,
+  given: CertificateInputs,
+  live: LiveCertificate,
+  before: Partial<CertificateInputs>,
+): Promise<void> {
+  const { name } = given;
+  const wanted = {
+    ...given,
+    description: given.description ?? (before.description === undefined ? undefined : ""),
+    tags: given.tags ?? (before.tags === undefined ? undefined : []),
+    deleteProtection: given.deleteProtection ?? (before.deleteProtection === undefined ? undefined : false),
+  };
+  const wrong = certificateDifferences(wanted, live);
+  const hidden = live.fingerprint === undefined && before.certificatePem !== given.certificatePem;
+  if (hidden || wrong.includes("certificatePem") || wrong.includes("expirationEventIn")) {
+    await api.call("/update-certificate-value", { name, ...valueBody(given) }, "repeatable");
+  }
+  if (!itemFields.some((field) => wrong.includes(field))) return;
+  const { description, deleteProtection, tags = live.tags } = wanted;
+  const added = tags.filter((tag) => !live.tags.includes(tag));
+  const removed = live.tags.filter((tag) => !tags.includes(tag));
+  const body = {
+    name,
+    ...(description !== undefined && { description }),
+    ...(deleteProtection !== undefined && { delete_protection: String(deleteProtection) }),
+    ...(added.length > 0 && { "add-tag": added }),
+    ...(removed.length > 0 && { "rm-tag": removed }),
+  };
+  await api.call("/update-item", body, "repeatable");
 }
 
 function told(given: CertificateInputs): CertificateOutputs {
@@ -178,51 +237,13 @@ function forecast(known: Partial<CertificateInputs>, unknown: ReadonlySet<string
   return { ...apiOutputs(known), name: known.name, fingerprint: undefined, notAfter: undefined, drift: [] };
 }
 
-function differences({ certificatePem, expirationEventIn = [] }: CertificateInputs, live: Live): string[] {
-  const { certificate_pem: pem, expiration_events: events } = live.item_general_info?.certificate_chain_info ?? {};
-  const days = (events ?? []).map(({ seconds_before: seconds = 0 }) => String(seconds / 86_400));
-  return [
-    ...(pem && fingerprint(pem) !== fingerprint(certificatePem) ? ["certificatePem"] : []),
-    ...(events && !same([...days].sort(), [...expirationEventIn].sort()) ? ["expirationEventIn"] : []),
-  ];
-}
-
-/** What a run that was killed has left has this very certificate; what has another one is somebody else's. */
-async function adopt(
-  api: AkeylessApi,
-  given: CertificateInputs,
-  error: ProviderError,
-  context: Context,
-): Promise<void> {
-  const live = await find(api, given.name);
-  if (live === undefined || !live.item_general_info?.certificate_chain_info?.certificate_pem) throw error;
-  const wrong = differences(given, live);
-  if (wrong.includes("certificatePem")) {
-    throw new ProviderError(
-      "AKEYLESS_NAME_TAKEN",
-      `${error.message} It is another certificate.`,
-      "Choose another name, or delete that item first.",
-    );
-  }
-  context.log.info(`The certificate "${given.name}" is left of an earlier run: going on with it.`);
-  if (wrong.length > 0) await api.call("/update-certificate-value", body(given), "repeatable");
-}
-
-function fingerprint(pem: string): string | undefined {
-  try {
-    return new X509Certificate(pem).fingerprint256;
-  } catch {
-    return undefined;
-  }
-}
-
 function checkCertificate(pem: string | undefined): CheckFailure[] {
   if (pem === undefined) return [];
   if (/PRIVATE KEY-----/.test(pem)) {
-    const reason = '"certificatePem" holds a private key, which does not belong there: notices need none.';
+    const reason = '"certificatePem" holds a private key. Notices need none: remove it.';
     return [{ property: "certificatePem", reason }];
   }
-  if (pemBlocks(pem).length > 0 && fingerprint(pem) !== undefined) return [];
+  if (pemBlocks(pem).length > 0 && fingerprintOf(pem) !== undefined) return [];
   return [{ property: "certificatePem", reason: '"certificatePem" must be a certificate, PEM.' }];
 }
 

@@ -1,7 +1,7 @@
-import { isProviderError, ProviderError } from "../errors.ts";
-import { type CheckFailure, type Fields, same } from "../fields.ts";
-import type { Resource, State } from "../resource.ts";
-import type { AkeylessApi } from "./api.ts";
+import { isProviderError, ProviderError } from "../protocol/errors.ts";
+import { type CheckFailure, type Fields, same } from "../protocol/fields.ts";
+import type { Context, Resource } from "../protocol/resource.ts";
+import type { AkeylessApi } from "./api/api.ts";
 import {
   type ApiInputs,
   apiFields,
@@ -11,12 +11,15 @@ import {
   checkEndpoint,
   checkName,
   driftField,
-  glance,
-} from "./endpoint.ts";
+  here,
+  moved,
+  refreshed,
+} from "./api/endpoint.ts";
+import type { Shaped } from "./api/shape.ts";
 
 /**
- * Claims of a login that roles can ask for. `pod_name` and `pod_uid` are in tokens that are bound to a pod (projected ones),
- * `service_account_secret_name` in those of a Secret.
+ * Claims of a Kubernetes login: the documented ones, and those that describe-sub-claims shows beside them. `pod_name` and
+ * `pod_uid` are in tokens that are bound to a pod (projected ones), `service_account_secret_name` in tokens of a Secret.
  *
  * @see https://docs.akeyless.io/docs/kubernetes-auth
  */
@@ -29,12 +32,19 @@ const claims = [
   "pod_name",
   "pod_uid",
   "config_name",
+  "config_id",
+  "client_ip",
+  "client_unique_id",
+  "k8s_id",
+  "use_pod_id_in_unique_id",
 ];
 
 export interface RoleAssociationInputs extends ApiInputs {
   readonly roleName: string;
   readonly authMethodName: string;
-  /** By claim: one value, or several of which one must match. */
+  /** Access id of that auth method. It identifies the method; answers spell names differently from requests. */
+  readonly accessId: string;
+  /** By claim: one value, or several of which one must match. Values may hold `*` and `?`, and `AND` and `OR` between values. */
   readonly subClaims?: Readonly<Record<string, string | readonly string[]>>;
   readonly caseSensitive: boolean;
 }
@@ -46,15 +56,14 @@ export interface RoleAssociationOutputs extends ApiInputs {
   readonly drift: readonly string[];
 }
 
-type AssociationState = State<RoleAssociationInputs, RoleAssociationOutputs>;
-
 const inputs: Fields = {
   ...apiFields,
   roleName: { type: "string", required: true, description: "Name (path) of the role." },
   authMethodName: { type: "string", required: true, description: "Name (path) of the auth method." },
+  accessId: { type: "string", required: true, description: "Access id (p-…) of that auth method." },
   subClaims: {
     type: "map",
-    description: `Claims that a login must have, each with its value or values. Known are: ${claims.join(", ")}.`,
+    description: `Claims that a login must have, each with its value or values, wildcards * and ? among them. Known are: ${claims.join(", ")}.`,
   },
   caseSensitive: { type: "boolean", default: true, description: "Whether claims are compared by case." },
 };
@@ -67,12 +76,18 @@ const outputs: Fields = {
   ...driftField,
 };
 
-interface LiveAssociation {
-  readonly assoc_id?: string;
-  readonly auth_method_name?: string;
-  readonly auth_method_sub_claims?: Readonly<Record<string, readonly string[]>> | null;
-  readonly sub_claims_case_sensitive?: boolean;
-}
+/**
+ * An association in the answer to get-role. Its names are not compared with those of requests: Akeyless returns paths without
+ * their leading slash.
+ */
+const associationShape = {
+  assoc_id: "string",
+  auth_method_access_id: "string",
+  auth_method_sub_claims: { "*": ["string"] },
+  sub_claims_case_sensitive: "boolean",
+} as const;
+
+type LiveAssociation = Shaped<typeof associationShape>;
 
 /** What a role gives to those who log in by an auth method, if their claims match. */
 export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssociationOutputs> = {
@@ -86,42 +101,50 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
       ...checkEndpoint("apiUrl", known.apiUrl, known.caPem),
       ...checkName("roleName", known.roleName),
       ...checkName("authMethodName", known.authMethodName),
+      ...checkName("accessId", known.accessId),
       ...checkClaims(known.subClaims),
     ];
   },
 
   async create(given, context) {
-    const assocId = await associate(apiFor(given, context), given);
+    warnOfClaims(given, context);
+    const assocId = await associate(apiFor(given, context), given, context);
     return { id: `${given.roleName}:${given.authMethodName}`, outputs: { ...told(given), assocId } };
   },
 
-  async previewCreate({ known }) {
+  async previewCreate({ known }, context) {
+    warnOfClaims(known, context);
     return { outputs: told(known) };
   },
 
   async diff(state, { known, unknown }) {
-    const names = ["roleName", "authMethodName", "subClaims", "caseSensitive"];
     return {
-      ...changed(names, state.inputs, known, unknown),
+      ...changed(["accessId", "subClaims", "caseSensitive"], state.inputs, known, unknown),
+      ...moved(["roleName", "authMethodName"], state.inputs, known, unknown),
       ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
-      ...changed(["apiUrl"], state.inputs, known, unknown, "replace"),
+      ...changed(["apiUrl"], state.inputs, known, unknown),
     };
   },
 
-  async previewUpdate(state, { known }) {
+  async previewUpdate(state, { known }, context) {
+    warnOfClaims(known, context);
     return { outputs: { ...state.outputs, ...told(known) } };
   },
 
-  /** Another role or method is another association, made before the old one goes; a method may also just be renamed. */
+  /**
+   * Changes the claims in place. Another role or auth method needs another association, which is created before the old one is
+   * deleted. A role or auth method that was only renamed keeps its association.
+   */
   async update(state, given, context) {
+    warnOfClaims(given, context);
     const api = apiFor(given, context);
-    const { assocId: old = "", roleName = given.roleName } = state.outputs;
-    const live = roleName === given.roleName ? await find(api, roleName, (one) => one.assoc_id === old) : undefined;
-    if (live !== undefined && (live.auth_method_name ?? given.authMethodName) === given.authMethodName) {
+    const { assocId: old = "" } = state.outputs;
+    const live = await find(api, given.roleName, (one) => one.assoc_id === old);
+    if (live !== undefined && (live.auth_method_access_id ?? state.inputs.accessId) === given.accessId) {
       await api.call("/update-assoc", { "assoc-id": old, ...claimsBody(given) }, "repeatable");
       return { ...told(given), assocId: old };
     }
-    const assocId = await associate(api, given);
+    const assocId = await associate(api, given, context);
     if (assocId !== old) await api.remove("/delete-assoc", { "assoc-id": old });
     return { ...told(given), assocId };
   },
@@ -132,17 +155,17 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
       throw new ProviderError(
         "AKEYLESS_NOT_IMPORTABLE",
         "A role association cannot be imported.",
-        "Declare it in the program and run up: one with the same claims is taken over.",
+        "Declare it in the program and run up: an association with the same claims is taken over.",
       );
     }
-    const what = `The association of the role "${roleName}"`;
     const api = apiFor(here(state), context);
-    const live = await glance(what, context, () => find(api, roleName, (one) => one.assoc_id === assocId));
-    if (live === undefined) return undefined;
-    if (live === "unseen") return { id: state.id, outputs: state.outputs };
-    const drift = differences(state.inputs, live);
-    if (drift.length > 0) context.log.info(`${what} was changed by somebody else: ${drift.join(", ")}.`);
-    return { id: state.id, outputs: { ...state.outputs, drift } };
+    return refreshed(
+      `The association of the role "${roleName}"`,
+      state,
+      context,
+      () => find(api, roleName, (one) => one.assoc_id === assocId),
+      (live) => differences(state.inputs, live),
+    );
   },
 
   async delete(state, context) {
@@ -150,10 +173,6 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
     if (assocId !== undefined) await apiFor(here(state), context).remove("/delete-assoc", { "assoc-id": assocId });
   },
 };
-
-function here({ inputs: given, outputs: known }: AssociationState): Partial<ApiInputs> {
-  return { apiUrl: known.apiUrl ?? given.apiUrl, caPem: given.caPem ?? known.caPem };
-}
 
 function told(given: Partial<RoleAssociationInputs>) {
   const { roleName, authMethodName } = given as RoleAssociationInputs;
@@ -167,28 +186,35 @@ function claimsBody({ subClaims = {}, caseSensitive }: RoleAssociationInputs): o
 }
 
 async function find(api: AkeylessApi, roleName: string, matches: (one: LiveAssociation) => boolean) {
-  const role = await api.find<{ role_auth_methods_assoc: readonly LiveAssociation[] }>("/get-role", { name: roleName });
+  const role = await api.find("/get-role", { name: roleName }, { role_auth_methods_assoc: [associationShape] });
   return role?.role_auth_methods_assoc?.find(matches);
 }
 
-/** The association's id: of a new one, or of one with the same claims that a killed run has left. */
-async function associate(api: AkeylessApi, given: RoleAssociationInputs): Promise<string> {
-  const { roleName, authMethodName } = given;
+/**
+ * The association's id. One with the same claims that a killed run left is taken over: Akeyless lets a role have several
+ * associations with an auth method, and each of them grants the role.
+ */
+async function associate(api: AkeylessApi, given: RoleAssociationInputs, context: Context): Promise<string> {
+  const { roleName, authMethodName, accessId } = given;
+  const same = (one: LiveAssociation) => one.auth_method_access_id === accessId && differences(given, one).length === 0;
+  const left = await find(api, roleName, same);
+  if (left?.assoc_id) {
+    context.log.info(`The role "${roleName}" has this association already, from an earlier run: it is taken over.`);
+    return left.assoc_id;
+  }
   try {
     const body = { "role-name": roleName, "am-name": authMethodName, ...claimsBody(given) };
-    const { assoc_id: assocId } = await api.call<{ assoc_id: string }>("/assoc-role-am", body, "once");
+    const { assoc_id: assocId } = await api.call("/assoc-role-am", body, "once", { assoc_id: "string" });
     if (assocId) return assocId;
   } catch (error) {
     if (!isProviderError(error, "AKEYLESS_EXISTS")) throw error;
-    const live = await find(api, roleName, (one) => one.auth_method_name === authMethodName);
-    if (live?.assoc_id && differences(given, live).length === 0) return live.assoc_id;
     throw new ProviderError(
       "AKEYLESS_NAME_TAKEN",
-      `The role "${roleName}" is associated with the auth method "${authMethodName}" already, with other claims.`,
-      "Delete that association first.",
+      `The role "${roleName}" is already associated with the auth method "${authMethodName}" (${accessId}), with other claims.`,
+      "Delete the association in Akeyless and run up again.",
     );
   }
-  const live = await find(api, roleName, (one) => one.auth_method_name === authMethodName);
+  const live = await find(api, roleName, same);
   if (live?.assoc_id) return live.assoc_id;
   throw new ProviderError(
     "AKEYLESS_NOT_TAKEN",
@@ -203,22 +229,30 @@ function differences(given: Partial<RoleAssociationInputs>, live: LiveAssociatio
   const sensitive = live.sub_claims_case_sensitive;
   return [
     ...(same(Object.fromEntries(ours), Object.fromEntries(theirs)) ? [] : ["subClaims"]),
-    ...(sensitive === undefined || sensitive === (given.caseSensitive ?? true) ? [] : ["caseSensitive"]),
+    ...(sensitive === undefined || sensitive === null || sensitive === (given.caseSensitive ?? true)
+      ? []
+      : ["caseSensitive"]),
   ];
 }
 
+/** The values of a claim, to compare: in any order, but as they are written if operators connect them. */
 function parts(values: readonly string[]): string[] {
-  return values.flatMap((value) => value.split(",").map((part) => part.trim())).sort();
+  const all = values.flatMap((value) => value.split(",").map((part) => part.trim().replaceAll(/\s+/g, " ")));
+  return all.some((value) => / (AND|OR) /.test(value)) ? all : all.sort();
+}
+
+/** Products add claims, so an unknown one is not an error. A misspelt one lets nobody log in with the role. */
+function warnOfClaims({ roleName, subClaims }: Partial<RoleAssociationInputs>, context: Context): void {
+  for (const claim of Object.keys(subClaims ?? {}).filter((name) => !claims.includes(name))) {
+    context.log.warn(
+      `The role "${roleName}" requires the claim "${claim}", which is not a known claim of a Kubernetes login. Known are: ${claims.join(", ")}.`,
+    );
+  }
 }
 
 function checkClaims(subClaims: RoleAssociationInputs["subClaims"]): CheckFailure[] {
   return Object.entries(subClaims ?? {}).flatMap(([claim, values]) => {
     const property = "subClaims";
-    if (!claims.includes(claim)) {
-      return [
-        { property, reason: `"${claim}" is not a claim of a Kubernetes login. Known are: ${claims.join(", ")}.` },
-      ];
-    }
     const list = [values].flat();
     const good = list.length > 0 && list.every((value) => typeof value === "string" && value.trim() !== "");
     return good ? [] : [{ property, reason: `"${claim}" needs a value, or a list of values.` }];

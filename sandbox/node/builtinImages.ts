@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync, s
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { cacheRoot } from "../paths.ts";
+import { cacheRoot } from "../build/paths.ts";
 import { type ImageFile, type ImageSpec, writeImageArchive } from "./image.ts";
 import { pauseImage } from "./plan.ts";
 
@@ -13,7 +13,7 @@ export const nodeImage = "localhost/node:24";
 
 const run = promisify(execFile);
 
-/** An archive that nobody used for so long goes when another one is made. */
+/** Unused archives are deleted after this time, when another one is created. */
 const unusedMs = 30 * 24 * 3600 * 1000;
 
 /** Images that every node has. Their entry points are absolute: they run whatever `args` a pod gives. */
@@ -25,15 +25,19 @@ export async function builtinImages(machineBinary: string): Promise<ImageSpec[]>
       entrypoint: ["/machine", "pause"],
       user: "65535:65535",
     },
-    {
-      name: nodeImage,
-      files: await nodeFiles(realpathSync(nodeBinary())),
-      entrypoint: ["/usr/local/bin/node"],
-      env: ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/home/nonroot"],
-      user: "65532:65532",
-      workingDir: "/home/nonroot",
-    },
+    await nodeImageSpec(),
   ];
+}
+
+export async function nodeImageSpec(): Promise<ImageSpec> {
+  return {
+    name: nodeImage,
+    files: await nodeFiles(realpathSync(nodeBinary())),
+    entrypoint: ["/usr/local/bin/node"],
+    env: ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/home/nonroot"],
+    user: "65532:65532",
+    workingDir: "/home/nonroot",
+  };
 }
 
 function nodeBinary(): string {

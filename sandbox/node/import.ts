@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import { SandboxError } from "../errors.ts";
+import { SandboxError } from "../build/errors.ts";
 import { type ImageSpec, writeImageArchive } from "./image.ts";
 import { nodeFiles } from "./plan.ts";
 import { nodeTools } from "./requirements.ts";

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Identity, identify, isAlive } from "../process.ts";
+import { type Identity, identify, isAlive } from "../build/process.ts";
 
 /**
  * The control plane and the node run on a machine of their own: in Linux namespaces with processes, mounts and a network that

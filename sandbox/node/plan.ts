@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { files, type PlannedProcess, serverUrl } from "../plan.ts";
+import { files, type PlannedProcess, serverUrl } from "../cluster/plan.ts";
 import { inside } from "./machine.ts";
 import { systemPath } from "./requirements.ts";
 
@@ -65,7 +65,7 @@ export function nodePlan(input: NodePlanInput): readonly PlannedProcess[] {
         "kube-scheduler",
         `--kubeconfig=${files.kubeconfig}`,
         `--authorization-kubeconfig=${files.kubeconfig}`,
-        // Nobody asks it anything but how it is.
+        // Only its health endpoint is used.
         "--authentication-skip-lookup",
         "--bind-address=127.0.0.1",
         `--tls-cert-file=${files.serving}`,
@@ -146,7 +146,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
 `;
 }
 
-/** Each pod has a link of its own to the machine, which routes between them; there is no bridge, and no way to the outside. */
+/** Each pod has a separate link to the machine, which routes between them. There is no bridge and no route to the outside. */
 const network = {
   cniVersion: "1.0.0",
   name: "pods",
@@ -184,7 +184,7 @@ function kubeletConfig({ cgroup }: NodePlanInput): object {
     authorization: { mode: "Webhook" },
     clusterDNS: [inside.address],
     clusterDomain,
-    // Names outside the cluster are nobody's business here.
+    // Names outside the cluster are not resolved.
     resolvConf: "",
     podLogsDir: `${home}/node/pod-logs`,
     volumePluginDir: `${home}/node/volume-plugins`,

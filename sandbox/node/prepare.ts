@@ -1,18 +1,18 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { ensureProgram, nodePrograms } from "../build.ts";
-import { SandboxError } from "../errors.ts";
-import { kubeconfigText } from "../kubeconfig.ts";
+import { ensureProgram, nodePrograms } from "../build/build.ts";
+import { SandboxError } from "../build/errors.ts";
+import { type Progress, ProgressMeter } from "../build/progress.ts";
+import { kubeconfigText } from "../cluster/kubeconfig.ts";
 import {
   issueClientCertificate,
   issueServingCertificate,
   type KeyPair,
   type SandboxPki,
   tenYearsSeconds,
-} from "../pki.ts";
-import { files } from "../plan.ts";
-import { type Progress, ProgressMeter } from "../progress.ts";
+} from "../cluster/pki.ts";
+import { files } from "../cluster/plan.ts";
 import { builtinImages, cachedArchive } from "./builtinImages.ts";
 import { inside } from "./machine.ts";
 import { type NodePlanInput, nodeConfiguration, nodeFiles } from "./plan.ts";

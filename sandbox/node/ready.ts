@@ -1,4 +1,4 @@
-import { type ReadyOptions, waitForChecks } from "../ready.ts";
+import { type ReadyOptions, waitForChecks } from "../cluster/ready.ts";
 import { dnsReadyPort } from "./plan.ts";
 
 /**

@@ -1,25 +1,26 @@
-import { spawnSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stringify } from "yaml";
 import { progressPrinter, type Sandbox, startSandbox } from "../../sandbox/index.ts";
-import { program } from "../support/stack.ts";
+import { ensurePulumi, type Pulumi } from "../../sandbox/pulumi/index.ts";
+import { program, projectFile } from "../support/project.ts";
+import { BenchStack, type Settings } from "./benchStack.ts";
 import { median, type Run, run } from "./measure.ts";
 import { certificateSteps, cleanSteps, tokenSteps } from "./shellSteps.ts";
 
 /**
- * Measures `up` on a running sandbox beside the shell steps of the guides, and beside the Pulumi CLI where it is
- * installed, all in one run and in turns: the machine's other load is the same for all. Ratios are what counts.
+ * Measures `pulumi up` of this program on a running sandbox beside a bare Pulumi program with the same objects and beside the shell
+ * steps of the guides, all in one run and in turns: the machine's other load is the same for all. Ratios are what counts.
  */
-export async function benchFlows(rounds = 5): Promise<void> {
+export async function benchFlows(rounds = 10): Promise<void> {
   const printer = progressPrinter((text) => process.stderr.write(text), process.stderr.isTTY);
+  const pulumi = await ensurePulumi({ onProgress: printer.onProgress });
   const sandbox = await startSandbox({ ephemeral: true, onProgress: printer.onProgress });
   printer.finish();
   const folder = await mkdtemp(join(tmpdir(), "k8sauth-bench-"));
   try {
-    const hasPulumi = spawnSync("pulumi", ["version"]).status === 0;
-    for (const flow of ["token", "both"] as const) await compare({ flow, sandbox, folder, rounds }, hasPulumi);
-    if (!hasPulumi) console.log("\npulumi is not installed: not compared.");
+    for (const flow of ["token", "both"] as const) await compare({ flow, sandbox, pulumi, folder, rounds });
   } finally {
     await sandbox.stop();
     await rm(folder, { recursive: true, force: true });
@@ -29,6 +30,7 @@ export async function benchFlows(rounds = 5): Promise<void> {
 interface Setting {
   readonly flow: "token" | "both";
   readonly sandbox: Sandbox;
+  readonly pulumi: Pulumi;
   /** For files of the contenders. */
   readonly folder: string;
   readonly rounds: number;
@@ -41,12 +43,11 @@ interface Contender {
   clean(): Promise<void>;
 }
 
-async function compare(setting: Setting, hasPulumi: boolean): Promise<void> {
+async function compare(setting: Setting): Promise<void> {
   const { flow, rounds } = setting;
-  console.log(
-    `\n${flow === "token" ? "Token flow" : "Both flows (RSA 2048 key made in the run)"}, median of ${rounds} rounds`,
-  );
-  const contenders = [shell(setting), await embedded(setting), ...(hasPulumi ? [await pulumi(setting)] : [])];
+  const title = flow === "token" ? "Token flow" : "Both flows (RSA 2048 key made in the run)";
+  console.log(`\n${title}, median of ${rounds} rounds`);
+  const contenders = [await bareProgram(setting), await thisProgram(setting), shell(setting)];
   const results = contenders.map((contender) => ({
     contender,
     fresh: [] as number[],
@@ -66,24 +67,18 @@ async function compare(setting: Setting, hasPulumi: boolean): Promise<void> {
       if (unchanged) result.unchanged.push(unchanged.seconds);
     }
   }
-  const base = median(results[0]?.fresh ?? []);
+  const [bare] = results;
   for (const { contender, fresh, unchanged, peak } of results) {
-    const ratio = (seconds: number) => `${seconds.toFixed(2)} s (${(seconds / base).toFixed(2)} × shell)`;
-    const more = unchanged.length > 0 ? `, unchanged ${ratio(median(unchanged))}` : "";
+    const compared = (seconds: readonly number[], base: readonly number[] = []) =>
+      `${median(seconds).toFixed(2)} s (${(median(seconds) / median(base)).toFixed(2)} × bare)`;
+    const more = unchanged.length > 0 ? `, unchanged ${compared(unchanged, bare?.unchanged)}` : "";
     const memory = peak > 0 ? `, peak of the process tree ${peak.toFixed(0)} MiB` : "";
-    console.log(`  ${contender.name.padEnd(16)} from nothing ${ratio(median(fresh))}${more}${memory}`);
+    console.log(`  ${contender.name.padEnd(20)} from nothing ${compared(fresh, bare?.fresh)}${more}${memory}`);
   }
 }
 
 function shell({ flow, sandbox: { kubeconfig, binary }, folder }: Setting): Contender {
-  const installed = spawnSync("kubectl", ["version", "--client"]).status === 0;
-  const env = {
-    ...process.env,
-    K: installed ? "kubectl" : `${binary} kubectl`,
-    KUBECONFIG: kubeconfig,
-    W: folder,
-    N: `bench-${flow}`,
-  };
+  const env = { ...process.env, K: `${binary} kubectl`, KUBECONFIG: kubeconfig, W: folder };
   let count = 0;
   const own = () => ({ ...env, N: `bench-${flow}-${count}` });
   return {
@@ -96,56 +91,26 @@ function shell({ flow, sandbox: { kubeconfig, binary }, folder }: Setting): Cont
   };
 }
 
-async function stackFiles(name: string, { flow, sandbox: { kubeconfig }, folder }: Setting) {
-  const configFile = join(folder, `Pulumi.${name}.yaml`);
-  const settings = { kubeconfig, allowLoopbackHost: true, certificateFlow: flow === "both" };
-  const config = Object.fromEntries(Object.entries(settings).map(([key, value]) => [`k8sauth:${key}`, value]));
-  await writeFile(configFile, JSON.stringify({ config }));
-  const env = { ...process.env, PULUMI_BACKEND_URL: `file://${folder}`, PULUMI_CONFIG_PASSPHRASE: "bench" };
-  return { configFile, env };
+async function thisProgram(setting: Setting): Promise<Contender> {
+  return contender("this program", setting, await projectFile());
 }
 
-async function embedded(setting: Setting): Promise<Contender> {
-  const name = `embedded-${setting.flow}`;
-  const { configFile, env } = await stackFiles(name, setting);
-  const command = (action: string, memory = false, ...more: string[]) =>
-    run(
-      process.execPath,
-      [join(program, "cli", "main.ts"), action, "--stack", name, "--config-file", configFile, ...more],
-      {
-        env,
-        cwd: program,
-        memory,
-      },
-    );
-  return {
-    name: "k8sauth up",
-    fresh: () => command("up"),
-    unchanged: (memory) => command("up", memory),
-    clean: async () => void (await command("destroy", false, "--yes")),
-  };
+async function bareProgram(setting: Setting): Promise<Contender> {
+  const runtime = { name: "nodejs", options: { typescript: false } };
+  const main = join(program, "test", "bench", "bare");
+  return contender("bare Pulumi program", setting, stringify({ name: "k8sauth", runtime, main }));
 }
 
-async function pulumi(setting: Setting): Promise<Contender> {
-  const name = `pulumi-${setting.flow}`;
-  const { configFile, env } = await stackFiles(name, setting);
-  const command = (action: string, memory = false) =>
-    run(
-      "pulumi",
-      [action, "--stack", name, "--config-file", configFile, "--yes", "--non-interactive", "--skip-preview"],
-      {
-        env,
-        cwd: program,
-        memory,
-      },
-    );
-  await run("pulumi", ["stack", "init", name], { env, cwd: program });
-  // It leaves settings beside Pulumi.yaml, with a salt that these stacks do not use.
-  await rm(join(program, `Pulumi.${name}.yaml`), { force: true });
+async function contender(name: string, setting: Setting, project: string): Promise<Contender> {
+  const { flow, sandbox, pulumi, folder } = setting;
+  const { kubeconfig } = sandbox;
+  const own: Settings = name === "this program" ? { context: `sandbox-${sandbox.name}`, allowLoopbackHost: true } : {};
+  const settings = { kubeconfig, certificateFlow: flow === "both", ...own };
+  const stack = await BenchStack.make(pulumi, folder, project, settings);
   return {
-    name: "pulumi up",
-    fresh: () => command("up"),
-    unchanged: (memory) => command("up", memory),
-    clean: async () => void (await command("destroy")),
+    name,
+    fresh: () => stack.operate("up"),
+    unchanged: (memory) => stack.operate("up", [], memory),
+    clean: async () => void (await stack.operate("destroy")),
   };
 }

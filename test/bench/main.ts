@@ -6,7 +6,6 @@ const parts: Readonly<Record<string, (rounds?: number) => Promise<unknown>>> = {
   flows: async (rounds) => (await import("./flows.ts")).benchFlows(rounds),
   verifier: async (rounds) => (await import("./verifier.ts")).benchVerifier(rounds),
   policy: async (rounds) => (await import("./policy.ts")).benchPolicy(rounds),
-  fleet: async () => (await import("./fleet.ts")).benchFleet(),
 };
 
 const { values, positionals } = parseArgs({ options: { rounds: { type: "string" } }, allowPositionals: true });

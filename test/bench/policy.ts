@@ -2,44 +2,40 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { progressPrinter, startSandbox } from "../../sandbox/index.ts";
-import { program } from "../support/stack.ts";
-import { median, run } from "./measure.ts";
+import { ensurePulumi } from "../../sandbox/pulumi/index.ts";
+import { program, projectFile } from "../support/project.ts";
+import { BenchStack, type Settings } from "./benchStack.ts";
+import { median } from "./measure.ts";
 
 /** Measures what the policy pack adds to a preview: with and without it in turns, on one machine at one time. */
 export async function benchPolicy(rounds = 7): Promise<void> {
   const printer = progressPrinter((text) => process.stderr.write(text), process.stderr.isTTY);
+  const pulumi = await ensurePulumi({ onProgress: printer.onProgress });
   const sandbox = await startSandbox({ ephemeral: true, onProgress: printer.onProgress });
   printer.finish();
   const folder = await mkdtemp(join(tmpdir(), "k8sauth-bench-"));
   const policies = join(folder, "policy.json");
   await writeFile(policies, JSON.stringify({ "gateway-host": { allowLoopback: true } }));
   const pack = ["--policy-pack", join(program, "policy"), "--policy-pack-config", policies];
-  const env = { ...process.env, PULUMI_BACKEND_URL: `file://${folder}`, PULUMI_CONFIG_PASSPHRASE: "bench" };
-
-  const stack = async (name: string, settings: object) => {
-    const configFile = join(folder, `Pulumi.${name}.yaml`);
-    const { kubeconfig } = sandbox;
-    const entries = Object.entries({ kubeconfig, allowLoopbackHost: true, certificateFlow: true, ...settings });
-    await writeFile(
-      configFile,
-      JSON.stringify({ config: Object.fromEntries(entries.map(([key, value]) => [`k8sauth:${key}`, value])) }),
-    );
-    const base = [join(program, "cli", "main.ts")];
-    return (action: string, more: readonly string[] = []) =>
-      run(process.execPath, [...base, action, "--stack", name, "--config-file", configFile, ...more], {
-        env,
-        cwd: program,
-      });
+  const project = await projectFile();
+  const stack = (settings: Settings) => {
+    const own = {
+      kubeconfig: sandbox.kubeconfig,
+      context: `sandbox-${sandbox.name}`,
+      allowLoopbackHost: true,
+      certificateFlow: true,
+    };
+    return BenchStack.make(pulumi, folder, project, { ...own, ...settings });
   };
 
   try {
     console.log(`\nWhat the policy pack adds to a preview, median of ${rounds} rounds`);
     const verifierImage = `registry.example/nodejs@sha256:${"0".repeat(64)}`;
-    const fresh = await stack("fresh", { verifier: true, verifierAudiences: ["shop"], verifierImage });
-    await compare("both flows and a verifier, from nothing", rounds, (more) => fresh("preview", more), pack);
-    const made = await stack("made", {});
-    await made("up");
-    await compare("both flows, unchanged", rounds, (more) => made("preview", more), pack);
+    const fresh = await stack({ verifier: true, verifierAudiences: ["shop"], verifierImage });
+    await compare("both flows and a verifier, from nothing", rounds, (more) => fresh.operate("preview", more), pack);
+    const made = await stack({});
+    await made.operate("up");
+    await compare("both flows, unchanged", rounds, (more) => made.operate("preview", more), pack);
   } finally {
     await sandbox.stop();
     await rm(folder, { recursive: true, force: true });

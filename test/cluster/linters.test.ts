@@ -1,18 +1,19 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
-import type { Value } from "../../engine/index.ts";
-import { type KubeClient, type KubeObject, pathFor } from "../../kube/index.ts";
-import { makeCertificate } from "../../sandbox/certificate.ts";
+import { type KubeClient, type KubeObject, pathFor } from "../../kubernetes/index.ts";
+import { makeCertificate } from "../../sandbox/cluster/certificate.ts";
 import { type Exception, exceptions, withoutExceptions } from "../linters/exceptions.ts";
 import { ensureLinters, lint } from "../linters/index.ts";
 import { manifestsOf } from "../linters/manifests.ts";
 import { adminOf, lodging } from "../support/inventory.ts";
+import type { Value } from "../support/pulumi/stack.ts";
+import { program, TestStack } from "../support/pulumi/stack.ts";
 import { ReadyPods } from "../support/readyPods.ts";
-import { program, TestStack } from "../support/stack.ts";
+import { workerKubeconfig } from "../support/sandbox.ts";
 
-const kubeconfig = inject("kubeconfig");
+const kubeconfig = workerKubeconfig();
 const rules = [{ resources: ["pods"], verbs: ["get"] }];
 const user = { createNamespace: true, rules };
 const modes = ["hybrid", "tokenreview", "oidc-discovery", "jwt-pubkey"];
@@ -126,7 +127,10 @@ describe("what the program deploys passes kube-score and kubeconform", () => {
       verifier: true,
       verifierAudiences: ["shop", "till"],
       verifierAllow: ["shop/*"],
-      verifierReplicas: 3,
+      verifierReplicas: 2,
+      verifierMaxReplicas: 3,
+      verifierResources: { cpuLimit: "1", memoryLimit: "256Mi" },
+      verifierEgressCidrs: ["0.0.0.0/0"],
       verifierNamespace: namespace,
       verifierCreateNamespace: false,
       verifierCallers: [{ namespaceLabels: { team: "shop" }, podLabels: { app: "orders" } }],
@@ -139,7 +143,8 @@ describe("what the program deploys passes kube-score and kubeconform", () => {
 
   test("in every kind that a component makes", () => {
     const folder = join(program, "components");
-    const text = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
+    const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+    const text = files.map((name) => readFileSync(join(folder, name), "utf8"));
     const made = text.flatMap((source) => [...source.matchAll(/new k8s\.\w+\.\w+\.(\w+)\(/g)].map(([, kind]) => kind));
     expect([...kinds].sort()).toEqual([...new Set(made)].sort());
   });

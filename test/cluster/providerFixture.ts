@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer as createTlsServer } from "node:https";
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from "node:net";
-import { KubeClient, type KubeObject, loadConnection, pathFor } from "../../kube/index.ts";
-import { makeCertificate } from "../../sandbox/certificate.ts";
+import { KubeClient, type KubeObject, loadConnection, pathFor } from "../../kubernetes/index.ts";
+import { makeCertificate } from "../../sandbox/cluster/certificate.ts";
 import type { KeyPair, Sandbox } from "../../sandbox/index.ts";
 
 export const clusterType = "k8sauth:index:Cluster";

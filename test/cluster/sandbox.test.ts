@@ -8,16 +8,19 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import forge from "node-forge";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { readAdmin } from "../../sandbox/handle.ts";
+import { type Identity, identify, isAlive } from "../../sandbox/build/process.ts";
+import { readAdmin } from "../../sandbox/cluster/handle.ts";
 import {
+  askedKubernetes,
+  defaultKubernetes,
   ensureBinary,
+  kubernetesVersions,
   listSandboxes,
   type Sandbox,
   sandboxStatus,
   startSandbox,
   stopSandbox,
 } from "../../sandbox/index.ts";
-import { type Identity, identify, isAlive } from "../../sandbox/process.ts";
 
 const api = fileURLToPath(new URL("../../sandbox/index.ts", import.meta.url));
 const soon = { timeout: 20_000, interval: 20 };
@@ -97,9 +100,12 @@ describe("a sandbox", () => {
     sandbox = await startSandbox({ name: "one", env });
   });
 
-  test("runs the version of Kubernetes that go.mod names, and says so", async () => {
+  test("runs the version of Kubernetes that is asked for, else the default, and says so", async () => {
+    const { version, minor } = askedKubernetes({}) ?? defaultKubernetes();
     const { body } = await call(sandbox, "/version");
-    expect(body).toMatchObject({ gitVersion: "v1.36.3", major: "1", minor: "36" });
+    expect(body).toMatchObject({ gitVersion: version, major: "1", minor: minor.replace("1.", "") });
+    expect(sandbox.kubernetes).toBe(version);
+    expect((await sandboxStatus("one", env)).kubernetes).toBe(version);
   });
 
   test("is returned, not replaced, by a second start", async () => {
@@ -110,9 +116,10 @@ describe("a sandbox", () => {
   });
 
   test("refuses a start with other settings than it runs with", async () => {
-    await expect(startSandbox({ name: "one", issuer: "self", env })).rejects.toMatchObject({
-      code: "SANDBOX_DIFFERENT",
-    });
+    const kubernetes = kubernetesVersions().find(({ version }) => version !== sandbox.kubernetes)?.version;
+    for (const other of [{ issuer: "self" }, { kubernetes }, { env: { ...env, K8SAUTH_KUBERNETES: kubernetes } }]) {
+      await expect(startSandbox({ name: "one", env, ...other })).rejects.toMatchObject({ code: "SANDBOX_DIFFERENT" });
+    }
   });
 
   test("keeps its folder, keys and kubeconfig to its owner", () => {

@@ -16,4 +16,5 @@ test("the demonstration without a node says so, and shows the same with processe
   expect(output).toMatch(/refused \(401 .*another audience/);
   expect(output).toMatch(/refused \(403 /);
   expect(output).not.toMatch(/^ {2}FAIL/m);
-}, 240_000);
+  expect(demonstration.kubeconfigsLeft()).toEqual([]);
+});

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import type { KubeClient, KubeObject } from "../../kube/index.ts";
-import { type BuildOptions, ensureProgram, type GoProgram } from "../../sandbox/build.ts";
+import type { KubeClient, KubeObject } from "../../kubernetes/index.ts";
+import { type BuildOptions, ensureProgram, type GoProgram } from "../../sandbox/build/build.ts";
 import { writeSchemas } from "./schemas.ts";
 
 const linterProgram: GoProgram = {

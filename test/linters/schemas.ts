@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { KubeClient, KubeObject } from "../../kube/index.ts";
+import type { KubeClient, KubeObject } from "../../kubernetes/index.ts";
 
 interface GroupVersionKind {
   readonly group: string;

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { identify, isAlive } from "../../sandbox/build/process.ts";
+import { readRecord } from "../../sandbox/cluster/state.ts";
 import { openSandbox, type Sandbox, sandboxStatus, startSandbox, stopSandbox } from "../../sandbox/index.ts";
-import { identify, isAlive } from "../../sandbox/process.ts";
-import { readRecord } from "../../sandbox/state.ts";
 import { apply, kubectl, noNode, pod, podReady, restrictedNamespace, soon } from "./pods.ts";
 import { cgroupFolders, machineTraces, namespaceOf } from "./traces.ts";
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { KubeClient } from "../../kube/index.ts";
+import type { KubeClient } from "../../kubernetes/index.ts";
 import type { Sandbox } from "../../sandbox/index.ts";
 import {
   apply,

@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { expect, inject, vi } from "vitest";
-import { KubeClient, type KubeObject, loadConnection } from "../../kube/index.ts";
-import { sandboxHandle } from "../../sandbox/handle.ts";
+import { KubeClient, type KubeObject, loadConnection } from "../../kubernetes/index.ts";
+import { sandboxHandle } from "../../sandbox/cluster/handle.ts";
+import { readRecord } from "../../sandbox/cluster/state.ts";
 import { nodeImage, type Sandbox } from "../../sandbox/index.ts";
-import { readRecord } from "../../sandbox/state.ts";
 
 /** How long things on a node may take on a busy machine. */
 export const soon = { timeout: 60_000, interval: 100 };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { nodeImage, type Sandbox } from "../../sandbox/index.ts";
-import { bundleClient } from "../../verifier/bundle.ts";
-import { TestStack } from "../support/stack.ts";
+import { bundleClient } from "../../verifier/bundle/bundle.ts";
+import { TestStack } from "../support/pulumi/stack.ts";
 import { apply, claimsOf, kubectl, noNode, outputOf, pod, readFileIn, sharedSandbox, soon } from "./pods.ts";
 
 const namespace = "mytest";

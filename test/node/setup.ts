@@ -1,5 +1,6 @@
 import type { TestProject } from "vitest/node";
 import { canRunNode, progressPrinter, startSandbox } from "../../sandbox/index.ts";
+import { ensurePulumi } from "../../sandbox/pulumi/index.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -10,7 +11,7 @@ declare module "vitest" {
   }
 }
 
-/** One sandbox with a node for all node tests; it dies with the test run, however that ends. */
+/** One sandbox with a node for all node tests, and the Pulumi CLI. The sandbox dies with the test run, however that ends. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const support = canRunNode();
   project.provide("nodeMissing", support.ok ? [] : support.missing);
@@ -19,7 +20,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
     process.stderr.write(`No node can run here, its tests are skipped. Missing: ${support.missing.join(", ")}\n`);
     return async () => {};
   }
-  const printer = progressPrinter((text) => process.stderr.write(text), false);
+  const print = (text: string) => process.stderr.write(text);
+  const printer = progressPrinter(print, false);
+  await ensurePulumi({ onProgress: printer.onProgress, onNotice: (line) => print(`${line}\n`) });
   const sandbox = await startSandbox({ ephemeral: true, node: true, onProgress: printer.onProgress });
   printer.finish();
   project.provide("nodeSandboxDir", sandbox.dir);

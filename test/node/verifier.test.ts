@@ -1,22 +1,14 @@
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { hasChanges } from "../../engine/index.ts";
-import { makeCertificate } from "../../sandbox/certificate.ts";
+import { makeCertificate } from "../../sandbox/cluster/certificate.ts";
 import { nodeImage, type Sandbox } from "../../sandbox/index.ts";
-import { TestStack } from "../support/stack.ts";
+import { bundleVerifier } from "../../verifier/bundle/bundle.ts";
+import { hasChanges } from "../support/pulumi/engineEvents.ts";
+import { TestStack } from "../support/pulumi/stack.ts";
+import { callVerifier } from "./callVerifier.ts";
 import { apply, kubectl, noNode, outputOf, pod, readFileIn, restrictedNamespace, sharedSandbox, soon } from "./pods.ts";
 
 const audience = "orders";
-
-/** Calls the verifier with the mounted token, if there is one, as a service would with its caller's. */
-function caller(url: string): string {
-  return `
-    import { readFileSync } from "node:fs";
-    const headers = { accept: "application/json" };
-    try { headers.authorization = "Bearer " + readFileSync("/var/run/secrets/tokens/token", "utf8"); } catch {}
-    const response = await fetch("${url}/orders/1", { headers });
-    console.log(JSON.stringify({ status: response.status, challenge: response.headers.get("www-authenticate"), body: await response.text() }));
-  `;
-}
 
 describe.skipIf(noNode)("a deployed verifier", () => {
   let sandbox: Sandbox;
@@ -28,16 +20,14 @@ describe.skipIf(noNode)("a deployed verifier", () => {
   const own = `verifier-${Math.random().toString(36).slice(2, 8)}`;
 
   /** What a pod with a token for `tokenAudience`, or without one, is answered. */
-  async function callFromPod(serviceAccountName: string, tokenAudience?: string) {
+  function callFromPod(serviceAccountName: string, tokenAudience?: string) {
     calls += 1;
-    const name = `caller-${calls}`;
-    await apply(sandbox, pod({ namespace, name, script: caller(url), serviceAccountName, audience: tokenAudience }));
-    const answer = JSON.parse(await outputOf(sandbox, namespace, name)) as {
-      status: number;
-      challenge: string;
-      body: string;
-    };
-    return { ...answer, name };
+    return callVerifier(sandbox, url, {
+      namespace,
+      name: `caller-${calls}`,
+      serviceAccountName,
+      audience: tokenAudience,
+    });
   }
 
   beforeAll(async () => {
@@ -121,6 +111,14 @@ describe.skipIf(noNode)("a deployed verifier", () => {
       "jsonpath={.status.readyReplicas}",
     ]);
     expect(ready).toBe("2");
+  });
+
+  test("has the file of `npm run bundle` in the ConfigMap that its pods mount, byte for byte", async () => {
+    const read = (args: string, path: string) =>
+      kubectl(sandbox, [...args.split(" "), "-n", own, "-o", `jsonpath={${path}}`]);
+    const map = await read("get deployment verifier", '.spec.template.spec.volumes[?(@.name=="app")].configMap.name');
+    const code = await read(`get configmap ${map}`, ".data.verifier\\.mjs");
+    expect(createHash("sha256").update(code).digest("hex")).toBe((await bundleVerifier()).sha256);
   });
 
   test("changes nothing when it is deployed again", async () => {

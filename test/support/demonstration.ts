@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Sandbox, startSandbox, stopSandbox } from "../../sandbox/index.ts";
-import { program } from "./stack.ts";
+import { program } from "./pulumi/stack.ts";
 
-/** `k8sauth start` for a user of its own: its settings, state and sandbox are apart from everybody else's. */
+/** `k8sauth start` for a user of its own: settings, state, sandbox and Pulumi home are apart from everybody else's. */
 export class Demonstration implements AsyncDisposable {
   readonly #home = mkdtempSync(join(tmpdir(), "k8sauth-start-"));
   readonly #folder = join(this.#home, "checkout");
@@ -13,7 +13,14 @@ export class Demonstration implements AsyncDisposable {
 
   constructor() {
     const { PULUMI_BACKEND_URL: _backend, ...inherited } = process.env;
-    this.env = { ...inherited, XDG_STATE_HOME: join(this.#home, "state"), PULUMI_CONFIG_PASSPHRASE: "for tests" };
+    const temporary = join(this.#home, "tmp");
+    mkdirSync(temporary);
+    this.env = {
+      ...inherited,
+      XDG_STATE_HOME: join(this.#home, "state"),
+      PULUMI_CONFIG_PASSPHRASE: "for tests",
+      TMPDIR: temporary,
+    };
     mkdirLinked(program, this.#folder);
   }
 
@@ -29,6 +36,12 @@ export class Demonstration implements AsyncDisposable {
         resolve({ status: error ? Number(error.code ?? 1) : 0, output: stdout + stderr });
       });
     });
+  }
+
+  /** Kubeconfigs that Pulumi's Kubernetes plugin left among temporary files. */
+  kubeconfigsLeft(): string[] {
+    const isCopy = (path: string) => /^kubeconfig\d+$/.test(basename(path));
+    return readdirSync(this.#home, { recursive: true, encoding: "utf8" }).filter(isCopy);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

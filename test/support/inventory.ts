@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { KubeClient, loadConnection, pathFor } from "../../kube/index.ts";
+import { KubeClient, loadConnection, pathFor } from "../../kubernetes/index.ts";
 
 /** A client with all rights in the cluster of a kubeconfig. */
 export async function adminOf(kubeconfig: string): Promise<KubeClient> {
@@ -24,8 +24,8 @@ interface List {
 }
 
 /**
- * Every object that a stack could have made, as `Kind NAMESPACE/NAME`; what Kubernetes makes for itself is left out. Two
- * inventories tell what came and went in between, whatever it is called.
+ * Every object that a stack could have made, as `Kind NAMESPACE/NAME`; what Kubernetes makes for itself is left out, and what is in a
+ * namespace that is being deleted. Two inventories tell what came and went in between, whatever it is called.
  */
 export async function inventory(admin: KubeClient): Promise<string[]> {
   const lists = await Promise.all(
@@ -35,11 +35,9 @@ export async function inventory(admin: KubeClient): Promise<string[]> {
     }),
   );
   const objects = lists.flat();
-  // Tests do not wait for the end of the namespaces that they lodged in.
+  // Tests do not wait for the end of namespaces that they delete.
   const ending = new Set(
-    objects.flatMap(({ kind, name, deletionTimestamp }) =>
-      kind === "Namespace" && deletionTimestamp && name.startsWith(lodgingPrefix) ? [name] : [],
-    ),
+    objects.flatMap(({ kind, name, deletionTimestamp }) => (kind === "Namespace" && deletionTimestamp ? [name] : [])),
   );
   return objects
     .filter(({ kind, namespace, name }) => {

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ensureBinary } from "../../sandbox/build.ts";
+import { ensureBinary } from "../../sandbox/build/kubernetes.ts";
 
 export interface Said {
   readonly status: number;

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { isKubeError, type KubeClient, type KubeObject, pathFor } from "../../kube/index.ts";
+import { isKubeError, type KubeClient, type KubeObject, pathFor } from "../../kubernetes/index.ts";
 
 /**
  * Reports pods as ready, which only a kubelet can do that runs them: on a control plane without a node, Deployments become

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Review, review } from "../../cli/checks/review.ts";
-import { KubeClient } from "../../kube/index.ts";
+import { KubeClient } from "../../kubernetes/index.ts";
+import { type Review, reviewToken } from "../../kubernetes/reviews.ts";
 
 /** What a gateway holds to review tokens. */
 export interface Access {
@@ -12,9 +12,10 @@ export interface Access {
 /** A review of the reviewer's token by itself, as a gateway would make it; what went wrong is its `error`. */
 export async function reviewSelf({ host, caPem, token }: Access): Promise<Review> {
   using client = KubeClient.direct({ server: host, caPem, token, label: "the reviewer" });
-  return review(client, token, "").catch((error: Error) => ({
+  return reviewToken(client, token).catch((error: Error) => ({
     authenticated: false,
     username: "",
+    uid: "",
     audiences: [],
     error: error.message,
   }));

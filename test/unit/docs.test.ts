@@ -1,8 +1,10 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { generatedPages } from "../../docs/reference/pages.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -10,11 +12,23 @@ const pages = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(
   (path) => path.endsWith(".md") && !path.includes("node_modules"),
 );
 
-test("every setting that can be declared is described, and no other", () => {
-  const { config } = parse(read("Pulumi.yaml")) as { config: Record<string, unknown> };
-  const rows = read("docs/settings.md").matchAll(/^\| (`\w+`(?:, `\w+`)*) \|/gm);
-  const described = [...rows].flatMap(([, cell = ""]) => [...cell.matchAll(/\w+/g)].map(([key]) => key));
-  expect(described.sort()).toEqual(Object.keys(config).sort());
+test.each(Object.entries(generatedPages))(
+  "%s is what `npm run generate` writes",
+  { timeout: 60_000 },
+  (path, generate) => {
+    const page = read(path);
+    expect(generate(page)).toBe(page);
+  },
+);
+
+test("Pulumi.yaml declares no settings: Pulumi would write their defaults into the stacks' files", () => {
+  expect(parse(read("Pulumi.yaml"))).not.toHaveProperty("config");
+});
+
+test("Git ignores the sandbox's settings file, and no other stack's", () => {
+  const ignored = (file: string) => spawnSync("git", ["check-ignore", "-q", file], { cwd: root }).status;
+  expect(ignored("Pulumi.sandbox.yaml")).toBe(0);
+  expect(ignored("Pulumi.prod.yaml")).toBe(1);
 });
 
 describe("links", () => {
@@ -23,4 +37,24 @@ describe("links", () => {
     const missing = links.filter((link) => !existsSync(join(root, dirname(page), link)));
     expect(missing).toEqual([]);
   });
+
+  test.each(pages)("of %s to sections lead to headings", (page) => {
+    const links = [...read(page).matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g)];
+    const missing = links.filter(([, file = "", anchor = ""]) => {
+      const target = file === "" ? page : join(dirname(page), file);
+      return target.endsWith(".md") && !anchorsOf(read(target)).includes(anchor);
+    });
+    expect(missing.map(([link]) => link)).toEqual([]);
+  });
 });
+
+/** Anchors of a page's headings, as GitHub derives them. */
+function anchorsOf(page: string): string[] {
+  const text = page.replace(/^```[\s\S]*?^```/gm, "");
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}

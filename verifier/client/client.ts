@@ -24,8 +24,10 @@ export interface ServiceClientOptions {
   readonly maxPauseMs?: number;
   /** Most bytes of a body that are kept; the rest is read and thrown away. @default 65536 */
   readonly maxBodyBytes?: number;
-  /** @default Date.now */
+  /** Milliseconds since 1970, for dates that the service names. @default Date.now */
   readonly now?: () => number;
+  /** Milliseconds of a monotonic clock, for the age of the token. @default performance.now */
+  readonly monotonic?: () => number;
   /** @default Math.random */
   readonly random?: () => number;
 }
@@ -61,7 +63,7 @@ export class ServiceClient implements Disposable {
     }
     this.#options = options;
     this.#url = url;
-    this.#token = new TokenFile(options.tokenFile, { now: options.now });
+    this.#token = new TokenFile(options.tokenFile, { monotonic: options.monotonic });
   }
 
   /**

@@ -1,7 +1,7 @@
 /** The command: `node client.mjs --url … --token-file …`. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceClient } from "./client.ts";
-import { ClientError } from "./errors.ts";
+import { ClientError, type ClientErrorCode } from "./errors.ts";
 import { type ClientCommand, clientCommand, clientHelp } from "./flags.ts";
 
 await main(process.argv.slice(2));
@@ -52,7 +52,10 @@ async function callOnce(
 
 function fields(error: unknown): object {
   if (error instanceof ClientError) return { error: error.code, detail: error.message };
-  return { error: "CLIENT_INTERNAL", detail: error instanceof Error ? error.name : "unknown" };
+  return {
+    error: "CLIENT_INTERNAL" satisfies ClientErrorCode,
+    detail: error instanceof Error ? error.name : "unknown",
+  };
 }
 
 function print(line: object): void {

@@ -3,28 +3,28 @@ import { readFile } from "node:fs/promises";
 import { ClientError } from "./errors.ts";
 
 export interface TokenFileOptions {
-  /** Milliseconds since 1970. @default Date.now */
-  readonly now?: () => number;
+  /** Milliseconds of a monotonic clock. @default performance.now */
+  readonly monotonic?: () => number;
   /** How long a token is used before the file is read again, in milliseconds. @default 30000 */
   readonly maxAgeMs?: number;
 }
 
 export class TokenFile {
   readonly path: string;
-  readonly #now: () => number;
+  readonly #monotonic: () => number;
   readonly #maxAgeMs: number;
   #token = "";
   #readAt = Number.NEGATIVE_INFINITY;
 
-  constructor(path: string, { now = Date.now, maxAgeMs = 30_000 }: TokenFileOptions = {}) {
+  constructor(path: string, { monotonic = () => performance.now(), maxAgeMs = 30_000 }: TokenFileOptions = {}) {
     this.path = path;
-    this.#now = now;
+    this.#monotonic = monotonic;
     this.#maxAgeMs = maxAgeMs;
   }
 
   /** @throws ClientError CLIENT_TOKEN_FILE when it cannot be read and never could, or holds no token */
   async get(): Promise<string> {
-    if (this.#token && this.#now() - this.#readAt < this.#maxAgeMs) return this.#token;
+    if (this.#token && this.#monotonic() - this.#readAt < this.#maxAgeMs) return this.#token;
     try {
       const token = (await readFile(this.path, "utf8")).trim();
       if (!/^[\x21-\x7e]+$/.test(token)) {
@@ -37,7 +37,7 @@ export class TokenFile {
     } catch (error) {
       if (!this.#token) throw asClientError(error, this.path);
     }
-    this.#readAt = this.#now();
+    this.#readAt = this.#monotonic();
     return this.#token;
   }
 

@@ -1,5 +1,7 @@
 /** The checked configuration of a verifier. */
-import type { Rule } from "../rules.ts";
+
+import type { Rule } from "../rules/allowList.ts";
+import type { PathSource, Route } from "../rules/routes.ts";
 
 /**
  * How tokens of an issuer are verified.
@@ -20,6 +22,16 @@ export interface Endpoint {
   readonly caFile: string | undefined;
   /** Bearer token file; read again as it rotates. `undefined`: none is sent. */
   readonly tokenFile: string | undefined;
+  /** `undefined`: connections are direct, as those to the API server always are. */
+  readonly proxy?: HttpProxy | undefined;
+}
+
+/** An HTTP proxy, which opens tunnels to https servers. */
+export interface HttpProxy {
+  /** May carry a user and a password. */
+  readonly url: string;
+  /** Hosts that are reached without it, separated by commas, as in `NO_PROXY`. */
+  readonly except: string;
 }
 
 /** Where public keys come from. */
@@ -36,12 +48,16 @@ export interface IssuerConfig {
   /** For logs and metrics. */
   readonly name: string;
   readonly mode: Mode;
-  /** Value of `iss`; `undefined`: learned from the API server, or (`tokenreview`) any that no other entry names. */
+  /**
+   * Value of `iss`. `undefined`, for one entry at most: learned from the API server, or (`tokenreview`) any that no other entry has.
+   */
   readonly issuer: string | undefined;
   /** At least one; a token has to carry one of them. */
   readonly audiences: readonly string[];
   /** A token that carries one of these is refused where it is verified locally. */
   readonly apiAudiences: readonly string[];
+  /** The verifier's own token, which names the API server's audiences; `undefined` where the API server verifies. */
+  readonly apiTokenFile: string | undefined;
   readonly keys: KeySource | undefined;
   /** API server to send reviews to. */
   readonly review: Endpoint | undefined;
@@ -72,6 +88,12 @@ export interface Config {
   readonly issuers: readonly IssuerConfig[];
   readonly realm: string;
   readonly logLevel: LogLevel;
+  /** Log lines for accepted calls: none, one when a token is verified, or one for each call. */
+  readonly auditLog: "none" | "verified" | "all";
+  /** Where the caller's method and path are; `undefined`: no rule looks at them. */
+  readonly pathFrom: PathSource | undefined;
+  /** Requests that need no token. */
+  readonly unchecked: readonly Route[];
   /** How long an accepted token is not looked at again where nothing was reviewed; never beyond its `exp`. */
   readonly localCacheSeconds: number;
   /** The same where it was reviewed. */
@@ -82,11 +104,14 @@ export interface Config {
   /** Reviews in flight per API server; four times as many wait. */
   readonly maxReviews: number;
   readonly reviewTimeoutSeconds: number;
-  /** `hybrid` while the API server cannot be asked: 503, or what the local verification says. */
+  /** `hybrid` while the API server is away (no answer, or 5xx): 503, or what the local verification says. */
   readonly reviewOutage: "refuse" | "local";
   /** How long keys that cannot be refreshed are still used. */
   readonly maxStaleKeysSeconds: number;
-  readonly maxConnections: number;
+  /** `undefined`: as many as the memory holds, which no value exceeds. */
+  readonly maxConnections: number | undefined;
+  /** `undefined`: half of all. */
+  readonly maxConnectionsPerAddress: number | undefined;
   readonly keepAliveSeconds: number;
   readonly drainSeconds: number;
 }

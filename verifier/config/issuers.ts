@@ -1,9 +1,10 @@
 /** The entries of `issuers`, each with what the settings outside of the list say as its defaults. */
 import { VerifierError } from "../errors.ts";
-import type { Endpoint, IssuerConfig, KeySource, Mode } from "./config.ts";
-import { type Reader, reader, rulesOf } from "./load.ts";
-import type { Values } from "./read.ts";
+import { withoutUserinfo } from "../redact.ts";
+import type { Endpoint, HttpProxy, IssuerConfig, KeySource, Mode } from "./config.ts";
+import { type Reader, reader, rulesOf } from "./reader.ts";
 import type { SettingName } from "./settings.ts";
+import type { Values } from "./sources.ts";
 
 /** What API servers are called in tokens for them, beside their issuer, unless somebody changed it. */
 const usualApiAudiences = [
@@ -20,25 +21,48 @@ export function issuerConfigs(
   entries: readonly Values[] | undefined,
   env: NodeJS.ProcessEnv,
 ): readonly IssuerConfig[] {
-  // A name or issuer for all of several issuers makes no sense.
-  for (const name of ["issuer", "name"] as const) {
-    if (entries && entries.length > 1 && values[name] !== undefined) {
-      throw new VerifierError(
-        "CONFIG_CONTRADICTION",
-        `${name} is set beside "issuers" with several entries: set it inside of them.`,
-      );
-    }
-  }
+  if (entries && entries.length > 1) checkSeparate(values, entries);
   const configs = (entries ?? [{}]).map((entry, at) =>
-    issuerConfig(reader({ ...values, ...entry }), env, entries ? `issuers[${at}]` : "the configuration"),
+    issuerConfig(reader({ ...values, ...entry }), env, entries ? whereOf(entry, at) : "the configuration"),
   );
   checkDistinct(configs, "name", (config) => config.name);
-  checkDistinct(
-    configs,
-    "issuer",
-    (config) => config.issuer ?? (config.mode === "tokenreview" ? "(any)" : "(learned)"),
-  );
+  checkDistinct(configs, "issuer", (config) => config.issuer);
   return configs;
+}
+
+/**
+ * With several issuers each entry says for itself whose tokens it decides about and whom it lets in: a rule such as
+ * `kube-system/admin` means another account in each cluster.
+ */
+function checkSeparate(values: Values, entries: readonly Values[]): void {
+  for (const name of ["issuer", "name", "allow"] as const) {
+    if (values[name] === undefined) continue;
+    throw new VerifierError(
+      "CONFIG_CONTRADICTION",
+      `${name} is set outside of "issuers", which has several entries. Set it in each entry instead.`,
+    );
+  }
+  for (const [at, entry] of entries.entries()) {
+    if (entry.allow !== undefined) continue;
+    throw new VerifierError(
+      "CONFIG_ALLOW_MISSING",
+      `${whereOf(entry, at)} has no allow. With several issuers each entry needs its own: set it to the ServiceAccounts of that cluster that are let in, for example ["shop/*"]. ["*/*"] lets in every ServiceAccount.`,
+    );
+  }
+  // Until a name is learned, the tokens of its cluster would go to the other entry, and to that one's API server.
+  const nameless = [...entries.entries()].filter(([, { issuer }]) => issuer === undefined);
+  if (nameless.length > 1) {
+    const list = nameless.map(([at, entry]) => whereOf(entry, at)).join(" and ");
+    throw new VerifierError(
+      "CONFIG_ISSUER_MISSING",
+      `${list} have no issuer. Only one entry can be without, because a token names its cluster by nothing else. Set issuer in the others to what their clusters' tokens carry.`,
+    );
+  }
+}
+
+function whereOf({ name, issuer }: Values, at: number): string {
+  const called = name ?? issuer;
+  return called === undefined ? `issuers[${at}]` : `issuers[${at}] (${JSON.stringify(called)})`;
 }
 
 function issuerConfig(get: Reader, env: NodeJS.ProcessEnv, where: string): IssuerConfig {
@@ -76,15 +100,16 @@ function issuerConfig(get: Reader, env: NodeJS.ProcessEnv, where: string): Issue
   const keys = isLocal ? keySource(get, mode, issuer, env, where) : undefined;
   if (!isLocal) refuseKeys(get, where);
   return {
-    name: get.find("name") ?? issuer ?? "cluster",
+    name: get.find("name") ?? (issuer && withoutUserinfo(issuer)) ?? "cluster",
     mode,
     issuer,
     audiences,
     apiAudiences,
+    apiTokenFile: isLocal ? get.text("apiTokenFile") : undefined,
     keys,
     review: mode === "hybrid" || mode === "tokenreview" ? apiServer(get, env, where) : undefined,
     allow: rulesOf(get),
-    maxTokenLifetimeSeconds: (get.find("maxTokenLifetimeSeconds") as number | undefined) ?? (isLocal ? dayS : 0),
+    maxTokenLifetimeSeconds: get.findNumber("maxTokenLifetimeSeconds") ?? (isLocal ? dayS : 0),
     clockSkewSeconds: get.number("clockSkewSeconds"),
   };
 }
@@ -142,7 +167,30 @@ function keyEndpoint(get: Reader, url: string, name: SettingName, env: NodeJS.Pr
     url: base,
     caFile: get.find("caFile") ?? (isApiServer ? get.text("apiCaFile") : undefined),
     tokenFile: get.find("tokenFile") ?? (isApiServer ? get.text("apiTokenFile") : undefined),
+    proxy: isApiServer ? undefined : proxyOf(get, env, where),
   };
+}
+
+/** As curl and others have it: variables in small letters come first. */
+function proxyOf(get: Reader, env: NodeJS.ProcessEnv, where: string): HttpProxy | undefined {
+  const set = get.find("httpsProxy");
+  const url = set ?? (env.https_proxy || env.HTTPS_PROXY);
+  if (!url) return undefined;
+  const parsed = URL.parse(url);
+  if (!parsed || !/^https?:$/.test(parsed.protocol)) {
+    throw new VerifierError(
+      "CONFIG_INVALID",
+      `${where}: the proxy (httpsProxy or HTTPS_PROXY) is no http or https URL.`,
+    );
+  }
+  if (set !== undefined && (parsed.username || parsed.password)) {
+    throw new VerifierError(
+      "CONFIG_INVALID",
+      `${where}: httpsProxy has a user. A configuration file is no place for a password: set the variable HTTPS_PROXY instead.`,
+    );
+  }
+  const except = get.list("noProxy").join(",") || env.no_proxy || env.NO_PROXY || "";
+  return { url, except };
 }
 
 function apiServer(get: Reader, env: NodeJS.ProcessEnv, where: string): Endpoint {
@@ -186,13 +234,18 @@ function refuseKeys(get: Reader, where: string): void {
     );
 }
 
-function checkDistinct(configs: readonly IssuerConfig[], what: string, of: (config: IssuerConfig) => string): void {
+function checkDistinct(
+  configs: readonly IssuerConfig[],
+  what: string,
+  of: (config: IssuerConfig) => string | undefined,
+): void {
   const seen = new Set<string>();
   for (const value of configs.map(of)) {
+    if (value === undefined) continue;
     if (seen.has(value)) {
       throw new VerifierError(
         "CONFIG_ISSUER_TWICE",
-        `Two entries of "issuers" have the ${what} ${JSON.stringify(value)}: each needs one of its own.`,
+        `Two entries of "issuers" have the ${what} ${JSON.stringify(value)}: each needs a different one.`,
       );
     }
     seen.add(value);

@@ -1,11 +1,12 @@
 /** Settings to configuration: everything that can be known to be wrong is refused here, before anything is opened. */
 
 import { VerifierError } from "../errors.ts";
-import { parseRule } from "../rules.ts";
-import type { Address, Config, LogLevel, TlsFiles } from "./config.ts";
+import { parseRoute } from "../rules/routes.ts";
+import { type Address, type Config, type IssuerConfig, type LogLevel, logLevels, type TlsFiles } from "./config.ts";
 import { issuerConfigs } from "./issuers.ts";
-import { type ConfigSources, readSources, type Value, type Values } from "./read.ts";
-import { type SettingName, settingOf } from "./settings.ts";
+import { type Reader, reader } from "./reader.ts";
+import type { SettingName } from "./settings.ts";
+import { type ConfigSources, readSources } from "./sources.ts";
 
 /**
  * Reads and checks the configuration.
@@ -15,13 +16,30 @@ import { type SettingName, settingOf } from "./settings.ts";
 export function loadConfig(sources: ConfigSources): Config {
   const { values, issuers } = readSources(sources);
   const get = reader(values);
+  const config = configOf(get, issuerConfigs(values, issuers, sources.env));
+  const needsPath = config.unchecked.length > 0 || config.issuers.some(({ allow }) => allow.some(({ route }) => route));
+  if (needsPath && config.pathFrom === undefined) {
+    throw new VerifierError(
+      "CONFIG_CONTRADICTION",
+      "Rules with a path and unchecked need pathFrom: request-line for Envoy and Gateway API, x-original-uri for NGINX, x-original-url for ingress-nginx, x-forwarded-uri for Traefik and Caddy.",
+    );
+  }
+  if (config.auditLog !== "none" && logLevels.indexOf(config.logLevel) > logLevels.indexOf("info"))
+    throw new VerifierError("CONFIG_CONTRADICTION", "auditLog needs logLevel info or debug.");
+  return config;
+}
+
+function configOf(get: Reader, issuers: readonly IssuerConfig[]): Config {
   return {
     listen: address("listen", get.text("listen")),
     adminListen: address("adminListen", get.text("adminListen")),
     tls: tlsFiles(get),
-    issuers: issuerConfigs(values, issuers, sources.env),
+    issuers,
     realm: realm(get.text("realm")),
     logLevel: get.text("logLevel") as LogLevel,
+    auditLog: get.text("auditLog") as Config["auditLog"],
+    pathFrom: get.find("pathFrom") as Config["pathFrom"],
+    unchecked: get.list("unchecked").map(parseRoute),
     localCacheSeconds: get.number("localCacheSeconds"),
     reviewCacheSeconds: get.number("reviewCacheSeconds"),
     refusedCacheSeconds: get.number("refusedCacheSeconds"),
@@ -31,33 +49,11 @@ export function loadConfig(sources: ConfigSources): Config {
     reviewTimeoutSeconds: get.number("reviewTimeoutSeconds"),
     reviewOutage: get.text("reviewOutage") as Config["reviewOutage"],
     maxStaleKeysSeconds: get.number("maxStaleKeysSeconds"),
-    maxConnections: get.number("maxConnections"),
+    maxConnections: get.findNumber("maxConnections"),
+    maxConnectionsPerAddress: get.findNumber("maxConnectionsPerAddress"),
     keepAliveSeconds: get.number("keepAliveSeconds"),
     drainSeconds: get.number("drainSeconds"),
   };
-}
-
-/** Typed access to values, with the defaults of the settings. */
-export interface Reader {
-  find(name: SettingName): string | undefined;
-  text(name: SettingName): string;
-  number(name: SettingName): number;
-  list(name: SettingName): readonly string[];
-}
-
-export function reader(values: Values): Reader {
-  const value = (name: SettingName): Value | undefined => values[name] ?? settingOf(name).default;
-  return {
-    find: (name) => value(name) as string | undefined,
-    text: (name) => value(name) as string,
-    number: (name) => value(name) as number,
-    list: (name) => (value(name) ?? []) as readonly string[],
-  };
-}
-
-/** Rules of an `allow` list. */
-export function rulesOf(get: Reader) {
-  return get.list("allow").map(parseRule);
 }
 
 function address(name: SettingName, text: string): Address {

@@ -1,4 +1,5 @@
 /** Every setting once: its name in the file; flag and environment variable follow from it. */
+import { pathSources } from "../rules/routes.ts";
 import { logLevels, modes } from "./config.ts";
 
 export type SettingKind = "text" | "list" | "seconds" | "count" | "choice";
@@ -43,6 +44,12 @@ export const settings = {
     perIssuer: true,
     help: "Token to send to discoveryUrl and jwksUri. Default: none; the API server's for the API server",
   },
+  httpsProxy: {
+    kind: "text",
+    perIssuer: true,
+    help: "HTTP proxy for discoveryUrl and jwksUri, never for the API server. Default: $HTTPS_PROXY",
+  },
+  noProxy: { kind: "list", perIssuer: true, help: "Hosts that are reached without the proxy. Default: $NO_PROXY" },
   apiServer: { kind: "text", perIssuer: true, help: "API server. Default: the cluster's own, as pods find it" },
   apiCaFile: { kind: "text", perIssuer: true, default: `${mount}/ca.crt`, help: "CA of the API server" },
   apiTokenFile: {
@@ -59,7 +66,7 @@ export const settings = {
   allow: {
     kind: "list",
     perIssuer: true,
-    help: "Who is let in: NAMESPACE/SERVICEACCOUNT[/POD] with * and ?. Default: every ServiceAccount",
+    help: "Who is let in: NAMESPACE/SERVICEACCOUNT[/POD] [METHODS] [PATH] with * and ?, for example shop/web GET|HEAD /orders/*. Default: every ServiceAccount. Required in each of several issuers",
   },
   maxTokenLifetimeSeconds: {
     kind: "seconds",
@@ -83,6 +90,21 @@ export const settings = {
   tlsClientCaFile: { kind: "text", help: "CA that callers' client certificates must be of" },
   realm: { kind: "text", default: "kubernetes", help: "Realm in WWW-Authenticate" },
   logLevel: { kind: "choice", choices: logLevels, default: "info", help: "Least level that is logged" },
+  auditLog: {
+    kind: "choice",
+    choices: ["none", "verified", "all"],
+    default: "none",
+    help: "Log lines for accepted calls: none, one when a token is verified, or one for each call",
+  },
+  pathFrom: {
+    kind: "choice",
+    choices: pathSources,
+    help: "Where the gateway puts the caller's method and path; required for rules with a path and for unchecked",
+  },
+  unchecked: {
+    kind: "list",
+    help: "Requests that need no token: [METHODS] PATH, for example GET|HEAD /healthz. Default: none",
+  },
   localCacheSeconds: {
     kind: "seconds",
     min: 0,
@@ -130,7 +152,7 @@ export const settings = {
     kind: "choice",
     choices: ["refuse", "local"],
     default: "refuse",
-    help: "hybrid without an API server: 503, or the local verdict",
+    help: "hybrid while the API server is away (no answer, or 5xx): 503, or the local verdict",
   },
   maxStaleKeysSeconds: {
     kind: "seconds",
@@ -143,8 +165,13 @@ export const settings = {
     kind: "count",
     min: 1,
     max: 1_000_000,
-    default: 15_000,
-    help: "Open connections; more are closed at once",
+    help: "Open connections; more are closed at once. Default, and most: what the memory holds",
+  },
+  maxConnectionsPerAddress: {
+    kind: "count",
+    min: 1,
+    max: 1_000_000,
+    help: "Open connections of one address; raise it for a gateway or NAT that all callers share. Default: half of all",
   },
   keepAliveSeconds: {
     kind: "seconds",

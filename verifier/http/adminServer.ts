@@ -1,17 +1,29 @@
 /** The port for kubelet and Prometheus: `/livez`, `/readyz`, `/metrics`. Nothing here says anything about a token. */
 import { createServer, type Server } from "node:http";
-import type { Registry } from "prom-client";
+import { contentType } from "../exposition.ts";
+import type { Metrics } from "../metrics.ts";
+import { Connections } from "./connections.ts";
+import { answerParserErrors, hasOneHost, refuseHost, strictParser } from "./protocol.ts";
 
 export interface AdminServerOptions {
-  readonly registry: Registry;
+  readonly metrics: Pick<Metrics, "text">;
   /** Why the service is not ready; empty when it is. */
   readonly unreadyReasons: () => readonly string[];
+  /** What does not work while it is ready: an issuer of several. */
+  readonly degradedReasons: () => readonly string[];
 }
 
-export function adminServer({ registry, unreadyReasons }: AdminServerOptions): Server {
+export function adminServer({ metrics, unreadyReasons, degradedReasons }: AdminServerOptions): Server {
   const server = createServer(
-    { maxHeaderSize: 8_192, headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 },
-    async (request, response) => {
+    {
+      ...strictParser,
+      maxHeaderSize: 8_192,
+      headersTimeout: 3_000,
+      requestTimeout: 5_000,
+      connectionsCheckingInterval: 1_000,
+    },
+    (request, response) => {
+      if (!hasOneHost(request)) return refuseHost(response);
       const send = (status: number, body: string, type = "text/plain; charset=utf-8") => {
         response.writeHead(status, { "Content-Type": type, "Cache-Control": "no-store" });
         response.end(body);
@@ -27,19 +39,23 @@ export function adminServer({ registry, unreadyReasons }: AdminServerOptions): S
           return send(200, "ok\n");
         case "/readyz": {
           const reasons = unreadyReasons();
-          return reasons.length === 0 ? send(200, "ok\n") : send(503, `${reasons.join("\n")}\n`);
+          if (reasons.length > 0) return send(503, lines(reasons));
+          return send(200, lines(["ok", ...degradedReasons()]));
         }
         case "/metrics":
-          try {
-            return send(200, await registry.metrics(), registry.contentType);
-          } catch {
-            return send(500, "The metrics cannot be read.\n");
-          }
+          return send(200, metrics.text(), contentType);
         default:
           return send(404, "Expected /livez, /readyz or /metrics.\n");
       }
     },
   );
-  server.maxConnections = 100;
+  answerParserErrors(server);
+  // Kubelet and Prometheus ask at once and get their answer at once. A client that holds a connection for longer gives way to the next,
+  // also one that has kubelet's own address, as pods in the host's network have.
+  new Connections({ max: 100, maxPerAddress: 50, isOldestDisplaced: true }).guard(server);
   return server;
+}
+
+function lines(texts: readonly string[]): string {
+  return `${texts.join("\n")}\n`;
 }

@@ -1,5 +1,6 @@
 /** What callers and gateways get: status, fixed headers, tiny bodies. Pure. */
 import { type RefusalReason, refusals } from "../errors.ts";
+import type { Route } from "../rules/routes.ts";
 import { type Identity, identityJson } from "../token/identity.ts";
 
 /** Headers as a flat list (name, value, …): what node:http writes fastest. */
@@ -8,11 +9,16 @@ export type RawHeaders = readonly string[];
 /** An accepted caller's answer, ready to be sent. */
 export interface AcceptedAnswer {
   readonly identity: Identity;
+  /** Requests that its caller is let in for. */
+  readonly routes: "all" | readonly Route[];
   readonly headers: RawHeaders;
   readonly body: string;
 }
 
-/** All identity headers begin with this: gateways take these from us, and from nobody else. */
+/** Objects of an accepted answer beside its strings. */
+const answerBytes = 1_024;
+
+/** Prefix of all identity headers. Gateways must accept them from the verifier alone. */
 export const headerPrefix = "X-K8sauth-";
 
 /**
@@ -33,16 +39,29 @@ export function identityHeaders(identity: Identity): RawHeaders {
   ];
 }
 
-export function acceptedAnswer(identity: Identity): AcceptedAnswer {
+export function acceptedAnswer(identity: Identity, routes: AcceptedAnswer["routes"] = "all"): AcceptedAnswer {
   const body = `${identity.subject}\n`;
-  return { identity, headers: [...content("text/plain; charset=utf-8", body), ...identityHeaders(identity)], body };
+  const headers = [...content("text/plain; charset=utf-8", body), ...identityHeaders(identity)];
+  return { identity, routes, headers, body };
 }
 
-/** The same for whoever asks for JSON; made when it is asked for. */
-export function acceptedJson({ identity }: AcceptedAnswer): AcceptedAnswer {
+/** The answer for a request that needs no token. Identity headers are empty, which overwrites those of a client. */
+export function uncheckedAnswer(): Pick<AcceptedAnswer, "headers" | "body"> {
+  const body = "No token is needed.\n";
+  const empty = identityHeaders({} as Identity).map((text, at) => (at % 2 === 0 ? text : ""));
+  return { headers: [...content("text/plain; charset=utf-8", body), ...empty], body };
+}
+
+/** Memory of an accepted answer: strings of two bytes a character, in the identity and once more as headers and body. */
+export function acceptedBytes({ identity, headers, body }: AcceptedAnswer): number {
+  return answerBytes + 2 * (identityJson(identity).length + body.length + headers.length);
+}
+
+/** The same as JSON, created on demand. */
+export function acceptedJson({ identity, routes }: AcceptedAnswer): AcceptedAnswer {
   const body = identityJson(identity);
-  const headers = [...content("application/json", body), "Cache-Control", "no-store", ...identityHeaders(identity)];
-  return { identity, headers, body };
+  const headers = [...content("application/json", body), ...identityHeaders(identity)];
+  return { identity, routes, headers, body };
 }
 
 export interface RefusedAnswer {
@@ -69,7 +88,6 @@ export function refusedAnswer(reason: RefusalReason, detail: RefusalDetail): Ref
     : `${text} (request ${detail.requestId})\n`;
   const headers = [
     ...content(detail.asJson ? "application/json" : "text/plain; charset=utf-8", body),
-    ...["Cache-Control", "no-store"],
     ...["X-Request-Id", detail.requestId],
     ...(status === 503
       ? ["Retry-After", String(detail.retryAfterSeconds ?? 1)]
@@ -84,5 +102,6 @@ function challenge(realm: string, error: string, text: string): string {
 }
 
 function content(type: string, body: string): string[] {
-  return ["Content-Type", type, "Content-Length", String(Buffer.byteLength(body))];
+  // No answer may be given to another request.
+  return ["Content-Type", type, "Content-Length", String(Buffer.byteLength(body)), "Cache-Control", "no-store"];
 }

@@ -5,27 +5,40 @@ import { createServer } from "node:http";
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from "node:https";
 import type { Decider, Decision, Refused } from "../decider.ts";
 import { Refusal, type RefusalReason } from "../errors.ts";
-import { bearerToken } from "../token/grammar.ts";
-import { type AcceptedAnswer, acceptedJson, refusedAnswer } from "./answers.ts";
+import { matchesRoute, type PathSource, questionOf, type Route } from "../rules/routes.ts";
+import { bearerToken, maxTokenLength } from "../token/grammar.ts";
+import { type AcceptedAnswer, acceptedJson, refusedAnswer, uncheckedAnswer } from "./answers.ts";
+import type { Connection, Connections } from "./connections.ts";
+import { answerParserErrors, hasOneHost, refuseHost, strictParser } from "./protocol.ts";
 
 export interface DecisionServerOptions {
   readonly decider: Decider<AcceptedAnswer>;
   readonly realm: string;
   readonly keepAliveSeconds: number;
-  readonly maxConnections: number;
+  /** Those that the server holds, and how many there may be. */
+  readonly connections: Connections;
   /** Certificate and key; without them plain HTTP. */
   readonly tls: TlsOptions | undefined;
   /** Whether connections are to be given up after their answer, because the service is about to stop. */
   readonly isDraining: () => boolean;
-  readonly onAccepted?: (answer: AcceptedAnswer) => void;
-  readonly onRefused?: (refused: Refused, requestId: string, request: IncomingMessage) => void;
+  /** Where the caller's method and path are. */
+  readonly pathFrom: PathSource | undefined;
+  /** Requests that need no token. */
+  readonly unchecked: readonly Route[];
+  readonly onAccepted?: (answer: AcceptedAnswer, request: IncomingMessage, isVerified: boolean) => void;
+  readonly onUnchecked?: () => void;
+  /** Called with the token, where one was sent. */
+  readonly onRefused?: (refused: Refused, requestId: string, request: IncomingMessage, token?: string) => void;
 }
 
-/** Tokens have up to 8 KiB; gateways add headers of their own. */
-const maxHeaderBytes = 16 * 1024;
-/** Nobody has to send us a body; what comes is thrown away until this has passed. */
-const requestTimeoutMs = 10_000;
-const headersTimeoutMs = 5_000;
+/** The longest token, and 4 KiB for the headers that gateways add: what a connection may make us keep before it shows a token. */
+const maxHeaderBytes = maxTokenLength + 4 * 1024;
+/** Each takes memory beside its bytes. */
+const maxHeaders = 100;
+/** A request needs no body. Bodies are discarded up to this limit. */
+const requestTimeoutMs = 5_000;
+const headersTimeoutMs = 3_000;
+const handshakeTimeoutMs = 5_000;
 
 export function decisionServer(options: DecisionServerOptions): Server {
   const limits = {
@@ -34,21 +47,20 @@ export function decisionServer(options: DecisionServerOptions): Server {
     headersTimeout: headersTimeoutMs,
     connectionsCheckingInterval: 1_000,
     keepAliveTimeout: options.keepAliveSeconds * 1000,
-    // Node's default, but nothing to rely on silently: lenient parsing is how requests are smuggled.
-    insecureHTTPParser: false,
-    requireHostHeader: true,
+    ...strictParser,
     // Requests without a body need no stream for it.
     optimizeEmptyRequests: true,
   };
   const listener = requestListener(options);
   const server = options.tls
     ? (createTlsServer(
-        { ...limits, ...options.tls, minVersion: "TLSv1.2", handshakeTimeout: headersTimeoutMs },
+        { ...limits, ...options.tls, minVersion: "TLSv1.2", handshakeTimeout: handshakeTimeoutMs },
         listener,
       ) as unknown as Server)
     : createServer(limits, listener);
-  server.maxConnections = options.maxConnections;
-  server.maxHeadersCount = 200;
+  options.connections.guard(server);
+  answerParserErrors(server, (socket) => (options.connections.of(socket)?.waiting ?? 0) > 0);
+  server.maxHeadersCount = maxHeaders;
   // A body that waits for leave gets the answer at once instead.
   server.on("checkContinue", listener);
   server.on("checkExpectation", listener);
@@ -58,21 +70,44 @@ export function decisionServer(options: DecisionServerOptions): Server {
 
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
-function requestListener({ decider, realm, isDraining, onAccepted, onRefused }: DecisionServerOptions): Listener {
+function requestListener(options: DecisionServerOptions): Listener {
+  const { decider, realm, connections, pathFrom, unchecked, isDraining, onAccepted, onRefused, onUnchecked } = options;
   const nextId = requestIds();
+  const withoutToken = uncheckedAnswer();
+  const fitsOne = (routes: readonly Route[], request: IncomingMessage) => {
+    const question = pathFrom && questionOf(request, pathFrom);
+    return question !== undefined && routes.some((route) => matchesRoute(route, question));
+  };
 
-  const accept = (request: IncomingMessage, response: ServerResponse, answer: AcceptedAnswer) => {
-    const { accept: accepts, "x-request-id": id } = request.headers;
-    const { headers: standard, body } = wantsJson(accepts) ? acceptedJson(answer) : answer;
+  const send = (
+    { headers: { "x-request-id": id } }: IncomingMessage,
+    response: ServerResponse,
+    { headers: standard, body }: Pick<AcceptedAnswer, "headers" | "body">,
+  ) => {
     let headers = standard;
     if (id !== undefined && isRequestId(id)) headers = [...headers, "X-Request-Id", id];
     if (isDraining()) headers = [...headers, "Connection", "close"];
     response.writeHead(200, headers as string[]);
     response.end(body);
-    onAccepted?.(answer);
   };
 
-  const refuse = (request: IncomingMessage, response: ServerResponse, refused: Refused) => {
+  const accept = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    token: string,
+    answer: AcceptedAnswer,
+    isVerified: boolean,
+  ) => {
+    const { identity, routes } = answer;
+    if (routes !== "all" && !fitsOne(routes, request))
+      return refuse(request, response, { reason: "not_allowed", identity }, token);
+    send(request, response, wantsJson(request.headers.accept) ? acceptedJson(answer) : answer);
+    const connection = connections.of(request.socket);
+    if (connection) connections.trust(connection);
+    onAccepted?.(answer, request, isVerified);
+  };
+
+  const refuse = (request: IncomingMessage, response: ServerResponse, refused: Refused, token?: string) => {
     const { accept: accepts, "x-request-id": id } = request.headers;
     const requestId = isRequestId(id) ? id : nextId();
     const asJson = wantsJson(accepts);
@@ -81,35 +116,52 @@ function requestListener({ decider, realm, isDraining, onAccepted, onRefused }: 
     const headers = isDraining() ? [...answer.headers, "Connection", "close"] : answer.headers;
     response.writeHead(answer.status, headers as string[]);
     response.end(answer.body);
-    onRefused?.(refused, requestId, request);
+    onRefused?.(refused, requestId, request, token);
   };
 
-  const finish = (request: IncomingMessage, response: ServerResponse, decision: Decision<AcceptedAnswer>) => {
+  const finish = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    token: string,
+    decision: Decision<AcceptedAnswer>,
+  ) => {
     // Who has gone needs no answer.
     if (response.destroyed) return;
-    if (decision.accepted) accept(request, response, decision.accepted);
-    else refuse(request, response, decision.refused);
+    if (decision.accepted) accept(request, response, token, decision.accepted, true);
+    else refuse(request, response, decision.refused, token);
   };
 
   const later = laterAnswers();
   return (request, response) => {
+    if (!hasOneHost(request)) return refuseHost(response);
+    if (unchecked.length > 0 && fitsOne(unchecked, request)) {
+      send(request, response, withoutToken);
+      onUnchecked?.();
+      return;
+    }
     let token: string;
     try {
       token = bearerToken(request.rawHeaders);
     } catch (error) {
       const reason: RefusalReason = error instanceof Refusal ? error.reason : "internal";
-      refuse(request, response, { reason, retryAfterSeconds: undefined, identity: undefined });
+      refuse(request, response, { reason });
       return;
     }
     const known = decider.recall(token);
     if (known) {
-      accept(request, response, known);
+      accept(request, response, token, known, false);
       return;
     }
     const decision = decider.decide(token);
-    if (!(decision instanceof Promise)) return finish(request, response, decision);
+    if (!(decision instanceof Promise)) return finish(request, response, token, decision);
+    const connection: Connection | undefined = connections.of(request.socket);
+    if (connection) connection.waiting += 1;
+    const answer = (made: Decision<AcceptedAnswer>) => {
+      if (connection) connection.waiting -= 1;
+      finish(request, response, token, made);
+    };
     decision.then(
-      (made) => later(() => finish(request, response, made), response),
+      (made) => later(() => answer(made), response),
       () => response.destroy(),
     );
   };
@@ -144,7 +196,7 @@ function wantsJson(accept: string | undefined): boolean {
 }
 
 /** What a gateway sends is used if it is harmless in logs and headers. */
-function isRequestId(id: string | string[] | undefined): id is string {
+export function isRequestId(id: string | string[] | undefined): id is string {
   return typeof id === "string" && /^[\w.:/+=-]{1,128}$/.test(id);
 }
 

@@ -2,7 +2,7 @@
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject, X509Certificate } from "node:crypto";
 import { VerifierError } from "../errors.ts";
 import { algorithms } from "../token/decode.ts";
-import { isRoca } from "./roca.ts";
+import { rsaProblem } from "./rsa.ts";
 
 export interface VerificationKey {
   /** `undefined`: the key has no name (PEM, or a JWK without one), and tokens with any `kid` may be of it. */
@@ -75,6 +75,11 @@ export function parseKeyFile(text: string, where: string): KeySet {
   );
 }
 
+/** Whether a source was read, and holds no usable key. */
+export function isNoneUsable(error: unknown): error is VerifierError {
+  return error instanceof VerifierError && error.code === "KEYS_NONE_USABLE";
+}
+
 /** Joins the keys of several files. */
 export function joinKeySets(sets: readonly KeySet[]): KeySet {
   return { keys: sets.flatMap((set) => set.keys), leftOut: sets.flatMap((set) => set.leftOut) };
@@ -144,26 +149,18 @@ function read(make: () => KeyObject, what: string): KeyObject {
 }
 
 function verificationKey(key: KeyObject, algorithm: string, kid: string | undefined, what: string): VerificationKey {
-  const { modulusLength, publicExponent } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === "rsa") {
-    const bits = modulusLength ?? 0;
+    const { modulusLength: bits = 0 } = key.asymmetricKeyDetails ?? {};
     if (bits < minRsaBits || bits > maxRsaBits)
       throw new Unusable(`${what} is an RSA key of ${bits} bits: expected ${minRsaBits} to ${maxRsaBits}`);
-    if ((publicExponent ?? 0n) < 3n || (publicExponent ?? 0n) % 2n === 0n)
-      throw new Unusable(`${what} has an RSA exponent that is not odd and above 1`);
-    if (isRoca(modulusOf(key)))
-      throw new Unusable(`${what} is an RSA key whose private half can be computed (CVE-2017-15361)`);
+    const problem = rsaProblem(key);
+    if (problem !== undefined) throw new Unusable(`${what} ${problem}`);
   }
   const der = key.export({ type: "spki", format: "der" });
   return { kid, algorithm, key, thumbprint: createHash("sha256").update(der).digest("base64url") };
 }
 
-function modulusOf(key: KeyObject): bigint {
-  const { n = "" } = key.export({ format: "jwk" });
-  return BigInt(`0x${Buffer.from(n, "base64url").toString("hex")}`);
-}
-
-/** RSA keys without a word of their own are Kubernetes' own kind: RS256. */
+/** RSA keys without `alg` are used with RS256, as Kubernetes does. */
 function algorithmOf(key: KeyObject, what: string): string {
   const type = key.asymmetricKeyType ?? "";
   const found =

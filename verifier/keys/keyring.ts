@@ -1,7 +1,8 @@
-/** The keys of one issuer, kept fresh: refreshed in the background, and at once for a key that nobody has seen before. */
-import type { Clock } from "../clock.ts";
-import { Refusal } from "../errors.ts";
-import type { VerificationKey } from "./keySet.ts";
+/** The keys of one issuer, refreshed in the background, and at once for an unknown key. */
+import { type Clock, longestSince, type Moment, momentOf } from "../clock.ts";
+import { Refusal, VerifierError } from "../errors.ts";
+import { minFreshMs } from "./freshness.ts";
+import { isNoneUsable, type VerificationKey } from "./keySet.ts";
 import type { Loaded, Loader } from "./loaders.ts";
 
 export interface KeyringOptions {
@@ -9,8 +10,10 @@ export interface KeyringOptions {
   readonly clock: Clock;
   /** How long keys serve that cannot be refreshed, in milliseconds. */
   readonly maxStaleMs: number;
-  /** Whether who needs a fresh look waits for it, when the last one was a moment ago; otherwise that one has to do. @default true */
+  /** If true, a caller that needs fresh keys waits out the refresh cooldown. @default true */
   readonly waits?: boolean;
+  /** Longest pause between attempts while there are no keys, in milliseconds. @default 1000 */
+  readonly maxFirstRetryMs?: number;
   /** Called after every attempt. */
   readonly onAttempt?: (attempt: KeyringAttempt) => void;
   /** @default Math.random */
@@ -25,8 +28,6 @@ export type KeyringAttempt =
 const cooldownMs = 1_000;
 const firstRetryMs = 250;
 const maxRetryMs = 30_000;
-/** As long as there are no keys at all. */
-const maxFirstRetryMs = 1_000;
 /** Requests that wait for keys at a time: tokens with made-up key ids must not pile up. */
 const maxWaiting = 256;
 
@@ -34,12 +35,13 @@ export class Keyring {
   readonly #options: KeyringOptions;
   readonly #stopped = new AbortController();
   #loaded: Loaded | undefined;
-  #loadedAt = 0;
+  #loadedAt: Moment = { monotonic: 0, wall: 0 };
   #startedAt = Number.NEGATIVE_INFINITY;
   #refreshing: Promise<void> | undefined;
   #wanted: Promise<void> | undefined;
   #waiting = 0;
   #attempts = 0;
+  #problem: unknown;
   #generation = 0;
   #running: Promise<void> | undefined;
 
@@ -57,6 +59,11 @@ export class Keyring {
     return this.#attempts > 0;
   }
 
+  /** What the last attempt failed with; `undefined` after one that succeeded. */
+  get problem(): unknown {
+    return this.#problem;
+  }
+
   get issuer(): string | undefined {
     return this.#loaded?.issuer;
   }
@@ -65,9 +72,14 @@ export class Keyring {
     return this.#loaded?.set.keys.length ?? 0;
   }
 
+  /** Why there are no keys though there were some; `undefined` while there are. */
+  get withdrawal(): string | undefined {
+    return this.#loaded && this.keyCount === 0 ? this.#loaded.set.leftOut.join("; ") : undefined;
+  }
+
   /** Milliseconds since 1970 of the last success; 0 before it. */
   get loadedAt(): number {
-    return this.#loadedAt;
+    return this.#loadedAt.wall;
   }
 
   /** Grows whenever a key goes: what was decided with an earlier one has to be decided again. */
@@ -85,13 +97,30 @@ export class Keyring {
     await this.#running;
   }
 
-  /** @throws Refusal keys_unavailable */
-  keys(): readonly VerificationKey[] {
+  /**
+   * The keys, refreshed before they are used if they are stale: after a pause of the machine, whose timers have stood still, they can
+   * be stale without any attempt to refresh them. Keys that could not be refreshed serve up to the limit.
+   *
+   * @throws Refusal keys_unavailable
+   */
+  async freshKeys(): Promise<readonly VerificationKey[]> {
     const loaded = this.#loaded;
     if (!loaded) throw new Refusal("keys_unavailable", 1);
-    const staleMs = this.#options.clock.now() - this.#loadedAt - loaded.freshForMs;
-    if (staleMs > this.#options.maxStaleMs) throw new Refusal("keys_unavailable", 5);
-    return loaded.set.keys;
+    // By the wall clock too, which goes on while a machine is paused. If it was set instead, a refresh does no harm.
+    const isStale = longestSince(this.#loadedAt, this.#options.clock) > loaded.freshForMs;
+    if (!isStale || (this.#problem !== undefined && !this.#isTooOld)) return loaded.set.keys;
+    // A look that is under way will do. After one that failed, others wait out the cooldown.
+    const work = this.#problem === undefined || this.#refreshing ? this.#refresh() : this.refresh();
+    await work.catch(() => {});
+    if (this.#isTooOld) throw new Refusal("keys_unavailable", 1);
+    return this.#loaded?.set.keys ?? [];
+  }
+
+  /** By the monotonic clock: setting the wall clock makes no key unusable. */
+  get #isTooOld(): boolean {
+    const { clock, maxStaleMs } = this.#options;
+    const ageMs = clock.monotonic() - this.#loadedAt.monotonic;
+    return ageMs > (this.#loaded?.freshForMs ?? 0) + maxStaleMs;
   }
 
   /**
@@ -113,9 +142,15 @@ export class Keyring {
     }
   }
 
+  /** Looks again at the source, at most once a second, without a caller that waits for it. */
+  lookAgain(): void {
+    this.#wanted ??= this.#refreshAfterCooldown();
+    this.#wanted.catch(() => {});
+  }
+
   async #refreshAfterCooldown(): Promise<void> {
     const { clock, waits = true } = this.#options;
-    const waitMs = this.#startedAt + cooldownMs - clock.now();
+    const waitMs = this.#startedAt + cooldownMs - clock.monotonic();
     if (waitMs > 0 && waits) await clock.sleep(waitMs, this.#stopped.signal);
     await this.#refreshing?.catch(() => {});
     // Who comes from here on wants the look after this one.
@@ -132,9 +167,9 @@ export class Keyring {
 
   async #load(): Promise<void> {
     const { clock, load, onAttempt } = this.#options;
-    this.#startedAt = clock.now();
+    this.#startedAt = clock.monotonic();
     try {
-      const loaded = await load();
+      const loaded = await this.#look(load);
       const before = thumbprints(this.#loaded);
       const after = thumbprints(loaded);
       const lost =
@@ -142,18 +177,30 @@ export class Keyring {
         ([...before].some((key) => !after.has(key)) || this.#loaded.issuer !== loaded.issuer);
       if (lost) this.#generation += 1;
       this.#loaded = loaded;
-      this.#loadedAt = clock.now();
+      this.#loadedAt = momentOf(clock);
       this.#attempts += 1;
+      this.#problem = undefined;
       onAttempt?.({ ok: true, loaded, changed: lost || after.size !== before.size });
     } catch (error) {
       this.#attempts += 1;
+      this.#problem = error;
       onAttempt?.({ ok: false, error: error as Error });
       throw error;
     }
   }
 
+  /** A key set without a usable key is the issuer's word once there were keys: it withdraws them. */
+  async #look(load: Loader): Promise<Loaded> {
+    try {
+      return await load();
+    } catch (error) {
+      if (!this.#loaded || !isNoneUsable(error)) throw error;
+      return { ...this.#loaded, set: { keys: [], leftOut: [error.message] }, freshForMs: minFreshMs };
+    }
+  }
+
   async #run(): Promise<void> {
-    const { clock, random = Math.random } = this.#options;
+    const { clock, random = Math.random, maxFirstRetryMs = 1_000 } = this.#options;
     const { signal } = this.#stopped;
     let failures = 0;
     while (!signal.aborted) {
@@ -161,15 +208,21 @@ export class Keyring {
       try {
         await this.#refresh();
         failures = 0;
-        waitMs = (this.#loaded?.freshForMs ?? 0) * (0.8 + random() * 0.2);
-      } catch {
+        // Before they are stale: requests wait for a look once they are.
+        waitMs = (this.#loaded?.freshForMs ?? 0) * (0.7 + random() * 0.2);
+      } catch (error) {
         failures += 1;
-        const limitMs = this.#loaded ? maxRetryMs : maxFirstRetryMs;
+        const limitMs = this.#loaded || isMistake(error) ? maxRetryMs : maxFirstRetryMs;
         waitMs = Math.min(firstRetryMs * 2 ** Math.min(failures - 1, 10), limitMs) * (0.5 + random() / 2);
       }
       await clock.sleep(waitMs, signal);
     }
   }
+}
+
+/** A document of the wrong issuer: another look does not help until the document or the configuration is corrected. */
+function isMistake(error: unknown): boolean {
+  return error instanceof VerifierError && error.code.startsWith("DISCOVERY_ISSUER_");
 }
 
 function thumbprints(loaded: Loaded | undefined): Set<string> {

@@ -5,7 +5,7 @@ import { VerifierError } from "../errors.ts";
 import { readText } from "../net/fileSource.ts";
 import type { Remote, RemoteAnswer } from "../net/remote.ts";
 import { freshForMs } from "./freshness.ts";
-import { joinKeySets, type KeySet, parseJwks, parseKeyFile } from "./keySet.ts";
+import { isNoneUsable, joinKeySets, type KeySet, parseJwks, parseKeyFile } from "./keySet.ts";
 
 export interface Loaded {
   readonly set: KeySet;
@@ -33,7 +33,14 @@ export function keyLoader(
   remote: Remote | undefined,
   clock: Clock,
 ): Loader {
-  if (source.kind === "files") return () => fromFiles(source.files, issuer ?? "");
+  if (source.kind === "files") {
+    let isStart = true;
+    return async () => {
+      const loaded = await fromFiles(source.files, issuer ?? "", isStart);
+      isStart = false;
+      return loaded;
+    };
+  }
   if (!remote) throw new TypeError("keys from a server need one");
   const { url, caFile, tokenFile } = source.endpoint;
   switch (source.kind) {
@@ -54,9 +61,39 @@ export function keyLoader(
   }
 }
 
-async function fromFiles(files: readonly string[], issuer: string): Promise<Loaded> {
-  const sets = await Promise.all(files.map(async (file) => parseKeyFile(await readText(file), file)));
-  return { set: joinKeySets(sets), issuer, freshForMs: fileFreshMs };
+/**
+ * Refuses keys of an issuer that another entry has: with them, tokens of one cluster would be decided about as the other's. A cluster
+ * decides what its discovery document says, so a name that was learned never prevails over one that is configured.
+ *
+ * @param name of the entry that the keys are for
+ * @param ownerOf name of the other entry that has an issuer
+ */
+export function refusingTaken(load: Loader, name: string, ownerOf: (issuer: string) => string | undefined): Loader {
+  return async () => {
+    const loaded = await load();
+    const owner = ownerOf(loaded.issuer);
+    if (owner === undefined) return loaded;
+    throw new VerifierError(
+      "DISCOVERY_ISSUER_TAKEN",
+      `The issuer that ${JSON.stringify(name)} learned is ${JSON.stringify(loaded.issuer)}, which is the issuer of ${JSON.stringify(owner)}. Its keys are not used. Check the addresses of ${JSON.stringify(name)} (apiServer, discoveryUrl). Two clusters with the same issuer need a verifier each, or another --service-account-issuer in one of them.`,
+    );
+  };
+}
+
+/** At the start each file must hold a key. Later one of several may come to hold none, which withdraws its keys alone. */
+async function fromFiles(files: readonly string[], issuer: string, isStart: boolean): Promise<Loaded> {
+  const read = async (file: string): Promise<KeySet> => {
+    const text = await readText(file);
+    try {
+      return parseKeyFile(text, file);
+    } catch (error) {
+      if (isStart || files.length === 1 || !isNoneUsable(error)) throw error;
+      return { keys: [], leftOut: [error.message] };
+    }
+  };
+  const set = joinKeySets(await Promise.all(files.map(read)));
+  if (set.keys.length > 0) return { set, issuer, freshForMs: fileFreshMs };
+  throw new VerifierError("KEYS_NONE_USABLE", set.leftOut.join(" "));
 }
 
 async function fromKeySet(
@@ -97,8 +134,12 @@ async function discover(
       `${url} is of the issuer ${JSON.stringify(found)}: expected ${JSON.stringify(issuer)}. Set the issuer to what tokens carry, and discoveryUrl to where its document is.`,
     );
   }
-  if (URL.parse(jwksUri)?.protocol !== "https:") {
-    throw new VerifierError("DISCOVERY_JWKS_URI", `${url} names a key set that is not at an https address.`);
+  const parsed = URL.parse(jwksUri);
+  if (parsed?.protocol !== "https:" || parsed.username || parsed.password) {
+    throw new VerifierError(
+      "DISCOVERY_JWKS_URI",
+      `${url} names a key set that is not at an https address without a user.`,
+    );
   }
   return { issuer: found, jwksUri };
 }

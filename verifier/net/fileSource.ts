@@ -25,7 +25,7 @@ export class FileSource {
 
   /** @throws VerifierError FILE_UNREADABLE, or what the check throws, when it never was of use */
   async get(): Promise<string> {
-    if (this.#text !== undefined && this.#clock.now() - this.#readAt < this.#maxAgeMs) return this.#text;
+    if (this.#text !== undefined && this.#clock.monotonic() - this.#readAt < this.#maxAgeMs) return this.#text;
     this.#reading ??= this.#read().finally(() => {
       this.#reading = undefined;
     });
@@ -45,7 +45,7 @@ export class FileSource {
     } catch (error) {
       if (this.#text === undefined) throw error;
     }
-    this.#readAt = this.#clock.now();
+    this.#readAt = this.#clock.monotonic();
     return this.#text;
   }
 }

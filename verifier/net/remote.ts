@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
 import type { Clock } from "../clock.ts";
-import type { Endpoint } from "../config/config.ts";
+import type { Endpoint, HttpProxy } from "../config/config.ts";
 import { VerifierError } from "../errors.ts";
 import { FileSource, tokenOf } from "./fileSource.ts";
 
@@ -40,12 +40,14 @@ const connectTimeoutMs = 1_000;
 export class HttpsRemote implements Remote {
   readonly #ca: FileSource | undefined;
   readonly #token: FileSource | undefined;
+  readonly #proxy: HttpProxy | undefined;
   #agent: Agent | undefined;
   #agentCa = "";
 
-  constructor({ caFile, tokenFile }: Endpoint, clock: Clock) {
+  constructor({ caFile, tokenFile, proxy }: Endpoint, clock: Clock) {
     this.#ca = caFile === undefined ? undefined : new FileSource(caFile, clock, checkCa, 60_000);
     this.#token = tokenFile === undefined ? undefined : new FileSource(tokenFile, clock, tokenOf);
+    this.#proxy = proxy;
   }
 
   async send(wanted: RemoteRequest): Promise<RemoteAnswer> {
@@ -94,6 +96,7 @@ export class HttpsRemote implements Remote {
       scheduling: "lifo",
       ca: ca || undefined,
       minVersion: "TLSv1.2",
+      ...(this.#proxy && { proxyEnv: { HTTPS_PROXY: this.#proxy.url, NO_PROXY: this.#proxy.except } }),
     });
     this.#agentCa = ca;
     return this.#agent;
@@ -186,6 +189,18 @@ function networkError(
     return new VerifierError(
       "NET_TLS",
       `${where}: TLS failed (${code}): check the CA file and the name of the server.`,
+    );
+  }
+  if (code.startsWith("ERR_PROXY_")) {
+    return new VerifierError(
+      "NET_PROXY",
+      `${where}: the proxy opened no tunnel (${code}): check httpsProxy, noProxy and what the proxy allows.`,
+    );
+  }
+  if (code.startsWith("HPE_")) {
+    return new VerifierError(
+      "NET_PROTOCOL",
+      `${where}: the answer is not HTTP (${code}): check the address and proxies.`,
     );
   }
   return new VerifierError("NET_UNREACHABLE", `${where} failed (${code === "unknown" ? message : code}).`);

@@ -54,6 +54,13 @@ export function reviewedUser(review: unknown, audiences: readonly string[]): Rev
   };
 }
 
+/** Why an API server accepts no token, in its own words. */
+export function reviewError(review: unknown): string | undefined {
+  const { error, authenticated } = (review as { status: Record<string, unknown> }).status;
+  if (typeof error === "string" && error !== "") return error;
+  return authenticated === true ? "The API server accepts the token, and names none of the audiences." : undefined;
+}
+
 function first(value: unknown): string | undefined {
   return Array.isArray(value) && typeof value[0] === "string" ? value[0] : undefined;
 }

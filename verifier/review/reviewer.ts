@@ -1,11 +1,14 @@
 /** Asks an API server about tokens (TokenReview), in a bounded number at a time. */
+import { DigestSet } from "../cache/caches.ts";
 import type { Clock } from "../clock.ts";
-import { Refusal, VerifierError } from "../errors.ts";
+import { isOutage, Refusal, VerifierError } from "../errors.ts";
 import type { Remote, RemoteAnswer } from "../net/remote.ts";
-import { type ReviewedUser, reviewedUser } from "./reviewedUser.ts";
-import { Semaphore } from "./semaphore.ts";
+import { withoutToken } from "../redact.ts";
+import { ReviewQueue, type Standing } from "./queue.ts";
+import { type ReviewedUser, reviewError, reviewedUser } from "./reviewedUser.ts";
 
-export type ReviewOutcome = "accepted" | "refused" | "error";
+/** `outage`: the API server is away. `rejected`: it answers, and not with a review. */
+export type ReviewOutcome = "accepted" | "refused" | "outage" | "rejected";
 
 export interface ReviewerOptions {
   /** Of the API server, without a slash at the end. */
@@ -14,63 +17,78 @@ export interface ReviewerOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly maxReviews: number;
-  /** Called after each review. */
+  /** Accepted tokens whose next review goes first. */
+  readonly maxRemembered: number;
+  /** Called after each review of a caller's token. */
   readonly onReview?: (outcome: ReviewOutcome, ms: number) => void;
   /** Called with what kept a review from an answer. */
-  readonly onError?: (error: Error) => void;
+  readonly onError?: (error: Error, outcome: "outage" | "rejected") => void;
 }
 
 const maxAnswerBytes = 256 * 1024;
-/** So many failures in a row, and nobody is kept waiting for some time. */
+/** After so many failures in a row, requests fail at once for some time. */
 const patience = 3;
 const pauseMs = 500;
+/** A token that is none: the answer shows whether reviews are done at all. */
+const probeToken = "k8sauth-verifier-readiness";
 
 export class Reviewer {
   readonly #options: ReviewerOptions;
-  readonly #semaphore: Semaphore;
+  readonly #queue: ReviewQueue;
+  /** Tokens that a review accepted and none has refused since. */
+  readonly #accepted: DigestSet;
   #failures = 0;
   #pausedUntil = 0;
+  #lastFailure: "review_unavailable" | "review_rejected" = "review_unavailable";
 
   constructor(options: ReviewerOptions) {
     this.#options = options;
-    this.#semaphore = new Semaphore(options.maxReviews, options.maxReviews * 4);
+    this.#queue = new ReviewQueue(options.maxReviews, options.maxReviews * 4);
+    this.#accepted = new DigestSet(options.maxRemembered);
   }
 
   get inFlight(): number {
-    return this.#semaphore.running;
+    return this.#queue.running;
   }
 
   /**
    * Who the token belongs to, according to the API server.
    *
-   * @throws Refusal review_refused; not_a_service_account, malformed_claim for users that are none; busy; review_unavailable whenever
-   *   the API server did not answer the question: an outage never looks like a refusal
+   * @param standing what is known of the token before its review
+   * @throws Refusal review_refused; not_a_service_account, malformed_claim for users that are none; busy; review_unavailable in an
+   *   outage (see isOutage); review_rejected for every other answer than a review
    */
-  async review(token: string, audiences: readonly string[]): Promise<ReviewedUser> {
+  async review(token: string, audiences: readonly string[], standing: Standing): Promise<ReviewedUser> {
     this.#checkPause();
-    return this.#semaphore.run(async () => {
+    return this.#queue.run(this.#accepted.has(token) ? "accepted" : standing, async () => {
       // Who waited in the queue may find that the server has gone meanwhile.
       this.#checkPause();
       const { onReview, onError } = this.#options;
       const startedAt = performance.now();
-      const body = JSON.stringify({
-        apiVersion: "authentication.k8s.io/v1",
-        kind: "TokenReview",
-        spec: { token, audiences },
-      });
       let user: ReviewedUser | undefined;
+      let detail: string | undefined;
       try {
-        user = reviewedUser(await this.#post("/apis/authentication.k8s.io/v1/tokenreviews", body), audiences);
+        const review = await this.#ask(token, audiences);
+        user = reviewedUser(review, audiences);
+        detail = reviewError(review);
         this.#failures = 0;
+        if (user) this.#accepted.add(token);
+        else this.#accepted.delete(token);
         onReview?.(user ? "accepted" : "refused", performance.now() - startedAt);
       } catch (error) {
-        onReview?.(error instanceof Refusal ? "refused" : "error", performance.now() - startedAt);
-        if (error instanceof Refusal) throw error;
-        onError?.(error as Error);
-        this.#fail();
-        throw new Refusal("review_unavailable", retryAfterSeconds(error));
+        const ms = performance.now() - startedAt;
+        if (error instanceof Refusal) {
+          this.#accepted.delete(token);
+          onReview?.("refused", ms);
+          throw error;
+        }
+        const outcome = isOutage(error) ? "outage" : "rejected";
+        onReview?.(outcome, ms);
+        onError?.(error as Error, outcome);
+        this.#fail(outcome === "outage" ? "review_unavailable" : "review_rejected");
+        throw new Refusal(this.#lastFailure, retryAfterSeconds(error));
       }
-      if (!user) throw new Refusal("review_refused");
+      if (!user) throw new Refusal("review_refused", undefined, detail && withoutToken(detail, token));
       return user;
     });
   }
@@ -91,14 +109,30 @@ export class Reviewer {
     if (status?.allowed !== true) throw forbidden(this.#options.url);
   }
 
-  #checkPause(): void {
-    const waitMs = this.#pausedUntil - this.#options.clock.now();
-    if (waitMs > 0) throw new Refusal("review_unavailable", 1);
+  /**
+   * Whether reviews are done: a review of what is no token.
+   *
+   * @throws VerifierError NET_…, REVIEW_UNAUTHORIZED, REVIEW_FORBIDDEN, REVIEW_MALFORMED
+   */
+  async checkReviews(): Promise<void> {
+    reviewedUser(await this.#ask(probeToken, []), []);
   }
 
-  #fail(): void {
+  async #ask(token: string, audiences: readonly string[]): Promise<unknown> {
+    const apiVersion = "authentication.k8s.io/v1";
+    const body = JSON.stringify({ apiVersion, kind: "TokenReview", spec: { token, audiences } });
+    return this.#post(`/apis/${apiVersion}/tokenreviews`, body);
+  }
+
+  #checkPause(): void {
+    const waitMs = this.#pausedUntil - this.#options.clock.monotonic();
+    if (waitMs > 0) throw new Refusal(this.#lastFailure, 1);
+  }
+
+  #fail(reason: "review_unavailable" | "review_rejected"): void {
+    this.#lastFailure = reason;
     this.#failures += 1;
-    if (this.#failures >= patience) this.#pausedUntil = this.#options.clock.now() + pauseMs;
+    if (this.#failures >= patience) this.#pausedUntil = this.#options.clock.monotonic() + pauseMs;
   }
 
   async #post(path: string, body: string): Promise<unknown> {

@@ -5,15 +5,22 @@ import { Refusal } from "../errors.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import type { ReviewedUser } from "../review/reviewedUser.ts";
 import type { Reviewer } from "../review/reviewer.ts";
-import { isAllowed } from "../rules.ts";
+import { allowedRoutes } from "../rules/allowList.ts";
+import type { Route } from "../rules/routes.ts";
+import type { ApiAudiences } from "./apiAudiences.ts";
 import { checkClaims, precheckClaims } from "./claims.ts";
 import type { Decoded } from "./decode.ts";
 import type { Identity } from "./identity.ts";
-import { verifySignature } from "./signature.ts";
+import { standingOf, verifySignature } from "./signature.ts";
 
 export interface AuthorityOptions {
   readonly config: IssuerConfig;
+  /** Keys that tokens are verified with; `undefined` where the API server alone verifies. */
   readonly keyring: Keyring | undefined;
+  /** What the API server publishes of its keys, where it alone verifies: forged tokens are known by them. */
+  readonly published: Keyring | undefined;
+  /** Learned, beside those of the configuration. */
+  readonly apiAudiences: ApiAudiences | undefined;
   readonly reviewer: Reviewer | undefined;
   readonly clock: Clock;
   readonly localCacheSeconds: number;
@@ -26,7 +33,8 @@ export interface Acceptance {
   readonly identity: Identity;
   /** How long it may be remembered, in seconds, as far as reviews go. */
   readonly cacheSeconds: number;
-  readonly isAllowed: boolean;
+  /** Requests that it is let in for. */
+  readonly routes: "all" | readonly Route[];
   /** Of the keys that it was verified with. */
   readonly generation: number;
 }
@@ -50,7 +58,7 @@ export class Authority {
     return this.#options.config.issuer ?? this.#options.keyring?.issuer;
   }
 
-  /** Takes every issuer's tokens that nobody else does. */
+  /** Accepts tokens of every issuer without an authority. */
   get takesAll(): boolean {
     const { config } = this.#options;
     return config.mode === "tokenreview" && config.issuer === undefined;
@@ -72,14 +80,15 @@ export class Authority {
     const { identity, cacheSeconds } = keyring
       ? await this.#verify(token, decoded, keyring)
       : await this.#reviewAlone(token, decoded);
-    return { identity, cacheSeconds, generation, isAllowed: isAllowed(config.allow, identity) };
+    return { identity, cacheSeconds, generation, routes: allowedRoutes(config.allow, identity) };
   }
 
   async #verify(token: string, { header, payload }: Decoded, keyring: Keyring) {
-    const { config, clock, localCacheSeconds, reviewCacheSeconds } = this.#options;
+    const { config, clock, localCacheSeconds, reviewCacheSeconds, apiAudiences: learned } = this.#options;
     const issuer = this.issuer;
     if (issuer === undefined) throw new Refusal("keys_unavailable", 1);
-    const identity = checkClaims(payload, { ...config, issuer }, clock.now() / 1000);
+    const apiAudiences = [...config.apiAudiences, ...((await learned?.get()) ?? [])];
+    const identity = checkClaims(payload, { ...config, issuer, apiAudiences }, clock.now() / 1000);
     await verifySignature(token, header, keyring);
     if (config.mode !== "hybrid") return { identity, cacheSeconds: localCacheSeconds };
     const user = await this.#reviewUnlessAway(token, identity);
@@ -92,7 +101,7 @@ export class Authority {
   async #reviewUnlessAway(token: string, { audience }: Identity): Promise<ReviewedUser | undefined> {
     const { reviewer, reviewOutage } = this.#options;
     try {
-      return await reviewer?.review(token, [audience]);
+      return await reviewer?.review(token, [audience], "signed");
     } catch (error) {
       const isAway = error instanceof Refusal && error.reason === "review_unavailable";
       if (isAway && reviewOutage === "local") return undefined;
@@ -100,10 +109,11 @@ export class Authority {
     }
   }
 
-  async #reviewAlone(token: string, { payload }: Decoded) {
-    const { config, clock, reviewer, reviewCacheSeconds } = this.#options;
+  async #reviewAlone(token: string, { header, payload }: Decoded) {
+    const { config, clock, published, reviewer, reviewCacheSeconds } = this.#options;
     precheckClaims(payload, config, clock.now() / 1000);
-    const user = await reviewer?.review(token, config.audiences);
+    const standing = published ? await standingOf(token, header, published) : "unknown";
+    const user = await reviewer?.review(token, config.audiences, standing);
     if (!user) throw new Refusal("review_unavailable", 1);
     if (user.username !== payload.sub) throw new Refusal("claims_disagree");
     return { identity: reviewedIdentity(user, payload), cacheSeconds: reviewCacheSeconds };

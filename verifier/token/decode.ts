@@ -26,6 +26,20 @@ export function decode(token: string): Decoded {
   return { header, payload: parseObject(token.slice(token.indexOf(".") + 1, token.lastIndexOf("."))) };
 }
 
+/** What a token says of its issuer and key, for the log: nothing is verified. */
+export function claimedOrigin(token: string): { readonly iss?: string; readonly kid?: string } {
+  try {
+    const { header, payload } = decode(token);
+    return { iss: printable(payload.iss), kid: printable(header.kid) };
+  } catch {
+    return {};
+  }
+}
+
+function printable(value: unknown): string | undefined {
+  return typeof value === "string" ? value.slice(0, 256).replace(/[^\x20-\x7e]/g, "?") : undefined;
+}
+
 /** The header alone, checked. */
 export function decodeHeader(token: string): Decoded["header"] {
   const header = parseObject(token.slice(0, token.indexOf(".")));

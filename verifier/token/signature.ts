@@ -1,9 +1,9 @@
 /** Verifies a token's signature with the keys of its issuer. */
-import { verify } from "node:crypto";
 import { compactVerify, errors } from "jose";
 import { Refusal } from "../errors.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import { type Candidates, candidates, type VerificationKey } from "../keys/keySet.ts";
+import type { Standing } from "../review/queue.ts";
 
 /**
  * Only the key that the token names, and only with that key's one algorithm (RFC 8725 §3.1–3.2). A key that is not known is looked for
@@ -16,42 +16,49 @@ export async function verifySignature(
   header: Readonly<Record<string, unknown>>,
   keyring: Keyring,
 ): Promise<void> {
-  const found = find(header, keyring);
+  const found = await find(header, keyring);
   if (await isSignedByOne(token, found)) return;
   if (found.named) throw new Refusal(found.keys.length === 0 ? "unsupported_algorithm" : "bad_signature");
   await keyring.refresh();
-  const again = find(header, keyring);
+  const again = await find(header, keyring);
   if (await isSignedByOne(token, again)) return;
   if (again.keys.length > 0) throw new Refusal("bad_signature");
   throw new Refusal(again.named ? "unsupported_algorithm" : "unknown_key");
 }
 
-function find({ alg, kid }: Readonly<Record<string, unknown>>, keyring: Keyring): Candidates {
-  return candidates(keyring.keys(), kid as string | undefined, alg as string);
+/**
+ * What published keys say of a token that its API server verifies. A token whose key is published and does not verify it cannot be good. A
+ * token of a key that is not published can be: another look at the keys begins, and the token does not wait for it.
+ *
+ * @throws Refusal bad_signature
+ */
+export async function standingOf(
+  token: string,
+  header: Readonly<Record<string, unknown>>,
+  published: Keyring,
+): Promise<Exclude<Standing, "accepted">> {
+  if (published.keyCount === 0) return "unknown";
+  let found: Candidates;
+  try {
+    found = await find(header, published);
+  } catch {
+    return "unknown";
+  }
+  if (await isSignedByOne(token, found)) return "signed";
+  if (found.named && found.keys.length > 0) throw new Refusal("bad_signature");
+  published.lookAgain();
+  return "unlikely";
+}
+
+async function find({ alg, kid }: Readonly<Record<string, unknown>>, keyring: Keyring): Promise<Candidates> {
+  return candidates(await keyring.freshKeys(), kid as string | undefined, alg as string);
 }
 
 async function isSignedByOne(token: string, { keys }: Candidates): Promise<boolean> {
   for (const key of keys) {
-    if (isRsa(key) ? isSignedByRsa(token, key) : await isSignedBy(token, key)) return true;
+    if (await isSignedBy(token, key)) return true;
   }
   return false;
-}
-
-/** Of RSASSA-PKCS1-v1_5 (RFC 7518 §3.3), which is what Kubernetes signs with unless it was set up otherwise. */
-const rsaHashes: Readonly<Record<string, string>> = { RS256: "sha256", RS384: "sha384", RS512: "sha512" };
-
-function isRsa({ algorithm }: VerificationKey): boolean {
-  return Object.hasOwn(rsaHashes, algorithm);
-}
-
-/**
- * At once: the way to a thread and back, which jose's verification takes, costs more than these 20 µs themselves. What jose checks
- * beside it (grammar, header, algorithm and kind of key) was checked before.
- */
-function isSignedByRsa(token: string, { key, algorithm }: VerificationKey): boolean {
-  const end = token.lastIndexOf(".");
-  const signature = Buffer.from(token.slice(end + 1), "base64url");
-  return verify(rsaHashes[algorithm], Buffer.from(token.slice(0, end), "latin1"), key, signature);
 }
 
 async function isSignedBy(token: string, { key, algorithm }: VerificationKey): Promise<boolean> {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { checkVerifierConfig } from "../../../components/verifierCheck.ts";
+import { checkVerifierConfig } from "../../../components/verifier/configCheck.ts";
 import {
   callerToken,
   type PodOptions,
+  resourcesProblem,
   type VerifierMode,
   type VerifierSettings,
   verifierConfig,
@@ -10,13 +11,15 @@ import {
   verifierModes,
   verifierPod,
   verifierRules,
-} from "../../../components/verifierManifests.ts";
-import { type NetworkOptions, verifierNetwork } from "../../../components/verifierNetwork.ts";
-import { verifierRights } from "../../../components/verifierRights.ts";
+} from "../../../components/verifier/manifests.ts";
+import { cidrsProblem, type NetworkOptions, verifierNetwork } from "../../../components/verifier/network.ts";
+import { verifierRights } from "../../../components/verifier/permissions.ts";
 import { nodeFlags } from "../../../verifier/nodeFlags.ts";
 import { goodKey, rsaKey } from "../verifier/tokens.ts";
 
 const labels = { "app.kubernetes.io/name": "verifier" };
+
+const program = { "verifier.mjs": "code", "verifier.licenses.txt": "licenses" };
 
 function podOf(more: Partial<PodOptions> = {}) {
   const pod = verifierPod({
@@ -82,6 +85,15 @@ describe("the verifier's pod", () => {
     }
   });
 
+  test("of an image that contains the verifier gets the verifier's own arguments, and the same mounts without the program", () => {
+    for (const mode of verifierModes) {
+      const [{ pod, container }, stock] = [podOf({ mode, selfContainedImage: true }), podOf({ mode })];
+      expect(container.args).toEqual(stock.container.args.slice(-2));
+      expect(container.volumeMounts).toEqual(stock.container.volumeMounts.filter(({ name }) => name !== "app"));
+      expect(pod.volumes).toEqual(stock.pod.volumes.filter(({ name }) => name !== "app"));
+    }
+  });
+
   test("has a token for the API server only where its mode asks there: for an hour, and not of 3607 s, which is a year", () => {
     const tokensOf = (mode: VerifierMode) =>
       JSON.stringify(podOf({ mode }).pod.volumes).match(/"serviceAccountToken":\{[^}]*\}/g);
@@ -97,15 +109,41 @@ describe("the verifier's pod", () => {
       [container.readinessProbe, "/readyz"],
       [container.livenessProbe, "/livez"],
     ] as const)
-      expect(probe.httpGet).toEqual({ path, port: "admin" });
+      expect(probe).toMatchObject({ httpGet: { path, port: "admin" }, timeoutSeconds: 3 });
     expect(container.ports).toContainEqual({ name: "admin", containerPort: 8081 });
     expect(pod.topologySpreadConstraints).toMatchObject(
       ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map((topologyKey) => ({
         topologyKey,
         whenUnsatisfiable: "ScheduleAnyway",
         labelSelector: { matchLabels: labels },
+        matchLabelKeys: ["pod-template-hash"],
       })),
     );
+  });
+
+  test("requests what it is told to, and keeps the defaults of the rest", () => {
+    const { container } = podOf({ resources: { memoryLimit: "512Mi", cpuLimit: "1" } });
+    expect(container.resources).toEqual({
+      requests: { cpu: "100m", memory: "96Mi" },
+      limits: { cpu: "1", memory: "512Mi" },
+    });
+  });
+
+  test.each<[string, boolean]>([
+    ["192Mi", true],
+    ["1Gi", true],
+    ["0.5Gi", true],
+    ["201326592", true],
+    ["200M", false],
+    ["191Mi", false],
+    ["much", false],
+  ])("a memory limit of %s holds the heap: %s", (memoryLimit, isEnough) => {
+    expect(resourcesProblem({ memoryLimit }) === undefined).toBe(isEnough);
+  });
+
+  test("has a user namespace of its own where that is asked for", () => {
+    expect(podOf({ hostUsers: false }).pod).toMatchObject({ hostUsers: false });
+    expect(podOf().pod).not.toHaveProperty("hostUsers");
   });
 
   test("takes its certificate from a Secret that its own group alone can read", () => {
@@ -134,6 +172,15 @@ describe("rights", () => {
     expect(deployer).toEqual(expect.arrayContaining(expected));
     expect(deployer.some((right) => right.endsWith("clusterroles"))).toBe(expected.length > 0);
   });
+});
+
+test("whoever deploys needs rights to autoscalers only where there is one", () => {
+  const autoscalers = (maxReplicas?: number) =>
+    verifierRights({ createNamespace: true, mode: "hybrid", maxReplicas }).filter(
+      ({ group }) => group === "autoscaling",
+    );
+  expect(autoscalers()).toEqual([]);
+  expect(autoscalers(5).map(({ verb }) => verb)).toEqual(expect.arrayContaining(["create", "patch", "delete"]));
 });
 
 describe("the network policy", () => {
@@ -194,6 +241,24 @@ describe("the network policy", () => {
     expect(ports).toEqual([443, 6443, 8443, 53, 53]);
     expect(policy({ mode: "jwt-pubkey" }).egress).toEqual([]);
   });
+
+  test("lets the verifier out to the networks that are named, and to DNS everywhere", () => {
+    const [servers, dns] = policy({ egressCidrs: ["10.0.0.1/32", "fd00::/8"] }).egress;
+    expect(servers).toMatchObject({ to: [{ ipBlock: { cidr: "10.0.0.1/32" } }, { ipBlock: { cidr: "fd00::/8" } }] });
+    expect(dns).not.toHaveProperty("to");
+    expect(policy().egress[0]).not.toHaveProperty("to");
+  });
+
+  test.each<[string, boolean]>([
+    ["10.0.0.0/8", true],
+    ["::/0", true],
+    ["10.0.0.1", false],
+    ["10.0.0.1/33", false],
+    ["api.example.com/32", false],
+    ["10.0.0.0/8/8", false],
+  ])("%j is a network: %s", (cidr, isNetwork) => {
+    expect(cidrsProblem([cidr]) === undefined).toBe(isNetwork);
+  });
 });
 
 describe("the configuration", () => {
@@ -205,7 +270,7 @@ describe("the configuration", () => {
   test("has further settings as they are, and several issuers beside the cluster's own", () => {
     const issuers = [
       { name: "here", allow: ["shop/*"] },
-      { name: "other", mode: "oidc-discovery", issuer: "https://other.example" },
+      { name: "other", mode: "oidc-discovery", issuer: "https://other.example", allow: ["shop/frontend"] },
     ];
     const settings = settingsOf({ more: { reviewOutage: "local", issuers } });
     expect(checkVerifierConfig(settings)).toBeUndefined();
@@ -220,7 +285,7 @@ describe("the configuration", () => {
     const config = JSON.parse(verifierConfig(settingsOf({ mode: "jwt-pubkey", tls: true })));
     for (const path of [...config.publicKeyFile, config.tlsCertFile, config.tlsKeyFile])
       expect(folders).toContain(path.slice(0, path.lastIndexOf("/")));
-    const data = Object.keys(verifierFiles(settingsOf({ mode: "jwt-pubkey" }), "code"));
+    const data = Object.keys(verifierFiles(settingsOf({ mode: "jwt-pubkey" }), program));
     const mounted = pod.volumes.flatMap((volume) =>
       "configMap" in volume ? (volume.configMap?.items.map(({ key }) => key) ?? []) : [],
     );
@@ -243,6 +308,11 @@ describe("the configuration", () => {
       "a weak key",
       { mode: "jwt-pubkey", publicKeys: rsaKey(1024).publicPem },
       /no key that tokens can be verified with/,
+    ],
+    [
+      "rules for several issuers at once",
+      { allow: ["shop/*"], more: { issuers: [{ name: "here" }, { name: "other", issuer: "https://other.example" }] } },
+      /allow is set outside of "issuers"/,
     ],
     [
       "an issuer whose keys cannot be fetched",

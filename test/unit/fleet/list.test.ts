@@ -1,134 +1,73 @@
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { parse } from "yaml";
-import { type Cluster, readList } from "../../../examples/fleet/list.ts";
-import { writeSettings } from "../../../examples/fleet/settings.ts";
-import { program } from "../../support/stack.ts";
-
-let folder: string;
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "k8sauth-list-"));
-});
-afterEach(() => rm(folder, { recursive: true, force: true }));
-
-async function listed(yaml: string) {
-  const file = join(folder, "fleet.yaml");
-  await writeFile(file, yaml);
-  return readList(file);
-}
+import { describe, expect, test } from "vitest";
+import { mergeSettings, parseList } from "../../../examples/fleet/list.ts";
+import { schema } from "../../../stack/settings/schema.ts";
+import { program } from "../../support/project.ts";
 
 describe("a list of clusters", () => {
-  test("gives each cluster a stack, the defaults under its own settings, and paths from the list's folder", async () => {
-    const list = await listed(`
-      stackPrefix: fleet-
-      timeoutSeconds: 60
-      parallel: 3
-      defaults: { certificateFlow: true, audience: gateway }
-      clusters:
-        - { name: eu, context: eu-admin, kubeconfig: eu.kubeconfig }
-        - { name: us, kubeconfig: ~/.kube/us, timeoutSeconds: 5, settings: { audience: other } }`);
-    const us = { certificateFlow: true, audience: "other", kubeconfig: join(homedir(), ".kube", "us") };
-    const eu = {
-      certificateFlow: true,
-      audience: "gateway",
-      context: "eu-admin",
-      kubeconfig: join(folder, "eu.kubeconfig"),
-    };
-    expect(list).toEqual({
-      program: program,
-      settingsFolder: program,
-      parallel: 3,
-      clusters: [
-        { name: "eu", stack: "fleet-eu", timeoutSeconds: 60, settings: eu },
-        { name: "us", stack: "fleet-us", timeoutSeconds: 5, settings: us },
-      ],
-    });
+  test("gives each cluster a stack with the common settings and those of the cluster", () => {
+    const text = `
+stackPrefix: acme/k8sauth/
+defaults: { certificateFlow: true, audience: gateway }
+clusters:
+  eu-1:
+  eu-2: { context: eu-2, certificateFlow: false }
+`;
+    expect(parseList(text, "/lists/fleet.yaml").clusters).toEqual([
+      { name: "eu-1", stack: "acme/k8sauth/eu-1", settings: { certificateFlow: true, audience: "gateway" } },
+      {
+        name: "eu-2",
+        stack: "acme/k8sauth/eu-2",
+        settings: { certificateFlow: false, audience: "gateway", context: "eu-2" },
+      },
+    ]);
   });
 
-  test("may be JSON", async () => {
-    expect((await listed(JSON.stringify({ clusters: [{ name: "eu" }] }))).clusters).toMatchObject([{ stack: "eu" }]);
+  test("has this program, 10 minutes and at least one stack at a time as defaults", () => {
+    const list = parseList("clusters: { eu: }", "fleet.yaml");
+    expect(readFileSync(join(list.program, "Pulumi.yaml"), "utf8")).toMatch(/^name: k8sauth$/m);
+    expect(list.timeoutSeconds).toBe(600);
+    expect(list.parallel).toBeGreaterThanOrEqual(1);
   });
 
-  test("the example of this repository is one", async () => {
-    const { clusters } = await readList(join(program, "examples", "fleet", "fleet.yaml"));
-    expect(clusters.map(({ stack }) => stack)).toEqual(["fleet-eu-1", "fleet-eu-2", "fleet-eks-us"]);
-    expect(clusters[2]?.settings).toMatchObject({
-      certificateFlow: false,
-      kubeconfig: join(homedir(), ".kube", "eks-us"),
-    });
+  test("has its program's path relative to its file", () => {
+    expect(parseList("{ program: ../app, clusters: { eu: } }", "/lists/fleet.yaml").program).toBe("/app");
   });
 
   test.each([
-    ["no file", undefined, /can't be read/],
-    ["no YAML", "clusters: [", /is not YAML/],
-    ["no clusters", "clusters: []", /clusters: names none/],
-    [
-      "a field that nobody knows",
-      "clusters: [{ name: eu }]\ncluster: x",
-      /the list: there is no cluster; it is .*clusters/,
-    ],
-    ["a cluster's stray field", "clusters: [{ name: eu, audience: x }]", /cluster eu: there is no audience/],
-    ["no name", "clusters: [{ context: eu }]", /clusters\[0\]: it needs a name/],
-    ["a name that no file can have", "clusters: [{ name: a/b }]", /it needs a name/],
-    ["one name twice", "clusters: [{ name: eu }, { name: us }, { name: eu }]", /"eu" is there twice/],
-    ["no time at all", "clusters: [{ name: eu, timeoutSeconds: 0 }]", /cluster eu: timeoutSeconds: .* from 1 to/],
-    ["settings that are no map", "clusters: [{ name: eu, settings: [x] }]", /cluster eu: settings: is not a map/],
-    [
-      "a kubeconfig's content",
-      'clusters: [{ name: eu, kubeconfig: "a: b\\nc: d" }]',
-      /kubeconfig: is not the path of a file/,
-    ],
-  ])("with %s is refused", async (_what, yaml, message) => {
-    const refused = yaml === undefined ? readList(join(folder, "none.yaml")) : listed(yaml);
-    await expect(refused).rejects.toMatchObject({ name: "ListError", message: expect.stringMatching(message) });
+    ["", /`clusters` is not a map/],
+    ["clusters: [eu-1]", /`clusters` is not a map/],
+    ["{ clusters: { eu: }, parralel: 2 }", /unknown key `parralel`/],
+    ["{ clusters: { eu: }, timeoutSeconds: soon }", /`timeoutSeconds` is not a number above 0/],
+    ["{ clusters: { eu: }, parallel: 1.5 }", /`parallel` is not a whole number above 0/],
+    ["{ clusters: { eu: , eu: } }", /Map keys must be unique/],
+  ])("that is %j is not valid", (text, message) => {
+    expect(() => parseList(text, "fleet.yaml")).toThrow(message);
   });
 
-  test("all that is wrong with it is told at once", async () => {
-    await expect(listed("paralel: 2\nparallel: 0\nclusters: [{ name: '' }]")).rejects.toMatchObject({
-      message: expect.stringMatching(/- the list: there is no paralel[\s\S]*- parallel: [\s\S]*- clusters\[0\]/),
-    });
+  test("that the example has is valid, names a context for each cluster, and sets only what the program knows", () => {
+    const file = join(program, "examples", "fleet", "fleet.yaml");
+    const list = parseList(readFileSync(file, "utf8"), file);
+    expect(list.program).toBe(program);
+    const set = list.clusters.flatMap(({ settings }) => Object.keys(settings));
+    expect(Object.keys(schema)).toEqual(expect.arrayContaining(set));
+    for (const { name, settings } of list.clusters) expect(settings, name).toHaveProperty("context");
   });
 });
 
-describe("a stack's settings", () => {
-  const cluster = (settings: Cluster["settings"]): Cluster => ({
-    name: "eu",
-    stack: "eu",
-    timeoutSeconds: 1,
-    settings,
-  });
-  const list = () => ({ program, settingsFolder: join(folder, "settings"), clusters: [] });
-  const file = () => join(folder, "settings", "Pulumi.eu.yaml");
-  const content = async () => parse(await readFile(file(), "utf8")) as object;
-
-  test("come from the list; what left it goes, what is encrypted or of another namespace stays", async () => {
-    await mkdir(join(folder, "settings"));
-    const secret = { secure: "v1:abc:def" };
-    const before = {
-      "k8sauth:akeylessSigningKey": secret,
-      "k8sauth:audience": "old",
-      "k8sauth:context": "x",
-      "aws:region": "r",
-    };
-    await writeFile(file(), `# mine\nencryptionsalt: v1:s\nconfig: ${JSON.stringify(before)}\n`);
-    await writeSettings(list(), cluster({ audience: "new", products: ["consul"] }));
-    const config = {
-      "k8sauth:akeylessSigningKey": secret,
-      "k8sauth:audience": "new",
-      "aws:region": "r",
-      "k8sauth:products": ["consul"],
-    };
-    expect(await content()).toEqual({ encryptionsalt: "v1:s", config });
-    expect(await readFile(file(), "utf8")).toMatch(/^# mine/);
-  });
-
-  test("are written where there are none, and left alone where nothing differs", async () => {
-    await writeSettings(list(), cluster({ audience: "new", certificateFlow: true }));
-    expect(await content()).toEqual({ config: { "k8sauth:audience": "new", "k8sauth:certificateFlow": true } });
-    const { ino } = await stat(file());
-    await writeSettings(list(), cluster({ audience: "new", certificateFlow: true }));
-    expect((await stat(file())).ino).toBe(ino);
+test("clear settings come from the list alone; secrets and other namespaces stay", () => {
+  const secret = { secure: "v1:abc:def" };
+  const present = {
+    "k8sauth:akeylessSigningKey": secret,
+    "k8sauth:audience": "old",
+    "k8sauth:context": "x",
+    "aws:region": "r",
+  };
+  expect(mergeSettings("k8sauth", present, { audience: "new", products: ["consul"] })).toEqual({
+    "k8sauth:akeylessSigningKey": secret,
+    "aws:region": "r",
+    "k8sauth:audience": "new",
+    "k8sauth:products": ["consul"],
   });
 });

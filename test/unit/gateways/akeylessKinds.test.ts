@@ -6,7 +6,7 @@ import {
   GatewayInputError,
   maskSecretFields,
 } from "../../../gateways/index.ts";
-import { makeCertificate } from "../../../sandbox/certificate.ts";
+import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 
 const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const signingKey = Buffer.from(privateKey.export({ type: "pkcs1", format: "pem" }) as string).toString("base64");
@@ -37,6 +37,12 @@ describe("the auth config for Rancher", () => {
       "k8s-issuer": issuer,
       "disable-issuer-validation": "true",
     });
+  });
+
+  test("says the life of the gateway's token if one is set, in seconds", () => {
+    expect(akeylessRancherAuthConfig(rancher, method, { ...options, tokenExpiration: 600 })["token-exp"]).toBe(600);
+    expect(akeylessRancherAuthConfig(rancher, method, options)).not.toHaveProperty("token-exp");
+    expect(() => akeylessRancherAuthConfig(rancher, method, { ...options, tokenExpiration: 0.5 })).toThrow(/token-exp/);
   });
 
   test("leaves out a CA and an issuer that there are not", () => {

@@ -9,6 +9,7 @@ import {
   rawJwt,
   signingKey,
 } from "../../../gateways/encoding.ts";
+import { oddRsaKeys } from "../../support/oddRsaKeys.ts";
 import { base64, ca, client, jwt, signingKeyPem, wrapped } from "./fixtures.ts";
 
 const crlf = (text: string) => text.replaceAll("\n", "\r\n");
@@ -135,4 +136,13 @@ describe("a JWT", () => {
   ])("%j is none", (text) => {
     expect(() => rawJwt("token", text)).toThrow(expect.objectContaining({ field: "token" }));
   });
+});
+
+test.each(oddRsaKeys)("a private RSA key with $name is refused, and not shown", ({ privateKey }) => {
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const refused = /^key: holds a private key that has .*RSA (modulus|exponent)/;
+  expect(() => signingKey("key", base64(pem))).toThrow(refused);
+  expect(() => privateKeyPem("key", pem)).toThrow(refused);
+  const pair = { certificatePem: client.certPem, privateKeyPem: pem };
+  expect(() => keyPairPem({ certificate: "certificate", key: "key" }, pair)).toThrow(refused);
 });

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import type { CertificateAccess, TokenAccess } from "../../../gateways/index.ts";
-import { makeCertificate } from "../../../sandbox/certificate.ts";
+import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
 

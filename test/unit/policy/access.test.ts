@@ -12,7 +12,7 @@ function binding(role: string, ...subjects: object[]) {
 describe("no-cluster-admin", () => {
   test("refuses a binding of cluster-admin, also of a Role binding and of a patch", () => {
     expect(judge("no-cluster-admin", binding("cluster-admin", account)).violations).toEqual([
-      expect.stringMatching(/^It binds the role cluster-admin\. Bind the role .* See https:/),
+      expect.stringMatching(/^It binds the role cluster-admin\. Bind a role .* See https:/),
     ]);
     for (const kind of ["RoleBinding", "RoleBindingPatch", "ClusterRoleBindingPatch"]) {
       const { props } = binding("cluster-admin");

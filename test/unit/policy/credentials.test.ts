@@ -41,13 +41,18 @@ test("token-lifetime refuses tokens that are asked for too long, where it is kno
   expect(judge("token-lifetime", asked(unknown)).unknown).toBe(true);
 });
 
-test("workload-audience tells of a reviewer of tokens for the API server", () => {
-  const token = (props: object) => ({ type: tokenType, props });
-  expect(judge("workload-audience", token({})).violations).toHaveLength(1);
-  expect(judge("workload-audience", token({ audience: "" })).violations).toHaveLength(1);
-  expect(judge("workload-audience", token({ audience: "gateway" }))).toEqual(passed);
-  expect(judge("workload-audience", token({ proof: "self" }))).toEqual(passed);
-  expect(judge("workload-audience", token({ audience: unknown })).unknown).toBe(true);
+test("workload-audience tells of a reviewer of tokens that the API server accepts, by default or by name", () => {
+  const said = (props: object) => judgeStack("workload-audience", [{ type: tokenType, name: "reviewer", props }]);
+  expect(said({ audience: "", audienceAcceptedByDefault: true }).violations).toEqual([
+    expect.stringMatching(
+      /^The reviewer reviewer reviews tokens for the API server's own audience\. Set k8sauth:audience/,
+    ),
+  ]);
+  expect(said({ audience: "api", audienceAcceptedByDefault: true }).violations).toEqual([
+    expect.stringMatching(/tokens for the audience api, which is one of the API server's\./),
+  ]);
+  expect(said({ audience: "gateway", audienceAcceptedByDefault: false })).toEqual(passed);
+  expect(said({ audience: "gateway" }).unknown).toBe(true);
 });
 
 describe("certificates", () => {

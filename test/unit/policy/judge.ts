@@ -22,6 +22,7 @@ export interface Resource {
   readonly name?: string;
   readonly urn?: string;
   readonly additionalSecretOutputs?: readonly string[];
+  readonly protect?: boolean;
 }
 
 /** What a policy says. */
@@ -81,14 +82,14 @@ function common(config: object) {
   };
 }
 
-function argsOf({ type, props, name = "thing", urn, additionalSecretOutputs = [] }: Resource) {
+function argsOf({ type, props, name = "thing", urn, additionalSecretOutputs = [], protect = false }: Resource) {
   return {
     type,
     props: unknownCheckingProxy(props) as Record<string, unknown>,
     name,
     urn: urn ?? `urn:pulumi:dev::k8sauth::${type}::${name}`,
     opts: {
-      protect: false,
+      protect,
       ignoreChanges: [],
       aliases: [],
       customTimeouts: { createSeconds: 0, updateSeconds: 0, deleteSeconds: 0 },

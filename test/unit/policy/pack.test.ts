@@ -1,13 +1,11 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
-import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { ResourceValidationPolicy, StackValidationPolicy } from "@pulumi/policy";
 import { describe, expect, test } from "vitest";
-import type { PolicySubject } from "../../../engine/policyMessages.ts";
-import { type PolicyContext, PolicyPack } from "../../../engine/policyPack.ts";
 import { judge, judgeStack, policies, unknown } from "./judge.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -16,25 +14,6 @@ const resourcePolicies = policies.filter(isResourcePolicy).map(({ name }) => nam
 const stackPolicies = policies
   .filter((policy): policy is StackValidationPolicy => !isResourcePolicy(policy))
   .map(({ name }) => name);
-
-const context: PolicyContext = {
-  project: "k8sauth",
-  stack: "dev",
-  preview: true,
-  config: { values: {}, secretKeys: [] },
-  engineAddress: "127.0.0.1:1",
-  env: process.env,
-  say: () => {},
-};
-const subject: Omit<PolicySubject, "urn" | "type" | "properties"> = {
-  parent: undefined,
-  protect: false,
-  ignoreChanges: [],
-  deleteBeforeReplace: undefined,
-  additionalSecretOutputs: [],
-  aliases: [],
-  provider: undefined,
-};
 
 /** By type, the inputs that policies look at. */
 const inputs: Readonly<Record<string, readonly string[]>> = {
@@ -60,6 +39,7 @@ const inputs: Readonly<Record<string, readonly string[]>> = {
     "expirationSeconds",
     "serviceAccountName",
     "notAfter",
+    "audienceAcceptedByDefault",
   ],
   "k8sauth:index:SignedCertificate": [
     "host",
@@ -70,12 +50,14 @@ const inputs: Readonly<Record<string, readonly string[]>> = {
     "notAfter",
   ],
   "k8sauth:index:RancherKey": ["server"],
+  "k8sauth:index:TokenReviewer": [],
   "k8sauth:index:AkeylessGatewayAuthConfig": ["config"],
 };
 
 /** Of these, something else than the values decides. */
 const decided = (policy: string, type: string) =>
   policy === "secrets-marked" ||
+  policy === "reviewer-protected" ||
   // It knows roles by their resource's name.
   (policy === "reviewer-role" && type.includes("ClusterRole")) ||
   // What is no verifier's and no reviewer's is not its business.
@@ -144,6 +126,40 @@ test("every policy has a name of its own, a level, a severity, a reason, a remed
   }
 });
 
+describe("settings of the program in remedies", () => {
+  const rows = readFileSync(join(root, "docs", "settings.md"), "utf8").matchAll(/^\| (`\w+`(?:, `\w+`)*) \|/gm);
+  const settings = [...rows].flatMap(([, cell = ""]) => [...cell.matchAll(/\w+/g)].map(([key]) => key));
+  const named = (policy: string) => {
+    const { remediationSteps = "" } = policies.find(({ name }) => name === policy) ?? {};
+    return [...remediationSteps.matchAll(/k8sauth:(\w+)/g)].map(([, key]) => key);
+  };
+
+  test.each(policies.map(({ name }) => name))("that %s names exist", (policy) => {
+    expect(settings).toEqual(expect.arrayContaining(named(policy)));
+  });
+
+  test.each([
+    ["gateway-host", "kubernetesHost"],
+    ["gateway-host", "rancherUrl"],
+    ["no-default-namespace", "namespace"],
+    ["no-cluster-admin", "bearerTokenUsers"],
+    ["no-wildcard-rules", "bearerTokenUsers"],
+    ["reviewer-binding", "reviewerRole"],
+    ["token-lifetime", "tokenExpirationSeconds"],
+    ["token-secret-discouraged", "tokenMode"],
+    ["reviewer-protected", "protect"],
+    ["workload-audience", "audience"],
+    ["certificate-lifetime", "certificateExpirationSeconds"],
+    ["certificate-subject", "certificateCommonName"],
+    ["key-strength", "certificateKeyType"],
+    ["issued-certificate", "certificateRequest"],
+    ["verifier-audience", "verifierAudiences"],
+    ["image-pinned", "verifierImage"],
+  ])("of %s include %s", (policy, setting) => {
+    expect(named(policy)).toContain(setting);
+  });
+});
+
 test("every policy is tested by name", () => {
   const folder = join(root, "test", "unit", "policy");
   const files = readdirSync(folder).filter((name) => name.endsWith(".test.ts"));
@@ -194,25 +210,29 @@ describe("the pack's folder", () => {
       expect(own.devDependencies[name]).toBe(version);
     }
   });
-
-  test("starts from a copy somewhere else, and leaves nothing beside it", async () => {
-    const beside = await mkdtemp(join(tmpdir(), "k8sauth-pack-"));
-    const copy = join(beside, "pack");
-    await cp(folder, copy, { recursive: true, filter: (name) => !name.includes("node_modules") });
-    await symlink(join(root, "node_modules"), join(copy, "node_modules"), "junction");
-    const pack = await PolicyPack.start({ folder: copy }, context);
-    const type = "kubernetes:core/v1:Namespace";
-    const urn = `urn:pulumi:dev::k8sauth::${type}::n`;
-    const found = await pack.analyze({ ...subject, urn, type, properties: { metadata: {} } });
-    expect(found.map(({ policy }) => policy)).toEqual(["namespace-restricted"]);
-    await pack.close();
-    expect(readdirSync(beside)).toEqual(["pack"]);
-    await rm(beside, { recursive: true });
-  });
 });
 
 test("to import the policies starts no pack", () => {
   const script = 'import("./policy/policies.ts").then(({ policies }) => console.log(policies.length))';
   const output = execFileSync(process.execPath, ["-e", script], { cwd: root, encoding: "utf8" });
   expect(Number(output)).toBe(policies.length);
+});
+
+test("the pack ends when the process that started it is killed", async () => {
+  const folder = join(root, "policy");
+  const runner = join(root, "node_modules", "@pulumi", "pulumi", "cmd", "run-policy-pack", "index.js");
+  const script = `const child = require("node:child_process").spawn(process.execPath, ${JSON.stringify([runner, "127.0.0.1:1", folder])}, { cwd: ${JSON.stringify(folder)}, detached: true });
+    child.stdout.once("data", () => console.log(child.pid)); setInterval(() => {}, 1e6);`;
+  const starter = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = (await once(createInterface({ input: starter.stdout }), "line")) as [string];
+  const isAlive = () => {
+    try {
+      return process.kill(Number(line), 0);
+    } catch {
+      return false;
+    }
+  };
+  expect(isAlive()).toBe(true);
+  starter.kill("SIGKILL");
+  await expect.poll(isAlive, { timeout: 10_000, interval: 50 }).toBe(false);
 });

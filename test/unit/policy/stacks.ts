@@ -3,7 +3,12 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Properties } from "../../../engine/values.ts";
+
+/** A value of a resource's property. */
+export type Value = string | number | boolean | readonly Value[] | Properties;
+export interface Properties {
+  readonly [name: string]: Value;
+}
 
 const day = 24 * 3600;
 
@@ -15,6 +20,7 @@ export interface StackResource {
   readonly name?: string;
   readonly secretOutputs?: readonly string[];
   readonly parent?: string;
+  readonly protect?: boolean;
 }
 
 const rbac = "kubernetes:rbac.authorization.k8s.io/v1:";
@@ -55,7 +61,7 @@ const token = (inputs: Properties, outputs: Properties = {}): StackResource => (
     expirationSeconds: 30 * day,
     ...inputs,
   },
-  outputs: { notBefore: "", notAfter: "", ...outputs },
+  outputs: { notBefore: "", notAfter: "", audienceAcceptedByDefault: false, ...outputs },
   secretOutputs: ["token"],
 });
 
@@ -168,6 +174,10 @@ export const stacks: Readonly<
     breaks: [role({ apiGroups: ["apps"], resources: ["deployments"], verbs: ["get"] }, "gateway-token-reviewer")],
   },
   "reviewer-named": { keeps: [token({})], breaks: [token({ serviceAccountName: "somebody" })] },
+  "reviewer-protected": {
+    keeps: [{ type: "k8sauth:index:TokenReviewer", inputs: {}, protect: true }],
+    breaks: [{ type: "k8sauth:index:TokenReviewer", inputs: {} }],
+  },
   "no-wildcard-rules": { keeps: [role(reading)], breaks: [role({ ...reading, verbs: ["*"] })] },
   "no-escalation-rights": {
     keeps: [role(reading)],
@@ -179,7 +189,10 @@ export const stacks: Readonly<
   },
   "token-secret-discouraged": { keeps: [secret({ type: "Opaque" })], breaks: [tokenOf("gateway-token-reviewer")] },
   "token-lifetime": { keeps: [token({})], breaks: [token({ expirationSeconds: 31 * day })] },
-  "workload-audience": { keeps: [token({})], breaks: [token({ audience: "" })] },
+  "workload-audience": {
+    keeps: [token({})],
+    breaks: [token({ audience: "" }, { audienceAcceptedByDefault: true })],
+  },
   "certificate-lifetime": { keeps: [signed({})], breaks: [signed({ expirationSeconds: 91 * day })] },
   "certificate-signer": { keeps: [signed({})], breaks: [signed({ signerName: "kubernetes.io/kubelet-serving" })] },
   "certificate-usages": {
@@ -221,6 +234,10 @@ export const stacks: Readonly<
     breaks: workload({}, { automountServiceAccountToken: true }),
   },
   "image-pinned": { keeps: workload(), breaks: workload({ image: "registry.example/node:24" }) },
+  "default-image-pinned": {
+    keeps: workload(),
+    breaks: workload({ image: "gcr.io/distroless/nodejs24-debian13:nonroot" }),
+  },
   "verifier-audience": {
     keeps: [configMap({ "config.json": '{"audience":["shop"]}' }, verifier)],
     breaks: [configMap({ "config.json": "{}" }, verifier)],

@@ -1,18 +1,18 @@
 import { createHash, generateKeyPairSync, type KeyObject } from "node:crypto";
 import forge from "node-forge";
 import { describe, expect, test } from "vitest";
-import { certificateRequest } from "../../../engine/tls/csr.ts";
-import { readRequest, requireOwnKey } from "../../../provider/csr.ts";
-import { defaultUsages, requireAllowed, signerFailure, usagesFailure } from "../../../provider/csrRules.ts";
-import { toPem } from "../../../provider/pemBlocks.ts";
+import { readRequest, requireOwnKey } from "../../../provider/certificate/csr.ts";
+import { defaultUsages, requireAllowed, signerFailure, usagesFailure } from "../../../provider/certificate/csrRules.ts";
+import { toPem } from "../../../provider/x509/pemBlocks.ts";
+import { certificateRequest } from "../../support/certificateRequest.ts";
+import { oddRsaKeys } from "../../support/oddRsaKeys.ts";
 import { CN, defaultKey, forgeRequest, O, requestPem } from "./forgery.ts";
 
 const signer = "kubernetes.io/kube-apiserver-client";
 const { BMPSTRING, PRINTABLESTRING, T61STRING } = { ...forge.asn1.Type, T61STRING: 20 };
 
-async function madeOf(key: KeyObject): Promise<string> {
-  const names = { dnsNames: [], ipAddresses: [], uris: [] };
-  return toPem("CERTIFICATE REQUEST", await certificateRequest(key, { commonName: "gateway" }, names));
+function madeOf(key: KeyObject): string {
+  return certificateRequest(key, { commonName: "gateway" });
 }
 
 describe("a request", () => {
@@ -28,7 +28,7 @@ describe("a request", () => {
     ["Ed25519", () => generateKeyPairSync("ed25519"), ["digital signature", "client auth"]],
   ])("with a key of %s is read, and asks for what that key can do", async (_kind, pair, usages) => {
     const { privateKey, publicKey } = pair();
-    const pem = await madeOf(privateKey);
+    const pem = madeOf(privateKey);
     const request = await readRequest(pem);
     expect(request).toMatchObject({ pem, commonName: "gateway", organizations: [], altNames: [], wantsCa: false });
     expect(request.publicKey.equals(publicKey)).toBe(true);
@@ -133,6 +133,11 @@ describe("what is no request is refused", () => {
       /CSR_SIGNATURE_INVALID.*1\.2\.840\.113549\.1\.1\.5.*SHA-256/,
     ],
     ["RSA of 1024 bits", () => requestPem(weak), /CSR_KEY_WEAK.*RSA of 1024 bits/],
+    ...oddRsaKeys.map(({ name, publicKey }): [string, () => string, RegExp] => [
+      `RSA with ${name}`,
+      () => requestPem({ publicKey }),
+      /CSR_KEY_WEAK: The key of "csrPem" has .*RSA (modulus|exponent)/,
+    ]),
     [
       "a curve that Kubernetes does not know",
       () => requestPem({ ...curve, algorithm: "ec-sha256" }),

@@ -1,7 +1,7 @@
 /** Requests and certificates of every kind, the bad ones too, signed with keys of the tests' own. */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import forge from "node-forge";
-import { toPem } from "../../../provider/pemBlocks.ts";
+import { toPem } from "../../../provider/x509/pemBlocks.ts";
 
 const { asn1 } = forge;
 const { UNIVERSAL, CONTEXT_SPECIFIC } = asn1.Class;
@@ -103,7 +103,19 @@ export interface CertificateOptions {
   readonly dnsNames?: readonly string[];
   readonly notBefore?: Date;
   readonly notAfter?: Date;
+  /** Bytes of the serial number, big endian. @default 2a */
+  readonly serial?: string;
+  /** @default rsa-sha256 */
+  readonly algorithm?: "rsa-sha256" | "rsa-sha1";
+  /** More extensions, or others in place of the standard ones. */
+  readonly extensions?: readonly Node[];
+  /** Leaves out the standard extensions. @default false */
+  readonly bare?: boolean;
 }
+
+/** An extension with any value. */
+export const forgeExtension = extension;
+export { asn1, bytes as element, CONTEXT_SPECIFIC, list as sequence, tagged };
 
 const hourMs = 3_600_000;
 
@@ -114,8 +126,8 @@ export function forgeCertificate(options: CertificateOptions = {}): string {
   const { extended = ["1.3.6.1.5.5.7.3.2"], keyUsage = 0xa0 } = options;
   const body = list(
     tagged(0, bytes(asn1.Type.INTEGER, "\x02")),
-    bytes(asn1.Type.INTEGER, "\x2a"),
-    algorithms["rsa-sha256"],
+    bytes(asn1.Type.INTEGER, options.serial ?? "\x2a"),
+    algorithms[options.algorithm ?? "rsa-sha256"],
     name([[CN, "a CA of the tests"]]),
     list(time(notBefore), time(notAfter)),
     name(options.subject ?? [[CN, "gateway"]]),
@@ -123,12 +135,17 @@ export function forgeCertificate(options: CertificateOptions = {}): string {
     tagged(
       3,
       list(
-        ...(options.ca ? [caTrue] : []),
-        extension("2.5.29.15", bytes(asn1.Type.BITSTRING, `\0${String.fromCharCode(keyUsage)}`)),
-        ...(extended.length > 0 ? [extension("2.5.29.37", list(...extended.map(oid)), false)] : []),
-        ...(options.dnsNames ? [dnsNames(options.dnsNames)] : []),
+        ...(options.bare
+          ? []
+          : [
+              ...(options.ca ? [caTrue] : []),
+              extension("2.5.29.15", bytes(asn1.Type.BITSTRING, `\0${String.fromCharCode(keyUsage)}`)),
+              ...(extended.length > 0 ? [extension("2.5.29.37", list(...extended.map(oid)), false)] : []),
+              ...(options.dnsNames ? [dnsNames(options.dnsNames)] : []),
+            ]),
+        ...(options.extensions ?? []),
       ),
     ),
   );
-  return toPem("CERTIFICATE", signed(body, pair().privateKey, "rsa-sha256"));
+  return toPem("CERTIFICATE", signed(body, pair().privateKey, options.algorithm ?? "rsa-sha256"));
 }

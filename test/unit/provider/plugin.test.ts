@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { makeCertificate } from "../../../sandbox/certificate.ts";
-import { closedPort, localServer, testCa } from "../kube/server.ts";
-import { type FakeEngine, isSecret, Plugin, pluginPath, secretOf, startEngine, unknownMark } from "./plugin.ts";
+import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
+import { closedPort, failure, localServer, testCa } from "../kubernetes/server.ts";
+import { type FakeEngine, Plugin, pluginPath, secretOf, startEngine, unknownMark } from "./plugin.ts";
 
 const cluster = "k8sauth:index:Cluster";
 const reviewer = "k8sauth:index:ReviewerToken";
+const rancher = "k8sauth:index:RancherKey";
 const token = "the-deployers-own-token";
 let folder: string;
 let engine: FakeEngine;
@@ -68,11 +69,10 @@ describe("the protocol", () => {
     const schema = await plugin.schema();
     expect(schema).toMatchObject({
       name: "k8sauth",
+      provider: { inputProperties: { kubeconfig: { secret: true, type: "string" }, offline: { default: "fail" } } },
+      config: { variables: { context: { type: "string" } } },
       resources: {
-        [cluster]: {
-          inputProperties: { kubeconfig: { secret: true, type: "string" } },
-          properties: { uid: { type: "string" } },
-        },
+        [cluster]: { properties: { uid: { type: "string" } } },
         [reviewer]: {
           requiredInputs: expect.arrayContaining(["host", "secretUid"]),
           properties: { token: { secret: true } },
@@ -80,24 +80,19 @@ describe("the protocol", () => {
       },
       types: { [`${cluster}Right`]: { required: ["verb"] } },
     });
-    const { resources } = schema as { resources: Record<string, { properties: object }> };
-    expect(Object.keys(resources[cluster]?.properties ?? {})).not.toContain("kubeconfig");
+    const { resources } = schema as { resources: Record<string, { inputProperties: object; properties: object }> };
+    for (const { inputProperties, properties } of Object.values(resources)) {
+      expect([...Object.keys(inputProperties), ...Object.keys(properties)]).not.toContain("kubeconfig");
+    }
   });
 
   test("check keeps secrets secret, marks those that were forgotten, and fills in defaults", async () => {
-    const marked = await plugin.check(cluster, { kubeconfig: secretOf("k") });
-    const forgotten = await plugin.check(cluster, { kubeconfig: "k", host: unknownMark });
-    expect(marked).toEqual({
-      inputs: { kubeconfig: secretOf("k"), allowLoopback: false, proveHost: true, trustOnFirstUse: false },
-      failures: [],
-    });
-    expect(forgotten.inputs).toEqual({
-      kubeconfig: secretOf("k"),
-      host: unknownMark,
-      allowLoopback: false,
-      proveHost: true,
-      trustOnFirstUse: false,
-    });
+    const server = { server: "https://rancher.example", clusterId: "local" };
+    const defaults = { allowLoopback: false, proveHost: true };
+    const marked = await plugin.check(rancher, { ...server, apiKey: secretOf("name:k") });
+    const forgotten = await plugin.check(rancher, { ...server, apiKey: "name:k", caPem: unknownMark });
+    expect(marked).toEqual({ inputs: { ...server, apiKey: secretOf("name:k"), ...defaults }, failures: [] });
+    expect(forgotten.inputs).toEqual({ ...server, apiKey: secretOf("name:k"), caPem: unknownMark, ...defaults });
   });
 
   test.each([
@@ -114,6 +109,12 @@ describe("the protocol", () => {
       { reservedNames: [{ apiVersion: "v1", kind: "Secret", name: "a", ns: "b" }] },
       "reservedNames",
       "ns",
+    ],
+    [
+      "a name that two objects would have",
+      { reservedNames: ["a", "b", "a"].map((name) => ({ apiVersion: "v1", kind: "Secret", namespace: "auth", name })) },
+      "reservedNames",
+      'Secret "a" in namespace auth twice',
     ],
   ])("check refuses %s of a Cluster", async (_what, inputs, property, reason) => {
     const { failures } = await plugin.check(cluster, inputs);
@@ -132,6 +133,17 @@ describe("the protocol", () => {
 
   test("an unknown type is an error with the types that there are", async () => {
     await expect(plugin.create("k8sauth:index:Nothing", {})).rejects.toThrow(/TYPE_UNKNOWN.*k8sauth:index:Cluster/);
+  });
+
+  test.each([
+    ["ReviewerToken", "TOKEN"],
+    ["SignedCertificate", "CERTIFICATE"],
+    ["RancherKey", "RANCHER"],
+    ["AkeylessGatewayAuthConfig", "AKEYLESS"],
+    ["AkeylessAuthMethod", "AKEYLESS"],
+  ])("an import of a %s is refused by a code of its own", async (type, prefix) => {
+    const imported = plugin.read(`k8sauth:index:${type}`, "x", {}, {});
+    await expect(imported).rejects.toThrow(`${prefix}_NOT_IMPORTABLE`);
   });
 });
 
@@ -159,9 +171,10 @@ describe("without a cluster", () => {
     },
   );
 
-  test("a silent server is waited for 2 s and no longer; an update keeps the identity, a diff shows no drift", async () => {
+  test("a silent server is waited for 2 s and no longer; with `offline: warn` nothing counts as changed", async () => {
     await using silent = await localServer(() => {});
-    const inputs = { kubeconfig: secretOf(kubeconfig(silent.url)), allowLoopback: true, proveHost: true };
+    const config = { kubeconfig: secretOf(kubeconfig(silent.url)), offline: "warn" };
+    const inputs = { ...config, allowLoopback: true, proveHost: true };
     const olds = { host: silent.url, caPem: testCa.certPem, uid: "uid-1", issuer: "i", reservedNames: [] };
     const started = performance.now();
     const [preview, diff, update, read] = await Promise.all([
@@ -175,9 +188,40 @@ describe("without a cluster", () => {
     expect(diff).toMatchObject({ changes: false, replaces: [] });
     expect(update).toMatchObject({ uid: "uid-1", host: silent.url });
     expect(read).toMatchObject({ id: "uid-1", outputs: { uid: "uid-1", issuer: "i" } });
-    expect(isSecret(read.inputs.kubeconfig)).toBe(true);
     await expect(plugin.create(cluster, inputs, { timeout: 1 })).rejects.toThrow(/KUBE_TIMEOUT/);
   });
+
+  test.each(["fails", "warns"])(
+    "a diff or refresh of what exists %s as the provider's `offline` says",
+    async (outcome) => {
+      await using engine = await startEngine();
+      await using plugin = await Plugin.start(engine);
+      const refused = `https://127.0.0.1:${await closedPort()}`;
+      const config = { kubeconfig: kubeconfig(refused), ...(outcome === "warns" && { offline: "warn" }) };
+      const target = { host: refused, caPem: testCa.certPem };
+      const inputs = { ...reviewerInputs, ...target, issuer: "", proveHost: true };
+      const token = { ...reviewerInputs, ...target, token: "e30.e30.e30", issuer: "https://i" };
+      const facts = { ...target, uid: "uid-1", reservedNames: [] };
+      const settings = { allowLoopback: true, proveHost: true };
+      const looks = [
+        () => plugin.diff(cluster, "uid-1", facts, settings, settings),
+        () => plugin.read(cluster, "uid-1", facts, settings),
+        () => plugin.diff(reviewer, "auth/x", token, inputs, inputs),
+        () => plugin.read(reviewer, "auth/x", token, inputs),
+      ];
+      for (const look of looks) {
+        // A run warns once.
+        await plugin.configure(config);
+        engine.lines.length = 0;
+        if (outcome === "warns") {
+          expect(await look()).not.toMatchObject({ changes: true });
+          expect(engine.lines.map(({ severity }) => severity)).toEqual(["warning"]);
+        } else {
+          await expect(look()).rejects.toThrow(/KUBE_REFUSED: .*was not (checked|tried).*"offline" to "warn"/);
+        }
+      }
+    },
+  );
 
   test("a preview without any kubeconfig warns; one that was named and is missing fails", async () => {
     await using plugin = await Plugin.start(engine, { PATH: process.env.PATH, HOME: folder });
@@ -191,11 +235,7 @@ describe("without a cluster", () => {
   });
 
   test("inputs that are not known yet are neither parsed nor sent", async () => {
-    const made = await plugin.create(
-      cluster,
-      { kubeconfig: secretOf(unknownMark), host: unknownMark },
-      { preview: true },
-    );
+    const made = await plugin.create(cluster, { host: unknownMark }, { preview: true });
     expect(
       Object.values(made.outputs).filter((value) => value !== unknownMark && JSON.stringify(value) !== "[]"),
     ).toEqual([]);
@@ -204,7 +244,7 @@ describe("without a cluster", () => {
       "u",
       { host: "https://a.example" },
       { host: "https://a.example" },
-      { kubeconfig: unknownMark, host: unknownMark },
+      { host: unknownMark },
     );
     expect(diff).toMatchObject({ changes: true, diffs: ["host"], replaces: [] });
   });
@@ -231,7 +271,6 @@ describe("without a cluster", () => {
       replaces: [],
       diffs: ["host", "audience"],
     });
-    expect(await diff({ kubeconfig: secretOf("another") })).toMatchObject({ changes: false });
   });
 
   test("delete does nothing, and needs no cluster", async () => {
@@ -249,6 +288,89 @@ describe("without a cluster", () => {
     await plugin.cancel();
     expect(String(await work)).toContain("KUBE_CANCELLED");
     expect(performance.now() - started).toBeLessThan(2_000);
+  });
+});
+
+describe("the provider's configuration", () => {
+  test("keeps the kubeconfig secret, also if the program forgot to mark it", async () => {
+    expect(await plugin.checkConfig({ kubeconfig: "k", context: "prod", version: "1.0.0" })).toEqual({
+      inputs: { kubeconfig: secretOf("k"), context: "prod", offline: "fail", version: "1.0.0" },
+      failures: [],
+    });
+  });
+
+  test.each([
+    ["an unknown setting", { contxt: "prod" }, "contxt", "Known are: kubeconfig, context, offline, inputNames"],
+    ["another word for offline", { offline: "maybe" }, "offline", 'expected "fail" or "warn"'],
+    ["a context that is no text", { context: true }, "context", "must be a string"],
+  ])("refuses %s", async (_what, config, property, reason) => {
+    const { failures } = await plugin.checkConfig(config);
+    expect(failures).toEqual([{ property, reason: expect.stringContaining(reason) }]);
+  });
+
+  test("drops the settings of a project of the same name that Pulumi offers to the default provider", async () => {
+    const offered = { kubernetesHost: "https://a.example", kubeconfig: "k", version: "1.0.0" };
+    const urnOf = (project: string) => `urn:pulumi:dev::${project}::pulumi:providers:k8sauth::default_1_0_0`;
+    const own = await plugin.checkConfig(offered, urnOf("k8sauth"));
+    expect(own).toEqual({ inputs: { version: "1.0.0", offline: "fail" }, failures: [] });
+    const { kubernetesHost: _host, ...known } = offered;
+    expect((await plugin.checkConfig(known, urnOf("shop"))).inputs.kubeconfig).toEqual(secretOf("k"));
+  });
+
+  test("other credentials are an update and never a replacement; `offline` is no change", async () => {
+    const before = { kubeconfig: secretOf("a"), context: "prod", offline: "fail" };
+    expect(await plugin.diffConfig(before, before)).toMatchObject({ changes: false });
+    expect(await plugin.diffConfig(before, { ...before, offline: "warn" })).toMatchObject({ changes: false });
+    const other = { kubeconfig: secretOf("b"), context: "staging", offline: "fail" };
+    expect(await plugin.diffConfig(before, other)).toMatchObject({ diffs: ["kubeconfig", "context"], replaces: [] });
+    expect(await plugin.diffConfig(before, { kubeconfig: unknownMark })).toMatchObject({ changes: true, replaces: [] });
+  });
+
+  test("a preview that does not know it yet knows no output and asks nobody", async () => {
+    await using server = await localServer((_request, response) => response.end());
+    await using plugin = await Plugin.start();
+    await plugin.configure({ kubeconfig: secretOf(unknownMark) });
+    const inputs = { host: server.url, caPem: testCa.certPem, allowLoopback: true };
+    const created = await plugin.create(cluster, inputs, { preview: true });
+    const updated = await plugin.update(cluster, "u", inputs, inputs, inputs, true);
+    for (const outputs of [created.outputs, updated]) {
+      expect(Object.values(outputs).every((value) => value === unknownMark)).toBe(true);
+    }
+    expect(await plugin.diff(cluster, "u", inputs, inputs, inputs)).toMatchObject({ replaces: [], diffs: [] });
+    expect(server.requests).toEqual([]);
+  });
+
+  test("an error says that the credentials come from the state, and what to do", async () => {
+    await using engine = await startEngine();
+    await using plugin = await Plugin.start(engine);
+    await plugin.configure({ kubeconfig: secretOf("/moved/kubeconfig"), context: "prod" }, "state");
+    const facts = { host: "https://a.example", caPem: testCa.certPem, uid: "u", reservedNames: [] };
+    await expect(plugin.read(cluster, "u", facts, {})).rejects.toThrow(
+      /no kubeconfig at \/moved\/kubeconfig.*The state provided the kubeconfig \/moved\/kubeconfig and the context "prod".*--run-program/,
+    );
+    await plugin.delete(reviewer, "auth/x", {});
+    await plugin.delete(cluster, "u", {});
+    expect(engine.lines).toEqual([
+      expect.objectContaining({ severity: "warning", message: expect.stringContaining("PULUMI_RUN_PROGRAM=true") }),
+    ]);
+  });
+
+  test("an error of credentials that the program passed does not speak of the state", async () => {
+    const failure = await plugin.create(cluster, { kubeconfig: "/none" }).catch((error: Error) => error);
+    expect(String(failure)).toMatch(/KUBECONFIG_NOT_FOUND/);
+    expect(String(failure)).not.toMatch(/state/);
+  });
+
+  test("content of a kubeconfig from the state does not appear in an error", async () => {
+    await using server = await localServer((_request, response) => failure(response, 401, "Unauthorized", "no"));
+    await using plugin = await Plugin.start();
+    await plugin.configure({ kubeconfig: kubeconfig(server.url) }, "state");
+    const facts = { host: server.url, caPem: testCa.certPem, uid: "u", reservedNames: [] };
+    const error = String(
+      await plugin.read(cluster, "u", facts, { allowLoopback: true }).catch((thrown: Error) => thrown),
+    );
+    expect(error).toMatch(/KUBE_UNAUTHORIZED.*The state provided the kubeconfig, as the last up/);
+    expect(error).not.toContain(token);
   });
 });
 
@@ -291,7 +413,7 @@ describe("the process", () => {
       encoding: "utf8",
     });
     expect(status).toBe(1);
-    expect(stderr).toMatch(/needs Node\.js 24.*is v\d+/);
+    expect(stderr).toMatch(/needs Node\.js >= 24\.5.*is v\d+/);
   });
 
   test("says clearly when there is no Node.js", () => {
@@ -299,7 +421,7 @@ describe("the process", () => {
     writeFileSync(copy, spawnSync("cat", [pluginPath]).stdout, { mode: 0o755 });
     const { status, stderr } = spawnSync("/bin/sh", [copy], { encoding: "utf8", env: { PATH: folder } });
     expect(status).toBe(1);
-    expect(stderr).toMatch(/Node\.js was not found/);
+    expect(stderr).toMatch(/needs Node\.js >= 24\.5, and there is no node on the PATH/);
   });
 });
 

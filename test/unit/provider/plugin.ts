@@ -12,6 +12,7 @@ import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
 import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
 import structPb from "google-protobuf/google/protobuf/struct_pb.js";
+import { expect } from "vitest";
 
 export const pluginPath = fileURLToPath(new URL("../../../provider/pulumi-resource-k8sauth", import.meta.url));
 
@@ -89,6 +90,30 @@ export interface Diff {
 /** The error of a call, as the engine sees it. */
 export type CallError = ServiceError;
 
+/** A failure of a check, whose reason has to begin with the property's name: beside the name the engine prints the value. */
+function namedInReason({ property: printed, reason }: { property: string; reason: string }) {
+  if (printed !== "") throw new Error(`the engine would print the value of ${printed}`);
+  const [, property = "", text = reason] = /^(\w+): (.*)$/s.exec(reason) ?? [];
+  return { property, reason: text };
+}
+
+const providerUrn = "urn:pulumi:dev::test::pulumi:providers:k8sauth::deployer";
+
+/** Settings of the provider, which tests may put among a resource's inputs. */
+const configured = ["kubeconfig", "context", "offline", "inputNames"];
+
+function apart(inputs: Properties): { readonly config: Properties; readonly own: Properties } {
+  const entries = Object.entries(inputs);
+  return {
+    config: Object.fromEntries(entries.filter(([name]) => configured.includes(name))),
+    own: Object.fromEntries(entries.filter(([name]) => !configured.includes(name))),
+  };
+}
+
+/**
+ * A plugin process. Settings of the provider among the inputs of an operation configure the provider first; an operation without
+ * them leaves the configuration as it is.
+ */
 export class Plugin implements AsyncDisposable {
   readonly child: ChildProcess;
   readonly client: InstanceType<typeof providerGrpc.ResourceProviderClient>;
@@ -103,8 +128,12 @@ export class Plugin implements AsyncDisposable {
     this.client = new providerGrpc.ResourceProviderClient(`127.0.0.1:${port}`, credentials.createInsecure());
   }
 
-  static async start(engine?: FakeEngine, env: NodeJS.ProcessEnv = process.env): Promise<Plugin> {
-    const child = spawn(pluginPath, engine ? [engine.address] : [], { env, stdio: ["ignore", "pipe", "pipe"] });
+  static async start(
+    engine?: FakeEngine,
+    env: NodeJS.ProcessEnv = process.env,
+    executable = pluginPath,
+  ): Promise<Plugin> {
+    const child = spawn(executable, engine ? [engine.address] : [], { env, stdio: ["ignore", "pipe", "pipe"] });
     const output: string[] = [];
     child.stderr.on("data", (chunk) => output.push(String(chunk)));
     const [line] = (await once(
@@ -112,6 +141,19 @@ export class Plugin implements AsyncDisposable {
       "line",
     )) as [string];
     return new Plugin(child, Number(line), output);
+  }
+
+  #configuring: Promise<unknown> = Promise.resolve();
+
+  /** Configures the provider and begins the call before any other can configure it. */
+  async #configuredCall<Q, A>(method: string, request: Q, config: Properties): Promise<A> {
+    if (Object.keys(config).length === 0) return this.#call(method, request);
+    const begun = this.#configuring.then(async () => {
+      await this.configure(config);
+      return { answer: this.#call<Q, A>(method, request) };
+    });
+    this.#configuring = begun.catch(() => {});
+    return (await begun).answer;
   }
 
   async #call<Q, A>(method: string, request: Q): Promise<A> {
@@ -133,9 +175,30 @@ export class Plugin implements AsyncDisposable {
     return this.#call("handshake", new providerPb.ProviderHandshakeRequest().setEngineAddress(address));
   }
 
-  async configure(): Promise<pb.ConfigureResponse.AsObject> {
+  /** Configures the provider as the engine does: with what a program passed and was checked, or with what is in the state. */
+  async configure(
+    config: Properties = {},
+    from: "program" | "state" = "program",
+  ): Promise<pb.ConfigureResponse.AsObject> {
+    if (from === "program") expect((await this.checkConfig(config)).failures).toEqual([]);
     const request = new providerPb.ConfigureRequest().setAcceptsecrets(true).setAcceptresources(true);
-    return (await this.#call<unknown, pb.ConfigureResponse>("configure", request)).toObject();
+    const answer = await this.#call<unknown, pb.ConfigureResponse>("configure", request.setArgs(struct(config)));
+    return answer.toObject();
+  }
+
+  async checkConfig(config: Properties, ofProvider = providerUrn) {
+    return checked(
+      await this.#call("checkConfig", new providerPb.CheckRequest().setUrn(ofProvider).setNews(struct(config))),
+    );
+  }
+
+  async diffConfig(before: Properties, after: Properties): Promise<Diff> {
+    const request = new providerPb.DiffRequest()
+      .setUrn(providerUrn)
+      .setOlds(struct(before))
+      .setOldInputs(struct(before))
+      .setNews(struct(after));
+    return differing(await this.#call("diffConfig", request));
   }
 
   async schema(): Promise<Properties> {
@@ -157,69 +220,59 @@ export class Plugin implements AsyncDisposable {
     news: Properties,
   ): Promise<{ inputs: Properties; failures: { property: string; reason: string }[] }> {
     const request = new providerPb.CheckRequest().setUrn(urn(type)).setNews(struct(news));
-    const answer = await this.#call<unknown, pb.CheckResponse>("check", request);
-    return {
-      inputs: plain(answer.getInputs()),
-      failures: answer.getFailuresList().map((failure) => failure.toObject()),
-    };
+    return checked(await this.#call("check", request));
   }
 
   async create(type: string, inputs: Properties, options: { preview?: boolean; timeout?: number } = {}) {
+    const { config, own } = apart(inputs);
     const request = new providerPb.CreateRequest()
       .setUrn(urn(type))
-      .setProperties(struct(inputs))
+      .setProperties(struct(own))
       .setPreview(options.preview ?? false)
       .setTimeout(options.timeout ?? 0);
-    const answer = await this.#call<unknown, pb.CreateResponse>("create", request);
+    const answer = await this.#configuredCall<unknown, pb.CreateResponse>("create", request, config);
     return { id: answer.getId(), outputs: this.#outputs(answer.getProperties()) };
   }
 
   async diff(type: string, id: string, olds: Properties, oldInputs: Properties, news: Properties): Promise<Diff> {
+    const { config, own } = apart(news);
     const request = new providerPb.DiffRequest()
       .setUrn(urn(type))
       .setId(id)
       .setOlds(struct(olds))
-      .setOldInputs(struct(oldInputs))
-      .setNews(struct(news));
-    const answer = await this.#call<unknown, pb.DiffResponse>("diff", request);
-    return {
-      changes: answer.getChanges() === providerPb.DiffResponse.DiffChanges.DIFF_SOME,
-      replaces: answer.getReplacesList(),
-      diffs: answer.getDiffsList(),
-      kinds: Object.fromEntries(
-        answer
-          .getDetaileddiffMap()
-          .toArray()
-          .map(([key]) => [key, answer.getDetaileddiffMap().get(key)?.getKind() ?? -1]),
-      ),
-    };
+      .setOldInputs(struct(apart(oldInputs).own))
+      .setNews(struct(own));
+    return differing(await this.#configuredCall("diff", request, config));
   }
 
   async update(type: string, id: string, olds: Properties, oldInputs: Properties, news: Properties, preview = false) {
+    const { config, own } = apart(news);
     const request = new providerPb.UpdateRequest()
       .setUrn(urn(type))
       .setId(id)
       .setOlds(struct(olds))
-      .setOldInputs(struct(oldInputs))
-      .setNews(struct(news))
+      .setOldInputs(struct(apart(oldInputs).own))
+      .setNews(struct(own))
       .setPreview(preview);
-    const answer = await this.#call<unknown, pb.UpdateResponse>("update", request);
+    const answer = await this.#configuredCall<unknown, pb.UpdateResponse>("update", request, config);
     return this.#outputs(answer.getProperties());
   }
 
   async read(type: string, id: string, outputs: Properties, inputs: Properties) {
+    const { config, own } = apart(inputs);
     const request = new providerPb.ReadRequest()
       .setUrn(urn(type))
       .setId(id)
       .setProperties(struct(outputs))
-      .setInputs(struct(inputs));
-    const answer = await this.#call<unknown, pb.ReadResponse>("read", request);
+      .setInputs(struct(own));
+    const answer = await this.#configuredCall<unknown, pb.ReadResponse>("read", request, config);
     return { id: answer.getId(), outputs: this.#outputs(answer.getProperties()), inputs: plain(answer.getInputs()) };
   }
 
   async delete(type: string, id: string, outputs: Properties, inputs?: Properties): Promise<void> {
     const request = new providerPb.DeleteRequest().setUrn(urn(type)).setId(id).setProperties(struct(outputs));
-    await this.#call("delete", inputs === undefined ? request : request.setOldInputs(struct(inputs)));
+    const { config, own } = apart(inputs ?? {});
+    await this.#configuredCall("delete", inputs === undefined ? request : request.setOldInputs(struct(own)), config);
   }
 
   /** Outputs as they came over the wire. What is marked secret is not searched for secrets: it is where they belong. */
@@ -236,6 +289,23 @@ export class Plugin implements AsyncDisposable {
       await once(this.child, "exit");
     }
   }
+}
+
+function checked(answer: pb.CheckResponse) {
+  return {
+    inputs: plain(answer.getInputs()),
+    failures: answer.getFailuresList().map((failure) => namedInReason(failure.toObject())),
+  };
+}
+
+function differing(answer: pb.DiffResponse): Diff {
+  const details = answer.getDetaileddiffMap();
+  return {
+    changes: answer.getChanges() === providerPb.DiffResponse.DiffChanges.DIFF_SOME,
+    replaces: answer.getReplacesList(),
+    diffs: answer.getDiffsList(),
+    kinds: Object.fromEntries(details.toArray().map(([key]) => [key, details.get(key)?.getKind() ?? -1])),
+  };
 }
 
 export function urn(type: string): string {

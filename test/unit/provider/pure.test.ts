@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { describe as errorText, ProviderError } from "../../../provider/errors.ts";
-import { gatewayHost, localReason } from "../../../provider/host.ts";
-import { describeRight, distributionOf } from "../../../provider/preflight.ts";
-import { claims } from "../../../provider/tokenProof.ts";
-import { decode, encode, hasUnknown, secret, unknown } from "../../../provider/wire.ts";
+import { gatewayHost, localReason } from "../../../provider/cluster/gatewayHost.ts";
+import { describeRight, distributionOf } from "../../../provider/cluster/preflight.ts";
+import { describe as errorText, ProviderError } from "../../../provider/protocol/errors.ts";
+import { decode, encode, hasUnknown, secret, unknown } from "../../../provider/protocol/wire.ts";
+import { claims } from "../../../provider/token/tokenProof.ts";
 
 const mark = "4dabf18193072939515e22adb298388d";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { certificateInputs, certificateOutputs } from "../../../provider/certificateFields.ts";
-import { readInputs } from "../../../provider/fields.ts";
-import { signedCertificate } from "../../../provider/signedCertificate.ts";
-import { unknown } from "../../../provider/wire.ts";
+import { certificateInputs, certificateOutputs } from "../../../provider/certificate/certificateFields.ts";
+import { signedCertificate } from "../../../provider/certificate/signedCertificate.ts";
+import { readInputs } from "../../../provider/protocol/fields.ts";
+import { unknown } from "../../../provider/protocol/wire.ts";
 import { defaultKey, requestPem } from "./forgery.ts";
 
 const base = { host: "https://k8s.example.com", caPem: "", csrPem: requestPem() };
@@ -62,6 +62,6 @@ describe("inputs", () => {
 
 test("only what is secret goes in as such, and nothing of it comes out", () => {
   const secrets = Object.keys(certificateInputs).filter((name) => certificateInputs[name]?.secret);
-  expect(secrets.sort()).toEqual(["kubeconfig", "privateKeyPem"]);
+  expect(secrets.sort()).toEqual(["privateKeyPem"]);
   for (const name of secrets) expect(certificateOutputs).not.toHaveProperty(name);
 });

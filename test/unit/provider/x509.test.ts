@@ -1,10 +1,10 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { readRequest } from "../../../provider/csr.ts";
-import { readIssued, renewalDate, requireAsked } from "../../../provider/issuedCertificate.ts";
-import type { Wanted } from "../../../provider/signingObject.ts";
-import { signingName } from "../../../provider/signingObject.ts";
-import { commonNames, nameText, organizations } from "../../../provider/x509.ts";
+import { readRequest } from "../../../provider/certificate/csr.ts";
+import { readIssued, renewalDate, requireAsked } from "../../../provider/certificate/issuedCertificate.ts";
+import type { Wanted } from "../../../provider/certificate/signingObject.ts";
+import { signingName } from "../../../provider/certificate/signingObject.ts";
+import { commonNames, nameText, organizations } from "../../../provider/x509/x509.ts";
 import { type CertificateOptions, CN, forgeCertificate, O, requestPem } from "./forgery.ts";
 
 const signer = "kubernetes.io/kube-apiserver-client";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { explainGoFailure, goEnvironment } from "../../../sandbox/go.ts";
+import { explainGoFailure, goEnvironment } from "../../../sandbox/build/go.ts";
 
 test.each([
   ["SANDBOX_GO_TOO_OLD", "go: go.mod requires go >= 1.26.0 (running go 1.22.1; GOTOOLCHAIN=local)"],

@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { withLock } from "../../../sandbox/lock.ts";
-import { identify, isAlive } from "../../../sandbox/process.ts";
+import { withLock } from "../../../sandbox/build/lock.ts";
+import { identify, isAlive } from "../../../sandbox/build/process.ts";
 
 let dir: string;
 let path: string;

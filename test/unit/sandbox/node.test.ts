@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { readSources } from "../../../sandbox/build.ts";
+import { readSources } from "../../../sandbox/build/build.ts";
+import { identify } from "../../../sandbox/build/process.ts";
+import { componentNames, controlPlanePlan } from "../../../sandbox/cluster/plan.ts";
 import { canRunNode, startSandbox } from "../../../sandbox/index.ts";
 import { machineArgs, outsideIdentity } from "../../../sandbox/node/machine.ts";
 import { nodeApiserverArgs, nodeConfiguration, nodeFiles, nodePlan } from "../../../sandbox/node/plan.ts";
 import { cgroupsAreWritable, missingCapabilities } from "../../../sandbox/node/requirements.ts";
-import { componentNames, controlPlanePlan } from "../../../sandbox/plan.ts";
-import { identify } from "../../../sandbox/process.ts";
 
 const folder = fileURLToPath(new URL("../../../sandbox", import.meta.url));
 const input = {
@@ -126,9 +126,11 @@ test("a process that is on no machine of its own is not taken for one that is", 
 });
 
 test("what a node needs is built apart: the control plane's binary does not depend on it", () => {
-  expect(readSources(folder).filter(([name]) => name.includes("/"))).toEqual([]);
-  const modules = ["go.mod", "dns/go.mod", "machine/go.mod"].map((path) => readFileSync(join(folder, path), "utf8"));
+  expect(readSources(join(folder, "kubernetes")).filter(([name]) => name.includes("/"))).toEqual([]);
+  const modules = ["kubernetes/go.mod", "dns/go.mod", "machine/go.mod"].map((path) =>
+    readFileSync(join(folder, path), "utf8"),
+  );
   const names = modules.map((text) => /^module (\S+)$/m.exec(text)?.[1]);
-  expect(names).toEqual(["k8sauth/sandbox", "k8sauth/sandbox/dns", "k8sauth/sandbox/machine"]);
+  expect(names).toEqual(["k8sauth/sandbox/kubernetes", "k8sauth/sandbox/dns", "k8sauth/sandbox/machine"]);
   expect(modules[0]).not.toContain("coredns");
 });

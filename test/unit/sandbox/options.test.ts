@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { sandboxCommand } from "../../../cli/sandbox.ts";
+import { cacheRoot, stateRoot } from "../../../sandbox/build/paths.ts";
+import { controlPlanePlan } from "../../../sandbox/cluster/plan.ts";
 import { listSandboxes, openSandbox, sandboxStatus, startSandbox, stopSandbox } from "../../../sandbox/index.ts";
-import { cacheRoot, stateRoot } from "../../../sandbox/paths.ts";
-import { controlPlanePlan } from "../../../sandbox/plan.ts";
 
 const home = mkdtempSync(join(tmpdir(), "sandbox-options-"));
 const env = { HOME: home };
@@ -33,13 +33,16 @@ describe("bad options are refused before anything is made", () => {
     expect(readdirSync(home)).toEqual([]);
   });
 
-  test.each([{ issuer: "" }, { issuer: "a,b" }, { apiAudiences: ["a b"] }, { apiAudiences: ["ok", ""] }])(
-    "%j",
-    async (options) => {
-      await expect(startSandbox({ ...options, env })).rejects.toMatchObject({ code: "SANDBOX_OPTION_INVALID" });
-      expect(readdirSync(home)).toEqual([]);
-    },
-  );
+  test.each([
+    { issuer: "" },
+    { issuer: "a,b" },
+    { apiAudiences: ["a b"] },
+    { apiAudiences: ["ok", ""] },
+    { kubernetes: "1.33" },
+  ])("%j", async (options) => {
+    await expect(startSandbox({ ...options, env })).rejects.toMatchObject({ code: "SANDBOX_OPTION_INVALID" });
+    expect(readdirSync(home)).toEqual([]);
+  });
 });
 
 test("a sandbox that was never started is absent, and nothing to stop", async () => {
@@ -100,6 +103,7 @@ describe("k8sauth sandbox", () => {
     [[]],
     [["bogus"]],
     [["start", "--foo"]],
+    [["start", "--kubernetes", "1.33"]],
     [["stop", "extra"]],
     [["status", "--name"]],
     [["stop", "--name", "X"]],

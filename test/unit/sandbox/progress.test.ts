@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { describeProgress, type Progress, ProgressMeter, progressPrinter } from "../../../sandbox/progress.ts";
+import { describeProgress, type Progress, ProgressMeter, progressPrinter } from "../../../sandbox/build/progress.ts";
 
 const at = (phase: Progress["phase"], done: number, total: number, elapsedMs: number): Progress => ({
   phase,

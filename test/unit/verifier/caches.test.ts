@@ -1,10 +1,24 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import { AcceptedCache, RefusedCache, TokenDigest } from "../../../verifier/caches.ts";
-import { Lru } from "../../../verifier/lru.ts";
+import { AcceptedCache, RefusedCache, TokenDigest } from "../../../verifier/cache/caches.ts";
+import { Lru } from "../../../verifier/cache/lru.ts";
+import { type AcceptedAnswer, acceptedAnswer, acceptedBytes } from "../../../verifier/http/answers.ts";
+import type { Identity } from "../../../verifier/token/identity.ts";
 import { hybrid, open } from "./hybrid.ts";
 import { load } from "./load.ts";
-import { acceptedStatus, apiServer, apiSettings, ask, Folder, keySettings, until, verifier } from "./support.ts";
-import { goodKey, mint, now, signRaw, strangeKey } from "./tokens.ts";
+import {
+  acceptedStatus,
+  apiServer,
+  apiSettings,
+  ask,
+  Folder,
+  keySettings,
+  until,
+  type Verifier,
+  verifier,
+} from "./support.ts";
+import { audience, goodKey, issuer, mint, now, signRaw, strangeKey } from "./tokens.ts";
 
 describe("the least recently used entry goes first", () => {
   test("by number", () => {
@@ -34,21 +48,28 @@ describe("the least recently used entry goes first", () => {
 });
 
 describe("accepted tokens", () => {
-  const entry = (token: string, until = 2_000) => ({ token, answer: { of: token }, until, isCurrent: () => true });
+  const at = (ms: number, wall = ms) => ({ monotonic: ms, wall });
+  const entry = (token: string, until = at(2_000)) => ({
+    token,
+    answer: { of: token },
+    until,
+    isCurrent: () => true,
+    answerBytes: 0,
+  });
   test("are found by the whole token, not by the end that they share with another", () => {
     const cache = new AcceptedCache<object>(10);
     const tail = "x".repeat(60);
     cache.set(entry(`good.${tail}`));
-    expect(cache.get(`good.${tail}`, 1_000)).toEqual({ of: `good.${tail}` });
-    expect(cache.get(`evil.${tail}`, 1_000)).toBeUndefined();
-    expect(cache.get(`good.${tail}`, 1_000)).toBeDefined();
+    expect(cache.get(`good.${tail}`, at(1_000))).toEqual({ of: `good.${tail}` });
+    expect(cache.get(`evil.${tail}`, at(1_000))).toBeUndefined();
+    expect(cache.get(`good.${tail}`, at(1_000))).toBeDefined();
   });
   test("are forgotten in time, and with their keys", () => {
     const cache = new AcceptedCache<object>(10);
     cache.set(entry("a"));
-    expect(cache.get("a", 2_000)).toBeUndefined();
+    expect(cache.get("a", at(2_000))).toBeUndefined();
     cache.set({ ...entry("b"), isCurrent: () => false });
-    expect(cache.get("b", 1_000)).toBeUndefined();
+    expect(cache.get("b", at(1_000))).toBeUndefined();
     expect(cache.size).toBe(0);
   });
 });
@@ -60,6 +81,67 @@ test("digests have a secret of the process in them", () => {
   const cache = new RefusedCache(10);
   cache.set(digest.of("a"), "expired", 2_000);
   expect([cache.get(digest.of("a"), 1_999), cache.get(digest.of("a"), 2_000)]).toEqual(["expired", undefined]);
+});
+
+describe("remembered tokens", () => {
+  const sizes = async (one: Verifier) => {
+    const { body } = await ask(one.service.adminPort, undefined, {}, "GET", "/metrics");
+    const found = body.matchAll(/^k8sauth_verifier_cache_(entries|bytes)\{cache="(\w+)"\} (\d+)$/gm);
+    return Object.fromEntries([...found].map(([, unit, cache, value]) => [`${cache} ${unit}`, Number(value)]));
+  };
+  test("are removed from memory when they expire, though nobody asks about them again", async () => {
+    const { one } = await hybrid();
+    await one.ask(mint());
+    await one.ask("x.y.z");
+    await one.ask(mint({ aud: "other" }));
+    expect(await sizes(one)).toMatchObject({ "accepted entries": 1, "refused entries": 1 });
+    one.clock?.advance(10_000);
+    await until(async () => (await sizes(one))["accepted entries"] === 0, "they are gone");
+    const none = { "accepted entries": 0, "accepted bytes": 0, "refused entries": 0, "refused bytes": 0 };
+    expect(await sizes(one)).toEqual(none);
+  });
+  test("are counted by the bytes of all that is kept of them", async () => {
+    const { one } = await hybrid();
+    await one.ask(mint());
+    const { "accepted bytes": small = 0 } = await sizes(one);
+    // An audience of two bytes a character, in the token three times.
+    const audiences = [audience, "\u20ac".repeat(1_000)];
+    await one.ask(mint({ aud: audiences }));
+    const { "accepted bytes": both = 0 } = await sizes(one);
+    expect(small).toBeGreaterThan(mint().length + 500);
+    expect(both - small).toBeGreaterThan(mint({ aud: audiences }).length + 2_000);
+  });
+  test("of the greatest size take no more memory than is counted", () => {
+    setFlagsFromString("--expose-gc");
+    const collect: () => void = runInNewContext("gc");
+    const cache = new AcceptedCache<AcceptedAnswer>(3_000);
+    const fill = () => {
+      for (let at = 0; at < 3_000; at++) {
+        const filler = `${String(at).padStart(8, "0")}${"\u20ac".repeat(1_500)}`;
+        // Text of its own for each, as parsed tokens have it.
+        const identity: Identity = JSON.parse(
+          JSON.stringify({
+            ...{ subject: `s${filler.slice(0, 8)}`, issuer, audience, audiences: [audience, filler] },
+            ...{ namespace: `n${filler.slice(0, 8)}`, serviceAccountName: "web", serviceAccountUid: `u${at}` },
+            ...{ expiresAt: at, issuedAt: at },
+          }),
+        );
+        const answer = acceptedAnswer(identity);
+        const token = Buffer.alloc(7_000, `${filler.slice(0, 8)}x`).toString("latin1");
+        const until = { monotonic: 1, wall: 1 };
+        cache.set({ token, answer, until, isCurrent: () => true, answerBytes: acceptedBytes(answer) });
+      }
+    };
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    fill();
+    collect();
+    const grown = process.memoryUsage().heapUsed - before;
+    expect(cache.size).toBeGreaterThan(1_000);
+    expect(grown).toBeGreaterThan(cache.bytes / 3);
+    expect(grown).toBeLessThan(cache.bytes);
+    expect(cache.bytes).toBeLessThanOrEqual(48 * 1024 * 1024);
+  });
 });
 
 describe("a reviewed token", () => {

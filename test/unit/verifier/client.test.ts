@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, createServer as createRelay } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeCertificate } from "../../../sandbox/certificate.ts";
-import { bundleClient } from "../../../verifier/bundle.ts";
+import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
+import { bundleClient } from "../../../verifier/bundle/bundle.ts";
 import { clientCommand } from "../../../verifier/client/flags.ts";
 import { backoffMs, ClientError, retryAfterMs, ServiceClient, TokenFile } from "../../../verifier/client/index.ts";
-import { closedPort, localServer, testCa } from "../kube/server.ts";
+import { closedPort, localServer, testCa } from "../kubernetes/server.ts";
 import { Folder, until } from "./support.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -29,7 +29,15 @@ async function service(handler: Handler, more: object = {}) {
   await once(server, "listening");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/who`;
   let now = 0;
-  const client = new ServiceClient({ url, tokenFile, firstPauseMs: 1, random: () => 1, now: () => now, ...more });
+  const client = new ServiceClient({
+    url,
+    tokenFile,
+    firstPauseMs: 1,
+    random: () => 1,
+    now: () => now,
+    monotonic: () => now,
+    ...more,
+  });
   return {
     client,
     url,

@@ -1,5 +1,6 @@
 import { afterEach } from "vitest";
 import { type ApiServer, apiServer, apiSettings, Folder, type Verifier, verifier } from "./support.ts";
+import { goodKey, type SigningKey } from "./tokens.ts";
 
 /** What ends with the test, the last first. */
 export const open: AsyncDisposable[] = [];
@@ -8,10 +9,13 @@ afterEach(async () => {
 });
 
 /** A hybrid verifier with its API server; both end with the test. */
-export async function hybrid(more: object = {}): Promise<{ api: ApiServer; one: Verifier }> {
+export async function hybrid(
+  more: object = {},
+  keys: readonly SigningKey[] = [goodKey],
+): Promise<{ api: ApiServer; one: Verifier }> {
   const folder = new Folder();
   open.push({ [Symbol.asyncDispose]: async () => folder[Symbol.dispose]() });
-  const api = await apiServer();
+  const api = await apiServer(keys);
   open.push(api);
   const one = await verifier(apiSettings(api, folder, more));
   open.push(one);

@@ -2,14 +2,25 @@ import { once } from "node:events";
 import { mkdirSync, renameSync, symlinkSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { Agent as TlsAgent, request as tlsRequest } from "node:https";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as tlsConnect } from "node:tls";
 import { afterAll, describe, expect, test } from "vitest";
-import { type Identity, makeCertificate } from "../../../sandbox/certificate.ts";
-import { testCa } from "../kube/server.ts";
+import { type Identity, makeCertificate } from "../../../sandbox/cluster/certificate.ts";
+import { testCa } from "../kubernetes/server.ts";
 import { VerifierProcess } from "./process.ts";
-import { apiServer, ask, Folder, keySettings, until, type Verifier, verifier } from "./support.ts";
+import {
+  acceptedStatus,
+  apiServer,
+  apiSettings,
+  ask,
+  Folder,
+  keySettings,
+  until,
+  type Verifier,
+  verifier,
+} from "./support.ts";
 import { mint } from "./tokens.ts";
 
 const folder = new Folder();
@@ -206,6 +217,27 @@ describe("SIGTERM", () => {
     one.clock?.advance(1_000);
     await stopping;
     await expect(one.ask(mint())).rejects.toThrow("ECONNREFUSED");
+  });
+  test("when the drain ends, requests under way are answered, and idle connections end without a reset", async () => {
+    await using api = await apiServer();
+    let release: (() => void) | undefined;
+    api.review = (review, response) => {
+      release = () => void response.end(JSON.stringify({ kind: "TokenReview", status: acceptedStatus(review) }));
+      return undefined;
+    };
+    const one = await verifier(apiSettings(api, folder));
+    const idle = connect(one.port, "127.0.0.1", () => idle.write("GET / HTTP/1.1\r\nHost: v\r\n\r\n"));
+    const seen: string[] = [];
+    for (const name of ["data", "end", "error"]) idle.on(name, () => seen.push(name));
+    await until(() => seen.length === 1, "the connection has had an answer");
+    const waiting = one.ask(mint());
+    await until(() => release !== undefined, "the review is under way");
+    const stopping = one.service.stop({ drainSeconds: 0 });
+    await until(() => seen.length > 1, "the idle connection is closed");
+    expect(seen).toEqual(["data", "end"]);
+    release?.();
+    expect((await waiting).status).toBe(200);
+    await stopping;
   });
   test("a second one ends it at once", async () => {
     const settings = { audience: "verifier.example", drainSeconds: 60, ...keySettings(folder) };

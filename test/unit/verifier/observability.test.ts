@@ -1,6 +1,17 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { apiServer, apiSettings, ask, Folder, keySettings, until, type Verifier, verifier } from "./support.ts";
-import { mint } from "./tokens.ts";
+import { hybrid } from "./hybrid.ts";
+import {
+  acceptedStatus,
+  apiServer,
+  apiSettings,
+  ask,
+  Folder,
+  keySettings,
+  until,
+  type Verifier,
+  verifier,
+} from "./support.ts";
+import { goodKey, issuer, mint, strangeKey } from "./tokens.ts";
 
 const folder = new Folder();
 afterAll(() => folder[Symbol.dispose]());
@@ -10,8 +21,9 @@ function keyed(more: object = {}): Promise<Verifier> {
   return verifier(keySettings(folder, more));
 }
 
+const admin = (one: Verifier, path: string) => ask(one.service.adminPort, undefined, {}, "GET", path);
+
 describe("the port for kubelet and Prometheus", () => {
-  const admin = (one: Verifier, path: string) => ask(one.service.adminPort, undefined, {}, "GET", path);
   test("is alive at once, and ready once there are keys", async () => {
     await using api = await apiServer();
     api.outage = 503;
@@ -69,6 +81,55 @@ describe("the log", () => {
     for (const token of tokens)
       for (const part of token.split(".")) if (part.length > 3) expect(text).not.toContain(part);
     expect(text).not.toContain("alice");
+  });
+  test("names issuer and key of a refused token, as it claims them, in printable form", async () => {
+    await using one = await keyed();
+    await one.ask(mint({ iss: "https://other.example" }));
+    await one.ask(mint({}, strangeKey, { kid: 'a"b\n\u00e9' }));
+    await one.ask(mint({ iss: `https://user:secret@${"x".repeat(400)}` }));
+    const refused = one.lines.filter(({ msg }) => msg === "refused");
+    expect(refused[0]).toMatchObject({ reason: "unknown_issuer", iss: "https://other.example", kid: goodKey.kid });
+    expect(refused[1]).toMatchObject({ iss: issuer, kid: 'a"b??' });
+    expect(String(refused[2]?.iss)).toMatch(/^https:\/\/x{200,}$/);
+    expect(JSON.stringify(one.lines)).not.toMatch(/user|secret/);
+  });
+  test("has what the API server said of a token, without any part of the token", async () => {
+    const { api, one } = await hybrid();
+    const token = mint();
+    const [head = "", payload = "", signature = ""] = token.split(".");
+    api.review = () => ({
+      authenticated: false,
+      error: `[invalid bearer token, ServiceAccount web has been deleted\n, token=${token} ${head} "${payload.slice(5, 60)}" ${signature.slice(-20)}]`,
+    });
+    expect((await one.ask(token)).status).toBe(401);
+    const line = one.lines.find(({ msg }) => msg === "refused");
+    expect(line).toMatchObject({ reason: "review_refused", kid: goodKey.kid });
+    expect(line?.detail).toMatch(/^\[invalid bearer token, ServiceAccount web has been deleted , token=\[token\]/);
+    for (const part of [head, payload.slice(5, 60), signature.slice(-20)])
+      expect(JSON.stringify(one.lines)).not.toContain(part);
+  });
+  test("says so where the API server accepts a token for other audiences", async () => {
+    const { api, one } = await hybrid();
+    api.review = (review) => ({ ...acceptedStatus(review), audiences: ["other"] });
+    expect((await one.ask(mint())).status).toBe(401);
+    const line = one.lines.find(({ msg }) => msg === "refused");
+    expect(line).toMatchObject({ reason: "review_refused", detail: expect.stringContaining("none of the audiences") });
+  });
+  test("never has the user of a URL in it, and neither have readiness and metrics", async () => {
+    await using api = await apiServer();
+    api.issuer = "https://user:secret@other.example";
+    const own = apiSettings(api, folder, {
+      mode: "oidc-discovery",
+      issuer: "https://user:secret@issuer.example",
+      discoveryUrl: api.url,
+      allow: ["*/*"],
+    });
+    await using one = await verifier(own, { unready: true });
+    await until(() => one.lines.some(({ code }) => code === "DISCOVERY_ISSUER_MISMATCH"), "the document is refused");
+    const texts = await Promise.all(["/readyz", "/metrics"].map((path) => admin(one, path)));
+    expect(texts[0]?.body).toContain("issuer.example");
+    const text = JSON.stringify([one.lines, texts]);
+    expect(text).not.toMatch(/user:|secret@/);
   });
   test("lets no flood of refusals through", async () => {
     await using one = await keyed();

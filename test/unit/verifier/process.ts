@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { bundleVerifier, nodeFlags } from "../../../verifier/bundle.ts";
+import { bundleVerifier, nodeFlags } from "../../../verifier/bundle/bundle.ts";
 import { ask, type Reply, until } from "./support.ts";
 
 /** The bundle as a process under Node's permission model. */
@@ -22,17 +22,23 @@ export class VerifierProcess implements AsyncDisposable {
     this.adminPort = adminPort;
   }
 
-  /** Starts it, and waits until it listens; with `ready`, until it is ready. */
-  static async start(folder: string, settings: object, ready = true): Promise<VerifierProcess> {
+  /** Starts it, and waits until it listens; with `ready`, until it is ready. `wrap` puts another command before it. */
+  static async start(
+    folder: string,
+    settings: object,
+    ready = true,
+    wrap: (command: readonly string[]) => readonly string[] = (command) => command,
+  ): Promise<VerifierProcess> {
     const program = mkdtempSync(join(tmpdir(), "verifier-bundle-"));
     const bundle = join(program, "verifier.mjs");
     const config = join(program, "config.json");
     writeFileSync(bundle, (await bundleVerifier()).code);
     writeFileSync(config, JSON.stringify({ listen: "127.0.0.1:0", adminListen: "127.0.0.1:0", ...settings }));
     const allowed = [program, folder].map((path) => `--allow-fs-read=${path}/`);
-    const child = spawn(process.execPath, [...nodeFlags, ...allowed, bundle, "--config", config], {
+    const command = wrap([process.execPath, ...nodeFlags, ...allowed, bundle, "--config", config]);
+    const child = spawn(command[0] ?? "", command.slice(1), {
       stdio: ["ignore", "pipe", "pipe"],
-      env: {},
+      env: { PATH: process.env.PATH },
     });
     const output: string[] = [];
     child.stderr?.on("data", (chunk) => output.push(String(chunk)));

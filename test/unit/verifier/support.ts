@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../../verifier/clock.ts";
 import { loadConfig } from "../../../verifier/config/load.ts";
-import { createLog, type Log } from "../../../verifier/log.ts";
+import { createLog } from "../../../verifier/log.ts";
 import { type Service, startService } from "../../../verifier/service.ts";
-import { answer, type LocalServer, localServer, testCa } from "../kube/server.ts";
+import { answer, type LocalServer, localServer, testCa } from "../kubernetes/server.ts";
 import { audience, goodKey, issuer, now, type SigningKey, uids } from "./tokens.ts";
 
 /** A folder for one test's files, gone with the test. */
@@ -29,6 +29,7 @@ export class Folder implements Disposable {
 /** A clock that only moves when it is told to; sleepers wake when their time has come. */
 export class TestClock implements Clock {
   #nowMs: number;
+  #monotonicMs = 1_000;
   #sleepers: { readonly at: number; readonly wake: () => void }[] = [];
 
   constructor(seconds = now) {
@@ -36,20 +37,27 @@ export class TestClock implements Clock {
   }
 
   now = (): number => this.#nowMs;
+  monotonic = (): number => this.#monotonicMs;
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted || ms <= 0) return resolve();
-      this.#sleepers.push({ at: this.#nowMs + ms, wake: resolve });
+      this.#sleepers.push({ at: this.#monotonicMs + ms, wake: resolve });
       signal?.addEventListener("abort", () => resolve(), { once: true });
     });
   }
 
   advance(ms: number): void {
     this.#nowMs += ms;
-    const due = this.#sleepers.filter(({ at }) => at <= this.#nowMs);
-    this.#sleepers = this.#sleepers.filter(({ at }) => at > this.#nowMs);
+    this.#monotonicMs += ms;
+    const due = this.#sleepers.filter(({ at }) => at <= this.#monotonicMs);
+    this.#sleepers = this.#sleepers.filter(({ at }) => at > this.#monotonicMs);
     for (const { wake } of due) wake();
+  }
+
+  /** Sets the wall clock forward, or back for a negative number. */
+  set(ms: number): void {
+    this.#nowMs += ms;
   }
 }
 
@@ -62,6 +70,8 @@ export interface Review {
 export interface ApiServer extends AsyncDisposable {
   readonly server: LocalServer;
   readonly url: string;
+  /** Issuer that its discovery document names. */
+  issuer: string;
   /** Published keys. */
   keys: readonly unknown[];
   /** Status of a TokenReview, or what to do with the request instead. */
@@ -98,6 +108,7 @@ export async function apiServer(keys: readonly SigningKey[] = [goodKey]): Promis
   const api: ApiServer = {
     server,
     url: server.url,
+    issuer,
     keys: keys.map((key) => key.jwk),
     review: (review) => acceptedStatus(review),
     reviews: [],
@@ -111,7 +122,7 @@ export async function apiServer(keys: readonly SigningKey[] = [goodKey]): Promis
     if (api.outage !== undefined) return answer(response, api.outage, { kind: "Status" });
     switch (request.url) {
       case "/.well-known/openid-configuration":
-        return answer(response, 200, { issuer, jwks_uri: `${api.url}/openid/v1/jwks` });
+        return answer(response, 200, { issuer: api.issuer, jwks_uri: `${api.url}/openid/v1/jwks` });
       case "/openid/v1/jwks":
         api.keyRequests += 1;
         return answer(response, 200, { keys: api.keys }, api.keyHeaders);
@@ -151,16 +162,19 @@ export interface VerifierSettings {
   readonly realTime?: boolean;
   /** Starts without being ready. */
   readonly unready?: boolean;
-  readonly log?: Log;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Starts a verifier with settings as they stand in a file, and waits until it is ready. */
-export async function verifier(settings: object, { realTime, unready }: VerifierSettings = {}): Promise<Verifier> {
+export async function verifier(
+  settings: object,
+  { realTime, unready, env = {} }: VerifierSettings = {},
+): Promise<Verifier> {
   const clock = realTime ? undefined : new TestClock();
   const lines: Record<string, unknown>[] = [];
   const log = createLog("debug", (line) => void lines.push(JSON.parse(line)));
   const given = { listen: "127.0.0.1:0", adminListen: "127.0.0.1:0", audience, ...settings };
-  const config = loadConfig({ args: ["--config", "file"], env: {}, readFile: () => JSON.stringify(given) });
+  const config = loadConfig({ args: ["--config", "file"], env, readFile: () => JSON.stringify(given) });
   const service = await startService(config, { log, clock });
   const started: Verifier = {
     service,

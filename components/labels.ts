@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import * as pulumi from "@pulumi/pulumi";
+
+/** Where Pulumi keeps a stack. */
+export interface StackName {
+  readonly organization: string;
+  readonly project: string;
+  readonly stack: string;
+}
+
+/** Length of a label's value (Kubernetes, "Labels and Selectors"). */
+const maxLength = 63;
+const hashLength = 10;
+
+/**
+ * Labels that say which stack an object belongs to. The name of a stack may be longer than a label's value and may start or end with
+ * characters that a label refuses; the hash of organization, project and stack keeps values apart whose readable parts are equal.
+ */
+export function stackLabels({ organization, project, stack }: StackName): Record<string, string> {
+  const hash = createHash("sha256").update(`${organization}/${project}/${stack}`).digest("hex").slice(0, hashLength);
+  const readable = stack
+    .replaceAll(/[^A-Za-z0-9_.-]/g, "-")
+    .replace(/^[^A-Za-z0-9]+/, "")
+    .slice(0, maxLength - hashLength - 1);
+  return {
+    "app.kubernetes.io/managed-by": "k8sauth",
+    "k8sauth.dev/stack": readable === "" ? hash : `${readable}-${hash}`,
+  };
+}
+
+/** Options of a component with which every Kubernetes object below it gets the labels of the stack. */
+export function labelled(
+  opts: pulumi.ComponentResourceOptions = {},
+  stack: StackName = currentStack(),
+): pulumi.ComponentResourceOptions {
+  const labels = stackLabels(stack);
+  const transformation: pulumi.ResourceTransformation = ({ type, props, opts }) =>
+    type.startsWith("kubernetes:") ? { props: withLabels(props, labels), opts } : undefined;
+  return { ...opts, transformations: [...(opts.transformations ?? []), transformation] };
+}
+
+function currentStack(): StackName {
+  return { organization: pulumi.getOrganization(), project: pulumi.getProject(), stack: pulumi.getStack() };
+}
+
+/** A manifest with the labels of the stack. */
+export function withStackLabels<Manifest extends { readonly metadata: object }>(
+  manifest: Manifest,
+  stack: StackName = currentStack(),
+): Manifest {
+  return withLabels(manifest, stackLabels(stack)) as Manifest;
+}
+
+function withLabels(props: { readonly metadata?: { readonly labels?: object } }, labels: Record<string, string>) {
+  const { metadata = {} } = props;
+  return { ...props, metadata: { ...metadata, labels: { ...metadata.labels, ...labels } } };
+}

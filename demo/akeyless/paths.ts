@@ -1,0 +1,23 @@
+import { randomBytes } from "node:crypto";
+
+/** Objects are kept under their path with its leading slash. A request may leave the slash out. */
+export function pathOf(name: string): string {
+  return name.startsWith("/") ? name : `/${name}`;
+}
+
+/** Answers name auth methods and roles without the leading slash. */
+export function answered(path: string): string {
+  return path.replace(/^\//, "");
+}
+
+/** An id in the product's form: `p-` and 14 letters or digits for an access id. */
+export function idOf(prefix: string, length = 14): string {
+  const letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+  return `${prefix}${[...randomBytes(length)].map((byte) => letters[byte % letters.length]).join("")}`;
+}
+
+/** Expiration events of an answer; an empty list is left out. */
+export function events(days: readonly string[]): { expiration_events?: readonly { seconds_before: number }[] } {
+  if (days.length === 0) return {};
+  return { expiration_events: days.map((day) => ({ seconds_before: Number(day) * 86_400 })) };
+}

@@ -1,0 +1,211 @@
+import type { Section } from "./fault.ts";
+
+const client = "unit/kubernetes/client.test.ts";
+const config = "unit/kubernetes/config.test.ts";
+const faults = "cluster/certificate/faults.test.ts";
+const input = "cluster/faults/input.test.ts";
+const refused = "an up is refused before anything is made, with what is wrong and where:";
+const host = "cluster/cluster/resource.test.ts";
+const mismatch = "cluster/certificate/mismatch.test.ts";
+
+export const clusters: Section = {
+  title: "The way to the cluster, and its kubeconfig",
+  faults: [
+    {
+      fault: "429 with Retry-After, 500, 503, a reset connection",
+      behaviour: "Requests that may be repeated are repeated with growing pauses, up to the deadline.",
+      tests: [
+        [faults, "a way to the server with faults is gone to its end, with one request"],
+        [client, "what is tried again"],
+        ["unit/properties/akeyless.test.ts", "waits no longer than its deadline, whatever pause the server asks for"],
+      ],
+    },
+    {
+      fault: "410 Gone during a wait",
+      behaviour: "The object is read again, and the wait goes on.",
+      tests: [[faults, "a way to the server with faults is gone to its end, with one request > %s"]],
+    },
+    {
+      fault: "An answer never comes",
+      behaviour: "Every request has a deadline; one that may be repeated is repeated.",
+      tests: [
+        [faults, "an answer that never comes is waited for no longer than the deadline says"],
+        [faults, "one answer that never comes is asked for again"],
+      ],
+    },
+    {
+      fault: "401: the deployer's credential has expired or is unknown",
+      behaviour: "There is no second attempt, and the error says which credential it is.",
+      tests: [
+        [faults, "a refused login is not tried again"],
+        [host, "with an expired certificate is told so"],
+      ],
+    },
+    {
+      fault: "A proxy on the way drops the deployer's client certificate or token",
+      behaviour: "The error says that no credential arrived, and advises no rights for anonymous users.",
+      tests: [
+        [host, "whose client certificate is dropped on the way is told so, and not advised to grant rights"],
+        ["unit/kubernetes/anonymous.test.ts", "a request that the API server attributes to system:anonymous"],
+      ],
+    },
+    {
+      fault: "A quota, a webhook, a policy or a firewall answers 403",
+      behaviour: "The error has its words, and does not speak of missing rights.",
+      tests: [["unit/kubernetes/status.test.ts", "a 403"]],
+    },
+    {
+      fault: "The deployer lacks rights",
+      behaviour: "The preflight names all of them, and nothing is created.",
+      tests: [
+        [host, "who lacks rights learns all of them at once, by verb, resource and scope"],
+        ["cluster/cluster/deployerRights.test.ts", "an up that lacks a right makes nothing, and names it"],
+        [input, `${refused} > %s`],
+      ],
+    },
+    {
+      fault: "HTML, or JSON that is cut off",
+      behaviour: "The error names the content type and shows none of the content.",
+      tests: [
+        [faults, "an answer that cannot be one is an error, and nothing of it is shown"],
+        [client, "%s is not JSON, and is not quoted"],
+      ],
+    },
+    {
+      fault: "JSON of other types than an API server's",
+      behaviour: "It is understood, or is an error with a code.",
+      tests: [["unit/properties/clusterAnswers.test.ts", "an API server that answers something else"]],
+    },
+    {
+      fault: "A name that does not resolve, a port where nothing listens, a silent server, another CA, another name",
+      behaviour: "Each has a separate error.",
+      tests: [
+        [client, "the way to the server"],
+        [host, "that refuses, does not resolve or stays silent: three different errors"],
+        [host, "whose certificate carries another name is refused, with the names that it carries"],
+      ],
+    },
+    {
+      fault: "A server certificate that clients in Go reject",
+      behaviour: "It is rejected here too, because gateways could not use the server.",
+      tests: [
+        [
+          "unit/kubernetes/serverIdentity.test.ts",
+          "a server's certificate that Go refuses is refused, and not called unreachable",
+        ],
+      ],
+    },
+    {
+      fault: "A proxy that refuses, is silent or is none",
+      behaviour: "The error is about the proxy, and does not show its password.",
+      tests: [["unit/kubernetes/proxy.test.ts", "a failure of the proxy is called one"]],
+    },
+    {
+      fault: "No kubeconfig, no context, a missing file, another cluster's or user's name",
+      behaviour: "The run fails before it plans, and names what is missing and what there is.",
+      tests: [
+        [input, refused],
+        [config, "what is wrong with it"],
+        [
+          "cluster/stackSettings.test.ts",
+          "without its settings file, as in a clone that lacks it, a stack's runs fail before anything is planned",
+        ],
+      ],
+    },
+    {
+      fault: "`insecure-skip-tls-verify`, or a server without TLS",
+      behaviour: "It is refused.",
+      tests: [[config, "what is wrong with it > %s"]],
+    },
+    {
+      fault: "Several clusters, users and contexts in one or several files",
+      behaviour: "Only the named context counts, as for kubectl.",
+      tests: [
+        [
+          "cluster/token/kubeconfig.test.ts",
+          "several contexts, a CA file and the KUBECONFIG variable lead to the same",
+        ],
+        ["cluster/cluster/kubectl.test.ts", "a kubeconfig that kubectl reads is read the same"],
+      ],
+    },
+    {
+      fault: "A kubeconfig with anything in any place",
+      behaviour: "It is a connection, or an error with a code that shows no credential.",
+      tests: [["unit/properties/kubeconfigs.test.ts", "a kubeconfig"]],
+    },
+    {
+      fault: "An exec plugin is missing, fails, hangs, prints something else or calls itself",
+      behaviour: "The error has the plugin's own words without credentials, and all its processes end.",
+      tests: [
+        ["unit/kubernetes/execPlugin.test.ts", "an exec plugin that fails"],
+        ["unit/kubernetes/execPlugin.test.ts", "an exec plugin ends, with everything that it started,"],
+        ["unit/kubernetes/execPlugin.test.ts", "an exec plugin that uses the kubeconfig that it serves"],
+      ],
+    },
+    {
+      fault: "A client certificate and a key that do not belong together",
+      behaviour: "They are refused by the names of both fields before any request.",
+      tests: [[host, "whose certificate and key do not belong together is refused before any request"]],
+    },
+    {
+      fault: "The kubeconfig leads to another cluster than the stack's",
+      behaviour: "The run fails with both identities.",
+      tests: [[host, "a kubeconfig of another one is refused with both identities"]],
+    },
+    {
+      fault: "The host shows another certificate than the pinned one",
+      behaviour: "The run fails and shows both fingerprints.",
+      tests: [
+        [
+          "cluster/cluster/rancherCa.test.ts",
+          "another CA than the pinned one is refused, and both fingerprints are shown",
+        ],
+        [
+          "cluster/cluster/rancherCa.test.ts",
+          "notices another CA ever after, shows both, and goes on with the pin of the new one",
+        ],
+      ],
+    },
+    {
+      fault: "The host shows no CA, an expired certificate, a redirect or TLS 1.1",
+      behaviour: "The run fails with the reason.",
+      tests: [["cluster/cluster/rancherCa.test.ts", "%s is refused with its reason"]],
+    },
+    {
+      fault: "Discovery is off, forbidden or names another issuer",
+      behaviour: "The issuer comes from a minted token, or an output says why it is not known.",
+      tests: [
+        [host, "an issuer that switches discovery off is said, with the reason"],
+        [host, "who may not read the discovery document forgets no issuer"],
+      ],
+    },
+    {
+      fault: "A gateway's host that only this machine or only pods reach",
+      behaviour: "It is refused, unless the gateway is on this machine.",
+      tests: [
+        [host, "is not a loopback address unless that is allowed"],
+        [
+          "unit/properties/names.test.ts",
+          "addresses of this machine and of no machine are told apart in every spelling",
+        ],
+      ],
+    },
+    {
+      fault: "PEM that is indented, wrapped, with CRLF, in base64 or encoded twice",
+      behaviour: "It is brought into one form, or refused by the name of its field.",
+      tests: [
+        ["unit/properties/pem.test.ts", "PEM"],
+        ["unit/gateways/encoding.test.ts", "certificates"],
+      ],
+    },
+    {
+      fault: "The server is older than 1.28 or 1.22",
+      behaviour: "What it cannot say is found in another way.",
+      tests: [
+        [mismatch, "a server older than 1.28 that does not say who asks: its own copy of the request does"],
+        [mismatch, "a server older than 1.22 that drops the lifetime"],
+      ],
+      gap: "Both servers are emulated: a proxy leaves out what they leave out.",
+    },
+  ],
+};

@@ -1,0 +1,55 @@
+import type { Agent } from "node:https";
+import type { Json } from "./kubeconfig/kubeconfig.ts";
+
+/** Everything that a client needs to talk to one API server as one user. */
+export interface Connection {
+  /** Base URL without a trailing slash; always https. */
+  readonly server: string;
+  /** CA certificates of the server, PEM; "" means the public roots that Node.js trusts. */
+  readonly caPem: string;
+  /** The name that the server's certificate must carry, when it is not the one in `server`. */
+  readonly tlsServerName?: string;
+  /** Namespace of the context; "default" without one. */
+  readonly namespace: string;
+  /** Names, for messages: context, cluster and user of the kubeconfig, and where that came from. */
+  readonly context: string;
+  readonly cluster: string;
+  readonly user: string;
+  readonly source: string;
+  /** Impersonate-* headers. */
+  readonly impersonation: Readonly<Record<string, string | readonly string[]>>;
+  readonly credentials: CredentialSource;
+  /** Connections through the proxy of the kubeconfig; without one, HTTPS_PROXY and NO_PROXY of `env` decide. */
+  readonly proxyAgent?: Agent;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** What one request authenticates with. */
+export interface Credentials {
+  /** Complete Authorization header. */
+  readonly authorization?: string;
+  /** PEM. */
+  readonly certPem?: string;
+  /** PEM. */
+  readonly keyPem?: string;
+}
+
+/** Gives the credentials for a request. `refresh` asks for new ones because the server refused the last. */
+export interface CredentialSource {
+  /** Whether asking again can bring something new (a plugin, a token file that rotates). */
+  readonly refreshable: boolean;
+  /** @param signal ends the wait, and a plugin that no other caller waits for */
+  get(refresh?: boolean, signal?: AbortSignal): Promise<Credentials>;
+}
+
+/** The cluster as exec plugins receive it. */
+export interface ExecCluster {
+  readonly server: string;
+  readonly caPem: string;
+  readonly tlsServerName?: string;
+  /** `proxy-url` of the kubeconfig. */
+  readonly proxyUrl?: string;
+  readonly disableCompression?: boolean;
+  /** Settings of the plugin for this cluster: its extension `client.authentication.k8s.io/exec`. */
+  readonly config?: Json;
+}

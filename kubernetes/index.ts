@@ -1,0 +1,24 @@
+/** A small Kubernetes client on node:https: finds the deployer's connection, asks the API server, and explains errors. */
+export { anonymousError, anonymousUser, refusedUser } from "./anonymous.ts";
+export {
+  type Answer,
+  type ApplyOptions,
+  type ClientOptions,
+  type CreateOptions,
+  type DeleteOptions,
+  KubeClient,
+  type KubeObject,
+  type ObjectMeta,
+  type RequestOptions,
+} from "./client.ts";
+export type { Connection, CredentialSource, Credentials } from "./connection.ts";
+export { isKubeError, isUnreachable, KubeError, type KubeErrorCode, scrub } from "./errors.ts";
+export {
+  type ConnectionChoice,
+  type DirectConnection,
+  directConnection,
+  loadConnection,
+} from "./kubeconfig/loadConnection.ts";
+export { certificates } from "./kubeconfig/pem.ts";
+export { type ApiResource, isKnownKind, pathFor, resourceFor } from "./paths.ts";
+export { type Shown, showOf } from "./probe.ts";

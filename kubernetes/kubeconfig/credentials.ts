@@ -1,0 +1,152 @@
+import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import type { CredentialSource, Credentials, ExecCluster } from "../connection.ts";
+import { KubeError, scrub } from "../errors.ts";
+import { requireSendable } from "../headers.ts";
+import { type ExecHandling, execCredentials } from "./execPlugin.ts";
+import { pairProblem } from "./keyPair.ts";
+import { type Entry, isObject, type JsonObject, pathOf, text } from "./kubeconfig.ts";
+import { SharedRun } from "./sharedRun.ts";
+
+export function fixedCredentials(credentials: Credentials): CredentialSource {
+  return { refreshable: false, get: async () => credentials };
+}
+
+/** A token in a file that something else rotates: read again at most every few seconds, and on a refusal. */
+export function tokenFileCredentials(path: string, base: Credentials = {}, now = Date.now): CredentialSource {
+  let token = "";
+  let readAt = Number.NEGATIVE_INFINITY;
+  return {
+    refreshable: true,
+    async get(refresh) {
+      if (refresh || now() - readAt > 10_000) {
+        token = readCredential(path, "token file").trim();
+        requireSendable(token, `The token file ${path}`);
+        readAt = now();
+      }
+      return { ...base, authorization: `Bearer ${token}` };
+    },
+  };
+}
+
+/**
+ * The credentials of a kubeconfig's user, in kubectl's order of precedence.
+ *
+ * @throws KubeError KUBECONFIG_CREDENTIAL_MISSING for a file that is not there, KUBECONFIG_CREDENTIAL_INVALID
+ */
+export function userCredentials(
+  user: Entry,
+  cluster: ExecCluster,
+  env: NodeJS.ProcessEnv,
+  handling?: ExecHandling,
+): CredentialSource {
+  const { value } = user;
+  const certPem = dataOrFile(user, "client-certificate");
+  const keyPem = dataOrFile(user, "client-key");
+  if ((certPem === undefined) !== (keyPem === undefined)) {
+    throw new KubeError(
+      "KUBECONFIG_CREDENTIAL_INVALID",
+      `User "${user.name}" of the kubeconfig has a client ${certPem === undefined ? "key without a certificate" : "certificate without a key"}.`,
+      { remedy: "Give both client-certificate and client-key, or neither." },
+    );
+  }
+  if (certPem !== undefined && keyPem !== undefined) requirePair(user, certPem, keyPem);
+  const certificate: Credentials = certPem === undefined ? {} : { certPem, keyPem };
+  const tokenFile = text(value.tokenFile);
+  const token = text(value.token);
+  if (tokenFile !== undefined) return tokenFileCredentials(pathOf(user, tokenFile), certificate);
+  if (token !== undefined) {
+    requireSendable(token, `The token of user "${user.name}"`);
+    return fixedCredentials({ ...certificate, authorization: `Bearer ${token}` });
+  }
+  const username = text(value.username);
+  if (username !== undefined) {
+    const pair = Buffer.from(`${username}:${text(value.password) ?? ""}`).toString("base64");
+    return fixedCredentials({ ...certificate, authorization: `Basic ${pair}` });
+  }
+  if (isObject(value.exec)) return execCredentials(user, value.exec, cluster, env, handling);
+  const provider = value["auth-provider"];
+  if (isObject(provider)) return sharedProvider(() => providerCredentials(user, provider, cluster));
+  return fixedCredentials(certificate);
+}
+
+/** The in-tree providers ask again at most once in a second when several requests are refused together. */
+function sharedProvider(load: () => Promise<Credentials>): CredentialSource {
+  const runs = new SharedRun<Credentials>("The login of the auth-provider");
+  let refreshedAt = Number.NEGATIVE_INFINITY;
+  return {
+    refreshable: true,
+    get(refresh = false, signal) {
+      const anew = refresh && performance.now() - refreshedAt > 1_000;
+      if (anew) refreshedAt = performance.now();
+      return runs.join(load, anew, signal);
+    },
+  };
+}
+
+function tail(stderr: string): string {
+  const clean = scrub(stderr).trim().replace(/\s+/g, " ").replace(/\.$/, "");
+  return clean.length > 600 ? `… ${clean.slice(-600)}` : clean;
+}
+
+/** The in-tree providers of old kubeconfigs (oidc, gcp, azure) are the client library's business. */
+async function providerCredentials(user: Entry, provider: JsonObject, cluster: ExecCluster): Promise<Credentials> {
+  const { KubeConfig } = await import("@kubernetes/client-node");
+  const config = new KubeConfig();
+  config.loadFromClusterAndUser(
+    { name: "cluster", server: cluster.server, skipTLSVerify: false },
+    { name: user.name, authProvider: provider },
+  );
+  const options: { headers?: Record<string, unknown> } = {};
+  try {
+    await config.applyToHTTPSOptions(options);
+  } catch (error) {
+    const kind = text(provider.name) ?? "unknown";
+    throw new KubeError(
+      "KUBECONFIG_AUTH_PROVIDER",
+      `The auth-provider "${kind}" of user "${user.name}" failed: ${tail(String((error as Error).message))}.`,
+      { remedy: "Log in again, or move to an exec plugin: auth-provider was removed from kubectl in 1.26." },
+    );
+  }
+  const authorization = options.headers?.Authorization;
+  return typeof authorization === "string" ? { authorization } : {};
+}
+
+function requirePair(user: Entry, certPem: string, keyPem: string): void {
+  const problem = pairProblem(certPem, keyPem);
+  if (problem === undefined) return;
+  const [certificate, key] = [fieldOf(user, "client-certificate"), fieldOf(user, "client-key")];
+  throw new KubeError(
+    "KUBECONFIG_CREDENTIAL_INVALID",
+    `${certificate} and ${key} of user "${user.name}" of the kubeconfig cannot be used together: ${problem}.`,
+    {
+      remedy:
+        "Set both fields to the certificate and the key that were issued together. Requests with others would arrive without a credential.",
+    },
+  );
+}
+
+/** The field that is used: "client-key-data", or "client-key" with its path. */
+function fieldOf(user: Entry, key: "client-certificate" | "client-key"): string {
+  return text(user.value[`${key}-data`]) === undefined
+    ? `${key} (${pathOf(user, text(user.value[key]) ?? "")})`
+    : `${key}-data`;
+}
+
+function dataOrFile(user: Entry, key: "client-certificate" | "client-key"): string | undefined {
+  const data = text(user.value[`${key}-data`]);
+  if (data !== undefined) return Buffer.from(data, "base64").toString("utf8");
+  const file = text(user.value[key]);
+  return file === undefined ? undefined : readCredential(pathOf(user, file), key);
+}
+
+function readCredential(path: string, what: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
+    throw new KubeError("KUBECONFIG_CREDENTIAL_MISSING", `The ${what} ${path} cannot be read (${code}).`, {
+      remedy: `Relative paths start at the kubeconfig's own folder (${dirname(path)}).`,
+    });
+  }
+}

@@ -1,0 +1,269 @@
+import { createHash } from "node:crypto";
+import { resolve, sep } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import type { CredentialSource, Credentials, ExecCluster } from "../connection.ts";
+import { KubeError, scrub } from "../errors.ts";
+import { requireSendable } from "../headers.ts";
+import { pairProblem } from "./keyPair.ts";
+import { type Entry, isObject, type Json, type JsonObject, text, words } from "./kubeconfig.ts";
+import { type Ended, type Limits, type Program, runProgram } from "./pluginProcess.ts";
+import { SharedRun } from "./sharedRun.ts";
+
+/** How exec plugins are run. */
+export interface ExecHandling {
+  /** Receives what a plugin writes to its standard error, line by line while it runs. @default this process's own standard error */
+  readonly say?: (line: string) => void;
+  readonly limits?: Limits;
+}
+
+/** Counts how many exec plugins run inside one another. A plugin that uses the kubeconfig that it serves would start itself without end. */
+const depthVariable = "K8SAUTH_EXEC_DEPTH";
+const mostDepth = 3;
+
+interface Plugin extends Program {
+  /** The plugin and its user, for messages. */
+  readonly label: string;
+  readonly installHint: string | undefined;
+  readonly depth: number;
+}
+
+interface Kept {
+  readonly credentials: Credentials;
+  /** Milliseconds since the epoch. */
+  readonly expires: number;
+}
+
+/** By plugin, with arguments and environment: a plugin that asks for a login asks once for all connections of this process. */
+const sources = new Map<string, ExecSource>();
+
+/**
+ * The credentials of an exec plugin, kept until the expiry that it names.
+ *
+ * @see https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+ * @throws KubeError KUBECONFIG_EXEC_MISSING for a plugin without a command
+ */
+export function execCredentials(
+  user: Entry,
+  spec: JsonObject,
+  cluster: ExecCluster,
+  env: NodeJS.ProcessEnv,
+  { say = toStandardError, limits = {} }: ExecHandling = {},
+): CredentialSource {
+  const plugin = readPlugin(user, spec, cluster, env);
+  const identity = JSON.stringify([plugin.command, plugin.args, Object.entries(plugin.env).sort()]);
+  const key = createHash("sha256").update(identity).digest("hex");
+  const source = sources.get(key) ?? new ExecSource(plugin);
+  sources.set(key, source);
+  return { refreshable: true, get: (refresh, signal) => source.get(refresh, signal, say, limits) };
+}
+
+class ExecSource {
+  readonly #plugin: Plugin;
+  readonly #runs: SharedRun<Kept>;
+  #kept: Kept | undefined;
+  #turn = 0;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(plugin: Plugin) {
+    this.#plugin = plugin;
+    this.#runs = new SharedRun(plugin.label);
+  }
+
+  async get(
+    refresh = false,
+    signal: AbortSignal | undefined,
+    say: (line: string) => void,
+    limits: Limits,
+  ): Promise<Credentials> {
+    // Requests that are refused together ask for a new credential once.
+    const anew = refresh && performance.now() - this.#refreshedAt > 1_000;
+    if (anew) {
+      this.#refreshedAt = performance.now();
+      this.#kept = undefined;
+    }
+    if (this.#kept !== undefined && this.#kept.expires > Date.now()) return this.#kept.credentials;
+    const run = async (abort: AbortSignal) => {
+      const turn = ++this.#turn;
+      const kept = await askPlugin(this.#plugin, say, abort, limits);
+      // A run that was started before a refusal may end after the one that was started for it.
+      if (turn === this.#turn) this.#kept = kept;
+      return kept;
+    };
+    return (await this.#runs.join(run, anew, signal)).credentials;
+  }
+}
+
+async function askPlugin(
+  plugin: Plugin,
+  say: (line: string) => void,
+  signal: AbortSignal,
+  limits: Limits,
+): Promise<Kept> {
+  if (plugin.depth > mostDepth) {
+    throw new KubeError(
+      "KUBECONFIG_EXEC_RECURSION",
+      `${plugin.label} was not started: ${mostDepth} exec plugins already run inside one another, so it or a command that it starts uses the kubeconfig that it provides the credential for.`,
+      { remedy: ownKubeconfig },
+    );
+  }
+  let ended: Ended;
+  try {
+    ended = await runProgram(plugin, withoutSecrets(say), signal, limits);
+  } catch (error) {
+    throw notStarted(plugin, error as NodeJS.ErrnoException);
+  }
+  if (ended.why !== "exit" || ended.status !== 0) throw failed(plugin, ended);
+  return readCredential(plugin, ended.stdout);
+}
+
+function readPlugin(user: Entry, spec: JsonObject, cluster: ExecCluster, env: NodeJS.ProcessEnv): Plugin {
+  const command = text(spec.command);
+  if (command === undefined) {
+    throw new KubeError("KUBECONFIG_EXEC_MISSING", `The exec plugin of user "${user.name}" has no command.`, {
+      remedy: "Set users[].user.exec.command.",
+    });
+  }
+  const info = {
+    apiVersion: text(spec.apiVersion) ?? "client.authentication.k8s.io/v1",
+    kind: "ExecCredential",
+    spec: {
+      interactive: false,
+      ...(spec.provideClusterInfo === true
+        ? {
+            cluster: {
+              server: cluster.server,
+              "tls-server-name": cluster.tlsServerName,
+              "certificate-authority-data": cluster.caPem ? Buffer.from(cluster.caPem).toString("base64") : undefined,
+              "proxy-url": cluster.proxyUrl,
+              "disable-compression": cluster.disableCompression,
+              config: cluster.config ?? null,
+            },
+          }
+        : {}),
+    },
+  };
+  const given = Array.isArray(spec.env) ? spec.env.filter((one) => isObject(one) && text(one.name) !== undefined) : [];
+  const depth = 1 + (Number(env[depthVariable] ?? process.env[depthVariable]) || 0);
+  return {
+    // A command with a separator is relative to the kubeconfig; a bare one is searched on the PATH.
+    command: command.includes(sep) ? resolve(user.folder, command) : command,
+    args: words(spec.args, `exec.args of user "${user.name}"`),
+    env: {
+      ...process.env,
+      ...env,
+      ...Object.fromEntries(given.map(({ name, value }) => [String(name), word(value)])),
+      KUBERNETES_EXEC_INFO: JSON.stringify(info),
+      [depthVariable]: String(depth),
+    },
+    label: `The exec plugin "${command}" of user "${user.name}"`,
+    installHint: text(spec.installHint),
+    depth,
+  };
+}
+
+/** The value of a variable. */
+function word(value: Json | undefined): string {
+  return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value ?? "");
+}
+
+function readCredential(plugin: Plugin, stdout: string): Kept {
+  const status = statusOf(stdout);
+  const token = text(status?.token);
+  const certPem = text(status?.clientCertificateData);
+  const keyPem = text(status?.clientKeyData);
+  if (status === undefined || (token === undefined && (certPem === undefined || keyPem === undefined))) {
+    // Nothing of the output is quoted: it may hold a credential.
+    const what = status === undefined ? "something that is not an ExecCredential" : "neither a token nor a certificate";
+    throw new KubeError("KUBECONFIG_EXEC_FAILED", `${plugin.label} printed ${what}.`, {
+      remedy: "Expected an ExecCredential with status.token, or status.clientCertificateData and status.clientKeyData.",
+    });
+  }
+  if (token !== undefined) requireSendable(token, `${plugin.label} printed a token that cannot be sent: it`);
+  const pair = certPem === undefined || keyPem === undefined ? {} : { certPem, keyPem };
+  const problem = certPem === undefined || keyPem === undefined ? undefined : pairProblem(certPem, keyPem);
+  if (problem !== undefined) {
+    throw new KubeError(
+      "KUBECONFIG_CREDENTIAL_INVALID",
+      `${plugin.label} printed status.clientCertificateData and status.clientKeyData that cannot be used together: ${problem}.`,
+      { remedy: "Clear the plugin's cache and log in again." },
+    );
+  }
+  const expires = Date.parse(text(status.expirationTimestamp) ?? "");
+  return {
+    credentials: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...pair },
+    expires: Number.isNaN(expires) ? Number.POSITIVE_INFINITY : expires,
+  };
+}
+
+function statusOf(stdout: string): JsonObject | undefined {
+  try {
+    const printed: unknown = JSON.parse(stdout);
+    return isObject(printed) && isObject(printed.status) ? printed.status : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const ownKubeconfig =
+  "Give the commands that the plugin starts a kubeconfig with another credential (KUBECONFIG in users[].user.exec.env).";
+
+function notStarted({ label, installHint }: Plugin, { code = "unknown error" }: NodeJS.ErrnoException): KubeError {
+  if (code !== "ENOENT" && code !== "EACCES") {
+    return new KubeError("KUBECONFIG_EXEC_FAILED", `${label} could not be started (${code}).`);
+  }
+  return new KubeError(
+    "KUBECONFIG_EXEC_MISSING",
+    `${label} ${code === "ENOENT" ? "is not installed" : "may not be run"}.`,
+    { remedy: installHint ? scrub(installHint.trim()) : "Install it, or put its folder on the PATH." },
+  );
+}
+
+const byHand = "Run it by hand, log in again if it asks for that, and try again.";
+
+function failed({ label }: Plugin, { why, stderr, status, limit }: Ended): KubeError {
+  const said = tail(stderr);
+  const quoted = said === "" ? "" : ` Its standard error: ${said}.`;
+  switch (why) {
+    case "timeout":
+      return new KubeError("KUBECONFIG_EXEC_TIMEOUT", `${label} did not answer within ${limit / 1000} s.${quoted}`, {
+        remedy: "Run it by hand: it may be waiting for a login.",
+      });
+    case "processes":
+      return new KubeError(
+        "KUBECONFIG_EXEC_RECURSION",
+        `${label} was ended: it had started more than ${limit} processes, so it or a command that it starts may use the kubeconfig that it provides the credential for.${quoted}`,
+        { remedy: ownKubeconfig },
+      );
+    case "output":
+      return new KubeError("KUBECONFIG_EXEC_FAILED", `${label} was ended: it printed more than ${limit} characters.`, {
+        remedy: "Expected an ExecCredential.",
+      });
+    case "aborted":
+      return new KubeError("KUBE_CANCELLED", `${label} was cancelled.`);
+    case "exit":
+      return new KubeError(
+        "KUBECONFIG_EXEC_FAILED",
+        `${label} failed with ${typeof status === "number" ? `exit status ${status}` : status}: ${said || "it wrote nothing to its standard error"}.`,
+        { remedy: byHand },
+      );
+  }
+}
+
+function tail(stderr: string): string {
+  const clean = scrub(stripVTControlCharacters(stderr)).trim().replace(/\s+/g, " ").replace(/\.$/, "");
+  return clean.length > 600 ? `… ${clean.slice(-600)}` : clean;
+}
+
+/** Passes lines on without control sequences and credentials; of a private key nothing passes. */
+function withoutSecrets(say: (line: string) => void): (line: string) => void {
+  let inKey = false;
+  return (line) => {
+    if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(line)) inKey = true;
+    if (!inKey) say(scrub(stripVTControlCharacters(line)));
+    if (/-----END [A-Z ]*PRIVATE KEY-----/.test(line)) inKey = false;
+  };
+}
+
+function toStandardError(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

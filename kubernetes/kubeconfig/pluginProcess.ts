@@ -1,0 +1,149 @@
+import { ProcessTree } from "./processTree.ts";
+
+/** A program to run. */
+export interface Program {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** How far a program may go. */
+export interface Limits {
+  /** Time for one that writes nothing to its standard error, in milliseconds. @default 30000 */
+  readonly silentMs?: number;
+  /** Time for one that does, as it may wait for a login, in milliseconds. @default 300000 */
+  readonly speakingMs?: number;
+  /** Most processes at a time, where the system can count them (Linux). @default 32 */
+  readonly processes?: number;
+}
+
+/** How a program ended. */
+export interface Ended {
+  readonly stdout: string;
+  /** The last 8 KiB. */
+  readonly stderr: string;
+  readonly why: "exit" | "timeout" | "aborted" | "processes" | "output";
+  /** Exit status or signal; undefined for a program that was ended. */
+  readonly status: number | NodeJS.Signals | undefined;
+  /** The limit that was reached. */
+  readonly limit: number;
+}
+
+const defaults = { silentMs: 30_000, speakingMs: 300_000, processes: 32 } as const;
+
+/** How long pipes may stay open after the program's exit: another process holds them. */
+const pipesMs = 500;
+const countMs = 250;
+/** A line without a line break is a prompt: shown once nothing follows it for so long. */
+const promptMs = 300;
+const mostOutput = 1 << 20;
+const mostStderr = 8 << 10;
+
+/**
+ * Runs a program with closed standard input, and ends it with everything that it started when a limit is reached, when `signal` aborts, and
+ * when this process ends. What it left running in the background is left alone unless it holds the program's output open.
+ *
+ * @param say receives each line of the standard error as it comes
+ * @throws the error of a program that cannot be started
+ */
+export function runProgram(
+  program: Program,
+  say: (line: string) => void,
+  signal: AbortSignal,
+  limits: Limits = {},
+): Promise<Ended> {
+  const { silentMs, speakingMs, processes } = { ...defaults, ...limits };
+  const { promise, resolve, reject } = Promise.withResolvers<Ended>();
+  const tree = new ProcessTree();
+  const child = tree.grow(program.command, program.args, program.env);
+  const lines = new Lines(say);
+  let stdout = "";
+  let stderr = "";
+  let limit: number = silentMs;
+  let over = false;
+
+  const clean = () => {
+    over = true;
+    clearTimeout(timer);
+    clearTimeout(pipes);
+    clearInterval(counter);
+    signal.removeEventListener("abort", abort);
+    lines.end();
+  };
+  const finish = (why: Ended["why"], status?: Ended["status"], reached = limit) => {
+    if (over) return;
+    clean();
+    if (why === "exit" && pipes === undefined) tree.release();
+    else tree.end();
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.unref();
+    resolve({ stdout, stderr, why, status, limit: reached });
+  };
+  const abort = () => finish("aborted");
+  let timer = setTimeout(() => finish("timeout"), silentMs);
+  let pipes: NodeJS.Timeout | undefined;
+  const counter = setInterval(() => {
+    if (tree.size() > processes) finish("processes", undefined, processes);
+  }, countMs);
+
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+    if (stdout.length > mostOutput) finish("output", undefined, mostOutput);
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    if (stderr === "") {
+      clearTimeout(timer);
+      limit = Math.max(silentMs, speakingMs);
+      timer = setTimeout(() => finish("timeout"), limit);
+    }
+    stderr = (stderr + text).slice(-mostStderr);
+    lines.add(text);
+  });
+  child.once("error", (error) => {
+    clean();
+    tree.end();
+    reject(error);
+  });
+  child.once("exit", (code, by) => {
+    pipes = setTimeout(() => finish("exit", code ?? by ?? undefined), pipesMs);
+    child.once("close", () => {
+      clearTimeout(pipes);
+      pipes = undefined;
+      finish("exit", code ?? by ?? undefined);
+    });
+  });
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  return promise;
+}
+
+/** Cuts a stream into lines. */
+class Lines {
+  readonly #say: (line: string) => void;
+  #rest = "";
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(say: (line: string) => void) {
+    this.#say = say;
+  }
+
+  add(text: string): void {
+    clearTimeout(this.#timer);
+    const lines = (this.#rest + text).split(/\r\n|\r|\n/);
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) this.#emit(line);
+    if (this.#rest.length > mostStderr) this.end();
+    else if (this.#rest !== "") this.#timer = setTimeout(() => this.end(), promptMs);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#emit(this.#rest);
+    this.#rest = "";
+  }
+
+  #emit(line: string): void {
+    if (line.trim() !== "") this.#say(line.trimEnd());
+  }
+}

@@ -1,0 +1,87 @@
+import { X509Certificate } from "node:crypto";
+import { type RequestOptions, request } from "node:https";
+import { isIP } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { directConnection } from "./kubeconfig/loadConnection.ts";
+import type { TunnelOptions } from "./transport/proxyAgent.ts";
+import { agentFor, networkError } from "./transport/transport.ts";
+
+/** The certificates that a server presents, before any CA is trusted. */
+export interface Shown {
+  /** The server's own certificate, then those that vouch for it, as far as the server sent them. */
+  readonly chain: readonly X509Certificate[];
+  readonly status: number;
+  readonly location: string;
+  readonly contentType: string;
+  /** At most 256 KiB of it. */
+  readonly body: string;
+}
+
+const most = 256 * 1024;
+
+/**
+ * Asks a server for one path without checking its certificate, and says what it showed. Nothing is sent that is worth
+ * anything, and nothing that comes back may be believed before it was compared with something that is known.
+ *
+ * @throws KubeError KUBE_UNREACHABLE_DNS, KUBE_REFUSED, KUBE_TIMEOUT, KUBE_TLS_PROTOCOL…
+ */
+export async function showOf(server: string, path: string, signal: AbortSignal): Promise<Shown> {
+  const connection = directConnection({ server, caPem: "", label: "a stranger" }, process.env);
+  const attempt = { method: "GET", path, headers: {}, credentials: {}, signal };
+  const url = new URL(server);
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const agent = agentFor(connection);
+  let stage: "connecting" | "handshake" | "reading" = "connecting";
+  try {
+    return await new Promise<Shown>((resolve, reject) => {
+      const options: RequestOptions & TunnelOptions = {
+        agent,
+        tunnelSignal: signal,
+        host,
+        port: url.port || 443,
+        path,
+        // A name is asked for by SNI; addresses have none (RFC 6066).
+        servername: isIP(host) ? "" : host,
+        rejectUnauthorized: false,
+        minVersion: "TLSv1.2",
+        headers: { Accept: "application/json", "User-Agent": "k8sauth" },
+        signal,
+      };
+      const outgoing = request(options);
+      outgoing.once("socket", (socket) =>
+        socket.once("connect", () => {
+          stage = "handshake";
+        }),
+      );
+      outgoing.once("error", reject);
+      outgoing.once("response", (incoming) => {
+        stage = "reading";
+        const chain = chainOf(incoming.socket as TLSSocket);
+        const { statusCode: status = 0, headers } = incoming;
+        const { location = "", "content-type": contentType = "" } = headers;
+        let body = "";
+        incoming.setEncoding("utf8").on("data", (text: string) => {
+          body += text;
+          if (body.length > most) incoming.destroy();
+        });
+        incoming.once("error", reject);
+        incoming.once("close", () => resolve({ chain, status, location, contentType, body: body.slice(0, most) }));
+      });
+      outgoing.end();
+    });
+  } catch (error) {
+    throw networkError(error, connection, attempt, stage);
+  } finally {
+    agent.destroy();
+  }
+}
+
+function chainOf(socket: TLSSocket): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  let next: X509Certificate | undefined = socket.getPeerX509Certificate();
+  while (next !== undefined && !chain.some(({ fingerprint256 }) => fingerprint256 === next?.fingerprint256)) {
+    chain.push(new X509Certificate(next.raw));
+    next = next.issuerCertificate;
+  }
+  return chain;
+}

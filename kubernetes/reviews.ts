@@ -1,0 +1,138 @@
+/** The API server's review APIs and TokenRequest. Answers are read as far as their types are as documented. */
+import type { KubeClient } from "./client.ts";
+import { isKubeError } from "./errors.ts";
+import { pathFor } from "./paths.ts";
+
+const authentication = "authentication.k8s.io/v1";
+
+/** Result of a TokenReview. */
+export interface Review {
+  readonly authenticated: boolean;
+  readonly username: string;
+  readonly uid: string;
+  readonly audiences: readonly string[];
+  /** The authenticator's own words, which contain no part of the token. */
+  readonly error: string;
+}
+
+interface TokenReview {
+  readonly status?: {
+    readonly authenticated?: unknown;
+    readonly audiences?: unknown;
+    readonly error?: unknown;
+    readonly user?: { readonly username?: unknown; readonly uid?: unknown } | null;
+  } | null;
+}
+
+/**
+ * Creates a TokenReview with the client's credential.
+ *
+ * @param audiences accepted audiences; undefined for the API server's own
+ * @throws KubeError
+ */
+export async function reviewToken(client: KubeClient, token: string, audiences?: readonly string[]): Promise<Review> {
+  const body = { apiVersion: authentication, kind: "TokenReview", spec: { token, audiences } };
+  const { status } = await client.create<TokenReview>(pathFor(authentication, "TokenReview"), body, { safe: true });
+  return {
+    authenticated: status?.authenticated === true,
+    username: textOf(status?.user?.username),
+    uid: textOf(status?.user?.uid),
+    audiences: Array.isArray(status?.audiences) ? status.audiences : [],
+    error: textOf(status?.error),
+  };
+}
+
+/** The user of a client's credential, and the date of the server's answer. */
+export interface SelfReview {
+  readonly username: string;
+  readonly uid: string;
+  readonly date?: Date;
+}
+
+/** Creates a SelfSubjectReview. Undefined from servers older than 1.28, which have none. @throws KubeError */
+export async function reviewSelf(client: KubeClient): Promise<SelfReview | undefined> {
+  const body = { apiVersion: authentication, kind: "SelfSubjectReview" };
+  const path = pathFor(authentication, "SelfSubjectReview");
+  type Answer = { status?: { userInfo?: { username?: unknown; uid?: unknown } | null } | null };
+  try {
+    const answer = await client.exchange<Answer>("POST", path, { body, safe: true });
+    const { username, uid } = answer.body.status?.userInfo ?? {};
+    return { username: textOf(username), uid: textOf(uid), date: answer.date };
+  } catch (error) {
+    if (isKubeError(error, "KUBE_NOT_FOUND")) return undefined;
+    throw error;
+  }
+}
+
+/** Creates a SelfSubjectAccessReview, whatever its result: a server answers it only for a credential that it accepts. @throws KubeError */
+export async function reviewOwnAccess(client: KubeClient): Promise<void> {
+  const apiVersion = "authorization.k8s.io/v1";
+  const kind = "SelfSubjectAccessReview";
+  const spec = { nonResourceAttributes: { verb: "get", path: "/version" } };
+  await client.create(pathFor(apiVersion, kind), { apiVersion, kind, spec }, { safe: true });
+}
+
+/**
+ * The user of a client's credential. Undefined from servers older than 1.28, which do not say it; they answer only for a credential that
+ * they accept.
+ *
+ * @throws KubeError KUBE_UNAUTHORIZED for a credential that is not accepted
+ */
+export async function authenticatedUser(client: KubeClient): Promise<string | undefined> {
+  const self = await reviewSelf(client);
+  if (self === undefined) await reviewOwnAccess(client);
+  return self?.username;
+}
+
+/** Fields of a TokenRequest. */
+export interface TokenRequestSpec {
+  /** @default the API server's own */
+  readonly audiences?: readonly string[];
+  readonly expirationSeconds: number;
+  readonly boundObjectRef?: {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly name: string;
+    readonly uid: string;
+  };
+}
+
+/**
+ * Requests a token of a ServiceAccount.
+ *
+ * @returns "" and NaN for what the answer lacks
+ * @throws KubeError
+ * @see https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
+ */
+export async function requestToken(
+  client: KubeClient,
+  namespace: string,
+  serviceAccountName: string,
+  spec: TokenRequestSpec,
+): Promise<{ readonly token: string /** Milliseconds since the epoch. */; readonly expiresAt: number }> {
+  const path = `${pathFor("v1", "ServiceAccount", namespace, serviceAccountName)}/token`;
+  type Answer = { status?: { token?: unknown; expirationTimestamp?: unknown } | null };
+  const { status } = await client.create<Answer>(path, { apiVersion: authentication, kind: "TokenRequest", spec });
+  return { token: textOf(status?.token), expiresAt: Date.parse(textOf(status?.expirationTimestamp)) };
+}
+
+/**
+ * Requests a token as the kubelet does for a workload, for 600 s, the shortest lifetime.
+ *
+ * @param audience "" for the API server's own
+ * @throws KubeError
+ */
+export async function workloadToken(
+  client: KubeClient,
+  namespace: string,
+  serviceAccountName: string,
+  audience: string,
+): Promise<string> {
+  const audiences = audience === "" ? undefined : [audience];
+  const { token } = await requestToken(client, namespace, serviceAccountName, { audiences, expirationSeconds: 600 });
+  return token;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}

@@ -1,0 +1,2 @@
+/** Auth configs of gateway products, from access data. */
+export * from "../../gateways/index.ts";

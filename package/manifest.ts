@@ -1,0 +1,37 @@
+/** package.json of the npm package. */
+import manifest from "../package.json" with { type: "json" };
+
+/** Modules that users import: the name in the package, and what it is imported by. */
+export const entries = { index: ".", gateways: "./gateways", policy: "./policy" } as const;
+
+/** Packages of the user's project, at the user's versions: two copies of an SDK would need two versions of its plugin. */
+const peers = {
+  "@pulumi/kubernetes": "^4.0.0",
+  "@pulumi/policy": "^1.21.0",
+  "@pulumi/pulumi": "^3.142.0",
+  "@pulumi/tls": "^5.0.0",
+};
+
+/** @param name name to publish under; without one the package is marked as private */
+export function libraryManifest(name?: string): object {
+  const { version, description, license, engines } = manifest;
+  const exported = Object.entries(entries).map(([file, path]) => [
+    path,
+    { types: `./${file}.d.ts`, default: `./${file}.js` },
+  ]);
+  return {
+    name: name ?? manifest.name,
+    version,
+    ...(name === undefined && { private: true }),
+    description,
+    license,
+    engines,
+    type: "commonjs",
+    main: "./index.js",
+    types: "./index.d.ts",
+    exports: { ...Object.fromEntries(exported), "./package.json": "./package.json" },
+    peerDependencies: peers,
+    // For the policies alone.
+    peerDependenciesMeta: { "@pulumi/policy": { optional: true } },
+  };
+}

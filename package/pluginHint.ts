@@ -1,0 +1,46 @@
+/** Says what to write in Pulumi.yaml, before Pulumi reports that it finds no plugin. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, isAbsolute, join, relative } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+
+/** Variables by which Pulumi finds plugins in further places. */
+const redirects = ["PULUMI_DEBUG_PROVIDERS", "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES"];
+
+/**
+ * Warns if a Pulumi program that runs now has no plugin: Pulumi.yaml does not name it, and it is installed neither in Pulumi's home nor on
+ * the PATH. It is silent in doubt, and outside of a run (unit tests, the Automation API before a run).
+ *
+ * @param library folder of the npm package
+ */
+export function warnWithoutPlugin(library: string, env: NodeJS.ProcessEnv = process.env): void {
+  // Absent in older SDKs. Outside of a run it is not a path.
+  const root = pulumi.getRootDirectory?.() ?? "";
+  if (!isAbsolute(root) || redirects.some((name) => env[name]) || isInstalled(env)) return;
+  const file = ["Pulumi.yaml", "Pulumi.yml", "Pulumi.json"].map((name) => join(root, name)).find(existsSync);
+  if (file === undefined || namesPlugin(readFileSync(file, "utf8"))) return;
+  // Pulumi shows it before its own error. A message to the engine can come too late: it ends at the first provider that it does not find.
+  process.stderr.write(
+    `k8sauth: ${file} does not name the plugin. Add to it:\nplugins:\n  providers:\n    - name: k8sauth\n      path: ${pluginPath(root, library)}\n`,
+  );
+}
+
+function namesPlugin(project: string): boolean {
+  return /\b(plugins|packages)\b/.test(project) && /\bk8sauth\b/.test(project);
+}
+
+function isInstalled(env: NodeJS.ProcessEnv): boolean {
+  const plugins = join(env.PULUMI_HOME || join(homedir(), ".pulumi"), "plugins");
+  const installed = existsSync(plugins) && readdirSync(plugins).some((name) => name.startsWith("resource-k8sauth-v"));
+  const folders = (env.PATH ?? "").split(delimiter);
+  const executables = ["", ".exe", ".cmd"].map((suffix) => `pulumi-resource-k8sauth${suffix}`);
+  return installed || folders.some((folder) => executables.some((name) => existsSync(join(folder, name))));
+}
+
+/** Path of the plugin for Pulumi.yaml. Package managers with links have the package at another place than its name says. */
+function pluginPath(root: string, library: string): string {
+  const { name } = JSON.parse(readFileSync(join(library, "package.json"), "utf8")) as { name: string };
+  const byName = join(root, "node_modules", name, "plugin");
+  const path = relative(root, existsSync(byName) ? byName : join(library, "plugin"));
+  return path.replaceAll("\\", "/");
+}

@@ -1,0 +1,293 @@
+import { isProviderError, ProviderError } from "../protocol/errors.ts";
+import { type CheckFailure, type Fields, same } from "../protocol/fields.ts";
+import type { Context, Resource, State } from "../protocol/resource.ts";
+import type { AkeylessApi } from "./api/api.ts";
+import {
+  type ApiInputs,
+  absolute,
+  apiFields,
+  apiFor,
+  apiOutputs,
+  changed,
+  checkEndpoint,
+  checkName,
+  driftField,
+  here,
+  moved,
+  refreshed,
+  samePath,
+  stays,
+} from "./api/endpoint.ts";
+import type { Shaped } from "./api/shape.ts";
+
+/** A right of a role: what it may do with the objects under a path. */
+export interface Rule {
+  /** Of the objects; `*` at its end covers a folder. */
+  readonly path: string;
+  readonly capabilities: readonly string[];
+  /** @default "item-rule" */
+  readonly type?: string;
+}
+
+export interface RoleInputs extends ApiInputs {
+  readonly name: string;
+  readonly rules: readonly Rule[];
+  readonly description?: string;
+  readonly deleteProtection?: boolean;
+}
+
+export interface RoleOutputs extends ApiInputs {
+  readonly name: string;
+  readonly drift: readonly string[];
+}
+
+type RoleState = State<RoleInputs, RoleOutputs>;
+
+/** Types of rules that are managed. A role's rules of other types, such as access to reports, are left alone. */
+const ruleTypes = ["item-rule", "target-rule", "role-rule", "auth-method-rule"];
+const capabilities = ["read", "create", "update", "delete", "list", "deny"];
+
+const ruleFields: Fields = {
+  path: { type: "string", required: true, description: "Path of the objects, such as /shop/*." },
+  capabilities: { type: "strings", required: true, description: `Some of ${capabilities.join(", ")}.` },
+  type: { type: "string", description: `One of ${ruleTypes.join(", ")}; item-rule by default.` },
+};
+
+const inputs: Fields = {
+  ...apiFields,
+  name: { type: "string", required: true, description: "Name (path) of the role." },
+  rules: { type: "objects", fields: ruleFields, required: true, description: "What the role may do, by path." },
+  description: { type: "string", description: "For people." },
+  deleteProtection: { type: "boolean", description: "Protects the role from being deleted, by this stack too." },
+};
+
+const outputs: Fields = {
+  ...apiFields,
+  name: { type: "string", description: "Name of the role." },
+  ...driftField,
+};
+
+const ruleShape = { path: "string", type: "string", capabilities: ["string"] } as const;
+
+const roleShape = {
+  comment: "string",
+  delete_protection: "boolean",
+  rules: { path_rules: [ruleShape] },
+  role_auth_methods_assoc: [{}],
+} as const;
+
+type LiveRule = Shaped<typeof ruleShape>;
+type Live = Shaped<typeof roleShape>;
+
+/** A role and its rules. A new name or other rules change it in place, so that its associations stay. */
+export const akeylessRole: Resource<RoleInputs, RoleOutputs> = {
+  type: "k8sauth:index:AkeylessRole",
+  description: "A role of Akeyless with its rules.",
+  inputs,
+  outputs,
+
+  check({ known, unknown }) {
+    return [
+      ...checkEndpoint("apiUrl", known.apiUrl, known.caPem),
+      ...checkName("name", known.name),
+      ...(unknown.has("rules") ? [] : checkRules(known.rules ?? [])),
+    ];
+  },
+
+  async create(given, context) {
+    const api = apiFor(given, context);
+    await make(api, given, context);
+    await bringRules(api, given);
+    return { id: given.name, outputs: told(given) };
+  },
+
+  async previewCreate({ known }) {
+    return { outputs: told(known) };
+  },
+
+  async diff(state, { known, unknown }) {
+    return {
+      ...changed(["rules", "description", "deleteProtection"], state.inputs, known, unknown),
+      ...moved(["name"], state.inputs, known, unknown),
+      ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
+      ...changed(["apiUrl"], state.inputs, known, unknown),
+    };
+  },
+
+  async previewUpdate(state, { known }) {
+    return { outputs: { ...state.outputs, ...told(known) } };
+  },
+
+  async update(state, given, context) {
+    const api = apiFor(given, context);
+    const name = await nameOf(api, state, given.name);
+    if (here(state).apiUrl !== given.apiUrl && (await find(api, name)) === undefined) {
+      context.log.warn(stays(`The role "${name}"`, here(state).apiUrl));
+      await make(api, given, context);
+    }
+    const description = given.description ?? (state.inputs.description === undefined ? undefined : "");
+    const protection = given.deleteProtection ?? (state.inputs.deleteProtection === undefined ? undefined : false);
+    const body = {
+      name,
+      ...(samePath(name, given.name) ? {} : { "new-name": given.name }),
+      ...(description !== undefined && { description }),
+      ...(protection !== undefined && { delete_protection: String(protection) }),
+    };
+    if (Object.keys(body).length > 1) await api.call("/update-role", body, "repeatable");
+    await bringRules(api, given);
+    return told(given);
+  },
+
+  async read(state, context) {
+    const { name } = state.outputs;
+    if (name === undefined || state.inputs.rules === undefined) {
+      throw new ProviderError(
+        "AKEYLESS_NOT_IMPORTABLE",
+        "A role cannot be imported.",
+        "Associate the auth method with the existing role instead, or declare a role of another name.",
+      );
+    }
+    return refreshed(
+      `The role "${name}"`,
+      state,
+      context,
+      () => find(apiFor(here(state), context), name),
+      (live) => differences(state.inputs, live),
+    );
+  },
+
+  async delete(state, context) {
+    await apiFor(here(state), context).remove("/delete-role", { name: state.outputs.name ?? state.id });
+  },
+};
+
+function told(given: Partial<RoleInputs>): RoleOutputs {
+  return { ...apiOutputs(given), name: given.name as string, drift: [] };
+}
+
+function find(api: AkeylessApi, name: string): Promise<Live | undefined> {
+  return api.find("/get-role", { name }, roleShape);
+}
+
+async function make(api: AkeylessApi, given: RoleInputs, context: Context): Promise<void> {
+  const { name, description, deleteProtection } = given;
+  const body = {
+    name,
+    ...(description !== undefined && { description }),
+    ...(deleteProtection !== undefined && { delete_protection: String(deleteProtection) }),
+  };
+  try {
+    await api.call("/create-role", body, "once");
+  } catch (error) {
+    if (!isProviderError(error, "AKEYLESS_EXISTS")) throw error;
+    const live = await find(api, name);
+    if (live === undefined || !isLeft(given, live)) {
+      throw new ProviderError(
+        "AKEYLESS_NAME_TAKEN",
+        error.message,
+        "Associate the auth method with the existing role instead, or choose another name.",
+      );
+    }
+    context.log.info(`The role "${name}" exists already, from an earlier run: it is taken over.`);
+  }
+}
+
+/** Whether a role can be what a killed run left: nobody has it yet, and it has no right that this stack does not give it. */
+function isLeft(given: RoleInputs, live: Live): boolean {
+  const wanted = new Map(given.rules.map((rule) => [keyOf(rule), rule]));
+  const known = (live.rules?.path_rules ?? []).every((rule) => isDenial(rule) || wanted.has(keyOf(rule)));
+  return known && (live.role_auth_methods_assoc ?? []).length === 0;
+}
+
+/** The name that the role has: the new one already if a run renamed it and was killed. */
+async function nameOf(api: AkeylessApi, { outputs }: RoleState, wanted: string): Promise<string> {
+  const before = outputs.name ?? wanted;
+  if (samePath(before, wanted) || (await find(api, before)) !== undefined) return before;
+  return wanted;
+}
+
+/** Sets the rules that are missing or differ, deletes the ones that the program does not name, and looks at the result. */
+async function bringRules(api: AkeylessApi, given: RoleInputs): Promise<void> {
+  const { name, rules } = given;
+  const { missing, strays } = compare(rules, await find(api, name));
+  for (const rule of strays) {
+    await api.remove("/delete-role-rule", { "role-name": name, path: rule.path, "rule-type": typeOf(rule) });
+  }
+  for (const rule of missing) {
+    const body = {
+      "role-name": name,
+      path: rule.path,
+      "rule-type": typeOf(rule),
+      capability: [...rule.capabilities],
+    };
+    await api.call("/set-role-rule", body, "repeatable");
+  }
+  if (missing.length === 0 && strays.length === 0) return;
+  const after = compare(rules, await find(api, name));
+  const wrong = [...after.missing, ...after.strays].map((rule) => `${typeOf(rule)} ${rule.path}`);
+  if (wrong.length === 0) return;
+  throw new ProviderError(
+    "AKEYLESS_NOT_TAKEN",
+    `${api.endpoint.url} accepted the rules of the role "${name}", but reads back others: ${wrong.join(", ")}.`,
+    "Check that nothing else writes this role.",
+  );
+}
+
+function compare(rules: readonly Rule[], live: Live | undefined) {
+  const theirs = (live?.rules?.path_rules ?? []).filter((rule) => ruleTypes.includes(typeOf(rule)));
+  const found = new Map(theirs.map((rule) => [keyOf(rule), rule]));
+  const wanted = new Set(rules.map(keyOf));
+  return {
+    missing: rules.filter((rule) => !sameCapabilities(rule, found.get(keyOf(rule)))),
+    strays: theirs.filter((rule) => !wanted.has(keyOf(rule)) && !isDenial(rule)),
+  };
+}
+
+function differences(given: Partial<RoleInputs>, live: Live): string[] {
+  const { missing, strays } = compare(given.rules ?? [], live);
+  const { description, deleteProtection } = given;
+  return [
+    ...(missing.length + strays.length > 0 ? ["rules"] : []),
+    ...(description === undefined || description === (live.comment ?? "") ? [] : ["description"]),
+    ...(deleteProtection === undefined || deleteProtection === (live.delete_protection ?? false)
+      ? []
+      : ["deleteProtection"]),
+  ];
+}
+
+/** Administrators add rules to every role that deny something. They widen nothing, and nobody else can delete them. */
+function isDenial({ capabilities: allowed }: { readonly capabilities?: readonly string[] | null }): boolean {
+  return same(allowed, ["deny"]);
+}
+
+function typeOf({ type }: { readonly type?: string | null }): string {
+  return type || "item-rule";
+}
+
+function keyOf(rule: { readonly path?: string | null; readonly type?: string | null }): string {
+  return `${typeOf(rule)} ${absolute(rule.path ?? "")}`;
+}
+
+function sameCapabilities(rule: Rule, live: LiveRule | undefined): boolean {
+  return live !== undefined && same([...rule.capabilities].sort(), [...(live.capabilities ?? [])].sort());
+}
+
+function checkRules(rules: readonly Rule[]): CheckFailure[] {
+  const property = "rules";
+  const twice = rules.filter((rule, index) => rules.findIndex((other) => keyOf(other) === keyOf(rule)) !== index);
+  return [
+    ...twice.map((rule) => ({ property, reason: `"rules" has two rules for ${keyOf(rule)}.` })),
+    ...rules.flatMap(({ path, capabilities: asked = [], type }) => [
+      ...(type && !ruleTypes.includes(type)
+        ? [{ property, reason: `"${type}" is not a type of rule; use ${ruleTypes.join(", ")}.` }]
+        : []),
+      ...(asked.length === 0 ? [{ property, reason: `The rule for "${path}" has no capability.` }] : []),
+      ...asked
+        .filter((capability) => !capabilities.includes(capability))
+        .map((capability) => ({
+          property,
+          reason: `"${capability}" is not a capability; use ${capabilities.join(", ")}.`,
+        })),
+    ]),
+  ];
+}

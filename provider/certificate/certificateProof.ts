@@ -1,0 +1,167 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { refusedUser } from "../../kubernetes/anonymous.ts";
+import { KubeClient } from "../../kubernetes/client.ts";
+import { isKubeError } from "../../kubernetes/errors.ts";
+import { reviewOwnAccess, reviewSelf, reviewToken } from "../../kubernetes/reviews.ts";
+import { failUnlessOffline, glanceMsAt, isTlsError, noteSilence } from "../cluster/glance.ts";
+import { ProviderError } from "../protocol/errors.ts";
+import type { Context } from "../protocol/resource.ts";
+
+/** A certificate with its key, and where it is to be accepted. */
+export interface CertificateUse {
+  readonly host: string;
+  /** PEM; "" for a public CA. */
+  readonly caPem: string;
+  readonly tlsServerName?: string;
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+  readonly commonName: string;
+}
+
+/** What the certificate's user must be able to do: create TokenReviews, or just be who they are. */
+export type Proof = "tokenReview" | "self";
+
+/** How long a new binding, or a new CA, may take until every API server knows of it. */
+const settleMs = 5_000;
+
+/**
+ * Proves a certificate by calls that are made with it. Tries again while the server does not know it or its user's
+ * binding yet, for a few seconds.
+ *
+ * @param waitMs time until the certificate is valid, for a signer whose clock is ahead
+ * @throws ProviderError CERTIFICATE_REFUSED, CERTIFICATE_MAY_NOT_REVIEW; KubeError for the way to the server
+ */
+export async function prove(use: CertificateUse, proof: Proof, waitMs: number, context: Context): Promise<void> {
+  using client = clientFor(use, context);
+  const started = performance.now();
+  for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 500)) {
+    const error = await attempt(client, use, proof);
+    if (error === undefined) return;
+    const waitedMs = performance.now() - started;
+    if (waitedMs + pauseMs > settleMs + waitMs) throw error;
+    if (waitedMs > 1_000) {
+      context.log.status(`Waiting until ${use.host} accepts the certificate of "${use.commonName}" (${error.code})`);
+    }
+    await sleep(pauseMs, undefined, { signal: context.signal }).catch(() => {
+      throw new ProviderError("CANCELLED", `The proof of the certificate of ${use.commonName} was cancelled.`);
+    });
+  }
+}
+
+function clientFor(use: CertificateUse, context: Context, timeoutMs?: number): KubeClient {
+  const { host, caPem, tlsServerName, certificatePem, privateKeyPem, commonName } = use;
+  const label = `the client certificate of "${commonName}"`;
+  const credential = { certPem: certificatePem, keyPem: privateKeyPem, label };
+  return KubeClient.direct(
+    { server: host, caPem, tlsServerName, ...credential },
+    { signal: context.signal, timeoutMs },
+  );
+}
+
+/** What keeps the certificate from being proved; undefined when it is. */
+async function attempt(client: KubeClient, use: CertificateUse, proof: Proof): Promise<ProviderError | undefined> {
+  try {
+    const { username } = await whoIs(client);
+    if (username !== undefined && username !== use.commonName) return taken(use, username);
+    // Any token will do: what is proved is that the server takes the question.
+    if (proof === "tokenReview") await reviewToken(client, "k8sauth-asks-whether-it-may-ask");
+    else if (username === undefined) await reviewOwnAccess(client);
+    return undefined;
+  } catch (error) {
+    if (isKubeError(error, "KUBE_UNAUTHORIZED")) return refused(use);
+    if (!isKubeError(error, "KUBE_FORBIDDEN", "KUBE_ANONYMOUS")) throw error;
+    const username = refusedUser(error.serverMessage);
+    if (username !== undefined && username !== use.commonName) return taken(use, username);
+    return mayNotReview(use);
+  }
+}
+
+/** The user that the server takes the caller for, as far as it says. */
+async function whoIs(client: KubeClient): Promise<{ readonly username?: string; readonly date?: Date }> {
+  try {
+    return (await reviewSelf(client)) ?? {};
+  } catch (error) {
+    // A refusal names whom it refuses: that is an answer too.
+    const username = isKubeError(error, "KUBE_FORBIDDEN", "KUBE_ANONYMOUS")
+      ? refusedUser(error.serverMessage)
+      : undefined;
+    if (username === undefined) throw error;
+    return { username };
+  }
+}
+
+function refused({ host, commonName }: CertificateUse): ProviderError {
+  return new ProviderError(
+    "CERTIFICATE_REFUSED",
+    `${host} does not accept the certificate that was just signed for "${commonName}".`,
+    "Check that the host leads to the same cluster as the kubeconfig, that its --client-ca-file holds the CA that the controller manager signs with, and the clocks of both.",
+  );
+}
+
+function taken({ host, commonName }: CertificateUse, username: string): ProviderError {
+  return new ProviderError(
+    "CERTIFICATE_REFUSED",
+    `${host} takes the holder of the certificate of "${commonName}" for "${username}".`,
+    "Something on the way ends TLS and drops the client certificate (a load balancer, a proxy, Rancher): use a host that passes TLS through, or the token flow.",
+  );
+}
+
+function mayNotReview({ host, commonName }: CertificateUse): ProviderError {
+  return new ProviderError(
+    "CERTIFICATE_MAY_NOT_REVIEW",
+    `The certificate of "${commonName}" is accepted at ${host}, but its user lacks the right create tokenreviews.authentication.k8s.io in the whole cluster.`,
+    'If its ClusterRole or binding was deleted or edited, pulumi up --refresh restores it. Otherwise bind the user to the ClusterRole system:auth-delegator, or to one that grants create on tokenreviews; for another role set proof to "self".',
+  );
+}
+
+/** What a look at a certificate in use showed. */
+export interface Probe {
+  /** `powerless`: the server accepts it, and its user cannot do what the certificate is for. */
+  readonly verdict: "alive" | "powerless" | "dead" | "unsure";
+  /** The server's own clock, where it answered. */
+  readonly now?: Date;
+}
+
+/**
+ * Tries a certificate within 2 s. A refusal of the certificate itself is its death. A certificate that is accepted and whose user may
+ * not create TokenReviews, or that does not reach the server, is powerless.
+ */
+export async function probe(use: CertificateUse, proof: Proof, context: Context): Promise<Probe> {
+  const { commonName } = use;
+  const untried = `The certificate of "${commonName}" was not tried.`;
+  using client = clientFor(use, context, glanceMsAt(use.host));
+  try {
+    const { username, date: now } = await whoIs(client);
+    if (username !== undefined && username !== commonName) {
+      context.log.warn(taken(use, username).message);
+      return { verdict: "powerless", now };
+    }
+    if (proof === "self" && username === undefined) await reviewOwnAccess(client);
+    if (proof === "tokenReview" && !(await mayReview(client))) {
+      context.log.warn(mayNotReview(use).message);
+      return { verdict: "powerless", now };
+    }
+    return { verdict: "alive", now };
+  } catch (error) {
+    if (isKubeError(error, "KUBE_UNAUTHORIZED")) {
+      context.log.info(`The certificate of "${commonName}" is dead: the API server no longer accepts it.`);
+      return { verdict: "dead" };
+    }
+    noteSilence(use.host, error);
+    // Another certificate of the server is reported by Cluster, which finds the CA for it.
+    if (isTlsError(error)) context.log.warn(`${untried} ${error.message}`);
+    else failUnlessOffline(untried, error, context);
+    return { verdict: "unsure" };
+  }
+}
+
+/** Whether the client's user may create TokenReviews. Any token will do: it matters only whether the server takes the question. */
+async function mayReview(client: KubeClient): Promise<boolean> {
+  try {
+    await reviewToken(client, "k8sauth-asks-whether-it-may-ask");
+    return true;
+  } catch (error) {
+    if (!isKubeError(error, "KUBE_FORBIDDEN", "KUBE_ANONYMOUS")) throw error;
+    return false;
+  }
+}

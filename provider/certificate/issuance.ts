@@ -1,0 +1,160 @@
+import type { KubeClient } from "../../kubernetes/client.ts";
+import { readVersion } from "../cluster/preflight.ts";
+import { isProviderError } from "../protocol/errors.ts";
+import type { Context } from "../protocol/resource.ts";
+import { commonNames, nameText, organizations } from "../x509/x509.ts";
+import type { SignedCertificateInputs, SignedCertificateOutputs } from "./certificateFields.ts";
+import { type CertificateUse, prove } from "./certificateProof.ts";
+import { type IssuedCertificate, readIssued, renewalDate, requireAsked, rfc3339 } from "./issuedCertificate.ts";
+import { requireSigners } from "./signers.ts";
+import { Signing } from "./signing.ts";
+import { cancelled } from "./signingErrors.ts";
+import { type Collected, knowsExpiration, requesterOf, type Wanted } from "./signingObject.ts";
+
+/** How long approval and signing may take, in milliseconds: by us and the signer, or by somebody who has to be asked. */
+const patienceMs = { auto: 60_000, external: 300_000 } as const;
+
+function limitOf({ approval, timeoutSeconds }: SignedCertificateInputs, context: Context): number {
+  return timeoutSeconds === undefined ? (context.timeoutMs ?? patienceMs[approval]) : timeoutSeconds * 1000;
+}
+
+/** Has the certificate signed, compares and proves it, and leaves nothing of the request behind. */
+export async function makeCertificate(
+  inputs: SignedCertificateInputs,
+  wanted: Wanted,
+  context: Context,
+): Promise<SignedCertificateOutputs> {
+  const { approval, renewBefore, expirationSeconds } = inputs;
+  const limitMs = limitOf(inputs, context);
+  warnOfLifetime(expirationSeconds, context);
+  using client = await context.deployer.client(context, Math.min(limitMs, 15_000));
+  const [{ version, distribution }, requester] = await Promise.all([readVersion(client), requesterOf(client, wanted)]);
+  requireSigners(client, distribution, [wanted.signerName]);
+  const fresh = async (left: Collected) => {
+    const issued = await readIssued(left.text).catch(() => undefined);
+    // What cannot be read is for the comparison to refuse.
+    return issued === undefined || left.now < renewalDate(lifetime(issued, left), renewBefore);
+  };
+  const options = { requester, version, approval, limitMs, fresh };
+  for (let again = true; ; again = false) {
+    const signing = new Signing(client, wanted, options, context);
+    try {
+      const collected = await signing.collect();
+      const outputs = await accept(client, collected, inputs, wanted, version, context);
+      await signing.tidy();
+      return outputs;
+    } catch (error) {
+      await signing.abandon(error);
+      // What an earlier run left may have been signed by a CA that is gone.
+      if (again && signing.resumed && isProviderError(error, "CERTIFICATE_REFUSED", "CERTIFICATE_REJECTED")) continue;
+      throw context.signal.aborted && !isProviderError(error, "CANCELLED") ? cancelled(signing.name) : error;
+    }
+  }
+}
+
+async function accept(
+  client: KubeClient,
+  collected: Collected,
+  inputs: SignedCertificateInputs,
+  wanted: Wanted,
+  version: string,
+  context: Context,
+): Promise<SignedCertificateOutputs> {
+  const issued = await readIssued(collected.text);
+  requireAsked(issued, wanted, collected.now);
+  const { x509, subject } = issued.leaf;
+  const life = lifetime(issued, collected);
+  reportLifetime(life, inputs, version, context);
+  const untilValidMs = Math.max(0, x509.validFromDate.getTime() - collected.now.getTime());
+  const [commonName = ""] = commonNames(subject);
+  const outputs = {
+    certificatePem: issued.pem,
+    notBefore: rfc3339(x509.validFromDate),
+    notAfter: rfc3339(life.notAfter),
+    issuedAt: rfc3339(life.issuedAt),
+    renewAfter: rfc3339(renewalDate(life, inputs.renewBefore)),
+    serial: x509.serialNumber,
+    fingerprint: x509.fingerprint256,
+    commonName,
+    organizations: organizations(subject),
+    subject: nameText(subject),
+    csrSha256: wanted.request.sha256,
+  };
+  return { ...outputs, ...(await proofOf(client, inputs, outputs, untilValidMs, context)) };
+}
+
+function lifetime({ leaf }: IssuedCertificate, { issuedAt }: Collected) {
+  return { notAfter: leaf.x509.validToDate, issuedAt };
+}
+
+/** What a certificate without a proof says. */
+export const notProved = {
+  proved: false,
+  proofNote: "The private key was not given: no call was made with this certificate.",
+} as const;
+
+type Proved = Pick<SignedCertificateOutputs, "proved" | "proofNote">;
+
+async function proofOf(
+  deployer: KubeClient,
+  inputs: SignedCertificateInputs,
+  { certificatePem, commonName }: Pick<SignedCertificateOutputs, "certificatePem" | "commonName">,
+  untilValidMs: number,
+  context: Context,
+): Promise<Proved> {
+  const { privateKeyPem } = inputs;
+  if (privateKeyPem === undefined) return notProved;
+  const { server, caPem, tlsServerName } = deployer.connection;
+  const at: Pick<CertificateUse, "host" | "caPem" | "tlsServerName"> = inputs.proveHost
+    ? { host: inputs.host, caPem: inputs.caPem }
+    : { host: server, caPem, tlsServerName };
+  if (untilValidMs > 0) {
+    context.log.warn(
+      `The signer's clock is ahead of the API server's: the certificate of "${commonName}" is valid in ${Math.ceil(untilValidMs / 1000)} s.`,
+    );
+  }
+  const waitMs = Math.min(untilValidMs, limitOf(inputs, context));
+  await prove({ ...at, certificatePem, privateKeyPem, commonName }, inputs.proof, waitMs, context);
+  return { proved: true, proofNote: "" };
+}
+
+/** Proves a certificate that is there already: at another host, or for another role. */
+export async function proveAgain(
+  inputs: SignedCertificateInputs,
+  outputs: SignedCertificateOutputs,
+  context: Context,
+): Promise<Proved> {
+  using client = await context.deployer.client(context);
+  return proofOf(client, inputs, outputs, 0, context);
+}
+
+const day = 24 * 3600;
+
+/** Client certificates cannot be revoked: the Kubernetes hardening guide wants them short. */
+export function warnOfLifetime(expirationSeconds: number, context: Context): void {
+  if (expirationSeconds <= 90 * day) return;
+  context.log.warn(
+    `The certificate is to live for ${Math.floor(expirationSeconds / day)} days, and cannot be revoked in that time: 90 days or less are better.`,
+  );
+}
+
+/** The signer decides how long it is valid. */
+function reportLifetime(
+  { notAfter, issuedAt }: { readonly notAfter: Date; readonly issuedAt: Date },
+  { expirationSeconds, renewBefore }: SignedCertificateInputs,
+  version: string,
+  context: Context,
+): void {
+  const seconds = Math.round((notAfter.getTime() - issuedAt.getTime()) / 1000);
+  const until = `until ${rfc3339(notAfter)} (${seconds} s; asked for were ${expirationSeconds} s)`;
+  if (seconds > expirationSeconds + 900) {
+    const why = knowsExpiration(version) ? "" : ": Kubernetes before 1.22 cannot be asked for less";
+    context.log.warn(`The signer made the certificate valid for longer than asked, ${until}${why}.`);
+  }
+  if (seconds < expirationSeconds - 900 || seconds < expirationSeconds * 0.9) {
+    context.log.warn(`The signer made the certificate valid for less than asked, ${until}.`);
+  }
+  if (renewBefore !== undefined && renewBefore >= seconds) {
+    context.log.warn(`"renewBefore" is longer than that: it is renewed after two thirds of its life instead.`);
+  }
+}

@@ -1,0 +1,119 @@
+import { ProviderError } from "../protocol/errors.ts";
+import { DerError } from "../x509/der.ts";
+import { pemBlocks, toPem } from "../x509/pemBlocks.ts";
+import { samePublicKey } from "../x509/samePublicKey.ts";
+import { type Certificate, commonNames, nameText, organizations, readCertificate } from "../x509/x509.ts";
+import type { Wanted } from "./signingObject.ts";
+
+/** What a signer gave out. */
+export interface IssuedCertificate {
+  readonly leaf: Certificate;
+  /** Leaf first, then what the signer put behind it; nothing around. */
+  readonly pem: string;
+}
+
+/** How far clocks may be apart, in milliseconds. */
+const skewMs = 10 * 60_000;
+
+/**
+ * Reads the content of `status.certificate`: the first block is the certificate, others are CAs between it and the root.
+ *
+ * @see https://pkg.go.dev/k8s.io/api/certificates/v1#CertificateSigningRequestStatus
+ * @throws ProviderError CERTIFICATE_REJECTED
+ */
+export async function readIssued(text: string): Promise<IssuedCertificate> {
+  const blocks = pemBlocks(text);
+  const ders = blocks.map(({ label, der }, index) => {
+    if (label === "CERTIFICATE" && der !== undefined) return der;
+    throw rejected(`block ${index + 1} of ${blocks.length} is no certificate in PEM`);
+  });
+  try {
+    const [leaf, ...others] = await Promise.all(ders.map(readCertificate));
+    if (leaf === undefined) throw rejected("it holds no PEM");
+    const stray = others.findIndex(({ isCa }) => !isCa);
+    if (stray >= 0) throw rejected(`block ${stray + 2} of ${blocks.length} is no CA's certificate`);
+    if (others.length > 0 && !others.some(({ x509 }) => leaf.x509.verify(x509.publicKey))) {
+      throw rejected("none of the CAs behind it has signed it");
+    }
+    return { leaf, pem: ders.map((der) => toPem("CERTIFICATE", der)).join("") };
+  } catch (error) {
+    if (error instanceof DerError) throw rejected(error.message);
+    throw error;
+  }
+}
+
+/**
+ * Checks the certificate against what was asked for. The signer may choose the dates, and leave out of the subject what
+ * the API server makes nothing of; it may not add anything.
+ *
+ * @param now the server's own time
+ * @throws ProviderError CERTIFICATE_REJECTED with all that is wrong
+ */
+export function requireAsked({ leaf }: IssuedCertificate, wanted: Wanted, now: Date): void {
+  const wrong: string[] = [];
+  const { request, usages } = wanted;
+  const { x509, subject } = leaf;
+  if (!samePublicKey(x509.publicKey, request.publicKey)) wrong.push("it is for another key");
+  const [names, groups] = [commonNames(subject), organizations(subject)];
+  const added = subject.some(
+    ({ oid, value }) => !request.subject.some((asked) => asked.oid === oid && asked.value === value),
+  );
+  const sameUser = names.length === 1 && names[0] === request.commonName;
+  if (!sameUser || groups.join("\0") !== request.organizations.join("\0") || added) {
+    wrong.push(
+      `its subject is ${JSON.stringify(nameText(subject))}, asked for was ${JSON.stringify(nameText(request.subject))}`,
+    );
+  }
+  if (leaf.isCa) wrong.push("it is the certificate of a CA");
+  if (!leaf.altNames.every((name) => request.altNames.some((asked) => asked.equals(name)))) {
+    wrong.push("it has subject alternative names that were not asked for");
+  }
+  const extended = leaf.extendedKeyUsages ?? [];
+  if (!extended.includes("client auth")) wrong.push('its extended usages lack "client auth"');
+  const stray = [...extended, ...(leaf.keyUsages ?? [])].filter((usage) => !usages.includes(usage));
+  if (stray.length > 0) wrong.push(`it may be used for ${stray.join(", ")}, which was not asked for`);
+  if (
+    leaf.keyUsages !== undefined &&
+    !leaf.keyUsages.includes("digital signature") &&
+    usages.includes("digital signature")
+  ) {
+    wrong.push('its usages lack "digital signature"');
+  }
+  const { validFromDate: notBefore, validToDate: notAfter } = x509;
+  if (notBefore.getTime() > now.getTime() + skewMs) {
+    wrong.push(`it is valid from ${rfc3339(notBefore)}, and the API server's clock says ${rfc3339(now)}`);
+  }
+  if (notAfter.getTime() <= now.getTime() || notAfter <= notBefore) {
+    wrong.push(`it was valid until ${rfc3339(notAfter)}, and the API server's clock says ${rfc3339(now)}`);
+  }
+  if (wrong.length > 0) throw rejected(wrong.join("; "));
+}
+
+function rejected(why: string): ProviderError {
+  return new ProviderError(
+    "CERTIFICATE_REJECTED",
+    `The signer's certificate is not what was asked for: ${why}.`,
+    "It was thrown away. Look at the signer, and at webhooks that change CertificateSigningRequests; then run up again.",
+  );
+}
+
+/** Dates of a certificate as they count for its renewal. */
+export interface Lifetime {
+  readonly notAfter: Date;
+  /** When it was signed, by the server's clock: its own start may lie earlier, for clocks that are late. */
+  readonly issuedAt: Date;
+}
+
+/** When a certificate is to be renewed: `renewBefore` seconds before its end, or after two thirds of its life. */
+export function renewalDate({ notAfter, issuedAt }: Lifetime, renewBefore: number | undefined): Date {
+  const lifeMs = notAfter.getTime() - issuedAt.getTime();
+  const askedMs = (renewBefore ?? Number.POSITIVE_INFINITY) * 1000;
+  // One that the signer made shorter than that would be due at once, and again at every run.
+  const beforeMs = askedMs < lifeMs ? askedMs : lifeMs / 3;
+  return new Date(Math.floor((notAfter.getTime() - beforeMs) / 1000) * 1000);
+}
+
+/** A date in UTC to the second ("2026-11-22T14:00:00Z"). */
+export function rfc3339(date: Date): string {
+  return date.toISOString().replace(/\.\d+Z$/, "Z");
+}

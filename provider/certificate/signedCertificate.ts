@@ -1,0 +1,195 @@
+import { failUnlessOffline, glanceMs } from "../cluster/glance.ts";
+import { ProviderError } from "../protocol/errors.ts";
+import type { Inputs } from "../protocol/fields.ts";
+import type { Context, Resource } from "../protocol/resource.ts";
+import { checkCertificate } from "./certificateCheck.ts";
+import {
+  type CertificateState,
+  certificateInputs,
+  certificateOutputs,
+  type SignedCertificateInputs,
+  type SignedCertificateOutputs,
+} from "./certificateFields.ts";
+import { type CertificateUse, type Probe, probe } from "./certificateProof.ts";
+import { type CertificationRequest, readRequest } from "./csr.ts";
+import { defaultUsages, sameSet } from "./csrRules.ts";
+import { makeCertificate, notProved, proveAgain, warnOfLifetime } from "./issuance.ts";
+import { renewalDate, rfc3339 } from "./issuedCertificate.ts";
+import {
+  differences,
+  requesterOf,
+  type SigningObject,
+  signingName,
+  signingPath,
+  type Wanted,
+} from "./signingObject.ts";
+
+/** A change of any of them leaves the certificate as it is. */
+const aside = ["host", "caPem", "proveHost", "renewBefore", "approval", "proof", "timeoutSeconds"] as const;
+
+/** A client certificate that the cluster signs: an event, for the request in the cluster lives for an hour at most. */
+export const signedCertificate: Resource<SignedCertificateInputs, SignedCertificateOutputs> = {
+  type: "k8sauth:index:SignedCertificate",
+  description: "A client certificate signed by the cluster, compared with its request and proved by a call.",
+  inputs: certificateInputs,
+  outputs: certificateOutputs,
+
+  check: checkCertificate,
+
+  async create(inputs, context) {
+    const outputs = await makeCertificate(inputs, await wantedOf(inputs), context);
+    return { id: outputs.fingerprint, outputs };
+  },
+
+  async previewCreate({ known, unknown }, context) {
+    const request = known.csrPem === undefined ? undefined : await readRequest(known.csrPem);
+    if (known.expirationSeconds !== undefined) warnOfLifetime(known.expirationSeconds, context);
+    const keyless = known.privateKeyPem === undefined && !unknown.has("privateKeyPem");
+    return { outputs: { ...echo(request), ...(keyless ? notProved : {}) } };
+  },
+
+  async diff(state, inputs, context) {
+    const changes: Record<string, "update" | "replace"> = {};
+    for (const name of aside) {
+      if (inputs.unknown.has(name) || inputs.known[name] !== state.inputs[name]) changes[name] = "update";
+    }
+    Object.assign(changes, await otherRequest(state, inputs));
+    if (Object.values(changes).includes("replace")) return changes;
+    const { verdict, now } = await look(state, inputs, context);
+    if (verdict === "dead") changes.certificatePem = "replace";
+    if (verdict === "powerless") changes.proof = "update";
+    const renewBefore = inputs.unknown.has("renewBefore") ? state.inputs.renewBefore : inputs.known.renewBefore;
+    for (const name of due(state, renewBefore, now ?? new Date(context.now()), context)) changes[name] = "replace";
+    return changes;
+  },
+
+  async update(state, inputs, context) {
+    const outputs = state.outputs as SignedCertificateOutputs;
+    const proof = await proveAgain(inputs, outputs, context);
+    return { ...outputs, ...proof, renewAfter: rfc3339(renewalDate(lifetimeOf(outputs), inputs.renewBefore)) };
+  },
+
+  async previewUpdate(state, { known, unknown }) {
+    const outputs = state.outputs as SignedCertificateOutputs;
+    const renewAfter = unknown.has("renewBefore")
+      ? undefined
+      : rfc3339(renewalDate(lifetimeOf(outputs), known.renewBefore));
+    return { id: state.id, outputs: { ...outputs, renewAfter } };
+  },
+
+  async read(state, context) {
+    if (state.outputs.certificatePem === undefined) {
+      throw new ProviderError(
+        "CERTIFICATE_NOT_IMPORTABLE",
+        "A SignedCertificate cannot be imported: create has it signed.",
+        "Declare it in the program and run up.",
+      );
+    }
+    const { verdict, now } = await look(state, { known: state.inputs, unknown: new Set() }, context);
+    const expired = reportExpiry(state, now ?? new Date(context.now()), context);
+    return verdict === "dead" || expired ? undefined : { id: state.id, outputs: state.outputs };
+  },
+
+  async delete(state, context) {
+    // A failed renewal may have left a request that waits for approval; the certificate itself cannot be taken back.
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(glanceMs)]);
+    await removeLeftover(state.inputs, { ...context, signal }).catch((error: Error) => {
+      context.log.debug(`Nobody could be asked whether a request is left. ${error.message}`);
+    });
+  },
+};
+
+async function wantedOf(inputs: SignedCertificateInputs): Promise<Wanted> {
+  const { csrPem, signerName, expirationSeconds } = inputs;
+  const request = await readRequest(csrPem);
+  return { request, signerName, expirationSeconds, usages: inputs.usages ?? defaultUsages(request) };
+}
+
+function echo(request: CertificationRequest | undefined): Partial<SignedCertificateOutputs> {
+  if (request === undefined) return {};
+  const { commonName, organizations, sha256 } = request;
+  return { commonName, organizations, csrSha256: sha256 };
+}
+
+function lifetimeOf({ notAfter, issuedAt }: SignedCertificateOutputs) {
+  return { notAfter: new Date(notAfter), issuedAt: new Date(issuedAt) };
+}
+
+/** What asks for another certificate. The same request in other line ends is the same. */
+async function otherRequest(
+  state: CertificateState,
+  { known, unknown }: Inputs<SignedCertificateInputs>,
+): Promise<Record<string, "replace">> {
+  const changes: Record<string, "replace"> = {};
+  for (const name of ["signerName", "expirationSeconds"] as const) {
+    if (unknown.has(name) || known[name] !== state.inputs[name]) changes[name] = "replace";
+  }
+  if (unknown.has("csrPem") || known.csrPem === undefined) return { ...changes, csrPem: "replace" };
+  const before = state.inputs.usages;
+  const plain = known.csrPem === state.inputs.csrPem && !unknown.has("usages") && known.usages === before;
+  if (plain) return changes;
+  const request = await readRequest(known.csrPem);
+  if (request.sha256 !== state.outputs.csrSha256) return { ...changes, csrPem: "replace" };
+  const usages = defaultUsages(request);
+  if (unknown.has("usages") || !sameSet(known.usages ?? usages, before ?? usages)) changes.usages = "replace";
+  return changes;
+}
+
+/** The properties by which the certificate is due for renewal at that time. */
+function due(
+  state: CertificateState,
+  renewBefore: number | undefined,
+  now: Date,
+  context: Context,
+): ("renewAfter" | "notAfter")[] {
+  const outputs = state.outputs as SignedCertificateOutputs;
+  if (reportExpiry(state, now, context)) return ["renewAfter", "notAfter"];
+  const renewAfter = renewalDate(lifetimeOf(outputs), renewBefore);
+  if (now < renewAfter) return [];
+  context.log.info(
+    `The certificate of "${outputs.commonName}" is due for renewal since ${rfc3339(renewAfter)}; it is valid until ${outputs.notAfter}.`,
+  );
+  return ["renewAfter"];
+}
+
+function reportExpiry({ outputs }: CertificateState, now: Date, context: Context): boolean {
+  const { notAfter = "", commonName } = outputs;
+  if (now < new Date(notAfter)) return false;
+  context.log.warn(`The certificate of "${commonName}" expired on ${notAfter}: whoever uses it is refused.`);
+  return true;
+}
+
+/** Tries the certificate of the state where the gateway is going to use it, if its key is at hand. */
+async function look(
+  state: CertificateState,
+  { known, unknown }: Inputs<SignedCertificateInputs>,
+  context: Context,
+): Promise<Probe> {
+  const { certificatePem, commonName = "" } = state.outputs;
+  const { privateKeyPem } = state.inputs;
+  const { host = state.inputs.host, caPem = state.inputs.caPem ?? "", proveHost, proof = "tokenReview" } = known;
+  const notKnown = ["host", "caPem", "proof"].some((name) => unknown.has(name));
+  if (!certificatePem || !privateKeyPem || !host || notKnown) return { verdict: "unsure" };
+  let at: Pick<CertificateUse, "host" | "caPem" | "tlsServerName"> = { host, caPem };
+  if (proveHost === false) {
+    try {
+      const connection = await context.deployer.connection(context);
+      at = { host: connection.server, caPem: connection.caPem, tlsServerName: connection.tlsServerName };
+    } catch (error) {
+      failUnlessOffline(`The certificate of "${commonName}" was not tried.`, error, context);
+      return { verdict: "unsure" };
+    }
+  }
+  return probe({ ...at, certificatePem, privateKeyPem, commonName }, proof, context);
+}
+
+async function removeLeftover(inputs: Partial<SignedCertificateInputs>, context: Context): Promise<void> {
+  if (inputs.csrPem === undefined) return;
+  const wanted = await wantedOf(inputs as SignedCertificateInputs);
+  using client = await context.deployer.client(context, glanceMs);
+  const requester = await requesterOf(client, wanted);
+  const path = signingPath(signingName(wanted, requester));
+  const copy = await client.find<SigningObject>(path);
+  if (copy === undefined || differences(copy, wanted, requester, "").length > 0) return;
+  await client.delete(path, { uid: copy.metadata?.uid, ignoreNotFound: true });
+}

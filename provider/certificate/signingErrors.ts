@@ -1,0 +1,110 @@
+import { isKubeError, isUnreachable, type KubeError } from "../../kubernetes/errors.ts";
+import { ProviderError, type ProviderErrorCode } from "../protocol/errors.ts";
+import { type Condition, condition, type SigningObject } from "./signingObject.ts";
+
+/** What is found out about a certificate once it is there: nothing is left to wait for. */
+export const afterCollection: readonly ProviderErrorCode[] = [
+  "CERTIFICATE_FAILED",
+  "CERTIFICATE_REJECTED",
+  "CERTIFICATE_REFUSED",
+  "CERTIFICATE_MAY_NOT_REVIEW",
+];
+
+const object = (name: string) => `CertificateSigningRequest ${name}`;
+
+export function taken(name: string, wrong: readonly string[]): ProviderError {
+  return new ProviderError(
+    "CERTIFICATE_NAME_TAKEN",
+    `${object(name)} is there already, and is not ours: ${wrong.join("; ")}.`,
+    `It was not approved. Find out who made it, then: kubectl delete csr ${name}`,
+  );
+}
+
+export function other(name: string, wrong: readonly string[]): ProviderError {
+  return new ProviderError(
+    "CERTIFICATE_REQUEST_OTHER",
+    `${object(name)} is not what was posted: ${wrong.join("; ")}.`,
+    "Something in the cluster changes or replaces such objects: look at its webhooks, and at the audit log.",
+  );
+}
+
+export function gone(name: string, rounds: number): ProviderError {
+  return new ProviderError(
+    "CERTIFICATE_REQUEST_GONE",
+    `${object(name)} was deleted ${rounds} times before a certificate was there.`,
+    "Something in the cluster deletes such objects: look at the audit log.",
+  );
+}
+
+export function mayNotApprove(name: string, signerName: string, error: KubeError): ProviderError {
+  const said = error.serverMessage ? ` (${error.serverMessage.replace(/\.$/, "")})` : "";
+  return new ProviderError(
+    "CERTIFICATE_MAY_NOT_APPROVE",
+    `The deployer may not approve ${object(name)}${said}.`,
+    `Two rights are needed: update on certificatesigningrequests/approval.certificates.k8s.io, and approve on signers.certificates.k8s.io "${signerName}". Or set approval to "external" and have somebody else approve.`,
+  );
+}
+
+export function conflict(name: string, error: KubeError): ProviderError {
+  return new ProviderError(
+    "CERTIFICATE_APPROVAL_CONFLICT",
+    `The approval of ${object(name)} met a conflict until time ran out: ${error.serverMessage || "no reason given"}.`,
+    "Something in the cluster keeps changing such objects: look at its controllers, then run up again.",
+  );
+}
+
+/** The deadline has passed. */
+export function late(
+  name: string,
+  copy: SigningObject,
+  signerName: string,
+  { approval, limitMs }: { readonly approval: "auto" | "external"; readonly limitMs: number },
+): ProviderError {
+  const seconds = Math.round(limitMs / 1000);
+  if (!condition(copy, "Approved")) {
+    return new ProviderError(
+      "CERTIFICATE_NOT_APPROVED",
+      `${object(name)} was not approved within ${seconds} s.`,
+      `It stays for 24 h. Have it approved (kubectl certificate approve ${name}), and run up again: that goes on with the same request.`,
+    );
+  }
+  const next =
+    approval === "external"
+      ? "The next up goes on with the same request."
+      : "The request was deleted; the next up makes a new one.";
+  return new ProviderError(
+    "CERTIFICATE_NOT_ISSUED",
+    `${object(name)} was approved, and the signer ${signerName} made no certificate of it within ${seconds} s: it seems that nothing in this cluster signs for it.`,
+    `Check that kube-controller-manager runs with --cluster-signing-cert-file and --cluster-signing-key-file and look at its log; managed clusters that keep them back need the token flow. ${next}`,
+  );
+}
+
+export function denied(name: string, decision: Condition): ProviderError {
+  return new ProviderError(
+    "CERTIFICATE_DENIED",
+    `${object(name)} was denied: ${inWords(decision)}.`,
+    `It stays for an hour. Settle it with whoever decides there; to ask again: kubectl delete csr ${name}, then up.`,
+  );
+}
+
+export function failed(name: string, decision: Condition, signerName: string): ProviderError {
+  return new ProviderError(
+    "CERTIFICATE_FAILED",
+    `The signer ${signerName} refuses ${object(name)}: ${inWords(decision)}.`,
+    "Correct what it names (usages, subject, lifetime); the next up makes a new request.",
+  );
+}
+
+export function cancelled(name: string): ProviderError {
+  return new ProviderError("CANCELLED", `The wait for ${object(name)} was cancelled.`);
+}
+
+function inWords({ reason, message }: Condition): string {
+  const text = [reason, message?.trim().replace(/\.$/, "")].filter(Boolean).join(": ");
+  return text || "no reason given";
+}
+
+/** What may be over in a moment, and leaves open whether something was done. */
+export function isTransient(error: unknown): error is KubeError {
+  return isUnreachable(error) || isKubeError(error, "KUBE_SERVER_ERROR", "KUBE_GONE");
+}

@@ -1,0 +1,142 @@
+import { createHash, X509Certificate } from "node:crypto";
+import { certificates } from "../../kubernetes/kubeconfig/pem.ts";
+import type { Shown } from "../../kubernetes/probe.ts";
+import { ProviderError } from "../protocol/errors.ts";
+
+/** Where Rancher tells strangers its CA, as `{"value": PEM}`. */
+export const rancherCaPath = "/v3/settings/cacerts";
+
+/**
+ * A pin as 64 hexadecimal digits: from hexadecimal with or without colons, or base64, with or without "sha256:" or
+ * "sha256/" in front. Undefined for what is none.
+ */
+export function pinDigest(pin: string): string | undefined {
+  const text = pin.trim().replace(/^sha-?256[:/]/i, "");
+  const hex = text.replaceAll(":", "").toLowerCase();
+  if (/^[0-9a-f]{64}$/.test(hex)) return hex;
+  if (!/^[\w+/-]{43}=?$/.test(text)) return undefined;
+  const bytes = Buffer.from(text, "base64");
+  return bytes.length === 32 ? bytes.toString("hex") : undefined;
+}
+
+/** The CA that a server's own words and a pin name, or its own words alone. PEM. */
+export interface FoundCa {
+  readonly caPem: string;
+  /** By what it was recognised. */
+  readonly by: "certificate" | "public key" | "Rancher checksum" | "first use";
+}
+
+/**
+ * The CA certificate that the pin names, among those that the server sent and those of Rancher's `cacerts`. The pin is the
+ * SHA-256 of the certificate's DER, of its public key (SubjectPublicKeyInfo, as kubeadm has it), or Rancher's checksum of
+ * `cacerts`. The server's own certificate is never taken: it is renewed often, and vouches for nobody.
+ *
+ * @throws ProviderError CLUSTER_CA_PIN_MISMATCH, CLUSTER_CA_NOT_SHOWN
+ */
+export function pinnedCa(host: string, shown: Shown, pin: string): FoundCa {
+  const digest = pinDigest(pin) ?? "";
+  const rancher = rancherCa(shown);
+  const authorities = [...shown.chain.filter(isAuthority), ...(rancher?.certificates ?? [])];
+  for (const certificate of authorities) {
+    if (sha256(certificate.raw) === digest) return { caPem: pemOf(certificate), by: "certificate" };
+    if (publicKeyDigest(certificate) === digest) return { caPem: pemOf(certificate), by: "public key" };
+  }
+  if (rancher?.checksums.includes(digest)) return { caPem: rancher.caPem, by: "Rancher checksum" };
+  const [leaf] = shown.chain;
+  if (leaf && !isAuthority(leaf) && [sha256(leaf.raw), publicKeyDigest(leaf)].includes(digest)) {
+    throw new ProviderError(
+      "CLUSTER_CA_PIN_MISMATCH",
+      `The pin ${colons(digest)} is that of the certificate of ${host} itself, not of its CA.`,
+      authorities.length > 0 ? `Pin its CA: ${authorities.map(described).join("; ")}.` : giveIt,
+    );
+  }
+  if (authorities.length === 0) throw caNotShown(host, shown);
+  throw new ProviderError(
+    "CLUSTER_CA_PIN_MISMATCH",
+    `${host} shows no CA with the pin ${colons(digest)}. It shows ${authorities.map(described).join("; ")}${rancher ? `; its ${rancherCaPath} has the checksum ${rancher.checksums[0]}` : ""}.`,
+    "Somebody else may be answering there. If the CA was changed on purpose, get its fingerprint on a trusted way and set the pin to it.",
+  );
+}
+
+/**
+ * The CA that a server names at first use: a root that it sent, else Rancher's `cacerts`, else the last authority that it sent.
+ *
+ * @throws ProviderError CLUSTER_CA_NOT_SHOWN
+ */
+export function firstUseCa(host: string, shown: Shown): FoundCa {
+  const authorities = shown.chain.filter(isAuthority);
+  const root = authorities.find((certificate) => certificate.checkIssued(certificate));
+  const rancher = rancherCa(shown);
+  const last = authorities.at(-1);
+  const by = "first use";
+  if (root) return { caPem: pemOf(root), by };
+  if (rancher) return { caPem: rancher.caPem, by };
+  if (last) return { caPem: pemOf(last), by };
+  throw caNotShown(host, shown);
+}
+
+/** A certificate in words: its subject and fingerprint. */
+export function described(certificate: X509Certificate): string {
+  return `${certificate.subject.replaceAll("\n", ", ")} (SHA-256 ${certificate.fingerprint256}, public key ${colons(publicKeyDigest(certificate))})`;
+}
+
+function isAuthority(certificate: X509Certificate): boolean {
+  return certificate.ca;
+}
+
+function caNotShown(host: string, shown: Shown): ProviderError {
+  const [leaf] = shown.chain;
+  return new ProviderError(
+    "CLUSTER_CA_NOT_SHOWN",
+    `${host} sends ${leaf ? `the certificate ${described(leaf)}` : "no certificate"} and no CA. ${rancherAnswer(shown)}`,
+    giveIt,
+  );
+}
+
+const giveIt =
+  'Set "caPem" to the CA itself. It is in the kubeconfig of the cluster, or the server\'s administrator has it.';
+
+function rancherAnswer({ status, location, contentType }: Shown): string {
+  const type = contentType.split(";")[0] || "no content type";
+  return location
+    ? `It redirects ${rancherCaPath} (${status}), and that is not followed.`
+    : `Its ${rancherCaPath} answers ${status} with ${type}, which is no CA of Rancher's.`;
+}
+
+interface RancherCa {
+  readonly caPem: string;
+  readonly certificates: readonly X509Certificate[];
+  /** As Rancher computes it, over text that ends with a newline; then over the text as it is. */
+  readonly checksums: readonly string[];
+}
+
+function rancherCa({ status, body }: Shown): RancherCa | undefined {
+  if (status !== 200) return undefined;
+  try {
+    const { value } = JSON.parse(body) as { value?: unknown };
+    if (typeof value !== "string" || value.trim() === "") return undefined;
+    const caPem = certificates(value, rancherCaPath);
+    const blocks = caPem.split(/(?<=-----END CERTIFICATE-----\n)/).map((block) => new X509Certificate(block));
+    if (!blocks.some(isAuthority)) return undefined;
+    const ended = value.endsWith("\n") ? value : `${value}\n`;
+    return { caPem, certificates: blocks.filter(isAuthority), checksums: [sha256(ended), sha256(value)] };
+  } catch {
+    return undefined;
+  }
+}
+
+function publicKeyDigest(certificate: X509Certificate): string {
+  return sha256(certificate.publicKey.export({ type: "spki", format: "der" }));
+}
+
+function sha256(data: Buffer | string): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+function colons(hex: string): string {
+  return hex.toUpperCase().replace(/..(?=.)/g, "$&:");
+}
+
+function pemOf(certificate: X509Certificate): string {
+  return certificates(certificate.toString(), "the server's chain");
+}

@@ -1,0 +1,139 @@
+import type { Connection } from "../../kubernetes/connection.ts";
+import { isKubeError, KubeError } from "../../kubernetes/errors.ts";
+import { certificates } from "../../kubernetes/kubeconfig/pem.ts";
+import { showOf } from "../../kubernetes/probe.ts";
+import { ProviderError } from "../protocol/errors.ts";
+import type { CheckFailure } from "../protocol/fields.ts";
+import type { Context } from "../protocol/resource.ts";
+import { described, firstUseCa, pinDigest, pinnedCa, rancherCaPath } from "./caPin.ts";
+import type { ClusterInputs, ClusterState, GatewayTarget } from "./clusterFields.ts";
+import { gatewayHost, refuseLocalHost } from "./gatewayHost.ts";
+
+/** Whether the CA is to be taken from the server itself. */
+export function probes({ caPin, trustOnFirstUse }: Partial<ClusterInputs>): boolean {
+  return caPin !== undefined || trustOnFirstUse === true;
+}
+
+/** Ways to the CA that contradict each other. */
+export function caFailures(known: Partial<ClusterInputs>): CheckFailure[] {
+  const { caPin, caPem, trustOnFirstUse, proveHost } = known;
+  const failures: CheckFailure[] = [];
+  if (caPin !== undefined && pinDigest(caPin) === undefined) {
+    const reason =
+      '"caPin" is no SHA-256: expected 64 hexadecimal digits, with or without colons, or base64 of 32 bytes.';
+    failures.push({ property: "caPin", reason });
+  }
+  const ways = { caPem: caPem !== undefined, caPin: caPin !== undefined, trustOnFirstUse: trustOnFirstUse === true };
+  const given = Object.entries(ways).flatMap(([name, said]) => (said ? [`"${name}"`] : []));
+  if (given.length > 1)
+    failures.push({ property: "caPin", reason: `${given.join(" and ")} are given: one is enough.` });
+  if (probes(known) && proveHost === false) {
+    const reason =
+      '"proveHost" is false, but the CA is to be taken from the host, which takes a way there: give "caPem".';
+    failures.push({ property: "proveHost", reason });
+  }
+  return failures;
+}
+
+/**
+ * Host and CA as far as nobody has to be asked: what was given, or what the kubeconfig says. The CA is undefined where it
+ * is to be taken from the server.
+ *
+ * @throws ProviderError CLUSTER_HOST_INVALID, CLUSTER_HOST_LOOPBACK; KubeError KUBECONFIG_CA_INVALID
+ */
+export function knownTarget(
+  inputs: Partial<ClusterInputs>,
+  connection: Connection,
+): { readonly host: string; readonly caPem: string | undefined } {
+  const host = inputs.host === undefined ? connection.server : gatewayHost(inputs.host);
+  if (inputs.allowLoopback !== true) {
+    refuseLocalHost(host);
+    if (inputs.host === undefined && connection.context === "in-cluster") {
+      throw new ProviderError(
+        "CLUSTER_HOST_LOOPBACK",
+        `The deployer runs in a pod and reaches the API server at ${host}, an address inside the cluster.`,
+        'Set "host" to an address that the gateway can reach, or "allowLoopback" when the gateway runs in the cluster too.',
+      );
+    }
+  }
+  if (probes(inputs)) return { host, caPem: undefined };
+  return { host, caPem: inputs.caPem === undefined ? connection.caPem : certificates(inputs.caPem, '"caPem"') };
+}
+
+/**
+ * Host and CA; a CA that is to be taken from the server is compared with the pin, or with what the first use stored.
+ *
+ * @throws ProviderError CLUSTER_CA_PIN_MISMATCH, CLUSTER_CA_NOT_SHOWN, and those of knownTarget
+ */
+export async function gatewayTarget(
+  inputs: Partial<ClusterInputs>,
+  connection: Connection,
+  context: Context,
+  timeoutMs: number,
+  state?: ClusterState,
+): Promise<GatewayTarget> {
+  const { host, caPem } = knownTarget(inputs, connection);
+  if (caPem !== undefined) return { host, caPem, caSource: inputs.caPem === undefined ? "kubeconfig" : "given" };
+  if (inputs.caPin !== undefined) {
+    const found = pinnedCa(host, await shownBy(host, context, timeoutMs), inputs.caPin);
+    return { host, caPem: found.caPem, caSource: "pin" };
+  }
+  const { outputs } = state ?? {};
+  if (outputs?.caPem && outputs.host === host) return { host, caPem: outputs.caPem, caSource: "first use" };
+  const found = firstUseCa(host, await shownBy(host, context, timeoutMs));
+  return { host, caPem: found.caPem, caSource: "first use" };
+}
+
+/**
+ * Refuses a host without a known CA if a product needs one.
+ *
+ * @throws ProviderError CLUSTER_CA_REQUIRED
+ */
+export function requireCa({ host, caPem }: GatewayTarget, products: readonly string[]): void {
+  if (caPem !== "" || products.length === 0) return;
+  throw new ProviderError(
+    "CLUSTER_CA_REQUIRED",
+    `The auth config for ${products.join(" and for ")} needs the CA of ${host}, and the kubeconfig has none.`,
+    'Set "caPem" to the certificate of the CA that signed the host\'s certificate, also if it is a public one.',
+  );
+}
+
+/** That a CA was believed without proof must not go unseen. */
+export function warnOfFirstUse({ host, caSource }: GatewayTarget, fingerprint: string, context: Context): void {
+  if (caSource !== "first use") return;
+  context.log.warn(
+    `The CA of ${host} is taken on trust: SHA-256 ${fingerprint}. Compare it with what whoever runs the server says, and set it as the pin.`,
+  );
+}
+
+function shownBy(host: string, context: Context, timeoutMs: number) {
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(timeoutMs)]);
+  return showOf(new URL(host).origin, rancherCaPath, signal);
+}
+
+/**
+ * What went wrong on the gateway's way to the host. It must not look like trouble of the deployer's connection, and another CA
+ * than at first use must not look like any trouble.
+ */
+export async function hostFailure(
+  error: unknown,
+  target: GatewayTarget,
+  fingerprint: string,
+  context: Context,
+): Promise<unknown> {
+  if (!(error instanceof KubeError)) return error;
+  if (target.caSource === "first use" && isKubeError(error, "KUBE_TLS_UNTRUSTED")) {
+    const shown = await shownBy(target.host, context, 2_000).catch(() => undefined);
+    const now = shown?.chain.map(described).join("; ") ?? "nothing";
+    return new ProviderError(
+      "CLUSTER_CA_CHANGED",
+      `${target.host} no longer shows a certificate of the CA that was trusted at first use (SHA-256 ${fingerprint}). It shows ${now}.`,
+      "Somebody else may be answering there. If the CA was changed on purpose, get its fingerprint on a trusted way and set it as the pin.",
+    );
+  }
+  return new ProviderError(
+    "CLUSTER_HOST_PROOF_FAILED",
+    `The gateway's way to the API server was tried and failed (${error.code}). ${error.message}`,
+    'Correct "host" or "caPem"; or set "proveHost" to false if this machine cannot reach the host but the gateway can.',
+  );
+}

@@ -1,0 +1,107 @@
+import type { KubeClient } from "../../kubernetes/client.ts";
+import { requireSigners } from "../certificate/signers.ts";
+import { ProviderError } from "../protocol/errors.ts";
+import { same } from "../protocol/fields.ts";
+import type { Context } from "../protocol/resource.ts";
+import { nameOf, requireAccepted } from "./admission.ts";
+import type { ClusterFacts, ClusterInputs, ClusterState } from "./clusterFields.ts";
+import { gatewayTarget, hostFailure, requireCa, warnOfFirstUse } from "./gatewayTarget.ts";
+import {
+  caFingerprint,
+  caUidPrefix,
+  type IssuerFacts,
+  proveHost,
+  type ReservedName,
+  readIssuer,
+  readUid,
+  readVersion,
+  requireFree,
+  requireRights,
+} from "./preflight.ts";
+import { requireThere } from "./presence.ts";
+
+/** Finds out and checks everything, at the same time; of several failures the most basic is thrown. */
+export async function survey(
+  inputs: ClusterInputs,
+  ours: readonly ReservedName[],
+  context: Context,
+  state?: ClusterState,
+  timeoutMs = context.timeoutMs ?? 15_000,
+): Promise<ClusterFacts> {
+  using client = await context.deployer.client(context, timeoutMs);
+  const target = await gatewayTarget(inputs, client.connection, context, Math.min(timeoutMs, 5_000), state);
+  requireCa(target, inputs.caRequiredBy ?? []);
+  const foreign = (name: ReservedName) => !ours.some((own) => same(own, name));
+  const names = (inputs.reservedNames ?? []).filter(foreign);
+  const planned = (inputs.plannedObjects ?? []).filter((object) => foreign(nameOf(object)));
+  const proof = inputs.proveHost && !provedAnyway(client, target) ? target : undefined;
+  const facts = readVersion(client);
+  const [version, uid, host, issuer, signers, rights, free, there, accepted] = await Promise.allSettled([
+    facts,
+    identify(client, target.caPem, context, state),
+    proof && proveHost(proof.host, proof.caPem, Math.min(timeoutMs, 5_000), context.signal),
+    readIssuer(client),
+    facts.then(({ distribution }) => requireSigners(client, distribution, inputs.signerNames ?? [])),
+    requireRights(client, inputs.rights ?? []),
+    requireFree(client, names),
+    requireThere(client, inputs.requiredObjects ?? []),
+    requireAccepted(client, planned, context),
+  ]);
+  const fingerprint = caFingerprint(target.caPem);
+  for (const result of [version, uid, host, signers, rights, there, free, accepted, issuer]) {
+    if (result.status === "fulfilled") continue;
+    throw result === host ? await hostFailure(result.reason, target, fingerprint, context) : result.reason;
+  }
+  if (state?.outputs.caPem !== target.caPem) warnOfFirstUse(target, fingerprint, context);
+  return {
+    ...target,
+    caFingerprint: fingerprint,
+    ...settled(version),
+    uid: settled(uid),
+    ...knownIssuer(settled(issuer), state),
+  };
+}
+
+/** A deployer who may not ask learns nothing new: what was found out before stays. */
+function knownIssuer(found: IssuerFacts & { readonly forbidden: boolean }, state?: ClusterState): IssuerFacts {
+  const { forbidden, ...facts } = found;
+  const { issuer, issuerNote = "", jwks = "" } = state?.outputs ?? {};
+  return forbidden && issuer ? { issuer, issuerNote, jwks } : facts;
+}
+
+/** The deployer's own requests went to the very same place with the very same trust. */
+function provedAnyway(client: KubeClient, target: { host: string; caPem: string }): boolean {
+  const { server, caPem, tlsServerName, proxyAgent, env } = client.connection;
+  const direct = tlsServerName === undefined && proxyAgent === undefined && !(env.HTTPS_PROXY || env.https_proxy);
+  return direct && server === target.host && caPem === target.caPem;
+}
+
+function settled<T>(result: PromiseSettledResult<T>): T {
+  if (result.status === "rejected") throw result.reason;
+  return result.value;
+}
+
+/** The cluster's identity. A stack belongs to one cluster: another one is refused. */
+async function identify(client: KubeClient, caPem: string, context: Context, state?: ClusterState): Promise<string> {
+  const uid = await readUid(client, caPem);
+  const before = state?.id;
+  if (uid === undefined) {
+    if (before !== undefined) return before;
+    throw new ProviderError(
+      "CLUSTER_OTHER",
+      `The cluster at ${client.connection.server} cannot be identified: namespace kube-system may not be read, and there is no CA.`,
+      'Grant get on namespace kube-system, or set "caPem".',
+    );
+  }
+  const byCa = uid.startsWith(caUidPrefix);
+  if (byCa && !before) {
+    context.log.warn("Namespace kube-system may not be read: the cluster is identified by the hash of its CA instead.");
+  }
+  // A hash of the CA changes when the CA does, and says nothing beside a UID.
+  if (before === undefined || before === uid || byCa || before.startsWith(caUidPrefix)) return before ?? uid;
+  throw new ProviderError(
+    "CLUSTER_OTHER",
+    `This stack belongs to the cluster ${before}, and the kubeconfig (context "${client.connection.context}", ${client.connection.server}) leads to the cluster ${uid}.`,
+    "Choose the kubeconfig or context of the stack's cluster; for the other cluster use a stack of its own. If the cluster was made anew, destroy this stack, or remove it, first.",
+  );
+}

@@ -1,0 +1,120 @@
+import { type ChannelOptions, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import engineGrpc from "@pulumi/pulumi/proto/engine_grpc_pb.js";
+import enginePb from "@pulumi/pulumi/proto/engine_pb.js";
+import type { Log } from "./operation.ts";
+
+/** Where the plugin reports to. */
+export interface EngineLink {
+  /** A log for one operation on one resource; `flushed` settles when all of it has arrived (or 2 s have passed). */
+  logFor(urn: string): { readonly log: Log; flushed(): Promise<void> };
+  /** Whether the engine answers. */
+  alive(): Promise<boolean>;
+  close(): void;
+}
+
+type Severity = 0 | 1 | 2 | 3;
+const debug: Severity = 0;
+const info: Severity = 1;
+const warning: Severity = 2;
+
+const options: ChannelOptions = {
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 500,
+  // The engine runs on this machine, whatever no_proxy says.
+  "grpc.enable_http_proxy": 0,
+};
+
+/** Speaks to the engine at `address` ("127.0.0.1:PORT"). */
+export function engineLink(address: string): EngineLink {
+  const client = new engineGrpc.EngineClient(address, credentials.createInsecure(), options);
+  return {
+    logFor(urn) {
+      const pending = new Set<Promise<void>>();
+      const send = (severity: Severity, message: string, ephemeral = false) => {
+        const request = new enginePb.LogRequest();
+        request.setSeverity(severity);
+        request.setMessage(message);
+        request.setUrn(urn);
+        request.setEphemeral(ephemeral);
+        const sent = new Promise<void>((resolve) => {
+          // A message that does not arrive is no reason to fail what it was about.
+          client.log(request, new Metadata(), { deadline: Date.now() + 2_000 }, () => resolve());
+        });
+        pending.add(sent);
+        void sent.then(() => pending.delete(sent));
+      };
+      return {
+        log: {
+          debug: (message) => send(debug, message),
+          info: (message) => send(info, message),
+          warn: (message) => send(warning, message),
+          status: (message) => send(info, message, true),
+        },
+        flushed: async () => {
+          await Promise.all(pending);
+        },
+      };
+    },
+    alive: () =>
+      new Promise((resolve) => {
+        const request = new enginePb.GetRootResourceRequest();
+        client.getRootResource(
+          request,
+          new Metadata(),
+          { deadline: Date.now() + 5_000 },
+          (error: ServiceError | null) => {
+            // Any answer is one, a refusal too; only silence (14 unavailable, 4 deadline) is none.
+            resolve(error === null || (error.code !== 14 && error.code !== 4));
+          },
+        );
+      }),
+    close: () => client.close(),
+  };
+}
+
+/** Reports nowhere: until an engine says where it is. */
+export const silentLink: EngineLink = {
+  logFor: () => ({
+    log: { debug() {}, info() {}, warn() {}, status() {} },
+    flushed: async () => {},
+  }),
+  alive: async () => true,
+  close() {},
+};
+
+/** How often to look whether the engine is still there, in milliseconds. */
+const lookMs = 500;
+
+/** Whether the engine that started this process is still there. */
+export interface EngineWatch {
+  /** Whether it has ended, as far as that can be seen now. */
+  gone(): boolean;
+  /** Resolves when it has ended. */
+  readonly ended: Promise<void>;
+}
+
+/** Watches the engine: it has ended if its process is no longer the parent, or if its address does not answer twice in a row. */
+export function watchEngine(link: EngineLink): EngineWatch {
+  const parent = process.ppid;
+  let missed = 0;
+  let looks = 0;
+  let asking = false;
+  const gone = () => process.ppid !== parent || missed >= 2;
+  const ended = new Promise<void>((resolve) => {
+    const timer = setInterval(() => {
+      if (gone()) {
+        clearInterval(timer);
+        resolve();
+      } else if (!asking && looks++ % 2 === 1) {
+        // Asking for the parent's id is free, asking the engine is a call: every other look.
+        asking = true;
+        void link.alive().then((alive) => {
+          asking = false;
+          missed = alive ? 0 : missed + 1;
+        });
+      }
+    }, lookMs);
+    timer.unref();
+  });
+  return { gone, ended };
+}

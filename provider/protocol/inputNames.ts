@@ -1,0 +1,59 @@
+import { KubeError } from "../../kubernetes/errors.ts";
+import { ProviderError } from "./errors.ts";
+import type { CheckFailure } from "./fields.ts";
+import type { Log } from "./operation.ts";
+
+/**
+ * Names under which a program's users know inputs of resources, such as names of its settings. Keys are `TYPE.INPUT` (`Cluster.host`), or
+ * `PARENT$TYPE.INPUT` for children of a component, which win. `{name}` in a value is the resource's name.
+ */
+export type InputNames = Readonly<Record<string, string>>;
+
+/** The words that a resource's inputs have in messages. Messages put an input's name in double quotes. */
+export class Wording {
+  readonly #names: InputNames;
+  readonly #types: readonly string[];
+  readonly #resource: string;
+
+  constructor(names: InputNames, urn: string) {
+    this.#names = names;
+    // urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME
+    const [, , chain = "", name = ""] = urn.split("::");
+    const types = chain.split("$").map((type) => type.split(":").at(-1) ?? "");
+    this.#types = [types.slice(-2).join("$"), types.at(-1) ?? ""];
+    this.#resource = name;
+  }
+
+  /** The user's name of an input; the input's own name without one. */
+  nameOf(input: string): string {
+    const found = this.#types.map((type) => this.#names[`${type}.${input}`]).find((name) => name !== undefined);
+    return found?.replaceAll("{name}", this.#resource) ?? input;
+  }
+
+  /** A message with the user's names. */
+  text(message: string): string {
+    return message.replaceAll(/"(\w+)((?:\.\w+|\[\d+\])*)"/g, (quoted, input: string, within: string) => {
+      const name = this.nameOf(input);
+      return name === input ? quoted : `${name}${within}`;
+    });
+  }
+
+  failure({ property, reason }: CheckFailure): CheckFailure {
+    return { property: this.nameOf(property), reason: this.text(reason) };
+  }
+
+  /** An error with its message in the user's names. Errors of other programs and bugs stay as they are. */
+  error(error: unknown): unknown {
+    if (error instanceof ProviderError || error instanceof KubeError) error.message = this.text(error.message);
+    return error;
+  }
+
+  log(log: Log): Log {
+    return {
+      debug: (message) => log.debug(this.text(message)),
+      info: (message) => log.info(this.text(message)),
+      warn: (message) => log.warn(this.text(message)),
+      status: (message) => log.status(this.text(message)),
+    };
+  }
+}

@@ -1,0 +1,357 @@
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import pluginPb from "@pulumi/pulumi/proto/plugin_pb.js";
+import providerGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
+import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
+import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
+import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
+import manifest from "../../package.json" with { type: "json" };
+import { checkDeployer, Deployer, type DeployerConfig, deployerFields } from "../cluster/deployer.ts";
+import { completed, diffResponse, outputsToWire, stateOf, toStruct, toWire } from "./convert.ts";
+import { type EngineLink, engineLink, silentLink } from "./engine.ts";
+import { describe, isProviderError, ProviderError } from "./errors.ts";
+import { type CheckFailure, readInputs, same } from "./fields.ts";
+import { Wording } from "./inputNames.ts";
+import type { Log } from "./operation.ts";
+import type { AnyResource, Context, Forecast } from "./resource.ts";
+import { packageSchema } from "./schema.ts";
+import { decodeObject, type WireObject } from "./wire.ts";
+
+/** What a plugin process is made of. */
+export interface ServerOptions {
+  readonly resources: readonly AnyResource[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly now: () => number;
+  /** The engine that started us; without it one may attach later. */
+  readonly link?: EngineLink;
+  /** Whether that engine has ended. @default it is taken to be there */
+  readonly engineGone?: () => boolean;
+}
+
+export interface RunningServer {
+  readonly port: number;
+  /** Cancels what is under way, takes nothing new, and resolves when the last call has been answered. */
+  drain(): Promise<void>;
+  close(): void;
+}
+
+/** Serves the resources over Pulumi's ResourceProvider protocol on a free port of 127.0.0.1. */
+export async function serve(options: ServerOptions): Promise<RunningServer> {
+  const handlers = new Handlers(options);
+  const server = new Server({
+    "grpc.max_receive_message_length": 400 << 20,
+    "grpc.max_send_message_length": 400 << 20,
+  });
+  server.addService(providerGrpc.ResourceProviderService, handlers.service());
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  return {
+    port,
+    drain: () => {
+      handlers.cancel();
+      return new Promise((resolve) => server.tryShutdown(() => resolve()));
+    },
+    close: () => {
+      handlers.cancel();
+      server.forceShutdown();
+    },
+  };
+}
+
+interface Operation {
+  getUrn(): string;
+}
+
+class Handlers {
+  readonly #options: ServerOptions;
+  readonly #resources: ReadonlyMap<string, AnyResource>;
+  readonly #abort = new AbortController();
+  #link: EngineLink;
+  #deployer = new Deployer();
+  /** What the program passed. Undefined for a provider that the engine found in the state: it configures that without a check. */
+  #passed: Partial<DeployerConfig> | undefined;
+  /** Warnings of this run, by resource: several of its operations may find the same thing. */
+  readonly #warned = new Set<string>();
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#resources = new Map(options.resources.map((resource) => [resource.type, resource]));
+    this.#link = options.link ?? silentLink;
+  }
+
+  cancel(): void {
+    this.#abort.abort(new ProviderError("CANCELLED", "The operation was cancelled."));
+  }
+
+  service(): UntypedServiceImplementation {
+    return {
+      handshake: unary(async (request: pb.ProviderHandshakeRequest) => {
+        this.#attach(request.getEngineAddress());
+        const response = new providerPb.ProviderHandshakeResponse();
+        response.setAcceptSecrets(true);
+        response.setAcceptResources(true);
+        response.setAcceptOutputs(true);
+        return response;
+      }),
+      attach: unary(async (request: InstanceType<typeof pluginPb.PluginAttach>) => {
+        this.#attach(request.getAddress());
+        return new emptyPb.Empty();
+      }),
+      getPluginInfo: unary(async () => new pluginPb.PluginInfo().setVersion(manifest.version)),
+      getSchema: unary(async () =>
+        new providerPb.GetSchemaResponse().setSchema(
+          packageSchema("k8sauth", manifest.version, deployerFields, [...this.#resources.values()]),
+        ),
+      ),
+      checkConfig: unary(async (request: pb.CheckRequest) => this.#checkConfig(request)),
+      diffConfig: unary(async (request: pb.DiffRequest) => diffConfig(request)),
+      configure: unary(async (request: pb.ConfigureRequest) => this.#configure(request)),
+      check: unary((request: pb.CheckRequest) => this.#check(request)),
+      diff: unary((request: pb.DiffRequest) => this.#diff(request)),
+      create: unary((request: pb.CreateRequest) => this.#create(request)),
+      read: unary((request: pb.ReadRequest) => this.#read(request)),
+      update: unary((request: pb.UpdateRequest) => this.#update(request)),
+      delete: unary((request: pb.DeleteRequest) => this.#delete(request)),
+      cancel: unary(async () => {
+        this.cancel();
+        return new emptyPb.Empty();
+      }),
+      invoke: unary(async (request: pb.InvokeRequest) => unimplemented(`The function ${request.getTok()}`)),
+      call: unary(async (request: pb.CallRequest) => unimplemented(`The method ${request.getTok()}`)),
+      construct: unary(async (request: pb.ConstructRequest) => unimplemented(`The component ${request.getType()}`)),
+      parameterize: unary(async () => unimplemented("Parameterization")),
+      getMapping: unary(async () => new providerPb.GetMappingResponse()),
+      getMappings: unary(async () => new providerPb.GetMappingsResponse()),
+      list: (call: { emit(event: string, error: object): void }) =>
+        call.emit("error", { code: status.UNIMPLEMENTED, details: "k8sauth lists nothing." }),
+      streamInvoke: (call: { emit(event: string, error: object): void }) =>
+        call.emit("error", { code: status.UNIMPLEMENTED, details: "k8sauth streams nothing." }),
+    };
+  }
+
+  #attach(address: string): void {
+    if (address !== "" && this.#link === silentLink) this.#link = engineLink(address);
+  }
+
+  #resource(urn: string): AnyResource {
+    // urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME
+    const type = urn.split("::")[2]?.split("$").at(-1) ?? "";
+    const resource = this.#resources.get(type);
+    if (resource !== undefined) return resource;
+    throw new ProviderError(
+      "TYPE_UNKNOWN",
+      `k8sauth has no resource type "${type}".`,
+      `It has: ${[...this.#resources.keys()].join(", ")}.`,
+    );
+  }
+
+  /** Runs one operation with its own log, and answers only when what was logged has arrived. */
+  async #run<T>(
+    request: Operation,
+    seconds: number,
+    work: (resource: AnyResource, context: Context) => Promise<T>,
+  ): Promise<T> {
+    const { log: ownLog, flushed } = this.#link.logFor(request.getUrn());
+    const wording = this.#wording(request);
+    const log = wording.log({ ...ownLog, warn: (message) => this.#warnOnce(request.getUrn(), message, ownLog) });
+    const { env, now, engineGone = () => false } = this.#options;
+    const timeoutMs = seconds > 0 ? seconds * 1000 : undefined;
+    const deployer = this.#deployer;
+    const context = { log, env, now, deployer, signal: this.#abort.signal, engineGone, timeoutMs };
+    try {
+      return await work(this.#resource(request.getUrn()), context);
+    } catch (error) {
+      throw wording.error(deployer.explained(error));
+    } finally {
+      await flushed();
+    }
+  }
+
+  #warnOnce(urn: string, message: string, log: Log): void {
+    const warning = `${urn} ${message}`;
+    if (this.#warned.has(warning)) return;
+    this.#warned.add(warning);
+    log.warn(message);
+  }
+
+  #wording(request: Operation): Wording {
+    return new Wording(this.#deployer.inputNames, request.getUrn());
+  }
+
+  #checkConfig(request: pb.CheckRequest): pb.CheckResponse {
+    const wire = ownConfig(request.getUrn(), toWire(request.getNews()));
+    const inputs = readInputs<DeployerConfig>(decodeObject(settingsOf(wire)), deployerFields);
+    this.#passed = inputs.known;
+    const failures = inputs.failures.length > 0 ? inputs.failures : checkDeployer(inputs);
+    return checkResponse(completed(wire, deployerFields), failures);
+  }
+
+  #configure(request: pb.ConfigureRequest): pb.ConfigureResponse {
+    const { known, unknown } = readInputs<DeployerConfig>(
+      decodeObject(settingsOf(toWire(request.getArgs()))),
+      deployerFields,
+    );
+    // Where diffConfig finds no change the engine configures with the values of the state: `offline` is then another one.
+    const { offline = known.offline } = this.#passed ?? {};
+    const origin = { unknown: unknown.size > 0, fromState: this.#passed === undefined };
+    this.#deployer = new Deployer({ ...known, offline }, origin);
+    this.#warned.clear();
+    const response = new providerPb.ConfigureResponse();
+    response.setAcceptsecrets(true);
+    response.setAcceptresources(true);
+    response.setAcceptoutputs(true);
+    response.setSupportspreview(true);
+    return response;
+  }
+
+  async #check(request: pb.CheckRequest): Promise<pb.CheckResponse> {
+    const resource = this.#resource(request.getUrn());
+    const wire = toWire(request.getNews());
+    const inputs = readInputs<Record<string, unknown>>(decodeObject(wire), resource.inputs);
+    const failures = [
+      ...inputs.failures,
+      ...(inputs.failures.length === 0 ? ((await resource.check?.(inputs)) ?? []) : []),
+    ];
+    const wording = this.#wording(request);
+    return checkResponse(
+      completed(wire, resource.inputs),
+      failures.map((failure) => wording.failure(failure)),
+    );
+  }
+
+  #diff(request: pb.DiffRequest): Promise<pb.DiffResponse> {
+    return this.#run(request, 0, async (resource, context) => {
+      const state = stateOf(resource, request.getId(), request.getOldInputs(), request.getOlds());
+      const inputs = readInputs<Record<string, unknown>>(decodeObject(toWire(request.getNews())), resource.inputs);
+      if (context.deployer.unknown)
+        return new providerPb.DiffResponse().setChanges(providerPb.DiffResponse.DiffChanges.DIFF_UNKNOWN);
+      return diffResponse(await resource.diff(state, inputs, context), state.outputs);
+    });
+  }
+
+  #create(request: pb.CreateRequest): Promise<pb.CreateResponse> {
+    return this.#run(request, request.getTimeout(), async (resource, context) => {
+      const inputs = readInputs<Record<string, unknown>>(
+        decodeObject(toWire(request.getProperties())),
+        resource.inputs,
+      );
+      const made: Forecast<Record<string, unknown>> = request.getPreview()
+        ? context.deployer.unknown
+          ? notKnown
+          : await resource.previewCreate(inputs, context)
+        : await resource.create(inputs.known, context);
+      return new providerPb.CreateResponse()
+        .setId(made.id ?? "")
+        .setProperties(toStruct(outputsToWire(made.outputs, resource.outputs)));
+    });
+  }
+
+  #update(request: pb.UpdateRequest): Promise<pb.UpdateResponse> {
+    return this.#run(request, request.getTimeout(), async (resource, context) => {
+      const state = stateOf(resource, request.getId(), request.getOldInputs(), request.getOlds());
+      const inputs = readInputs<Record<string, unknown>>(decodeObject(toWire(request.getNews())), resource.inputs);
+      const made: Forecast<Record<string, unknown>> = request.getPreview()
+        ? context.deployer.unknown
+          ? notKnown
+          : await resource.previewUpdate(state, inputs, context)
+        : { outputs: await resource.update(state, inputs.known, context) };
+      return new providerPb.UpdateResponse().setProperties(toStruct(outputsToWire(made.outputs, resource.outputs)));
+    });
+  }
+
+  #read(request: pb.ReadRequest): Promise<pb.ReadResponse> {
+    return this.#run(request, 0, async (resource, context) => {
+      const state = stateOf(resource, request.getId(), request.getInputs(), request.getProperties());
+      const found = await resource.read(state, context);
+      // An empty id says that the resource is gone.
+      if (found === undefined) return new providerPb.ReadResponse();
+      return new providerPb.ReadResponse()
+        .setId(found.id)
+        .setProperties(toStruct(outputsToWire(found.outputs, resource.outputs)))
+        .setInputs(toStruct(completed(toWire(request.getInputs()), resource.inputs)));
+    });
+  }
+
+  #delete(request: pb.DeleteRequest): Promise<InstanceType<typeof emptyPb.Empty>> {
+    return this.#run(request, request.getTimeout(), async (resource, context) => {
+      const state = stateOf(resource, request.getId(), request.getOldInputs(), request.getProperties());
+      await context.deployer.warnIfStale(context);
+      await resource.delete?.(state, context);
+      return new emptyPb.Empty();
+    });
+  }
+}
+
+/** Wraps a function as a handler; what it throws becomes the call's error, with its code first. */
+function unary<Q, A>(work: (request: Q) => Promise<A>) {
+  return (call: ServerUnaryCall<Q, A>, callback: sendUnaryData<A>): void => {
+    work(call.request).then(
+      (answer) => callback(null, answer),
+      (error: unknown) => callback({ code: statusCode(error), details: describe(error) }),
+    );
+  };
+}
+
+class Unimplemented extends Error {}
+
+function unimplemented(what: string): never {
+  throw new Unimplemented(`${what} is not one of k8sauth.`);
+}
+
+function statusCode(error: unknown): status {
+  if (error instanceof Unimplemented) return status.UNIMPLEMENTED;
+  return isProviderError(error, "CANCELLED") ? status.CANCELLED : status.UNKNOWN;
+}
+
+/** What a preview says of a resource while the provider's configuration is not known. */
+const notKnown: Forecast<Record<string, unknown>> = { outputs: {} };
+
+function checkResponse(inputs: WireObject, failures: readonly CheckFailure[]): pb.CheckResponse {
+  const response = new providerPb.CheckResponse().setInputs(toStruct(inputs));
+  // Beside a property's name the engine prints its value: a host with a password, a whole certificate request.
+  return response.setFailuresList(
+    failures.map(({ property, reason }) =>
+      new providerPb.CheckFailure().setReason(property ? `${property}: ${reason}` : reason),
+    ),
+  );
+}
+
+/**
+ * Other credentials update the provider and never replace it: a replacement would replace everything that is deployed with it. Which
+ * cluster a stack belongs to is checked by Cluster. `offline` changes nothing that exists.
+ */
+function diffConfig(request: pb.DiffRequest): pb.DiffResponse {
+  const before = decodeObject(toWire(request.getOldInputs() ?? request.getOlds()));
+  const after = decodeObject(toWire(request.getNews()));
+  const changed = (["kubeconfig", "context"] as const).filter((name) => !same(before[name], after[name]));
+  return diffResponse(Object.fromEntries(changed.map((name) => [name, "update"])), before);
+}
+
+/**
+ * What a program passes to a provider. Pulumi offers the stack's settings of the package's name to the default provider. The project of
+ * this repository has that name, and its settings are not the provider's: they are dropped, and so are kept out of the state.
+ */
+function ownConfig(urn: string, config: WireObject): WireObject {
+  const [, project, type, name = ""] = urn.replace(/^urn:pulumi:/, "").split("::");
+  const byDefault = name === "default" || name.startsWith("default_");
+  if (!byDefault || project !== type?.split(":").at(-1)) return config;
+  return Object.fromEntries(Object.entries(config).filter(([key]) => isEngineKey(key)));
+}
+
+/** The configuration without what Pulumi keeps there for itself. */
+function settingsOf(config: WireObject): WireObject {
+  return Object.fromEntries(Object.entries(config).filter(([key]) => !isEngineKey(key)));
+}
+
+function isEngineKey(key: string): boolean {
+  return key === "version" || key === "pluginDownloadURL" || key.startsWith("__");
+}

@@ -1,0 +1,194 @@
+import { KubeClient } from "../../kubernetes/client.ts";
+import { isUnreachable } from "../../kubernetes/errors.ts";
+import { certificates } from "../../kubernetes/kubeconfig/pem.ts";
+import { showOf } from "../../kubernetes/probe.ts";
+import { pinDigest, pinnedCa, rancherCaPath } from "../cluster/caPin.ts";
+import { gatewayHost, refuseLocalHost } from "../cluster/gatewayHost.ts";
+import { failUnlessOffline, glanceMs } from "../cluster/glance.ts";
+import { caFingerprint } from "../cluster/preflight.ts";
+import { isProviderError, ProviderError } from "../protocol/errors.ts";
+import { type CheckFailure, type Fields, type Inputs, same } from "../protocol/fields.ts";
+import type { Context, Resource, State } from "../protocol/resource.ts";
+import { type KeyFacts, proveKey, readKeyFacts } from "./rancherProof.ts";
+
+export interface RancherKeyInputs {
+  readonly server: string;
+  readonly caPem?: string;
+  readonly caPin?: string;
+  readonly apiKey: string;
+  readonly clusterId: string;
+  readonly clusterUid?: string;
+  readonly allowLoopback: boolean;
+  readonly proveHost: boolean;
+}
+
+export interface RancherKeyOutputs extends KeyFacts {
+  readonly server: string;
+  readonly caPem: string;
+  readonly caFingerprint: string;
+  readonly caSource: "given" | "pin" | "public";
+  readonly clusterId: string;
+}
+
+type KeyState = State<RancherKeyInputs, RancherKeyOutputs>;
+
+const server = { type: "string", required: true, description: "Root URL of the Rancher server." } as const;
+const clusterId = { type: "string", required: true, description: "The cluster's id in Rancher." } as const;
+
+const inputFields: Fields = {
+  server,
+  caPem: { type: "string", description: "CA certificates of the Rancher server, PEM; by default the public ones." },
+  caPin: {
+    type: "string",
+    description:
+      "Takes that CA from the server itself if it has this SHA-256: of the CA certificate, of its public key, or Rancher's checksum of cacerts.",
+  },
+  apiKey: { type: "string", required: true, secret: true, description: "Bearer token of an API key, NAME:SECRET." },
+  clusterId,
+  clusterUid: { type: "string", description: "UID of the cluster's namespace kube-system, to be compared." },
+  allowLoopback: { type: "boolean", default: false, description: "Accepts a server that only this machine can reach." },
+  proveHost: { type: "boolean", default: true, description: "Tries server, CA and key by a call from here." },
+};
+
+const outputFields: Fields = {
+  server,
+  caPem: { type: "string", description: 'CA certificates of the server, PEM; "" where a public CA signed it.' },
+  caFingerprint: { type: "string", description: "SHA-256 of the first of them, in hexadecimal with colons." },
+  caSource: { type: "string", description: '"given", "pin" or "public".' },
+  clusterId,
+  keyName: { type: "string", description: "Name of the API key: the part before the colon, which is no secret." },
+  keySha256: { type: "string", description: "SHA-256 of the API key, in hexadecimal." },
+  notAfter: { type: "string", description: 'End of the API key, RFC 3339; "" where Rancher does not tell.' },
+};
+
+/** An API key of Rancher, by which a gateway reviews tokens of one cluster: proved by a review, and no part of the outputs. */
+export const rancherKey: Resource<RancherKeyInputs, RancherKeyOutputs> = {
+  type: "k8sauth:index:RancherKey",
+  description: "An API key of a Rancher server, proved by a review of a token in its cluster.",
+  inputs: inputFields,
+  outputs: outputFields,
+
+  check({ known }) {
+    const failures: CheckFailure[] = [];
+    const fail = (property: string, reason: string) => failures.push({ property, reason });
+    if (known.server !== undefined) {
+      try {
+        const host = gatewayHost(known.server);
+        if (known.allowLoopback === false) refuseLocalHost(host);
+      } catch (error) {
+        if (!isProviderError(error)) throw error;
+        fail("server", `${error.code}: ${error.message}`);
+      }
+    }
+    const { caPem, caPin, proveHost, apiKey } = known;
+    if (apiKey !== undefined && !/^[\w.-]+:[\w.-]+$/.test(apiKey))
+      fail("apiKey", '"apiKey" is no bearer token of a Rancher API key: expected NAME:SECRET.');
+    if (caPin !== undefined && pinDigest(caPin) === undefined)
+      fail("caPin", '"caPin" is no SHA-256: expected 64 hexadecimal digits, with or without colons, or base64.');
+    if (caPem !== undefined && caPin !== undefined) fail("caPin", '"caPem" and "caPin" are given: one is enough.');
+    if (caPin !== undefined && proveHost === false)
+      fail("proveHost", '"proveHost" is false, but the CA is to be taken from the server: give "caPem".');
+    return failures;
+  },
+
+  async create(inputs, context) {
+    const outputs = await proved(inputs, context, context.timeoutMs ?? 15_000);
+    return { id: `${outputs.server}/${outputs.clusterId}`, outputs };
+  },
+
+  async previewCreate(inputs, context) {
+    return { outputs: (await glance(inputs, "new", context)) ?? (told(inputs) as Partial<RancherKeyOutputs>) };
+  },
+
+  // A key that died makes the whole run stop: nothing here can make another one, and the gateway refuses everybody.
+  async diff(state, inputs, context) {
+    const changes: Record<string, "update"> = {};
+    for (const name of ["server", "caPem", "caPin", "apiKey", "clusterId", "clusterUid"] as const) {
+      if (inputs.unknown.has(name) || !same(inputs.known[name], state.inputs[name])) changes[name] = "update";
+    }
+    const found = await glance(inputs, "existing", context);
+    for (const name of ["caPem", "notAfter"] as const) {
+      if (found !== undefined && found[name] !== state.outputs[name]) changes[name] = "update";
+    }
+    return changes;
+  },
+
+  async previewUpdate(state, inputs, context) {
+    return {
+      id: state.id,
+      outputs: (await glance(inputs, "existing", context)) ?? (told(inputs) as Partial<RancherKeyOutputs>),
+    };
+  },
+
+  update: (_state, inputs, context) => proved(inputs, context, context.timeoutMs ?? 15_000),
+
+  // The object is the user's own: a refresh looks at it and leaves the word to the next up, which can say what to do.
+  async read(state: KeyState) {
+    if (state.inputs.apiKey === undefined) {
+      throw new ProviderError(
+        "RANCHER_NOT_IMPORTABLE",
+        "A RancherKey cannot be imported: Rancher shows a key once, when it is made.",
+        "Declare it in the program and run up.",
+      );
+    }
+    return { id: state.id, outputs: state.outputs };
+  },
+};
+
+/** What the inputs say of the outputs by themselves. */
+function told({ known }: Inputs<RancherKeyInputs>) {
+  const { server: given, clusterId: id, caPem } = known;
+  return {
+    server: given === undefined ? undefined : gatewayHost(given),
+    clusterId: id,
+    ...(caPem === undefined ? {} : { caPem: certificates(caPem, '"caPem"') }),
+  };
+}
+
+/**
+ * The proof of a preview or `diff`: bounded. Undefined for a server that cannot be reached, if the resource is new or the provider's
+ * `offline` says so.
+ */
+async function glance(
+  inputs: Inputs<RancherKeyInputs>,
+  resource: "new" | "existing",
+  context: Context,
+): Promise<RancherKeyOutputs | undefined> {
+  // What is compared with the cluster's own identity may come later.
+  if ([...inputs.unknown].some((name) => name !== "clusterUid")) return undefined;
+  try {
+    return await proved(inputs.known as RancherKeyInputs, context, glanceMs);
+  } catch (error) {
+    if (!isUnreachable(error)) throw error;
+    const what = "Rancher's API key was not tried.";
+    if (resource === "existing") failUnlessOffline(what, error, context);
+    else context.log.warn(`${what} ${error.message}`);
+    return undefined;
+  }
+}
+
+/**
+ * Finds the CA, and proves the key with a review through Rancher.
+ *
+ * @throws ProviderError RANCHER_KEY_REFUSED, RANCHER_MAY_NOT_REVIEW, RANCHER_CLUSTER_UNKNOWN, CLUSTER_OTHER,
+ *   CLUSTER_CA_PIN_MISMATCH, CLUSTER_CA_NOT_SHOWN; KubeError for the way there
+ */
+async function proved(inputs: RancherKeyInputs, context: Context, timeoutMs: number): Promise<RancherKeyOutputs> {
+  const host = gatewayHost(inputs.server);
+  const { caPem, caSource } = await caOf(inputs, host, context, timeoutMs);
+  const at = { server: host, caPem, token: inputs.apiKey, label: "the Rancher API key" };
+  const options = { signal: context.signal, timeoutMs };
+  const facts = { server: host, caPem, caFingerprint: caFingerprint(caPem), caSource, clusterId: inputs.clusterId };
+  using rancher = KubeClient.direct(at, options);
+  using through = KubeClient.direct({ ...at, server: `${host}/k8s/clusters/${inputs.clusterId}` }, options);
+  if (inputs.proveHost) await proveKey(through, inputs);
+  return { ...facts, ...(await readKeyFacts(inputs.proveHost ? rancher : undefined, inputs.apiKey)) };
+}
+
+async function caOf({ caPem, caPin }: RancherKeyInputs, host: string, context: Context, timeoutMs: number) {
+  if (caPem !== undefined) return { caPem: certificates(caPem, '"caPem"'), caSource: "given" } as const;
+  if (caPin === undefined) return { caPem: "", caSource: "public" } as const;
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(timeoutMs)]);
+  const shown = await showOf(new URL(host).origin, rancherCaPath, signal);
+  return { caPem: pinnedCa(host, shown, caPin).caPem, caSource: "pin" } as const;
+}

@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KubeClient, KubeObject } from "../../kubernetes/client.ts";
+import { pathFor } from "../../kubernetes/paths.ts";
+import { describeName, type ReservedName } from "../cluster/preflight.ts";
+import type { Context } from "../protocol/resource.ts";
+
+interface Condition {
+  readonly type?: string;
+  readonly status?: string;
+  readonly message?: string;
+}
+
+interface Ending extends KubeObject {
+  readonly spec?: { readonly finalizers?: readonly string[] };
+  readonly status?: { readonly conditions?: readonly Condition[] };
+}
+
+const pauseMs = 2_000;
+/** After so long a deletion is worth a message, in milliseconds. Kubernetes takes about six seconds for a namespace. */
+const patienceMs = 10_000;
+/** Time between two messages, in milliseconds. */
+const repeatMs = 5_000;
+/** The watch ends if nothing is being deleted for so long, in milliseconds. */
+const idleMs = 15_000;
+
+/**
+ * Reports what holds up the deletion of objects: finalizers, and the conditions of a namespace. The Kubernetes plugin, which deletes
+ * them, waits for up to ten minutes and does not say what for. Returns at once; the watch ends with the deletions, the run or the plugin.
+ */
+export function watchDeletions(objects: readonly ReservedName[], context: Context): void {
+  watch(objects, context).catch((error: Error) => {
+    context.log.debug(`The deletion of ${objects.map(describeName).join(", ")} is no longer watched. ${error.message}`);
+  });
+}
+
+async function watch(objects: readonly ReservedName[], context: Context): Promise<void> {
+  using client = await context.deployer.client(context);
+  const seenAt = new Map<ReservedName, number>();
+  let activeAt = performance.now();
+  let saidAt = 0;
+  while (performance.now() - activeAt < idleMs) {
+    const found = await Promise.all(objects.map((object) => ending(client, object)));
+    const now = performance.now();
+    const held = objects.flatMap((object, index) => {
+      const copy = found[index];
+      if (copy === undefined) return [];
+      activeAt = now;
+      const since = seenAt.get(object) ?? now;
+      seenAt.set(object, since);
+      const seconds = Math.round((now - since) / 1000);
+      return now - since < patienceMs
+        ? []
+        : [`${describeName(object)} is being deleted for ${seconds} s. ${reason(copy)}`];
+    });
+    if (held.length > 0 && now - saidAt >= repeatMs) {
+      saidAt = now;
+      context.log.info(held.join(" "));
+    }
+    await sleep(pauseMs, undefined, { signal: context.signal, ref: false });
+  }
+}
+
+/** The object while it is being deleted. */
+async function ending(client: KubeClient, { apiVersion, kind, namespace, name }: ReservedName) {
+  const found = await client.find<Ending>(pathFor(apiVersion, kind, namespace, name));
+  return found?.metadata?.deletionTimestamp === undefined ? undefined : found;
+}
+
+/** What the object's deletion waits for, as the object says it. */
+function reason({ metadata, spec, status }: Ending): string {
+  const own = (metadata?.finalizers as readonly string[] | undefined) ?? [];
+  // Kubernetes' own finalizer of a namespace goes when its content is gone.
+  const ofNamespace = (spec?.finalizers ?? []).filter((name) => name !== "kubernetes");
+  const finalizers = [...own, ...ofNamespace];
+  const conditions = (status?.conditions ?? []).filter(
+    ({ type = "", status: state }) => /^Namespace/.test(type) && state === "True",
+  );
+  const reasons = [
+    ...(finalizers.length > 0 ? [`finalizers: ${finalizers.join(", ")}`] : []),
+    ...conditions.flatMap(({ message }) => (message ? [message.replace(/\.$/, "")] : [])),
+  ];
+  return reasons.length > 0 ? `It waits for: ${reasons.join("; ")}.` : "It does not say what it waits for.";
+}

@@ -1,0 +1,181 @@
+import { createHash } from "node:crypto";
+import { KubeClient } from "../../kubernetes/client.ts";
+import { isKubeError } from "../../kubernetes/errors.ts";
+import { authenticatedUser, reviewToken } from "../../kubernetes/reviews.ts";
+import { failUnlessOffline, glanceMs, glanceMsAt, isTlsError, noteSilence } from "../cluster/glance.ts";
+import { ProviderError } from "../protocol/errors.ts";
+import type { Inputs } from "../protocol/fields.ts";
+import type { Context } from "../protocol/resource.ts";
+import type { ReviewerTokenInputs, ReviewerTokenOutputs, TokenState } from "./reviewerFields.ts";
+import { checkProjection, claims, mayNotReview, proveReviewer, proveSelf } from "./tokenProof.ts";
+import type { Credential } from "./tokenRequest.ts";
+import { invalidatedSince, invalidSince, type TokenSecret } from "./tokenSecret.ts";
+
+/** The user name of a service account. */
+export function subjectOf(account: { readonly namespace: string; readonly serviceAccountName: string }): string {
+  return `system:serviceaccount:${account.namespace}:${account.serviceAccountName}`;
+}
+
+/** @throws ProviderError TOKEN_MALFORMED, TOKEN_SUBJECT_OTHER */
+export function requireSubject(token: string, inputs: ReviewerTokenInputs): void {
+  const where = `Secret ${inputs.namespace}/${inputs.secretName}`;
+  const found = claims(token);
+  if (found === undefined) {
+    throw new ProviderError(
+      "TOKEN_MALFORMED",
+      `${where} holds something in data.token that is not a JWT.`,
+      "Delete the Secret, run refresh, then up.",
+    );
+  }
+  const subject = subjectOf(inputs);
+  if (found.sub === subject) return;
+  throw new ProviderError(
+    "TOKEN_SUBJECT_OTHER",
+    `${where} holds a token of ${JSON.stringify(found.sub)}, expected ${subject}.`,
+    "Something else writes to this Secret: delete it, run refresh, then up.",
+  );
+}
+
+/** Where the reviewer's token is tried: where the gateway will use it. */
+function reviewerClient(
+  at: { readonly host: string; readonly caPem: string },
+  token: string,
+  context: Context,
+  timeoutMs?: number,
+): KubeClient {
+  const options = { signal: context.signal, timeoutMs };
+  return KubeClient.direct({ server: at.host, caPem: at.caPem, token, label: "the reviewer token" }, options);
+}
+
+/**
+ * Proves the token by calls that are made with it, and says what was found out.
+ *
+ * @throws ProviderError TOKEN_REFUSED, TOKEN_MAY_NOT_REVIEW, TOKEN_AUDIENCE_REFUSED; KubeError for the way to the server
+ */
+export async function proved(
+  deployer: KubeClient,
+  inputs: ReviewerTokenInputs,
+  credential: Credential,
+  minted: string | undefined,
+  context: Context,
+): Promise<ReviewerTokenOutputs> {
+  const { server, caPem } = deployer.connection;
+  const at = inputs.proveHost ? inputs : { host: server, caPem };
+  const { token } = credential;
+  using reviewer = reviewerClient(at, token, context);
+  const projection = await provedProjection(reviewer, inputs, token, minted, context);
+  const issuer = inputs.issuer || projection.issuer;
+  return {
+    ...credential,
+    namespace: inputs.namespace,
+    serviceAccountName: inputs.serviceAccountName,
+    serviceAccountUid: inputs.serviceAccountUid,
+    secretName: inputs.secretName,
+    secretUid: inputs.secretUid,
+    host: inputs.host,
+    caPem: inputs.caPem,
+    audience: inputs.audience ?? "",
+    tokenSha256: createHash("sha256").update(token).digest("hex"),
+    subject: subjectOf(inputs),
+    uid: inputs.serviceAccountUid,
+    issuer,
+    issuerSource: inputs.issuer ? "discovery" : issuer ? "token" : "none",
+    audienceAcceptedByDefault: projection.audienceAcceptedByDefault,
+  };
+}
+
+async function provedProjection(
+  reviewer: KubeClient,
+  { proof, audience, ...account }: ReviewerTokenInputs,
+  token: string,
+  minted: string | undefined,
+  context: Context,
+) {
+  if (proof === "self") {
+    await proveSelf(reviewer, subjectOf(account), context);
+    return { issuer: "", audienceAcceptedByDefault: false };
+  }
+  await proveReviewer(reviewer, token, subjectOf(account), context);
+  return minted === undefined
+    ? { issuer: "", audienceAcceptedByDefault: audience === undefined }
+    : checkProjection(reviewer, minted, audience, context);
+}
+
+/** What a look at a token in use showed. */
+export type Verdict = "alive" | "powerless" | "invalidated" | "dead" | "unsure";
+
+/**
+ * Tries the token of the state, within 2 s, where the gateway is going to use it. A refusal of the token itself is its death, unless a
+ * label of its Secret is the reason: then it is invalidated. A token that is accepted and may not create TokenReviews is powerless.
+ */
+export async function probe(
+  state: TokenState,
+  inputs: Inputs<ReviewerTokenInputs>,
+  context: Context,
+): Promise<Verdict> {
+  const { token, ...outputs } = state.outputs;
+  if (token === undefined || outputs.host === undefined || inputs.unknown.has("host") || inputs.unknown.has("caPem"))
+    return "unsure";
+  const subject = subjectOf(outputs as ReviewerTokenOutputs);
+  const untried = `The token of ${subject} was not tried.`;
+  const { host = outputs.host, caPem = outputs.caPem ?? "", proof, proveHost } = inputs.known;
+  let at = { host, caPem };
+  if (proveHost === false) {
+    try {
+      const { server, caPem: deployersCa } = await context.deployer.connection(context);
+      at = { host: server, caPem: deployersCa };
+    } catch (error) {
+      failUnlessOffline(untried, error, context);
+      return "unsure";
+    }
+  }
+  using reviewer = reviewerClient(at, token, context, glanceMsAt(at.host));
+  try {
+    if (proof === "self") {
+      await authenticatedUser(reviewer);
+      return "alive";
+    }
+    const result = await reviewToken(reviewer, token);
+    if (result.authenticated) return "alive";
+    return await fate(state, "it no longer passes its own review", context);
+  } catch (error) {
+    if (isKubeError(error, "KUBE_UNAUTHORIZED"))
+      return await fate(state, "the API server no longer accepts it", context);
+    if (isKubeError(error, "KUBE_FORBIDDEN")) {
+      context.log.warn(mayNotReview(reviewer, subject).message);
+      return "powerless";
+    }
+    noteSilence(at.host, error);
+    // Another certificate of the server is reported by Cluster, which finds the CA for it.
+    if (isTlsError(error)) context.log.warn(`${untried} ${error.message}`);
+    else failUnlessOffline(untried, error, context);
+    return "unsure";
+  }
+}
+
+/** What became of a token that is refused, which the user is told. */
+async function fate({ outputs }: TokenState, why: string, context: Context): Promise<"invalidated" | "dead"> {
+  const secret = outputs as TokenSecret;
+  const subject = subjectOf(secret);
+  const since = outputs.kind === "TokenRequest" ? undefined : await markOf(secret, context);
+  if (since === undefined) {
+    context.log.info(`The token of ${subject} is dead: ${why}.`);
+    return "dead";
+  }
+  context.log.warn(
+    `The token of ${subject} is refused: its Secret ${secret.namespace}/${secret.secretName} has the label ${invalidSince}: ${since}, which the cluster sets for tokens that are not used. An up removes the label.`,
+  );
+  return "invalidated";
+}
+
+/** The date of the label that invalidates a token; undefined also if the deployer cannot see it. */
+async function markOf(secret: TokenSecret, context: Context): Promise<string | undefined> {
+  try {
+    using client = await context.deployer.client(context, glanceMs);
+    return await invalidatedSince(client, secret);
+  } catch (error) {
+    if (!isKubeError(error) || error.code === "KUBE_CANCELLED") throw error;
+    context.log.debug(`Secret ${secret.namespace}/${secret.secretName} could not be read. ${error.message}`);
+    return undefined;
+  }
+}

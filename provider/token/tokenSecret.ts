@@ -1,0 +1,178 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KubeClient, KubeObject } from "../../kubernetes/client.ts";
+import { isKubeError } from "../../kubernetes/errors.ts";
+import { pathFor } from "../../kubernetes/paths.ts";
+import { ProviderError } from "../protocol/errors.ts";
+import type { Context } from "../protocol/resource.ts";
+
+/** The Secret that is waited for, and the account that it is for. */
+export interface TokenSecret {
+  readonly namespace: string;
+  readonly serviceAccountName: string;
+  readonly serviceAccountUid: string;
+  readonly secretName: string;
+  readonly secretUid: string;
+}
+
+interface Secret extends KubeObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Label of a Secret whose token the API server refuses. Its value is a date. The legacy-service-account-token-cleaner sets it if the
+ * ServiceAccount lists the Secret and the token was not used for a long time; without the label the token is valid again.
+ *
+ * @see https://kubernetes.io/docs/concepts/security/service-accounts/ and KEP-2799
+ */
+export const invalidSince = "kubernetes.io/legacy-token-invalid-since";
+
+/** When the token controller is asked again, in milliseconds after the start of the wait. Its own retries last for 5 s. */
+const askFirstMs = 2_000;
+const askAgainMs = 5_000;
+const askedAt = "k8sauth.dev/token-asked-at";
+
+/**
+ * Waits until the token controller has written the token into the Secret, and returns it. Only `data.token` counts:
+ * `ca.crt` may be there before. The service account's own list of Secrets is never looked at. A controller that has given up on the Secret
+ * tries again when the Secret changes: it is annotated. The label of an invalidated token is removed.
+ *
+ * @throws ProviderError TOKEN_SECRET_MISSING, TOKEN_SECRET_OTHER, TOKEN_ACCOUNT_MISSING, TOKEN_ACCOUNT_OTHER,
+ *   TOKEN_NOT_FILLED at the deadline (context.timeoutMs, 60 s by default)
+ */
+export async function awaitToken(client: KubeClient, wanted: TokenSecret, context: Context): Promise<string> {
+  const limitMs = context.timeoutMs ?? 60_000;
+  const started = performance.now();
+  const { signal, log } = context;
+  let saidAt = 0;
+  let askAt = askFirstMs;
+  for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 1.6, 1_000)) {
+    const secret = await readSecret(client, wanted);
+    const data = secret.data?.token;
+    if (data) {
+      await revalidate(client, wanted, secret, context);
+      return Buffer.from(data, "base64").toString("utf8").trim();
+    }
+    const waitedMs = performance.now() - started;
+    if (waitedMs >= limitMs) throw await unfilled(client, wanted, limitMs);
+    if (waitedMs >= askAt) {
+      askAt = waitedMs + askAgainMs;
+      await askAgain(client, wanted, context);
+    }
+    if (waitedMs - saidAt >= 1_000) {
+      saidAt = waitedMs;
+      log.status(
+        `Waiting for the token of Secret ${wanted.namespace}/${wanted.secretName} (${Math.round(waitedMs / 1000)} s of ${Math.round(limitMs / 1000)} s)`,
+      );
+      await requireAccount(client, wanted);
+    }
+    const pause = Math.min(pauseMs * (0.75 + Math.random() / 2), limitMs - waitedMs);
+    await sleep(pause, undefined, { signal }).catch(() => {
+      throw new ProviderError(
+        "CANCELLED",
+        `The wait for Secret ${wanted.namespace}/${wanted.secretName} was cancelled.`,
+      );
+    });
+  }
+}
+
+/**
+ * Takes what is in `data.token` out of the Secret, so that the token controller writes the account's token into it again.
+ * For a Secret of this stack's own alone.
+ */
+export async function emptyToken(client: KubeClient, wanted: TokenSecret): Promise<void> {
+  await patch(client, wanted, {}, { data: { token: null } });
+}
+
+/** Makes the token of an invalidated Secret valid again, and says so. Leaves others as they are. */
+export async function revalidateToken(client: KubeClient, wanted: TokenSecret, context: Context): Promise<void> {
+  await revalidate(client, wanted, await readSecret(client, wanted), context);
+}
+
+/** Since when the API server refuses the Secret's token by its label; undefined without the label, and for another Secret or none. */
+export async function invalidatedSince(client: KubeClient, wanted: TokenSecret): Promise<string | undefined> {
+  const secret = await client.find<Secret>(secretPath(wanted));
+  return secret?.metadata?.uid === wanted.secretUid ? secret.metadata?.labels?.[invalidSince] || undefined : undefined;
+}
+
+async function revalidate(client: KubeClient, wanted: TokenSecret, secret: Secret, { log }: Context): Promise<void> {
+  const since = secret.metadata?.labels?.[invalidSince];
+  if (!since) return;
+  await patch(client, wanted, { labels: { [invalidSince]: null } });
+  log.warn(
+    `The API server refused the token of Secret ${wanted.namespace}/${wanted.secretName} for its label ${invalidSince}: ${since}. The label is removed, and the token is valid again.`,
+  );
+}
+
+/** Changes the Secret, so that a token controller that has given up on it tries again. */
+async function askAgain(client: KubeClient, wanted: TokenSecret, { log, now }: Context): Promise<void> {
+  const name = `Secret ${wanted.namespace}/${wanted.secretName}`;
+  try {
+    await patch(client, wanted, { annotations: { [askedAt]: new Date(now()).toISOString() } });
+    log.info(`${name} has no token yet. Its annotation ${askedAt} is set, so that the token controller tries again.`);
+  } catch (error) {
+    // What changes no Secret may still wait for one.
+    if (!isKubeError(error, "KUBE_FORBIDDEN", "KUBE_DENIED", "KUBE_INVALID", "KUBE_CONFLICT", "KUBE_NOT_FOUND"))
+      throw error;
+    log.warn(`${name} has no token yet, and the token controller could not be made to try again. ${error.message}`);
+  }
+}
+
+/** Changes the Secret if it is still the same one. */
+async function patch(client: KubeClient, wanted: TokenSecret, metadata: object, others: object = {}): Promise<void> {
+  const body = { metadata: { uid: wanted.secretUid, ...metadata }, ...others };
+  await client.request("PATCH", secretPath(wanted), { body, contentType: "application/merge-patch+json" });
+}
+
+function secretPath({ namespace, secretName }: TokenSecret): string {
+  return pathFor("v1", "Secret", namespace, secretName);
+}
+
+async function readSecret(client: KubeClient, wanted: TokenSecret): Promise<Secret> {
+  const { namespace, secretName, secretUid } = wanted;
+  const secret = await client.find<Secret>(secretPath(wanted));
+  if (secret === undefined) {
+    await requireAccount(client, wanted);
+    throw new ProviderError(
+      "TOKEN_SECRET_MISSING",
+      `Secret ${namespace}/${secretName} is gone: it was deleted after this stack made it.`,
+      "Run refresh, then up: that makes it again.",
+    );
+  }
+  if (secret.metadata?.uid !== secretUid) {
+    throw new ProviderError(
+      "TOKEN_SECRET_OTHER",
+      `Secret ${namespace}/${secretName} is not the one that this stack made: its UID is ${secret.metadata?.uid}, expected ${secretUid}.`,
+      "Run refresh, then up.",
+    );
+  }
+  return secret;
+}
+
+async function requireAccount(client: KubeClient, wanted: TokenSecret): Promise<void> {
+  const { namespace, serviceAccountName, serviceAccountUid } = wanted;
+  const account = await client.find(pathFor("v1", "ServiceAccount", namespace, serviceAccountName));
+  const name = `${namespace}/${serviceAccountName}`;
+  if (account === undefined) {
+    throw new ProviderError(
+      "TOKEN_ACCOUNT_MISSING",
+      `ServiceAccount ${name} is gone: its tokens died with it.`,
+      "Run refresh, then up: that makes it and its token again.",
+    );
+  }
+  if (account.metadata?.uid !== serviceAccountUid) {
+    throw new ProviderError(
+      "TOKEN_ACCOUNT_OTHER",
+      `ServiceAccount ${name} was made anew: its UID is ${account.metadata?.uid}, expected ${serviceAccountUid}.`,
+      "Run refresh, then up.",
+    );
+  }
+}
+
+async function unfilled(client: KubeClient, wanted: TokenSecret, limitMs: number): Promise<ProviderError> {
+  await requireAccount(client, wanted);
+  return new ProviderError(
+    "TOKEN_NOT_FILLED",
+    `Secret ${wanted.namespace}/${wanted.secretName} got no token within ${Math.round(limitMs / 1000)} s, though its ServiceAccount is there: the cluster's token controller seems to be off, or something denies its changes.`,
+    "Check that kube-controller-manager runs with the serviceaccount-token controller, and its log, or use TokenRequest mode, which needs none.",
+  );
+}

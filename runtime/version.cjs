@@ -1,0 +1,13 @@
+// Comparison of Node.js versions. Every Node.js can parse this.
+"use strict";
+
+/** Whether a version (`v22.1.0`) is older than a required one (`>= 24.5`). */
+function isOlder(version, required) {
+  const [a, b] = [version, required].map((text) => text.replace(/^\D+/, "").split("."));
+  for (let part = 0; part < b.length; part++) {
+    if (Number(a[part]) !== Number(b[part])) return Number(a[part]) < Number(b[part]);
+  }
+  return false;
+}
+
+module.exports = { isOlder };

@@ -1,0 +1,245 @@
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type GoOptions, runGo } from "./go.ts";
+import { type ModFile, moduleZips } from "./goMod.ts";
+import { withLock } from "./lock.ts";
+import { cacheRoot, storageError } from "./paths.ts";
+import { type Progress, ProgressMeter } from "./progress.ts";
+
+export interface BuildOptions {
+  readonly onProgress?: (progress: Progress) => void;
+  /** @default process.env */
+  readonly env?: NodeJS.ProcessEnv;
+  readonly signal?: AbortSignal;
+}
+
+/** A Go program: a folder with a Go module. Each program is built when it is first needed. */
+export interface GoProgram {
+  /** File name of the binary. */
+  readonly name: string;
+  /** What it is, in progress reports. */
+  readonly title: string;
+  /** Folder of its sources. */
+  readonly source: string;
+  /** Its go.mod, relative to `source`; the go.sum is beside it, as NAME.sum beside NAME.mod. @default "go.mod" */
+  readonly goMod?: string;
+  /** Folders of local modules that its go.mod refers to. */
+  readonly modules?: readonly string[];
+  /** Packages to build, each into a binary named after the last part of its path. @default the package in `source`, as `name` */
+  readonly packages?: readonly string[];
+  /** Values of string variables that the linker sets, by import path and name. */
+  readonly variables?: (goMod: string) => Readonly<Record<string, string>>;
+}
+
+const folderOf = (path: string) => fileURLToPath(new URL(path, import.meta.url)).replace(/\/$/, "");
+
+/** What a node needs beside Kubernetes: CoreDNS, and what gives the node its own processes, mounts and network. */
+export const nodePrograms = {
+  dns: { name: "dns", title: "CoreDNS", source: folderOf("../dns") },
+  machine: { name: "machine", title: "the node's machine", source: folderOf("../machine") },
+} as const satisfies Record<string, GoProgram>;
+
+/** Unused binaries are deleted after this time, when another one is built. */
+const unusedMs = 30 * 24 * 3600 * 1000;
+
+/**
+ * Path of a program's binary. Built from Go modules on first use (minutes) and kept in the user's cache folder by the content of
+ * its sources, so that every checkout of the same sources shares it. Several callers at once, in any number of processes, build
+ * once: the others wait.
+ *
+ * @throws SandboxError SANDBOX_GO_MISSING, SANDBOX_GO_TOO_OLD, SANDBOX_DOWNLOAD_FAILED, SANDBOX_DISK_FULL,
+ *   SANDBOX_BUILD_FAILED, SANDBOX_STORAGE, SANDBOX_NO_HOME, SANDBOX_BUSY, SANDBOX_ABORTED
+ */
+export async function ensureProgram(program: GoProgram, options: BuildOptions = {}): Promise<string> {
+  const { root, key, binary, moduleCache, go, goMod, args } = await planBuild(program, options);
+  if (exists(binary)) return binary;
+  const folder = dirname(binary);
+
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw storageError("Making the cache folder of the sandbox", folder, error);
+  }
+  const meter = new ProgressMeter(options.onProgress, program.title);
+  let waiting = false;
+  const onWait = () => {
+    if (!waiting) meter.begin("wait");
+    waiting = true;
+  };
+  try {
+    const lock = { timeoutMs: 1_800_000, what: "Building the sandbox", signal: options.signal, onWait };
+    await withLock(join(root, `${key}.lock`), lock, async () => {
+      if (exists(binary)) return;
+      removeLeftovers(root, folder);
+      await download(go, goMod, moduleCache, meter);
+      await compile(go, args, binary, meter);
+    });
+  } finally {
+    meter.close();
+  }
+  return binary;
+}
+
+/** Whether {@link ensureProgram} would return at once. */
+export async function isBuilt(program: GoProgram, options: BuildOptions = {}): Promise<boolean> {
+  return exists((await planBuild(program, options)).binary);
+}
+
+interface BuildPlan {
+  readonly root: string;
+  readonly key: string;
+  readonly binary: string;
+  readonly moduleCache: string;
+  readonly go: GoOptions;
+  /** A go.mod other than the folder's own. */
+  readonly goMod?: string;
+  /** Of `go build` and `go list`. */
+  readonly args: readonly string[];
+}
+
+async function planBuild(program: GoProgram, options: BuildOptions): Promise<BuildPlan> {
+  const env = options.env ?? process.env;
+  const root = cacheRoot(env);
+  const go: GoOptions = { cwd: program.source, env, signal: options.signal };
+  const target = JSON.parse((await runGo(["env", "-json", "GOVERSION", "GOOS", "GOARCH", "GOMODCACHE"], go)).stdout);
+  const sources = [...programSources(program), ...(program.modules ?? []).flatMap(readSources)];
+  const args = buildArguments(program);
+  const key = cacheKey(sources, [`${target.GOVERSION} ${target.GOOS}/${target.GOARCH}`, ...args]);
+  const binary = join(root, key, program.name);
+  return { root, key, binary, moduleCache: target.GOMODCACHE, go, goMod: program.goMod, args };
+}
+
+function exists(binary: string): boolean {
+  if (!existsSync(binary)) return false;
+  const now = new Date();
+  try {
+    utimesSync(join(binary, ".."), now, now); // marks it as used
+  } catch {
+    // A cache that can only be read is as good.
+  }
+  return true;
+}
+
+/** Names and contents of what makes a binary, sorted by name. */
+export function readSources(folder: string): readonly (readonly [name: string, content: string])[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /^go\.(mod|sum)$|\.go$/.test(entry.name))
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .filter((path) => !belongsToNested(folder, path))
+    .sort()
+    .map((path) => [relative(folder, path), readFileSync(path, "utf8")] as const);
+}
+
+/** Whether a file is part of another module below the folder. */
+function belongsToNested(folder: string, path: string): boolean {
+  for (let at = dirname(path); at !== folder; at = dirname(at)) if (existsSync(join(at, "go.mod"))) return true;
+  return false;
+}
+
+/** Names a build by all that it is made of: 20 hexadecimal digits of a SHA-256. */
+export function cacheKey(
+  sources: readonly (readonly [name: string, content: string])[],
+  settings: readonly string[],
+): string {
+  const hash = createHash("sha256");
+  for (const part of [...settings, ...sources.flat()]) hash.update(`${Buffer.byteLength(part)}:`).update(part);
+  return hash.digest("hex").slice(0, 20);
+}
+
+/** A program's own sources: with another go.mod, that one and its go.sum instead of the folder's. */
+export function programSources({ source, goMod }: GoProgram): readonly (readonly [name: string, content: string])[] {
+  const sources = readSources(source);
+  if (goMod === undefined) return sources;
+  const replaced = new Map([
+    ["go.mod", goMod],
+    ["go.sum", goMod.replace(/\.mod$/, ".sum")],
+  ]);
+  return sources.map(([name, content]) => {
+    const path = replaced.get(name);
+    return [name, path === undefined ? content : readFileSync(join(source, path), "utf8")] as const;
+  });
+}
+
+function modFileFlag(goMod: string | undefined): string[] {
+  return goMod === undefined ? [] : [`-modfile=${goMod}`];
+}
+
+/** Flags and packages of `go build` and `go list`. */
+function buildArguments({ source, goMod, packages = ["."], variables }: GoProgram): string[] {
+  const values = variables?.(readFileSync(join(source, goMod ?? "go.mod"), "utf8")) ?? {};
+  const settings = Object.entries(values).map(([name, value]) => `-X ${name}=${value}`);
+  const flags = ["-mod=readonly", ...modFileFlag(goMod), "-buildvcs=false", "-trimpath"];
+  return [...flags, "-ldflags", ["-s -w", ...settings].join(" "), ...packages];
+}
+
+async function download(
+  go: GoOptions,
+  goMod: string | undefined,
+  moduleCache: string,
+  meter: ProgressMeter,
+): Promise<void> {
+  const edit = ["mod", "edit", "-json", ...(goMod === undefined ? [] : [goMod])];
+  const file = JSON.parse((await runGo(edit, go)).stdout) as ModFile;
+  const missing = moduleZips(file).filter((zip) => !existsSync(join(moduleCache, "cache", "download", zip)));
+  if (missing.length === 0) return;
+  meter.begin("download", missing.length);
+  const onLine = (line: string) => {
+    if (/^# get \S+\.zip: 200 /.test(line)) meter.step();
+  };
+  await runGo(["mod", "download", "-x", ...modFileFlag(goMod)], { ...go, onLine });
+}
+
+async function compile(go: GoOptions, args: readonly string[], binary: string, meter: ProgressMeter): Promise<void> {
+  meter.begin("inspect");
+  const list = await runGo(["list", "-deps", "-f", "{{.ImportPath}}\t{{.Stale}}\t{{.StaleReason}}", ...args], go);
+  const pending = packagesToBuild(list.stdout);
+  meter.begin("compile", pending.size);
+  const output = `${binary}.${process.pid}.new`;
+  const onLine = (line: string) => {
+    // `go build -v` names each package that is not in the build cache as its compilation begins.
+    if (!pending.delete(line)) return;
+    meter.step();
+    if (pending.size === 0) meter.begin("link");
+  };
+  try {
+    mkdirSync(output);
+    const only = args.at(-1) === ".";
+    await runGo(["build", "-v", "-o", only ? join(output, basename(binary)) : `${output}/`, ...args], {
+      ...go,
+      onLine,
+    });
+    // The one that tells whether a build is there comes last.
+    const names = readdirSync(output).sort((a, b) => Number(a === basename(binary)) - Number(b === basename(binary)));
+    for (const name of names) renameSync(join(output, name), join(dirname(binary), name));
+  } finally {
+    rmSync(output, { recursive: true, force: true });
+  }
+}
+
+/** Import paths that have no object in the build cache, from the output of `go list`. */
+export function packagesToBuild(list: string): Set<string> {
+  const pending = new Set<string>();
+  for (const line of list.split("\n")) {
+    const [path = "", stale, reason = ""] = line.split("\t");
+    if (stale === "true" && !reason.includes("available in build cache")) pending.add(path);
+  }
+  return pending;
+}
+
+/** Removes what killed builds and long unused versions have left; failing at it is no reason not to build. */
+function removeLeftovers(root: string, folder: string): void {
+  for (const name of readdirSync(folder))
+    if (name.endsWith(".new")) rmSync(join(folder, name), { recursive: true, force: true });
+  for (const name of readdirSync(root)) {
+    const path = join(root, name);
+    try {
+      if (/^[0-9a-f]{20}$/.test(name) && path !== folder && Date.now() - statSync(path).mtimeMs > unusedMs) {
+        rmSync(path, { recursive: true, force: true });
+      }
+    } catch {
+      // Another process may have been faster.
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/** The versions of Kubernetes that can be built: each has a go.mod and a go.sum in `kubernetes` or, but for the default, in `kubernetes/versions`. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type BuildOptions, ensureProgram, type GoProgram } from "./build.ts";
+import { SandboxError } from "./errors.ts";
+import { moduleVersion } from "./goMod.ts";
+
+/** A version of Kubernetes that can be built. */
+export interface KubernetesVersion {
+  /** With its `v`: "v1.36.3". */
+  readonly version: string;
+  /** "1.36". */
+  readonly minor: string;
+  /** Its go.mod, relative to the folder of the Go sources; absent for the folder's own. */
+  readonly goMod?: string;
+}
+
+export interface KubernetesOptions extends BuildOptions {
+  /** Version of Kubernetes, as "1.34" or "1.34.4". @default K8SAUTH_KUBERNETES of `env`, or {@link defaultKubernetes} */
+  readonly kubernetes?: string;
+}
+
+const source = fileURLToPath(new URL("../kubernetes", import.meta.url));
+
+function versionIn(goMod?: string): KubernetesVersion {
+  const version = moduleVersion(readFileSync(join(source, goMod ?? "go.mod"), "utf8"), "k8s.io/kubernetes");
+  return { version, minor: version.replace(/^v(\d+\.\d+).*/, "$1"), goMod };
+}
+
+/** The version that runs unless another is asked for. */
+export function defaultKubernetes(): KubernetesVersion {
+  return versionIn();
+}
+
+/** All versions, from the oldest to the newest. */
+export function kubernetesVersions(): readonly KubernetesVersion[] {
+  const further = readdirSync(join(source, "versions")).filter((name) => name.endsWith(".mod"));
+  return [defaultKubernetes(), ...further.map((name) => versionIn(join("versions", name)))].sort((a, b) =>
+    a.version.localeCompare(b.version, "en", { numeric: true }),
+  );
+}
+
+/** The version that is asked for by option or by K8SAUTH_KUBERNETES; undefined where neither is set. @throws SandboxError SANDBOX_OPTION_INVALID */
+export function askedKubernetes({ kubernetes, env }: KubernetesOptions): KubernetesVersion | undefined {
+  const asked = kubernetes ?? ((env ?? process.env).K8SAUTH_KUBERNETES || undefined);
+  if (asked === undefined) return undefined;
+  const versions = kubernetesVersions();
+  const found = versions.find(({ version, minor }) => [version, version.slice(1), minor, `v${minor}`].includes(asked));
+  if (found) return found;
+  const list = versions.map(({ version, minor }) => `${minor} (${version})`).join(", ");
+  throw new SandboxError(
+    "SANDBOX_OPTION_INVALID",
+    `The sandbox cannot run Kubernetes ${JSON.stringify(asked)}: expected one of ${list}. Set --kubernetes or K8SAUTH_KUBERNETES to one of them.`,
+  );
+}
+
+/**
+ * Path of the one binary that holds etcd, the Kubernetes servers and kubectl; see {@link ensureProgram}.
+ *
+ * @throws SandboxError SANDBOX_OPTION_INVALID, and all that {@link ensureProgram} throws
+ */
+export async function ensureBinary(options: KubernetesOptions = {}): Promise<string> {
+  return ensureProgram(kubernetesProgram(askedKubernetes(options) ?? defaultKubernetes()), options);
+}
+
+function kubernetesProgram({ version, goMod }: KubernetesVersion): GoProgram {
+  const title = `Kubernetes ${version.slice(1)}`;
+  return { name: "k8s", title, source, goMod, variables: () => versionVariables(version) };
+}
+
+/** Both packages of Kubernetes that hold a version: without it the server says v0.0.0 and clients guess. */
+function versionVariables(version: string): Record<string, string> {
+  const [, major = "", minor = ""] = /^v(\d+)\.(\d+)/.exec(version) ?? [];
+  const values = { gitVersion: version, gitMajor: major, gitMinor: minor, gitTreeState: "clean" };
+  return Object.fromEntries(
+    ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"].flatMap((path) =>
+      Object.entries(values).map(([name, value]) => [`${path}.${name}`, value]),
+    ),
+  );
+}

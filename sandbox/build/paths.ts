@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { SandboxError } from "./errors.ts";
+
+/** Folder of what can be made again: `$XDG_CACHE_HOME` or `~/.cache`, then `k8sauth`. */
+export function cacheHome(env: NodeJS.ProcessEnv): string {
+  return join(base(env, "XDG_CACHE_HOME", ".cache"), "k8sauth");
+}
+
+/** Folder of what lasts: `$XDG_STATE_HOME` or `~/.local/state`, then `k8sauth`. */
+export function stateHome(env: NodeJS.ProcessEnv): string {
+  return join(base(env, "XDG_STATE_HOME", join(".local", "state")), "k8sauth");
+}
+
+/** Folder of built binaries. */
+export function cacheRoot(env: NodeJS.ProcessEnv): string {
+  return join(cacheHome(env), "sandbox");
+}
+
+/** Folder of the sandboxes that live on in the background. */
+export function stateRoot(env: NodeJS.ProcessEnv): string {
+  return join(stateHome(env), "sandbox");
+}
+
+/** Relative paths in XDG variables are ignored, as the XDG Base Directory Specification asks. */
+function base(env: NodeJS.ProcessEnv, variable: string, underHome: string): string {
+  const set = env[variable];
+  if (set?.startsWith("/")) return set;
+  const home = env.HOME;
+  if (home?.startsWith("/")) return join(home, underHome);
+  throw new SandboxError(
+    "SANDBOX_NO_HOME",
+    `The sandbox needs a folder of yours to keep its files, but neither HOME nor ${variable} is set to an absolute path. Set one of them.`,
+  );
+}
+
+/**
+ * A name is a DNS label of at most 40 characters: it becomes a folder and a kubeconfig context.
+ *
+ * @throws SandboxError SANDBOX_NAME_INVALID
+ */
+export function checkName(name: string): string {
+  if (/^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/.test(name)) return name;
+  throw new SandboxError(
+    "SANDBOX_NAME_INVALID",
+    `${JSON.stringify(name)} cannot be the name of a sandbox: expected 1 to 40 lower-case letters, digits and dashes, with no dash at the ends.`,
+  );
+}
+
+/** Wraps an error of the file system in one that says what it was for and what to do. */
+export function storageError(what: string, path: string, cause: unknown): SandboxError {
+  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  const full = code === "ENOSPC" || code === "EDQUOT";
+  return new SandboxError(
+    full ? "SANDBOX_DISK_FULL" : "SANDBOX_STORAGE",
+    `${what} failed in ${path} (${code}): ${full ? "free some space there" : "make sure that this folder is yours and can be written"}, or point XDG_CACHE_HOME and XDG_STATE_HOME to other folders.`,
+    { cause },
+  );
+}

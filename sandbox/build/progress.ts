@@ -1,0 +1,131 @@
+/** What the sandbox is doing, in the order in which it happens. Phases that have nothing to do are left out. */
+export type Phase = "wait" | "download" | "inspect" | "compile" | "link" | "certificates" | "images" | "start";
+
+/** One report of progress. Reports come with every change, and at least once a second while something is under way. */
+export interface Progress {
+  readonly phase: Phase;
+  /** What is built. @default "Kubernetes" */
+  readonly subject?: string;
+  /** Steps done of `total`: modules, packages or servers; `total` is 0 where there is nothing to count. */
+  readonly done: number;
+  readonly total: number;
+  /** Since this phase began. */
+  readonly elapsedMs: number;
+}
+
+/** Turns counts into reports, and repeats the last one each second so that no wait looks like a hang. */
+export class ProgressMeter {
+  readonly #report: (progress: Progress) => void;
+  readonly #subject: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #phase: Phase = "wait";
+  #done = 0;
+  #total = 0;
+  #since = 0;
+
+  constructor(report: ((progress: Progress) => void) | undefined, subject?: string) {
+    this.#report = report ?? (() => {});
+    this.#subject = subject;
+  }
+
+  begin(phase: Phase, total = 0): void {
+    this.#phase = phase;
+    this.#done = 0;
+    this.#total = total;
+    this.#since = Date.now();
+    this.#timer ??= setInterval(() => this.#emit(), 1000).unref();
+    this.#emit();
+  }
+
+  /** Counts one more step, never beyond the total. */
+  step(): void {
+    if (this.#done < this.#total) this.#done++;
+    this.#emit();
+  }
+
+  /** Ends the repeats; call it whatever happened. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #emit(): void {
+    this.#report({
+      phase: this.#phase,
+      ...(this.#subject !== undefined && { subject: this.#subject }),
+      done: this.#done,
+      total: this.#total,
+      elapsedMs: Date.now() - this.#since,
+    });
+  }
+}
+
+const titles: Record<Phase, { title: string; unit: string }> = {
+  wait: { title: "Waiting for another build of the sandbox", unit: "" },
+  download: { title: "Downloading Go modules", unit: "modules" },
+  inspect: { title: "Counting the packages to build", unit: "" },
+  compile: { title: "Building SUBJECT (first use only)", unit: "packages" },
+  link: { title: "Linking", unit: "" },
+  certificates: { title: "Making certificates", unit: "" },
+  images: { title: "Making the node's images (first use only)", unit: "images" },
+  start: { title: "Starting the sandbox", unit: "parts" },
+};
+
+/** One line of text for a report, for example `Building Kubernetes (first use only): 812 of 2640 packages, 31 %, 88 s`. */
+export function describeProgress({ phase, subject = "Kubernetes", done, total, elapsedMs }: Progress): string {
+  const { title, unit } = titles[phase];
+  const parts = total > 0 ? [`${done} of ${total} ${unit}`, `${Math.floor((100 * done) / total)} %`] : [];
+  if (elapsedMs >= 1000) parts.push(`${Math.round(elapsedMs / 1000)} s`);
+  return [title.replace("SUBJECT", subject), ...(parts.length > 0 ? [parts.join(", ")] : [])].join(": ");
+}
+
+export interface ProgressPrinter {
+  readonly onProgress: (progress: Progress) => void;
+  /** Leaves the terminal clean: call it before anything else is printed. */
+  finish(): void;
+}
+
+/** Shortest time between two plain lines of one phase. It is less than five seconds, so that a build does not look hung. */
+const plainIntervalMs = 3500;
+
+/**
+ * Shows progress: a live bar in place on a terminal, elsewhere a plain line for each phase and about every four seconds. Phases
+ * that are over within a second leave no line.
+ *
+ * @param now milliseconds, for tests
+ */
+export function progressPrinter(
+  write: (text: string) => void,
+  tty: boolean,
+  now: () => number = Date.now,
+): ProgressPrinter {
+  let lastPhase: Phase | undefined;
+  let lastAt = Number.NEGATIVE_INFINITY;
+  let drawn = false;
+  const slow = new Set<Phase>(["download", "compile", "link", "wait"]);
+  return {
+    onProgress(progress) {
+      const at = now();
+      const sameAndSoon = progress.phase === lastPhase && at - lastAt < (tty ? 80 : plainIntervalMs);
+      if (sameAndSoon && !(tty && progress.done === progress.total)) return;
+      if (progress.phase !== lastPhase && progress.elapsedMs < 1000 && !slow.has(progress.phase)) return;
+      lastPhase = progress.phase;
+      lastAt = at;
+      const text = describeProgress(progress);
+      if (!tty) return write(`${text}\n`);
+      drawn = true;
+      write(`\r\u001b[K${bar(progress)}${text}`);
+    },
+    finish() {
+      if (drawn) write("\r\u001b[K");
+      drawn = false;
+    },
+  };
+}
+
+function bar({ done, total }: Progress): string {
+  if (total === 0) return "";
+  const width = 24;
+  const filled = Math.floor((width * done) / total);
+  return `[${"#".repeat(filled)}${".".repeat(width - filled)}] `;
+}

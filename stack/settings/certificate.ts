@@ -1,0 +1,108 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { type KeyType, keyTypes, userName } from "../../components/clientCertificate.ts";
+import { epochsOf, type Rotation } from "../../components/rotation.ts";
+import { defaultServiceAccountName } from "../../components/tokenReviewer.ts";
+import { defaultCertificateLifetime, shortestLifetime } from "../../kubernetes/lifetimes.ts";
+import type { Refuse } from "./read.ts";
+import { choice, integer, secretText, shown, text, type Values } from "./setting.ts";
+
+/** The reviewer's client certificate, with `certificateFlow`. */
+export const certificateSettings = {
+  certificateCommonName: text({
+    unset: `\`${defaultServiceAccountName}-STACK\``,
+    description:
+      "The certificate's user, to which a rotation appends `-EPOCH`. Give each stack of a cluster a different user, because bindings are by user name.",
+  }),
+  certificateOrganization: text({
+    unset: "none",
+    description: "The certificate's group. The stack grants it no rights.",
+  }),
+  certificateKeyType: choice(keyTypes, { default: "RSA2048", description: "Kind of the private key." }),
+  certificateExpirationSeconds: integer(
+    {
+      inputs: ["SignedCertificate.expirationSeconds"],
+      default: defaultCertificateLifetime,
+      description: "Lifetime of the certificate. The cluster may issue less.",
+    },
+    { least: shortestLifetime, unit: "number of seconds" },
+  ),
+  certificateRenewBefore: integer(
+    {
+      inputs: ["SignedCertificate.renewBefore"],
+      unset: "a third of the lifetime",
+      description: "Seconds before the certificate expires from which on `pulumi up` [renews](renewal.md) it.",
+    },
+    { least: 1, unit: "number of seconds" },
+  ),
+  certificateApproval: choice(["auto", "external"], {
+    inputs: ["SignedCertificate.approval"],
+    default: "auto",
+    description:
+      "`auto`: the deployer approves the request. `external`: another user approves it while `pulumi up` waits, or before the next run.",
+  }),
+  certificateRequest: text({
+    inputs: ["SignedCertificate.csrPem", "Cluster.certificateRequests", "Cluster.csrPem"],
+    unset: "a generated key and request",
+    description: "Your own certificate request, PEM, for the user in `certificateCommonName`.",
+  }),
+  certificateKey: secretText({
+    inputs: ["SignedCertificate.privateKeyPem", "Cluster.privateKeyPem"],
+    unset: "none",
+    description: "Private key of `certificateRequest`, PEM. It proves the certificate and is part of the auth configs.",
+  }),
+} as const;
+
+/** The client certificate that the settings ask for. */
+export interface CertificateSettings {
+  readonly commonName: string;
+  readonly organization?: string;
+  readonly keyType: KeyType;
+  readonly expirationSeconds: number;
+  readonly renewBefore?: number;
+  readonly approval: "auto" | "external";
+  readonly csrPem?: string;
+  readonly privateKeyPem?: pulumi.Output<string>;
+  /** Undefined for a request of the user's own, which has one name. */
+  readonly rotation?: Rotation;
+}
+
+export function certificateOf(
+  values: Values<typeof certificateSettings>,
+  stack: string,
+  rotation: Rotation | undefined,
+): CertificateSettings {
+  return {
+    commonName: values.certificateCommonName ?? `${defaultServiceAccountName}-${stack}`,
+    organization: values.certificateOrganization,
+    keyType: values.certificateKeyType,
+    expirationSeconds: values.certificateExpirationSeconds,
+    renewBefore: values.certificateRenewBefore,
+    approval: values.certificateApproval,
+    csrPem: values.certificateRequest,
+    privateKeyPem: values.certificateKey,
+    rotation: values.certificateRequest === undefined ? rotation : undefined,
+  };
+}
+
+/** Contradictions between the settings of the certificate. Names are checked only if the certificate flow uses them. */
+export function checkCertificate(certificate: CertificateSettings, flow: boolean, refuse: Refuse): void {
+  const { expirationSeconds, renewBefore, csrPem, privateKeyPem, rotation } = certificate;
+  if (renewBefore !== undefined && renewBefore >= expirationSeconds) {
+    refuse(
+      ["certificateRenewBefore", "certificateExpirationSeconds"],
+      `is ${renewBefore}, which is not less than k8sauth:certificateExpirationSeconds (${expirationSeconds})`,
+    );
+  }
+  if (privateKeyPem && !csrPem) refuse(["certificateKey"], "is set, but k8sauth:certificateRequest is not");
+  if (!flow) return;
+  for (const epoch of epochsOf(rotation)) refuseName("certificateCommonName", userName(certificate, epoch), refuse);
+  if (certificate.organization) refuseName("certificateOrganization", certificate.organization, refuse);
+}
+
+/** A subject's name: RFC 5280 limits it to 64 characters, and Kubernetes reserves a prefix. */
+function refuseName(key: string, name: string, refuse: Refuse): void {
+  const bytes = Buffer.byteLength(name);
+  if (bytes > 64) refuse([key], `has ${bytes} bytes (${shown(name)}). At most 64 are allowed (RFC 5280)`);
+  if (name.startsWith("system:")) refuse([key], 'starts with "system:", which is reserved for Kubernetes');
+  if (/\p{C}/u.test(name)) refuse([key], `has control characters: ${shown(name)}`);
+}

@@ -1,0 +1,219 @@
+/** What a setting is: the kinds of settings, each with the schema that checks and converts its value. */
+import * as pulumi from "@pulumi/pulumi";
+import * as v from "valibot";
+import { label, subdomain } from "../../components/names.ts";
+import { GatewayInputError } from "../../gateways/access.ts";
+
+/** Everything that is known of a setting: its reader, its documentation and its messages follow from it. */
+export interface Setting<Value = unknown> {
+  readonly type: "text" | "boolean" | "integer" | "list" | "object";
+  /** Checks the value as it comes from the stack's configuration, and converts it. */
+  readonly schema: v.GenericSchema<unknown, Value>;
+  /** Value of a setting that is not set. */
+  readonly default?: unknown;
+  /** Meaning of a setting that is not set and has no `default`, for the documentation. */
+  readonly unset?: string;
+  /** Whether to set it with `--secret`. Its value is a secret output in any case. */
+  readonly secret?: boolean;
+  /** Numbers that are accepted. */
+  readonly range?: string;
+  /** Values that are accepted, if they can be listed. */
+  readonly choices?: readonly string[];
+  /**
+   * Inputs of the plugin's resources that the value goes to, as `provider/inputNames.ts` writes them: errors about them name the setting.
+   * For inputs that have a part of the value, the path within follows after "=".
+   */
+  readonly inputs?: readonly string[];
+  /** For lists and objects: a command that sets it, without `pulumi config set`. */
+  readonly example?: string;
+  /** Markdown. */
+  readonly description: string;
+}
+
+/** Settings by name. */
+export type Schema = Readonly<Record<string, Setting>>;
+
+/** The values of a schema's settings. */
+export type Values<S extends Schema> = {
+  readonly [Name in keyof S]: S[Name] extends Setting<infer Value> ? Value : never;
+};
+
+/** What `description` is for every kind of setting. */
+interface About {
+  readonly description: string;
+  readonly unset?: string;
+  readonly inputs?: readonly string[];
+}
+
+type Defaulted<A, Value> = A extends { readonly default: unknown } ? Value : Value | undefined;
+
+type Check = v.GenericPipeAction<string, string>;
+
+/** Text with some checks. */
+export function text<const A extends About & { readonly default?: string }>(
+  about: A,
+  ...checks: readonly Check[]
+): Setting<Defaulted<A, string>> {
+  const schema = v.pipe(v.string(), ...(checks as [])) as v.GenericSchema<unknown, Defaulted<A, string>>;
+  return { ...about, type: "text", schema };
+}
+
+/** Text that is a secret output, whether or not it is set as a secret. */
+export function secretText(about: About, ...checks: readonly Check[]): Setting<pulumi.Output<string> | undefined> {
+  const schema = v.pipe(
+    v.string(),
+    ...(checks as []),
+    v.transform((value: string) => pulumi.secret(value)),
+  );
+  return { ...about, type: "text", secret: true, schema };
+}
+
+/** True or false. */
+export function flag<const A extends About & { readonly default?: boolean }>(about: A): Setting<Defaulted<A, boolean>> {
+  const schema = v.pipe(
+    v.picklist(["true", "false"], ({ received }) => `is ${received}. Set it to true or false`),
+    v.transform((value) => value === "true"),
+  ) as v.GenericSchema<unknown, Defaulted<A, boolean>>;
+  return { ...about, type: "boolean", schema };
+}
+
+/** One of some values. */
+export function choice<const Choice extends string>(
+  choices: readonly Choice[],
+  about: About & { readonly default: NoInfer<Choice> },
+): Setting<Choice> {
+  return { ...about, type: "text", choices, schema: oneOf(choices) };
+}
+
+/** A whole number within limits. */
+export function integer<const A extends About & { readonly default?: number }>(
+  about: A,
+  { least, most, unit = "number" }: { readonly least: number; readonly most?: number; readonly unit?: string },
+): Setting<Defaulted<A, number>> {
+  const range = `${unit}, ${least} ${most === undefined ? "or more" : `to ${most}`}`;
+  const schema = v.pipe(
+    v.string(),
+    v.check(
+      (value) => /^\d{1,9}$/.test(value) && Number(value) >= least && Number(value) <= (most ?? Infinity),
+      ({ input }) => `is ${shown(input)}. Set it to a whole ${range}`,
+    ),
+    v.transform(Number),
+  ) as v.GenericSchema<unknown, Defaulted<A, number>>;
+  return { ...about, type: "integer", range, schema };
+}
+
+/** A list, each element checked. */
+export function list<Element>(
+  element: v.GenericSchema<unknown, Element>,
+  about: About & {
+    readonly default?: readonly Element[];
+    readonly choices?: readonly string[];
+    readonly example: string;
+  },
+): Setting<readonly Element[]> {
+  const { default: standard = [] } = about;
+  return { ...about, default: standard, type: "list", schema: v.array(element) };
+}
+
+/** An object with its own schema. It is undefined without a value, and without any field. */
+export function object<Value>(
+  schema: v.GenericSchema<unknown, Value>,
+  about: About & { readonly example: string },
+): Setting<Value | undefined> {
+  return { ...about, type: "object", schema };
+}
+
+/** How to set a list or an object. */
+export function setBy({ example = "" }: Pick<Setting, "example">): string {
+  return `Set it with \`pulumi config set --path ${example}\``;
+}
+
+/** A value in a message. */
+export function shown(value: unknown): string {
+  return JSON.stringify(value) ?? "unset";
+}
+
+// Parts of schemas.
+
+/** A list of which some values are accepted. */
+export function oneOf<const Choice extends string>(choices: readonly Choice[]) {
+  return v.picklist(choices, (issue) => `is ${shown(issue.input)}. Set it to one of: ${choices.join(", ")}`);
+}
+
+export const nonEmptyText = v.pipe(v.string("must be text"), v.nonEmpty("must not be empty"));
+
+export const trueOrFalse = v.boolean("must be true or false");
+
+/** An object with these fields and no others. */
+export function fields<const Entries extends v.ObjectEntries>(entries: Entries) {
+  const names = Object.keys(entries).join(", ");
+  return v.pipe(
+    v.custom<Record<string, unknown>>(isObject, `must be an object with the fields ${names}`),
+    v.strictObject(entries, ({ expected }) =>
+      expected === "never" ? `is not a field. The fields are: ${names}` : "is missing",
+    ),
+  );
+}
+
+/** An object with any fields. */
+export function record<Key extends v.GenericSchema<string, string>, Value extends v.GenericSchema>(
+  key: Key,
+  value: Value,
+  message: string,
+) {
+  return v.pipe(
+    v.custom<Record<string, unknown>>(isObject, message),
+    // The library passes over such names, and their values with them.
+    v.rawCheck(({ dataset, addIssue }) => {
+      const name = dataset.typed ? reserved.find((one) => Object.hasOwn(dataset.value, one)) : undefined;
+      if (name !== undefined) addIssue({ message: `has the name ${shown(name)}. Use another one` });
+    }),
+    v.record(key, value),
+  );
+}
+
+const reserved = ["__proto__", "constructor", "prototype"];
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Names of objects in Kubernetes. */
+export function name(pattern: typeof label | typeof subdomain, most: number): Check {
+  return v.rawCheck<string>(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    const { value } = dataset;
+    const dots = pattern === subdomain ? ', "."' : "";
+    if (value.length > most) addIssue({ message: `has ${value.length} characters. At most ${most} are allowed` });
+    else if (!pattern.test(value)) {
+      const message = `is ${shown(value)}. Use lower-case letters, digits${dots} and "-", with a letter or digit at both ends`;
+      addIssue({ message });
+    }
+  });
+}
+
+/** A ServiceAccount, `NAMESPACE/NAME`. */
+export const account = v.check<string, string>((value) => {
+  const [namespace = "", serviceAccount = "", ...rest] = value.split("/");
+  return rest.length === 0 && label.test(namespace) && subdomain.test(serviceAccount);
+}, "must be NAMESPACE/NAME of a ServiceAccount");
+
+/** An https URL without a trailing slash. */
+export const httpsUrl: Check = v.rawTransform<string, string>(({ dataset: { value }, addIssue, NEVER }) => {
+  if (URL.canParse(value) && new URL(value).protocol === "https:") return value.replace(/\/+$/, "");
+  addIssue({ message: "must be an https URL: credentials are sent to it" });
+  return NEVER;
+});
+
+/** Text as a gateway product's own rules accept and convert it. */
+export function parsedBy(parse: (field: string, value: string) => string): Check {
+  return v.rawTransform<string, string>(({ dataset, addIssue, NEVER }) => {
+    try {
+      return parse("", dataset.value);
+    } catch (error) {
+      if (!(error instanceof GatewayInputError)) throw error;
+      addIssue({ message: error.problem });
+      return NEVER;
+    }
+  });
+}

@@ -1,0 +1,68 @@
+import * as v from "valibot";
+import { subdomain } from "../../components/names.ts";
+import { tokenModes } from "../../components/resources/reviewerToken.ts";
+import { longestEpoch, type Rotation } from "../../components/rotation.ts";
+import { defaultTokenLifetime, shortestLifetime } from "../../kubernetes/lifetimes.ts";
+import type { Refuse } from "./read.ts";
+import { choice, fields, integer, object, type Values } from "./setting.ts";
+
+const epochs = `must be at most ${longestEpoch} lower-case letters, digits, dots and dashes`;
+const epoch = v.pipe(
+  v.string(epochs),
+  v.check((value) => value.length <= longestEpoch && subdomain.test(value), epochs),
+);
+
+/** A rotation as it is written in settings. */
+export const rotation: v.GenericSchema<unknown, Rotation> = v.pipe(
+  fields({
+    current: epoch,
+    previous: v.optional(v.array(v.union([v.literal(""), epoch], epochs), "must be a list of epochs")),
+  }),
+  v.check(
+    ({ current, previous = [] }) => new Set([current, ...previous]).size === previous.length + 1,
+    "names an epoch twice",
+  ),
+);
+
+/** The reviewer's token, and epochs of all credentials. */
+export const tokenSettings = {
+  tokenMode: choice(tokenModes, {
+    inputs: ["ReviewerToken.mode"],
+    default: "secret",
+    description:
+      "`secret`: the token of a token Secret, which does not expire. `tokenRequest`: a token that expires and is [renewed](renewal.md) by `pulumi up`; schedule runs. Both are revoked when their Secret is deleted.",
+  }),
+  tokenExpirationSeconds: integer(
+    {
+      inputs: ["ReviewerToken.expirationSeconds"],
+      default: defaultTokenLifetime,
+      description: "Lifetime of the token with `tokenMode: tokenRequest`. The API server may issue less.",
+    },
+    { least: shortestLifetime, unit: "number of seconds" },
+  ),
+  tokenRenewBefore: integer(
+    {
+      inputs: ["ReviewerToken.renewBefore"],
+      unset: "a third of the lifetime",
+      description: "Seconds before the token expires from which on `pulumi up` renews it.",
+    },
+    { least: 1, unit: "number of seconds" },
+  ),
+  rotation: object(rotation, {
+    unset: "none",
+    example: "rotation.current 2026-q4",
+    description:
+      'Epochs of all tokens and of the certificate, `{current, previous}`; see [rotation](renewal.md#rotation). A new `current` creates new credentials. Credentials of the epochs in `previous` keep working; `""` stands for those without an epoch.',
+  }),
+} as const;
+
+/** Contradictions between the settings of the token. */
+export function checkToken(values: Values<typeof tokenSettings>, refuse: Refuse): void {
+  const { tokenExpirationSeconds, tokenRenewBefore } = values;
+  if (tokenRenewBefore !== undefined && tokenRenewBefore >= tokenExpirationSeconds) {
+    refuse(
+      ["tokenRenewBefore", "tokenExpirationSeconds"],
+      `is ${tokenRenewBefore}, which is not less than k8sauth:tokenExpirationSeconds (${tokenExpirationSeconds})`,
+    );
+  }
+}

@@ -1,0 +1,241 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import { type KubeClient, type KubeObject, loadConnection, pathFor } from "../../../kubernetes/index.ts";
+import { adminOf } from "../../support/inventory.ts";
+import type { Value } from "../../support/pulumi/stack.ts";
+import { program, TestStack } from "../../support/pulumi/stack.ts";
+import { ReadyPods } from "../../support/readyPods.ts";
+import { workerKubeconfig } from "../../support/sandbox.ts";
+import { Plugin, secretOf, startEngine } from "../../unit/provider/plugin.ts";
+import { clusterType, fresh, kubeconfigFor } from "../providerFixture.ts";
+
+interface Rule {
+  /** A rule without resources is one of paths. */
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+interface RoleObject extends KubeObject {
+  readonly kind: "Role" | "ClusterRole";
+  readonly rules: readonly Rule[];
+}
+
+const rbac = "rbac.authorization.k8s.io/v1";
+const namespace = "gateway-auth";
+const within = { namespace, createNamespace: false };
+const reader = { namespace, rules: [{ resources: ["pods"], verbs: ["get", "list"] }] };
+
+const byTokenRequest = "token, by TokenRequest";
+const rotated = "token, with a rotation";
+
+/** By flow, the Secrets that its README says to name instead of the file's. */
+const secretNames: Readonly<Record<string, string>> = {
+  [byTokenRequest]: "gateway-token-reviewer-bound-token",
+  [rotated]: "gateway-token-reviewer-token-b, gateway-token-reviewer-token-a",
+};
+
+/** The settings that each file's head names. */
+const flows: readonly (readonly [file: string, settings: Record<string, Value>])[] = [
+  ["token", within],
+  [byTokenRequest, { ...within, tokenMode: "tokenRequest" }],
+  [rotated, { ...within, rotation: { current: "b", previous: ["a"] } }],
+  ["token-auth-delegator", { ...within, reviewerRole: "auth-delegator", bindingName: "gateway-auth-reviewer" }],
+  ["certificate", { tokenFlow: false, certificateFlow: true }],
+  ["gateway-account", { tokenFlow: false, akeylessGatewayAccount: "default/default" }],
+  ["bearer-token-user", { tokenFlow: false, bearerTokenUsers: { reader } }],
+  [
+    "verifier",
+    {
+      tokenFlow: false,
+      verifier: true,
+      verifierAudiences: ["https://gateway.example"],
+      verifierNamespace: namespace,
+      verifierCreateNamespace: false,
+      verifierMaxReplicas: 3,
+    },
+  ],
+];
+
+let admin: KubeClient;
+let target: { server: string; caPem: string };
+let user: string;
+let kubeconfig: string;
+let roles: RoleObject[];
+let pods: ReadyPods;
+const cleanups: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  const own = workerKubeconfig();
+  admin = await adminOf(own);
+  target = await loadConnection({ kubeconfig: own }, {});
+  pods = new ReadyPods(admin, "app.kubernetes.io/name=verifier");
+});
+afterAll(async () => {
+  await pods?.[Symbol.asyncDispose]();
+  admin?.close();
+});
+
+async function put(object: KubeObject): Promise<void> {
+  const { apiVersion = "", kind = "", metadata = {} } = object;
+  await admin.create(pathFor(apiVersion, kind, metadata.namespace), object);
+  cleanups.unshift(() =>
+    admin.delete(pathFor(apiVersion, kind, metadata.namespace, metadata.name), { ignoreNotFound: true }),
+  );
+}
+
+/** Applies an example, as its comments say for the flow, and binds a new account to its roles. */
+async function become(flow: string): Promise<void> {
+  user = fresh("deployer");
+  const [file] = flow.split(",");
+  const example = await readFile(join(program, "examples", "deployer-rights", `${file}.yaml`), "utf8");
+  const text = example.replace(
+    "gateway-token-reviewer-token]",
+    `${secretNames[flow] ?? "gateway-token-reviewer-token"}]`,
+  );
+  const objects = parseAllDocuments(text).map((document) => document.toJS() as KubeObject);
+  const home = pathFor("v1", "Namespace", undefined, namespace);
+  while (await admin.find(home)) await sleep(200);
+  for (const object of objects) await put(object);
+  await put({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: user, namespace: "default" } });
+  roles = objects.filter(({ kind }) => kind === "Role" || kind === "ClusterRole") as RoleObject[];
+  for (const { kind, metadata } of roles) {
+    await put({
+      apiVersion: rbac,
+      kind: `${kind}Binding`,
+      metadata: { name: user, namespace: metadata?.namespace },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind, name: metadata?.name },
+      subjects: [{ kind: "ServiceAccount", name: user, namespace: "default" }],
+    });
+  }
+  const path = `${pathFor("v1", "ServiceAccount", "default", user)}/token`;
+  const { status } = await admin.create<{ status: { token: string } }>(path, { spec: { expirationSeconds: 3600 } });
+  kubeconfig = kubeconfigFor(target.server, target.caPem, { token: status.token });
+}
+
+async function setRules({ kind, metadata }: RoleObject, rules: readonly Rule[]): Promise<void> {
+  const path = pathFor(rbac, kind, metadata?.namespace, metadata?.name);
+  await admin.replace(path, { ...(await admin.get(path)), rules });
+}
+
+interface Single {
+  readonly role: RoleObject;
+  readonly rule: Rule;
+  /** As the preflight says it. */
+  readonly words: string;
+}
+
+/** Every right of the example by itself, but those to paths: whatever a ServiceAccount loses, Kubernetes gives them these. */
+function singles(): Single[] {
+  return roles.flatMap((role) =>
+    role.rules.flatMap(({ apiGroups = [], resources = [], resourceNames, verbs }) =>
+      apiGroups.flatMap((group) =>
+        resources.flatMap((resource) =>
+          (resourceNames ?? [undefined]).flatMap((name) =>
+            verbs.map((verb) => ({
+              role,
+              rule: {
+                apiGroups: [group],
+                resources: [resource],
+                verbs: [verb],
+                ...(name && { resourceNames: [name] }),
+              },
+              words: `${verb} ${resource}${group && `.${group}`}${name ? ` "${name}"` : ""} in ${role.kind === "Role" ? `namespace ${namespace}` : "the whole cluster"}`,
+            })),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+describe.each(flows)("as a deployer with the rights of the example %s", (flow, settings) => {
+  let stack: TestStack;
+
+  beforeEach(async () => {
+    await become(flow);
+    stack = await TestStack.make("rights", { kubeconfig, allowLoopbackHost: true, ...settings });
+  });
+  afterEach(async () => {
+    await stack[Symbol.asyncDispose]();
+    for (const cleanup of cleanups.splice(0)) await cleanup();
+  });
+
+  test("up, another up, a refresh, a change and a destroy succeed", async () => {
+    await stack.up();
+    await stack.up();
+    expect(stack.steps).toEqual([]);
+    expect((await stack.refresh()).changes).toEqual({ same: expect.any(Number) });
+    if (flow === "token") {
+      await stack.configure({ products: ["infisical"], audience: "https://gateway.example" });
+      await stack.up();
+    }
+    if (flow === rotated) {
+      await stack.configure({ rotation: { current: "b" } });
+      await stack.up();
+    }
+    await stack.destroy();
+    const { events } = stack;
+    expect(events.filter((event) => event.kind === "step" && event.state === "failed")).toEqual([]);
+  });
+
+  test("each right that is taken away is named in the preflight", async () => {
+    await stack.up();
+    const inputs = { ...(await preflightOf(stack)), kubeconfig: secretOf(kubeconfig), reservedNames: [] };
+    const all = singles();
+    expect(all.length).toBeGreaterThan(8);
+    await using engine = await startEngine();
+    await using plugin = await Plugin.start(engine);
+    await plugin.create(clusterType, inputs, { preview: true });
+    for (const [index, { role, words }] of all.entries()) {
+      const others = all.filter((single, at) => at !== index && single.role === role).map(({ rule }) => rule);
+      await setRules(role, others);
+      // The API server hears of it a moment later.
+      let failure = "";
+      for (let tries = 0; failure === "" && tries < 50; tries++) {
+        failure = await plugin.create(clusterType, inputs, { preview: true }).then(
+          () => "",
+          (error: Error) => error.message,
+        );
+      }
+      expect(failure, words).toContain(`lacks a right in the cluster at ${target.server}: ${words}.`);
+      await setRules(role, role.rules);
+    }
+  });
+
+  test("an up that lacks a right makes nothing, and names it", async () => {
+    const [missing = expect.fail("there is no right"), ...others] = singles().reverse();
+    await setRules(
+      missing.role,
+      others.filter(({ role }) => role === missing.role).map(({ rule }) => rule),
+    );
+    await expect(stack.up()).rejects.toThrow(`${missing.words}.`);
+    expect(stack.steps.filter((step) => !/ (Stack|k8sauth|kubernetes)$/.test(step))).toEqual([]);
+  });
+});
+
+/** What the program has its preflight check, as the state tells it. */
+async function preflightOf({ stateFile }: TestStack): Promise<Record<string, unknown>> {
+  const { checkpoint } = JSON.parse(await readFile(stateFile, "utf8"));
+  const resources = checkpoint.latest.resources as { type: string; inputs: Record<string, unknown> }[];
+  const { inputs = expect.fail("there is no Cluster") } = resources.find(({ type }) => type === clusterType) ?? {};
+  return inputs;
+}
+
+test("with approval by somebody else the deployer may not approve", async () => {
+  await become("certificate");
+  const [role = expect.fail("there is no role")] = roles;
+  const approving = ({ resources = [] }: Rule) =>
+    resources.some((name) => name === "signers" || name.endsWith("/approval"));
+  await setRules(
+    role,
+    role.rules.filter((rule) => !approving(rule)),
+  );
+  const settings = { tokenFlow: false, certificateFlow: true, certificateApproval: "external" };
+  await using stack = await TestStack.make("external", { kubeconfig, allowLoopbackHost: true, ...settings });
+  expect((await stack.preview()).changes.create).toBeGreaterThan(3);
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});

@@ -1,0 +1,325 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
+import type { StackReport } from "../../../examples/fleet/report.ts";
+import type { KubeClient } from "../../../kubernetes/index.ts";
+import { fileBackend } from "../../../sandbox/pulumi/home.ts";
+import { ensurePulumi } from "../../../sandbox/pulumi/index.ts";
+import { added, adminOf, inventory, type Lodging, lodging } from "../../support/inventory.ts";
+import { program, projectFile } from "../../support/project.ts";
+import { leftOf, processesOf } from "../../support/pulumi/pulumiProcess.ts";
+import { deleteObjects } from "../../support/pulumi/stackObjects.ts";
+import { sharedSandbox, workerKubeconfig } from "../../support/sandbox.ts";
+
+let admin: KubeClient;
+let home: Lodging;
+let silent: Server;
+let before: string[];
+const connections = new Set<Socket>();
+
+/** Several runs of several stacks, on a busy machine. */
+const timeout = 300_000;
+
+beforeAll(async () => {
+  admin = await adminOf(workerKubeconfig());
+  home = await lodging(admin);
+  // Accepts connections and never answers.
+  silent = createServer((socket) => connections.add(socket.on("error", () => {}))).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+});
+beforeEach(async () => {
+  before = await inventory(admin);
+});
+afterAll(async () => {
+  for (const socket of connections) socket.destroy();
+  silent?.close();
+  await home?.[Symbol.asyncDispose]();
+  admin?.close();
+});
+
+type Settings = Readonly<Record<string, unknown>>;
+
+/** Settings of a stack that shares the sandbox and the namespace with others. */
+const shared = (name: string, more: Settings = {}): Settings => ({
+  context: "sandbox",
+  serviceAccountName: name,
+  ...more,
+});
+
+/** The objects of a stack with the token flow, as `added` shows them. */
+const objectsOf = (...names: string[]) =>
+  names
+    .flatMap((name) => [
+      "ClusterRole gateway-token-reviewer-#",
+      "ClusterRoleBinding gateway-token-reviewer-#",
+      `Secret ${home.shown}/${name}-token`,
+      `ServiceAccount ${home.shown}/${name}`,
+    ])
+    .sort();
+
+/** The example with a list, a project and a backend in a temporary folder. */
+class TestFleet implements AsyncDisposable {
+  readonly folder: string;
+  readonly env: NodeJS.ProcessEnv;
+  #clusters: Readonly<Record<string, Settings>> = {};
+
+  private constructor(folder: string, env: NodeJS.ProcessEnv) {
+    this.folder = folder;
+    this.env = env;
+  }
+
+  static async make(clusters: Readonly<Record<string, Settings>>, list: object = {}): Promise<TestFleet> {
+    const { env } = await ensurePulumi();
+    const folder = await mkdtemp(join(tmpdir(), "k8sauth-fleet-"));
+    const fleet = new TestFleet(folder, {
+      ...env,
+      PULUMI_BACKEND_URL: fileBackend(join(folder, "state")),
+      PULUMI_CONFIG_PASSPHRASE: "a passphrase for tests",
+      // The Kubernetes plugin leaves kubeconfigs there.
+      TMPDIR: join(folder, "tmp"),
+    });
+    await mkdir(join(folder, "state"));
+    await mkdir(join(folder, "tmp"));
+    await writeFile(join(folder, "Pulumi.yaml"), await projectFile());
+    await writeFile(join(folder, "kubeconfig"), await contexts(), { mode: 0o600 });
+    await fleet.list(clusters, list);
+    return fleet;
+  }
+
+  async list(clusters: Readonly<Record<string, Settings>>, more: object = {}): Promise<void> {
+    this.#clusters = { ...this.#clusters, ...clusters };
+    const kubeconfig = join(this.folder, "kubeconfig");
+    const defaults = { kubeconfig, allowLoopbackHost: true, ...home.settings };
+    const list = { program: ".", stackPrefix: "fleet-", parallel: 2, ...more, defaults, clusters };
+    await writeFile(join(this.folder, "fleet.yaml"), stringify(list));
+  }
+
+  start(operation: "up" | "preview", flags: readonly string[] = [], onOutput = () => {}): FleetProcess {
+    return new FleetProcess(this, [operation, ...flags], onOutput);
+  }
+
+  async run(operation: "up" | "preview", ...flags: readonly string[]) {
+    const run = this.start(operation, flags);
+    const status = await run.end();
+    return { status, output: run.output, stacks: await this.stacks() };
+  }
+
+  /** The stacks of the last report. */
+  async stacks(): Promise<readonly StackReport[]> {
+    return JSON.parse(await readFile(join(this.folder, "report.json"), "utf8")).stacks;
+  }
+
+  page(): Promise<string> {
+    return readFile(join(this.folder, "expiry.html"), "utf8");
+  }
+
+  stateFile(cluster: string): string {
+    return join(this.folder, "state", ".pulumi", "stacks", "k8sauth", `fleet-${cluster}.json`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const name of Object.keys(this.#clusters)) {
+      await deleteObjects({ stateFile: this.stateFile(name), env: this.env });
+    }
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+class FleetProcess {
+  readonly child: ChildProcess;
+  output = "";
+  readonly #ended: Promise<unknown>;
+
+  constructor({ folder, env }: TestFleet, args: readonly string[], onOutput: () => void) {
+    const main = join(program, "examples", "fleet", "main.ts");
+    const files = ["--list", "fleet.yaml", "--report", "report.json", "--page", "expiry.html"];
+    // A process group, as on a terminal.
+    this.child = spawn(process.execPath, [main, ...args, ...files], { cwd: folder, env, detached: true });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.setEncoding("utf8").on("data", (text: string) => {
+        this.output += text;
+        onOutput();
+      });
+    }
+    this.#ended = once(this.child, "close");
+  }
+
+  async end(): Promise<number | null> {
+    await this.#ended;
+    return this.child.exitCode;
+  }
+}
+
+/** The sandbox's kubeconfig with contexts for a server that refuses connections and for one that never answers. */
+async function contexts(): Promise<string> {
+  const config = parse(await readFile(workerKubeconfig(), "utf8"));
+  const [{ cluster }] = config.clusters;
+  const { port } = silent.address() as AddressInfo;
+  const servers = { sandbox: cluster.server, refused: "https://127.0.0.1:1", silent: `https://127.0.0.1:${port}` };
+  const entries = Object.entries(servers);
+  return JSON.stringify({
+    ...config,
+    "current-context": "refused",
+    clusters: entries.map(([name, server]) => ({ name, cluster: { ...cluster, server } })),
+    contexts: entries.map(([name]) => ({ name, context: { cluster: name, user: config.users[0].name } })),
+  });
+}
+
+const statuses = (stacks: readonly StackReport[]) =>
+  Object.fromEntries(stacks.map(({ cluster, status }) => [cluster, status]));
+
+describe("up of four clusters, of which one refuses connections and one never answers", () => {
+  let fleet: TestFleet;
+  let first: { status: number | null; output: string; stacks: readonly StackReport[] };
+  let most = 0;
+
+  beforeAll(async () => {
+    const certificate = { certificateFlow: true, certificateExpirationSeconds: 86_400 };
+    const clusters = {
+      refused: { context: "refused" },
+      silent: { context: "silent" },
+      good: shared("good"),
+      certified: shared("certified", { ...certificate, certificateCommonName: "fleet-certified" }),
+    };
+    fleet = await TestFleet.make(clusters, { timeoutSeconds: 300 });
+    const run = fleet.start("up", [], () => {
+      const ups = processesOf(fleet).filter(({ commandLine }) => /pulumi\S* up /.test(commandLine));
+      // Between fork and exec a child has its parent's command line.
+      const runs = ups.filter(({ parent }) => !ups.some(({ pid }) => pid === parent));
+      most = Math.max(most, runs.length);
+    });
+    const status = await run.end();
+    first = { status, output: run.output, stacks: await fleet.stacks() };
+  }, timeout);
+  afterAll(() => fleet?.[Symbol.asyncDispose]());
+
+  test("no failure stops another stack, and the exit status says that some failed", () => {
+    expect(first.status, first.output).toBe(1);
+    expect(statuses(first.stacks), first.output).toEqual({
+      refused: "failed",
+      silent: "failed",
+      good: "succeeded",
+      certified: "succeeded",
+    });
+  });
+
+  test("no more than two stacks run at the same time", () => {
+    expect(most).toBe(2);
+  });
+
+  test("every stack says what happens as it happens, and the report says why a stack failed", () => {
+    const [refused, silenced] = first.stacks;
+    expect(refused?.error).toMatch(/^KUBE_REFUSED: https:\/\/127\.0\.0\.1:1 refused the connection/);
+    expect(silenced?.error).toMatch(/^KUBE_TIMEOUT: https:\/\/127\.0\.0\.1:\d+ was too slow/);
+    expect(first.output).toMatch(/^up of 4 stacks, 2 at a time; each takes about \d+ MB of memory$/m);
+    expect(first.output).toMatch(/^refused {4}failed after [\d.]+ s: KUBE_REFUSED/m);
+    expect(first.output).toMatch(
+      /^good {7}create ServiceAccount gateway-token-reviewer$[\s\S]*^good {7}succeeded after [\d.]+ s$/m,
+    );
+    expect(first.output).toMatch(/^2 of 4 succeeded$/m);
+    expect(first.stacks[2]).toMatchObject({ cluster: "good", stack: "fleet-good", changes: { create: 10 } });
+  });
+
+  test("the page lists what expires when, the first to expire at the top", async () => {
+    const rows = [...(await fleet.page()).matchAll(/<tr class="\w*">(.*)<\/tr>/g)].map(([, row = ""]) =>
+      [...row.matchAll(/<td>(.*?)<\/td>/g)].map(([, cell]) => cell),
+    );
+    expect(rows.slice(0, 2).map(([cluster, status]) => [cluster, status])).toEqual([
+      ["refused", "failed"],
+      ["silent", "failed"],
+    ]);
+    const date = expect.stringMatching(/^2\d{3}-\d\d-\d\d \d\d:\d\d$/);
+    const account = (name: string) => expect.stringMatching(`^system:serviceaccount:.*:${name}$`);
+    expect(rows.slice(3)).toEqual([
+      ["certified", "certificate", "Certificate", "fleet-certified", date, date, "valid"],
+      ["good", "token", "Secret", account("good"), "never", "", "valid"],
+      ["certified", "token", "Secret", account("certified"), "never", "", "valid"],
+    ]);
+  });
+
+  test("output, report and page hold no secrets", async () => {
+    const shown = first.output + JSON.stringify(first.stacks) + (await fleet.page());
+    for (const cluster of ["good", "certified"]) {
+      const args = ["stack", "output", "clusterAccess", "--json", "--show-secrets", "--stack", `fleet-${cluster}`];
+      const { stdout } = await promisify(execFile)("pulumi", args, { cwd: fleet.folder, env: fleet.env });
+      const access = JSON.parse(stdout) as { token: string };
+      expect(access.token.length).toBeGreaterThan(100);
+      expect(shown).not.toContain(access.token.slice(0, 100));
+    }
+    expect(shown).not.toMatch(/PRIVATE KEY|encryptionsalt|v1:/);
+  });
+
+  test("run again, nothing changes; a changed list shows in a preview, and its exit status says so", {
+    timeout,
+  }, async () => {
+    await fleet.list({ good: shared("good") });
+    const again = await fleet.run("up", "--expect-no-changes");
+    expect(again.status, again.output).toBe(0);
+    await fleet.list({ good: shared("good", { audience: "gateway" }) });
+    const preview = await fleet.run("preview", "--expect-no-changes");
+    expect(preview.status, preview.output).toBe(1);
+    expect(preview.stacks[0]).toMatchObject({ status: "failed", changes: { update: 2 } });
+    expect(preview.stacks[0]?.error).toMatch(/no changes were expected/);
+    expect(Object.keys(preview.stacks[0]?.credentials ?? {})).toEqual(["token"]);
+  });
+});
+
+test("a policy pack judges every stack", { timeout }, async () => {
+  const clusters = { one: shared("gateway-token-reviewer-one"), two: shared("gateway-token-reviewer-two") };
+  await using fleet = await TestFleet.make(clusters, { options: { policyPacks: [join(program, "policy")] } });
+  const { status, stacks, output } = await fleet.run("up");
+  expect(status, output).toBe(1);
+  // The address of a sandbox is always a loopback one.
+  for (const { status, error } of stacks) {
+    expect(status).toBe("failed");
+    expect(error).toMatch(/^policy gateway-host: /m);
+  }
+  expect(stacks).toHaveLength(2);
+  expect(added(before, await inventory(admin))).toEqual([]);
+});
+
+test("a stack that exceeds the time limit is stopped and unlocked, and the next run finishes it", {
+  timeout,
+}, async () => {
+  const controllers = sharedSandbox().component("kube-controller-manager");
+  await using fleet = await TestFleet.make({ slow: shared("slow") }, { timeoutSeconds: 20 });
+  // Without its controllers the cluster issues no token, and the run waits for it.
+  controllers.pause();
+  const first = await fleet.run("up").finally(() => controllers.resume());
+  expect(first.status, first.output).toBe(1);
+  expect(statuses(first.stacks), first.output).toEqual({ slow: "timed out" });
+  expect(first.stacks[0]?.error).toMatch(/^no end within 20 s; stopped at: create /);
+  await fleet.list({ slow: shared("slow") });
+  const second = await fleet.run("up");
+  expect(second.status, second.output).toBe(0);
+  expect(added(before, await inventory(admin))).toEqual(objectsOf("slow"));
+});
+
+describe("an interrupted run stops its stacks, starts no other, and the next run finishes them", () => {
+  test.each([
+    ["Ctrl-C on a terminal, which reaches every process", (pid: number) => process.kill(-pid, "SIGINT")],
+    ["SIGTERM to the fleet's process alone", (pid: number) => process.kill(pid, "SIGTERM")],
+  ])("%s", { timeout }, async (_how, interrupt) => {
+    const names = ["one", "two"];
+    const clusters = Object.fromEntries(names.map((name) => [name, shared(name)]));
+    await using fleet = await TestFleet.make(clusters, { parallel: 1 });
+    let sent = false;
+    const run = fleet.start("up", [], () => {
+      if (sent || !/create ServiceAccount/.test(run.output)) return;
+      sent = true;
+      interrupt(run.child.pid ?? 0);
+    });
+    expect(await run.end(), run.output).toBe(130);
+    await expect.poll(() => leftOf(fleet)).toEqual([]);
+    expect(statuses(await fleet.stacks()), run.output).toEqual({ one: "interrupted", two: "not started" });
+    const next = await fleet.run("up");
+    expect(next.status, next.output).toBe(0);
+    expect(added(before, await inventory(admin))).toEqual(objectsOf(...names));
+  });
+});

@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { KubeClient, type KubeObject, pathFor } from "../../../kubernetes/index.ts";
+import { added, adminOf, inventory, type Lodging, lodging } from "../../support/inventory.ts";
+import { TestStack } from "../../support/pulumi/stack.ts";
+import type { Access } from "../../support/reviewing.ts";
+import { workerKubeconfig } from "../../support/sandbox.ts";
+
+const rbac = "rbac.authorization.k8s.io/v1";
+const kubeconfig = workerKubeconfig();
+let admin: KubeClient;
+let home: Lodging;
+let before: string[];
+let stack: TestStack;
+
+beforeEach(async () => {
+  admin = await adminOf(kubeconfig);
+  home = await lodging(admin);
+  before = await inventory(admin);
+});
+
+afterEach(async () => {
+  await stack?.[Symbol.asyncDispose]();
+  await home[Symbol.asyncDispose]();
+  admin.close();
+});
+
+async function upWith(settings: Record<string, string>): Promise<KubeClient> {
+  stack = await TestStack.make("rights", { kubeconfig, allowLoopbackHost: true, ...home.settings, ...settings });
+  await stack.up();
+  const { host, caPem, token } = (await stack.outputs()).clusterAccess as unknown as Access;
+  return KubeClient.direct({ server: host, caPem, token, label: "the reviewer" });
+}
+
+/** The rights that the API server says the caller has, beside those that everybody has. */
+async function rightsOf(client: KubeClient): Promise<string[]> {
+  const body = {
+    apiVersion: "authorization.k8s.io/v1",
+    kind: "SelfSubjectRulesReview",
+    spec: { namespace: "default" },
+  };
+  const { status } = await client.create<KubeObject & { status: { resourceRules: Rule[] } }>(
+    "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+    body,
+  );
+  return status.resourceRules
+    .flatMap(({ verbs, resources }) => resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)))
+    .filter((right) => !/selfsubject/.test(right))
+    .sort();
+}
+
+interface Rule {
+  readonly verbs: string[];
+  readonly resources: string[];
+}
+
+const reads = ["/api/v1/secrets", "/api/v1/namespaces", "/api/v1/pods", `/apis/${rbac}/clusterroles`];
+
+describe("the reviewer's own role", () => {
+  test("lets it create TokenReviews and do nothing else", async () => {
+    using reviewer = await upWith({});
+    expect(await rightsOf(reviewer)).toEqual(["create tokenreviews"]);
+    for (const path of reads) await expect(reviewer.get(path)).rejects.toMatchObject({ code: "KUBE_FORBIDDEN" });
+    const account = `${pathFor("v1", "ServiceAccount", home.settings.namespace, "gateway-token-reviewer")}/token`;
+    await expect(reviewer.create(account, { spec: {} })).rejects.toMatchObject({ code: "KUBE_FORBIDDEN" });
+  });
+});
+
+describe("the role auth-delegator", () => {
+  test("is the cluster's own, which may ask for SubjectAccessReviews too; no role is made", async () => {
+    using reviewer = await upWith({ reviewerRole: "auth-delegator" });
+    expect(await rightsOf(reviewer)).toEqual(["create subjectaccessreviews", "create tokenreviews"]);
+    const objects = added(before, await inventory(admin));
+    expect(objects.filter((object) => object.startsWith("ClusterRole "))).toEqual([]);
+    const name = (await inventory(admin)).find(
+      (object) => /^ClusterRoleBinding gateway-token-reviewer-/.test(object) && !before.includes(object),
+    );
+    const binding = await admin.get(pathFor(rbac, "ClusterRoleBinding", undefined, name?.split(" ")[1]));
+    expect(binding.roleRef).toMatchObject({ kind: "ClusterRole", name: "system:auth-delegator" });
+    expect(binding.subjects).toEqual([
+      { kind: "ServiceAccount", name: "gateway-token-reviewer", namespace: home.settings.namespace },
+    ]);
+  });
+});

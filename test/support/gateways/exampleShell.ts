@@ -1,0 +1,75 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { ensureBinary } from "../../../sandbox/build/kubernetes.ts";
+import { program, type TestStack } from "../pulumi/stack.ts";
+
+/** A shell for what the documentation says: `pulumi` is Pulumi's own, with a test's stack. */
+export class ExampleShell implements AsyncDisposable {
+  readonly folder: string;
+  readonly #env: NodeJS.ProcessEnv;
+
+  private constructor(folder: string, env: NodeJS.ProcessEnv) {
+    this.folder = folder;
+    this.#env = env;
+  }
+
+  /** In a copy of the folder of an example of examples/gateways. */
+  static async open(example: string, stack: TestStack, kubeconfig: string, env: NodeJS.ProcessEnv) {
+    const shell = await ExampleShell.empty(stack, kubeconfig, env);
+    await cp(join(program, "examples", "gateways", example), shell.folder, { recursive: true });
+    return shell;
+  }
+
+  /** In an empty folder. */
+  static async empty(stack: TestStack, kubeconfig: string, env: NodeJS.ProcessEnv = {}) {
+    const folder = await mkdtemp(join(tmpdir(), "k8sauth-example-"));
+    const bin = join(folder, ".bin");
+    await mkdir(bin);
+    const node = `"${process.execPath}"`;
+    const tool = `${node} "${join(program, "test", "support", "gateways", "productCli.ts")}"`;
+    const scripts = {
+      pulumi: `exec "${stack.pulumi.command}" "$@" --stack "${stack.name}" --cwd "${stack.folder}" --non-interactive`,
+      kubectl: `exec "${await ensureBinary()}" kubectl "$@"`,
+      vault: `exec ${tool} vault "$@"`,
+      bao: `exec ${tool} bao "$@"`,
+      consul: `exec ${tool} consul "$@"`,
+    };
+    for (const [name, script] of Object.entries(scripts)) {
+      await writeFile(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    }
+    const PATH = `${bin}${delimiter}${stack.env.PATH}`;
+    // Stands in for the "yes" that a user types.
+    const confirmed = { PULUMI_SKIP_CONFIRMATIONS: "true" };
+    return new ExampleShell(folder, { ...stack.env, ...confirmed, KUBECONFIG: kubeconfig, ...env, PATH });
+  }
+
+  /** Runs the README's commands in their order; what a workload gets by the last of them is on standard output. */
+  async readme(): Promise<string> {
+    const text = await readFile(join(this.folder, "README.md"), "utf8");
+    const blocks = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands = ""]) => commands);
+    if (blocks.length === 0) throw new Error("the README has no commands");
+    return this.run(blocks.join("\n"));
+  }
+
+  async run(commands: string): Promise<string> {
+    const child = spawn("bash", ["-euo", "pipefail", "-c", commands], { cwd: this.folder, env: this.#env });
+    let [out, err] = ["", ""];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      out += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      err += text;
+    });
+    child.stdin.end();
+    const [status] = await once(child, "close");
+    if (status !== 0) throw new Error(`status ${status}: ${err}${out}`);
+    return out;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,38 @@
+/** Processes that a test starts through a program, which writes their ids into a file. */
+import { existsSync, readFileSync } from "node:fs";
+import { expect } from "vitest";
+
+/** How long a test may wait for processes to start and to end, in milliseconds, on a machine that is busy with others. */
+export const patienceMs = 25_000;
+
+/** Whether a process runs; one that has ended and was not collected yet does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  const stat = `/proc/${pid}/stat`;
+  return !existsSync(stat) || !/\) [ZX] /.test(readFileSync(stat, "utf8"));
+}
+
+/** The ids in a file, one a line. */
+export function pidsIn(file: string): number[] {
+  return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").filter(Boolean).map(Number) : [];
+}
+
+/** Waits until the file has `count` ids of processes that run. */
+export async function allRunning(file: string, count: number): Promise<number[]> {
+  await expect.poll(() => pidsIn(file).filter(isRunning).length, { timeout: patienceMs, interval: 20 }).toBe(count);
+  return pidsIn(file);
+}
+
+/** Waits until none of the processes runs. */
+export async function noneRunning(pids: readonly number[]): Promise<void> {
+  await expect.poll(() => pids.filter(isRunning), { timeout: patienceMs, interval: 20 }).toEqual([]);
+}
+
+/** Ends what a failed test left. */
+export function endAll(pids: readonly number[]): void {
+  for (const pid of pids.filter(isRunning)) process.kill(pid, "SIGKILL");
+}

@@ -1,0 +1,46 @@
+import { once } from "node:events";
+import { createServer, request } from "node:https";
+import type { AddressInfo } from "node:net";
+import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
+
+export interface InterceptingProxy extends AsyncDisposable {
+  readonly url: string;
+  /** The CA of the proxy's own certificate. */
+  readonly caPem: string;
+  /**
+   * Sees each request after the API server has carried it out, and before the client gets the answer; false keeps the
+   * answer back for good.
+   */
+  answered: (method: string, path: string, status: number) => boolean | Promise<boolean>;
+}
+
+/** Stands in front of the real API server. Ends TLS, so that clients have to come with tokens. */
+export async function interceptingProxy(server: string, caPem: string): Promise<InterceptingProxy> {
+  const ca = makeCertificate({ commonName: "proxy-ca" });
+  const identity = makeCertificate({ commonName: "proxy", issuer: ca, names: ["127.0.0.1"] });
+  const proxy = createServer({ cert: identity.certPem, key: identity.keyPem }, (incoming, outgoing) => {
+    const { method = "", url = "", headers } = incoming;
+    const upstream = request(server + url, { method, headers, ca: caPem, agent: false }, async (answer) => {
+      if (!(await handle.answered(method, url, answer.statusCode ?? 0))) {
+        answer.resume();
+        return;
+      }
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(outgoing);
+    });
+    upstream.on("error", () => outgoing.destroy());
+    incoming.pipe(upstream);
+  });
+  proxy.listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  const handle: InterceptingProxy = {
+    url: `https://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    caPem: ca.certPem,
+    answered: () => true,
+    async [Symbol.asyncDispose]() {
+      proxy.closeAllConnections();
+      proxy.close();
+    },
+  };
+  return handle;
+}

@@ -1,0 +1,142 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createHome, hasPlugin, linkCommand, linkPlugin, passphraseFile } from "../../../sandbox/pulumi/home.ts";
+import { ensurePulumi } from "../../../sandbox/pulumi/index.ts";
+import { kubernetesPluginProgram, pluginVersions } from "../../../sandbox/pulumi/programs.ts";
+import { spawnNode } from "../../support/processes/spawnNode.ts";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+
+let folder: string;
+let env: NodeJS.ProcessEnv;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "k8sauth-home-"));
+  env = { HOME: folder };
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe("versions of plugins", () => {
+  test.each(["kubernetes", "tls"] as const)("are those of the packages that package.json pins: %s", (name) => {
+    const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      dependencies: Record<string, string>;
+    };
+    expect(pluginVersions[name]).toBe(manifest.dependencies[`@pulumi/${name}`]);
+  });
+
+  test("are set in the Kubernetes plugin, whose engine compares them", () => {
+    expect(Object.values(kubernetesPluginProgram.variables?.("") ?? {})).toEqual([pluginVersions.kubernetes]);
+  });
+});
+
+test("K8SAUTH_PULUMI has one value, and another is refused before anything is looked for", async () => {
+  const given = { HOME: "/nonexistent", PATH: "/nonexistent", K8SAUTH_PULUMI: "no" };
+  await expect(ensurePulumi({ env: given })).rejects.toMatchObject({
+    code: "SANDBOX_OPTION_INVALID",
+    message: 'K8SAUTH_PULUMI is "no": expected "build", or unset it to use the `pulumi` on the PATH.',
+  });
+});
+
+describe("a home of the CLI", () => {
+  test("is created below the state folder, for the user alone", () => {
+    const home = createHome("built", env);
+    expect(home).toBe(join(folder, ".local", "state", "k8sauth", "pulumi", "built"));
+    expect(statSync(home).mode & 0o777).toBe(0o700);
+    expect(readdirSync(home)).toEqual([]);
+  });
+
+  test("that cannot be written is refused with a remedy", () => {
+    writeFileSync(join(folder, "file"), "");
+    expect(() => createHome("built", { XDG_STATE_HOME: join(folder, "file") })).toThrow(
+      expect.objectContaining({
+        code: "SANDBOX_STORAGE",
+        message: expect.stringMatching(/^Creating the home of the Pulumi CLI failed in .*XDG_STATE_HOME/),
+      }),
+    );
+  });
+
+  test("loses logs that are older than a day, and keeps the others", () => {
+    const logs = join(createHome("built", env), "logs");
+    mkdirSync(logs);
+    const hours = { "old.log": 25, "recent.log": 23, "now.log": 0 };
+    for (const [name, age] of Object.entries(hours)) {
+      const time = new Date(Date.now() - age * 3_600_000);
+      writeFileSync(join(logs, name), "");
+      utimesSync(join(logs, name), time, time);
+    }
+    createHome("built", env);
+    expect(readdirSync(logs).sort()).toEqual(["now.log", "recent.log"]);
+  });
+
+  test("has a plugin once it is linked, in that version alone; a new link takes the old one's place", () => {
+    const home = createHome("built", env);
+    expect(hasPlugin(home, "tls", "5.6.1")).toBe(false);
+    for (const executable of ["/first/pulumi-resource-tls", "/second/pulumi-resource-tls"]) {
+      linkPlugin(home, "tls", "5.6.1", executable);
+      expect(readlinkSync(join(home, "plugins", "resource-tls-v5.6.1", "pulumi-resource-tls"))).toBe(executable);
+    }
+    expect(readdirSync(join(home, "plugins", "resource-tls-v5.6.1"))).toEqual(["pulumi-resource-tls"]);
+    expect([hasPlugin(home, "tls", "5.6.1"), hasPlugin(home, "tls", "5.6.2")]).toEqual([true, false]);
+  });
+
+  test("has a folder for the PATH with the CLI alone", () => {
+    const bin = linkCommand(createHome("built", env), "/cache/pulumi");
+    expect(readdirSync(bin)).toEqual(["pulumi"]);
+    expect(readlinkSync(join(bin, "pulumi"))).toBe("/cache/pulumi");
+  });
+});
+
+describe("the passphrase of stacks", () => {
+  test("is generated once, for the user alone, and leaves no other file", () => {
+    const file = passphraseFile(env);
+    const passphrase = readFileSync(file, "utf8");
+    expect(passphrase).toMatch(/^[\w-]{32}\n$/);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(passphraseFile(env)).toBe(file);
+    expect(readFileSync(file, "utf8")).toBe(passphrase);
+    expect(readdirSync(join(file, ".."))).toEqual(["passphrase"]);
+  });
+
+  test("is another on another account", () => {
+    const passphrases = ["one", "other"].map((name) =>
+      readFileSync(passphraseFile({ HOME: join(folder, name) }), "utf8"),
+    );
+    expect(passphrases[0]).not.toBe(passphrases[1]);
+  });
+
+  test("is one for processes that start at the same time", async () => {
+    const module = JSON.stringify(join(root, "sandbox", "pulumi", "home.ts"));
+    // Both have loaded everything before the first one writes.
+    const start = join(folder, "start");
+    const source = `
+      const { existsSync, readFileSync } = await import("node:fs");
+      const { passphraseFile } = await import(${module});
+      console.log("ready");
+      while (!existsSync(${JSON.stringify(start)})) await null;
+      console.log("passphrase " + readFileSync(passphraseFile({ HOME: ${JSON.stringify(folder)} }), "utf8"));
+    `;
+    const processes = [spawnNode(source), spawnNode(source)];
+    try {
+      await Promise.all(processes.map((process) => process.line(/^ready$/)));
+      writeFileSync(start, "");
+      const [first, second] = await Promise.all(processes.map((process) => process.line(/^passphrase \S+/)));
+      expect(first).toBe(second);
+    } finally {
+      await Promise.all(processes.map((process) => process.kill()));
+    }
+    expect(existsSync(join(folder, ".local", "state", "k8sauth", "passphrase"))).toBe(true);
+  });
+});

@@ -1,0 +1,260 @@
+import { generateKeyPairSync } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
+import { freshForMs } from "../../../../verifier/keys/freshness.ts";
+import { Keyring } from "../../../../verifier/keys/keyring.ts";
+import { candidates, parseJwks, parseKeyFile } from "../../../../verifier/keys/keySet.ts";
+import type { Loaded } from "../../../../verifier/keys/loaders.ts";
+import { TestClock, until } from "../support.ts";
+import { ecKey, edKey, goodKey, issuer, rsaKey, strangeKey } from "../tokens.ts";
+
+const setOf = (...keys: object[]) => JSON.stringify({ keys });
+
+describe("files", () => {
+  test("PEM keys, PKCS #1 keys, certificates and text around them", () => {
+    const pkcs1 = goodKey.publicKey.export({ type: "pkcs1", format: "pem" });
+    const { certPem } = makeCertificate({ commonName: "issuer" });
+    const text = `# the old one\r\n${pkcs1}\nand the new one\n${ecKey().publicPem}${certPem}`;
+    const { keys, leftOut } = parseKeyFile(text, "file");
+    expect(keys.map(({ algorithm, kid }) => [algorithm, kid])).toEqual([
+      ["RS256", undefined],
+      ["ES256", undefined],
+      ["RS256", undefined],
+    ]);
+    expect(keys[0]?.thumbprint).toBe(goodKey.kid);
+    expect(leftOut).toEqual([]);
+  });
+  test("a key set", () => {
+    expect(parseKeyFile(` ${setOf(goodKey.jwk)}`, "file").keys).toMatchObject([
+      { kid: goodKey.kid, algorithm: "RS256" },
+    ]);
+  });
+  test.each([
+    ["nothing", "\n"],
+    ["no PEM", "ssh-rsa AAAA"],
+    ["garbage in PEM", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----"],
+    ["a weak key", rsaKey(1024).publicPem],
+    ["a curve that no algorithm has", ecKey("secp256k1").publicPem],
+    [
+      "a key for key agreement",
+      generateKeyPairSync("x25519").publicKey.export({ type: "spki", format: "pem" }) as string,
+    ],
+  ])("%s is refused with a KEYS_ code", (_, text) => {
+    expect(() => parseKeyFile(text, "the file")).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/^KEYS_/) }),
+    );
+    expect(() => parseKeyFile(text, "the file")).toThrow("the file");
+  });
+  test("a private key is refused by name, without a word of it", () => {
+    const pem = goodKey.privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+    expect(() => parseKeyFile(pem, "file")).toThrow(/private key/);
+    expect(() => parseKeyFile(pem, "file")).not.toThrow(pem.split("\n")[1]);
+  });
+});
+
+describe("key sets", () => {
+  const algorithmsOf = (...keys: object[]) => parseJwks(setOf(...keys), "set").keys.map(({ algorithm }) => algorithm);
+  test("each key has the one algorithm that it names, or its kind's own", () => {
+    const { alg: _, ...nameless } = goodKey.jwk;
+    expect(algorithmsOf(nameless, { ...nameless, alg: "PS256" }, ecKey("P-384", "ES384").jwk, edKey().jwk)).toEqual([
+      "RS256",
+      "PS256",
+      "ES384",
+      "EdDSA",
+    ]);
+  });
+  test.each([
+    ["ES256", goodKey.jwk],
+    ["RS256", ecKey().jwk],
+    ["ES384", ecKey().jwk],
+    ["HS256", goodKey.jwk],
+    ["RSA-OAEP", goodKey.jwk],
+    ["none", goodKey.jwk],
+    [1, goodKey.jwk],
+  ])("a key that says %j and is another is left out", (alg, jwk) => {
+    const { keys, leftOut } = parseJwks(setOf(strangeKey.jwk, { ...jwk, alg }), "set");
+    expect(keys).toHaveLength(1);
+    expect(leftOut).toHaveLength(1);
+  });
+  test.each([
+    ["for encryption", { ...goodKey.jwk, use: "enc" }],
+    ["for signing alone", { ...goodKey.jwk, key_ops: ["sign"] }],
+    ["with a kid that is a number", { ...goodKey.jwk, kid: 1 }],
+    ["symmetric", { kty: "oct", k: "AAAA", kid: "a" }],
+    ["private", { ...goodKey.privateKey.export({ format: "jwk" }), kid: "a" }],
+    ["with an exponent of 1", { ...goodKey.jwk, e: "AQ" }],
+    ["with an even exponent", { ...goodKey.jwk, e: "Ag" }],
+    ["of a kind that nobody knows", { kty: "XYZ", kid: "a" }],
+    ["null", null],
+    ["text", "key"],
+  ])("a key that is %s is left out, and the rest is used", (_, jwk) => {
+    expect(parseJwks(setOf(strangeKey.jwk, jwk as object), "set").keys).toMatchObject([{ kid: strangeKey.kid }]);
+  });
+  test.each(["", "null", "[]", "{}", '{"keys":{}}', '{"keys":[]}', setOf(...Array(101).fill(goodKey.jwk))])(
+    "%.40j is no key set",
+    (text) => {
+      expect(() => parseJwks(text, "set")).toThrow(expect.objectContaining({ code: expect.stringMatching(/^KEYS_/) }));
+    },
+  );
+});
+
+describe("which key a token can be of", () => {
+  const { keys: named } = parseJwks(setOf(goodKey.jwk, strangeKey.jwk), "set");
+  const { keys: nameless } = parseKeyFile(goodKey.publicPem + strangeKey.publicPem, "file");
+  test("the one that it names, and no other", () => {
+    expect(candidates(named, goodKey.kid, "RS256")).toMatchObject({ named: true, keys: [{ kid: goodKey.kid }] });
+    expect(candidates(named, "other", "RS256")).toEqual({ named: false, keys: [] });
+    expect(candidates(named, undefined, "RS256")).toEqual({ named: false, keys: [] });
+    expect(candidates(named, goodKey.kid, "PS256")).toEqual({ named: true, keys: [] });
+  });
+  test("of keys without names the one with that thumbprint, or any", () => {
+    expect(candidates(nameless, goodKey.kid, "RS256").keys).toHaveLength(1);
+    expect(candidates(nameless, "other", "RS256").keys).toHaveLength(2);
+    expect(candidates(nameless, "other", "ES256").keys).toHaveLength(0);
+  });
+  test("never more than eight: a token must not cost more", () => {
+    const many = Array(20).fill(nameless[0]);
+    expect(candidates(many, "other", "RS256").keys).toHaveLength(8);
+  });
+});
+
+describe("how long a key set is fresh", () => {
+  const seconds = (headers: Record<string, string>) => freshForMs(headers, Date.parse("2026-01-01T00:00:00Z")) / 1000;
+  test.each<[Record<string, string>, number]>([
+    [{}, 300],
+    [{ "cache-control": "public, max-age=3600" }, 3600],
+    [{ "cache-control": "max-age=600", age: "100" }, 500],
+    [{ "cache-control": "max-age=600", age: "nonsense" }, 600],
+    [{ "cache-control": 'max-age="120"' }, 120],
+    [{ "cache-control": "max-age=99999999" }, 3600],
+    [{ "cache-control": "max-age=0" }, 30],
+    [{ "cache-control": "no-store" }, 30],
+    [{ "cache-control": "no-cache, max-age=3600" }, 30],
+    [{ "cache-control": "s-maxage=5" }, 300],
+    [{ expires: "Thu, 01 Jan 2026 00:10:00 GMT" }, 600],
+    [{ expires: "Thu, 01 Jan 2026 00:10:00 GMT", date: "Thu, 01 Jan 2026 00:05:00 GMT" }, 300],
+    [{ expires: "0" }, 30],
+  ])("%j: %d s", (headers, expected) => {
+    expect(seconds(headers)).toBe(expected);
+  });
+});
+
+describe("the keyring", () => {
+  function ring(options: { maxStaleMs?: number; waits?: boolean } = {}) {
+    const clock = new TestClock();
+    const loads: { resolve: (loaded: Loaded) => void; reject: (error: Error) => void }[] = [];
+    const keyring = new Keyring({
+      load: () => new Promise((resolve, reject) => loads.push({ resolve, reject })),
+      clock,
+      maxStaleMs: options.maxStaleMs ?? 1_000_000,
+      waits: options.waits,
+      random: () => 1,
+    });
+    const loaded = (...keys: { jwk: object }[]): Loaded => ({
+      set: parseJwks(setOf(...keys.map(({ jwk }) => jwk)), "set"),
+      issuer,
+      freshForMs: 60_000,
+    });
+    return { clock, loads, keyring, loaded };
+  }
+
+  test("has no keys before the first load, and says that it is unavailable", async () => {
+    const { keyring } = ring();
+    await expect(keyring.freshKeys()).rejects.toMatchObject({ reason: "keys_unavailable" });
+  });
+  test("tries again soon as long as there are none, and loads again before they are stale", async () => {
+    const { clock, loads, keyring, loaded } = ring();
+    keyring.start();
+    loads[0]?.reject(new Error("away"));
+    await until(() => keyring.wasTried, "the first try is over");
+    await until(() => {
+      clock.advance(250);
+      return loads.length === 2;
+    }, "a second try");
+    loads[1]?.resolve(loaded(goodKey));
+    await until(() => keyring.isLoaded, "it is loaded");
+    await new Promise(setImmediate);
+    clock.advance(53_000);
+    expect(loads).toHaveLength(2);
+    clock.advance(1_000);
+    await until(() => loads.length === 3, "it loads again");
+    loads[2]?.resolve(loaded(goodKey));
+    await keyring.stop();
+  });
+  test("one look serves all who wait, and no two begin within a second", async () => {
+    const { clock, loads, keyring, loaded } = ring();
+    const first = Promise.all([keyring.refresh(), keyring.refresh()]);
+    await until(() => loads.length === 1, "one look");
+    loads[0]?.resolve(loaded(goodKey));
+    await first;
+    const second = keyring.refresh();
+    await new Promise(setImmediate);
+    expect(loads).toHaveLength(1);
+    clock.advance(1_000);
+    await until(() => loads.length === 2, "the next look");
+    loads[1]?.resolve(loaded(goodKey, strangeKey));
+    await second;
+    expect(keyring.keyCount).toBe(2);
+  });
+  test("without waiting, a look a moment ago has to do", async () => {
+    const { loads, keyring, loaded } = ring({ waits: false });
+    const first = keyring.refresh();
+    await until(() => loads.length === 1, "one look");
+    loads[0]?.resolve(loaded(goodKey));
+    await first;
+    await keyring.refresh();
+    expect(loads).toHaveLength(1);
+  });
+  test("too many who wait are told to come back", async () => {
+    const { loads, keyring, loaded } = ring();
+    const waiting = Array.from({ length: 256 }, () => keyring.refresh());
+    await expect(keyring.refresh()).rejects.toMatchObject({ reason: "busy" });
+    await until(() => loads.length === 1, "one look");
+    loads[0]?.resolve(loaded(goodKey));
+    await Promise.all(waiting);
+  });
+  test("a look that fails is no verdict on a token", async () => {
+    const { loads, keyring } = ring();
+    const waiting = keyring.refresh();
+    await until(() => loads.length === 1, "one look");
+    loads[0]?.reject(new Error("away"));
+    await expect(waiting).rejects.toMatchObject({ reason: "keys_unavailable" });
+  });
+  test("its generation grows when a key goes or changes, not when one comes", async () => {
+    const { clock, loads, keyring, loaded } = ring();
+    const next = async (...keys: { jwk: object }[]) => {
+      const before = loads.length;
+      clock.advance(1_000);
+      const work = keyring.refresh();
+      await until(() => loads.length > before, "a look");
+      loads[before]?.resolve(loaded(...keys));
+      await work;
+      return keyring.generation;
+    };
+    expect(await next(goodKey)).toBe(0);
+    expect(await next(goodKey, strangeKey)).toBe(0);
+    expect(await next(strangeKey, goodKey)).toBe(0);
+    expect(await next(strangeKey)).toBe(1);
+    expect(await next({ jwk: { ...goodKey.jwk, kid: strangeKey.kid } })).toBe(2);
+  });
+  test("keys serve beyond their time only up to the limit", async () => {
+    const { clock, loads, keyring, loaded } = ring({ maxStaleMs: 10_000 });
+    const first = keyring.refresh();
+    await until(() => loads.length === 1, "one look");
+    loads[0]?.resolve(loaded(goodKey));
+    await first;
+    const failed = async () => {
+      const before = loads.length;
+      const asked = keyring.freshKeys();
+      await until(() => loads.length > before, "a look");
+      loads[before]?.reject(new Error("away"));
+      return asked;
+    };
+    clock.advance(70_000);
+    expect(await failed()).toHaveLength(1);
+    // The next look is the background's: it is known that there are no newer keys at the moment.
+    expect(await keyring.freshKeys()).toHaveLength(1);
+    clock.advance(1_001);
+    await expect(failed()).rejects.toMatchObject({ reason: "keys_unavailable" });
+  });
+});

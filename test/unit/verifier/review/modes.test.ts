@@ -1,0 +1,303 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { apiServer, apiSettings, Folder, keySettings, until, verifier } from "../support.ts";
+import {
+  ecKey,
+  edKey,
+  goodKey,
+  issuer,
+  mint,
+  mlDsaKey,
+  podClaims,
+  rsaKey,
+  signRaw,
+  strangeKey,
+  uids,
+} from "../tokens.ts";
+
+describe("jwt-pubkey", () => {
+  test("says who the caller is, as text and in headers", async () => {
+    using folder = new Folder();
+    await using one = await verifier(keySettings(folder));
+    const { status, headers, body } = await one.ask(mint());
+    expect({ status, body }).toEqual({ status: 200, body: "system:serviceaccount:team-a:web\n" });
+    expect(headers).toMatchObject({
+      "x-k8sauth-subject": "system:serviceaccount:team-a:web",
+      "x-k8sauth-issuer": issuer,
+      "x-k8sauth-audience": "verifier.example",
+      "x-k8sauth-namespace": "team-a",
+      "x-k8sauth-service-account-name": "web",
+      "x-k8sauth-service-account-uid": uids.account,
+      "x-k8sauth-pod-name": "web-0",
+      "x-k8sauth-pod-uid": uids.pod,
+      "x-k8sauth-secret-name": "",
+    });
+  });
+
+  test("gives all claims as JSON to whoever asks for it", async () => {
+    using folder = new Folder();
+    await using one = await verifier(keySettings(folder));
+    const { headers, body } = await one.ask(mint(), { Accept: "text/html, application/json" });
+    expect(headers["content-type"]).toBe("application/json");
+    expect(JSON.parse(body)).toEqual({
+      sub: "system:serviceaccount:team-a:web",
+      iss: issuer,
+      aud: ["verifier.example"],
+      namespace: "team-a",
+      service_account_name: "web",
+      service_account_uid: uids.account,
+      pod_name: "web-0",
+      pod_uid: uids.pod,
+      node_name: "node-1",
+      node_uid: uids.node,
+      jti: expect.any(String),
+      iat: expect.any(Number),
+      exp: expect.any(Number),
+    });
+  });
+
+  test("a token bound to a Secret carries its name", async () => {
+    using folder = new Folder();
+    await using one = await verifier(keySettings(folder));
+    const claim = {
+      namespace: "team-a",
+      serviceaccount: { name: "web", uid: uids.account },
+      secret: { name: "bound", uid: "99999999-aaaa-4bbb-8ccc-000000000009" },
+    };
+    const { headers } = await one.ask(mint({ "kubernetes.io": claim }));
+    expect(headers).toMatchObject({ "x-k8sauth-secret-name": "bound", "x-k8sauth-pod-name": "" });
+  });
+
+  test.each([
+    ["ES256", ecKey()],
+    ["ES384", ecKey("P-384", "ES384")],
+    ["ES512", ecKey("P-521", "ES512")],
+    ["EdDSA", edKey()],
+    ["ML-DSA-44", mlDsaKey()],
+    ["RS256 of 4096 bits", rsaKey(4096)],
+  ])("verifies %s from a PEM file", async (_, key) => {
+    using folder = new Folder();
+    await using one = await verifier(keySettings(folder, {}, key.publicPem));
+    expect((await one.ask(mint({}, key))).status).toBe(200);
+  });
+
+  test("takes several keys, and tokens that name none", async () => {
+    using folder = new Folder();
+    const second = ecKey();
+    await using one = await verifier(keySettings(folder, {}, `${goodKey.publicPem}\n${second.publicPem}`));
+    expect((await one.ask(mint())).status).toBe(200);
+    expect((await one.ask(mint({}, second))).status).toBe(200);
+    expect((await one.ask(signRaw({ alg: "ES256" }, podClaims(), second))).status).toBe(200);
+  });
+
+  test("reads its keys again when the file changes, and drops what the old ones had signed", async () => {
+    using folder = new Folder();
+    await using one = await verifier(keySettings(folder));
+    const old = mint();
+    expect((await one.ask(old)).status).toBe(200);
+    folder.write("keys.pem", strangeKey.publicPem);
+    one.clock?.advance(11_000);
+    expect((await one.ask(mint({}, strangeKey))).status).toBe(200);
+    const { status, headers } = await one.ask(old);
+    expect(status).toBe(401);
+    expect(headers["www-authenticate"]).toContain('error="invalid_token"');
+  });
+});
+
+test.each<[string, (folder: Folder) => void]>([
+  ["is gone", (folder) => rmSync(join(folder.path, "keys.pem"))],
+  ["is empty", (folder) => void folder.write("keys.pem", "")],
+  ["is half written", (folder) => void folder.write("keys.pem", goodKey.publicPem.slice(0, 100))],
+  [
+    "is a folder",
+    (folder) => {
+      rmSync(join(folder.path, "keys.pem"));
+      mkdirSync(join(folder.path, "keys.pem"));
+    },
+  ],
+])("jwt-pubkey goes on with its last keys while the file %s, and says so", async (_, breakIt) => {
+  using folder = new Folder();
+  await using one = await verifier(keySettings(folder));
+  breakIt(folder);
+  one.clock?.advance(11_000);
+  await until(() => one.lines.some(({ msg }) => msg === "the keys could not be refreshed"), "it says so");
+  expect((await one.ask(mint({ jti: "fresh" }))).status).toBe(200);
+  expect(one.service.unreadyReasons()).toEqual([]);
+});
+
+describe("oidc-discovery", () => {
+  test("finds the keys by the issuer's document, with its own token and CA", async () => {
+    using folder = new Folder();
+    await using api = await apiServer();
+    await using one = await verifier(
+      apiSettings(api, folder, { mode: "oidc-discovery", issuer, discoveryUrl: api.url }),
+    );
+    expect((await one.ask(mint())).status).toBe(200);
+    expect(api.server.requests.every(({ headers }) => headers.authorization === "Bearer own-token")).toBe(true);
+    expect(api.reviews).toEqual([]);
+  });
+
+  test("learns the issuer from the API server when none is given", async () => {
+    using folder = new Folder();
+    await using api = await apiServer();
+    await using one = await verifier(apiSettings(api, folder, { mode: "oidc-discovery" }));
+    expect((await one.ask(mint())).status).toBe(200);
+    expect((await one.ask(mint({ iss: "https://other.example" }))).status).toBe(401);
+  });
+});
+
+describe("hybrid", () => {
+  test("reviews what is good locally, for its audience", async () => {
+    using folder = new Folder();
+    await using api = await apiServer();
+    await using one = await verifier(apiSettings(api, folder));
+    const token = mint();
+    expect((await one.ask(token)).status).toBe(200);
+    expect(api.reviews).toEqual([{ token, audiences: ["verifier.example"] }]);
+  });
+
+  test("never asks about what is bad locally", async () => {
+    using folder = new Folder();
+    await using api = await apiServer();
+    await using one = await verifier(apiSettings(api, folder));
+    expect((await one.ask(mint({}, strangeKey, { kid: goodKey.kid }))).status).toBe(401);
+    expect((await one.ask(mint({ aud: "other" }))).status).toBe(401);
+    expect(api.reviews).toEqual([]);
+  });
+
+  test("refuses what the API server refuses", async () => {
+    using folder = new Folder();
+    await using api = await apiServer();
+    api.review = () => ({ authenticated: false, error: "[invalid bearer token, ServiceAccount has been deleted]" });
+    await using one = await verifier(apiSettings(api, folder));
+    const { status, body, headers } = await one.ask(mint());
+    expect(status).toBe(401);
+    expect(`${body}${JSON.stringify(headers)}`).not.toContain("invalid bearer token, ");
+  });
+
+  test("refuses when review and token disagree about the ServiceAccount", async () => {
+    using folder = new Folder();
+    await using api = await apiServer();
+    const { acceptedStatus } = await import("../support.ts");
+    api.review = (review) => acceptedStatus(review, { uid: "another" });
+    await using one = await verifier(apiSettings(api, folder));
+    expect((await one.ask(mint())).status).toBe(401);
+  });
+});
+
+describe("tokenreview", () => {
+  test("takes the API server's word, and needs no keys", async () => {
+    using folder = new Folder();
+    await using api = await apiServer([]);
+    await using one = await verifier(apiSettings(api, folder, { mode: "tokenreview" }));
+    const { status, headers } = await one.ask(mint());
+    expect(status).toBe(200);
+    expect(headers).toMatchObject({
+      "x-k8sauth-namespace": "team-a",
+      "x-k8sauth-pod-name": "web-0",
+      "x-k8sauth-pod-uid": uids.pod,
+    });
+  });
+
+  test("is not content with a review that says nothing about the audience", async () => {
+    using folder = new Folder();
+    await using api = await apiServer([]);
+    const { acceptedStatus } = await import("../support.ts");
+    api.review = (review) => ({ ...acceptedStatus(review), audiences: undefined });
+    await using one = await verifier(apiSettings(api, folder, { mode: "tokenreview" }));
+    expect((await one.ask(mint())).status).toBe(401);
+  });
+
+  test("users that are no ServiceAccounts are refused", async () => {
+    using folder = new Folder();
+    await using api = await apiServer([]);
+    const { acceptedStatus } = await import("../support.ts");
+    api.review = (review) => acceptedStatus(review, { username: "alice" });
+    await using one = await verifier(apiSettings(api, folder, { mode: "tokenreview" }));
+    expect((await one.ask(mint())).status).toBe(401);
+  });
+});
+
+describe("several issuers", () => {
+  test("each has its own keys, audience and rules", async () => {
+    using folder = new Folder();
+    const issuers = [
+      {
+        name: "a",
+        issuer: "https://a",
+        audience: ["for-a"],
+        publicKeyFile: [folder.write("a.pem", goodKey.publicPem)],
+        allow: ["team-a/*"],
+      },
+      {
+        name: "b",
+        issuer: "https://b",
+        audience: ["for-b"],
+        publicKeyFile: [folder.write("b.pem", strangeKey.publicPem)],
+        allow: ["team-b/*"],
+      },
+    ];
+    await using one = await verifier({ mode: "jwt-pubkey", issuers });
+    const statusOf = async (claims: Record<string, unknown>, key = goodKey) =>
+      (await one.ask(mint(claims, key))).status;
+    expect(await statusOf({ iss: "https://a", aud: "for-a" })).toBe(200);
+    expect(await statusOf({ iss: "https://a", aud: "for-b" })).toBe(401);
+    expect(await statusOf({ iss: "https://b", aud: "for-b" })).toBe(401);
+    expect(await statusOf({ iss: "https://a", aud: "for-a" }, strangeKey)).toBe(401);
+    expect(await statusOf({ iss: "https://b", aud: "for-b" }, strangeKey)).toBe(403);
+    expect(await statusOf({ iss: "https://c", aud: "for-a" })).toBe(401);
+  });
+
+  test("each has its own mode and API server: reviews go to the one whose token it is, and an outage is that one's alone", async () => {
+    using folder = new Folder();
+    const elsewhere = rsaKey();
+    await using home = await apiServer();
+    await using other = await apiServer([]);
+    await using publisher = await apiServer([elsewhere]);
+    const own = apiSettings(home, folder) as Record<string, unknown>;
+    const issuers = [
+      // Its name is learned from the API server.
+      { name: "home", ...own, audience: "for-home", allow: ["*/*"] },
+      {
+        name: "other",
+        mode: "tokenreview",
+        issuer: "https://other",
+        audience: "for-other",
+        allow: ["*/*"],
+        ...own,
+        apiServer: other.url,
+      },
+      {
+        name: "elsewhere",
+        mode: "oidc-discovery",
+        issuer: "https://elsewhere",
+        jwksUri: `${publisher.url}/openid/v1/jwks`,
+        caFile: own.apiCaFile,
+        audience: "for-elsewhere",
+        allow: ["*/*"],
+      },
+    ];
+    await using one = await verifier({ issuers, reviewCacheSeconds: 0, localCacheSeconds: 0 });
+    const tokens = {
+      home: () => mint({ aud: "for-home" }),
+      other: () => mint({ iss: "https://other", aud: "for-other" }, strangeKey),
+      elsewhere: () => mint({ iss: "https://elsewhere", aud: "for-elsewhere" }, elsewhere),
+    };
+    const statuses = async () => Promise.all(Object.values(tokens).map(async (make) => (await one.ask(make())).status));
+    expect(await statuses()).toEqual([200, 200, 200]);
+    expect(home.reviews.map(({ audiences }) => audiences)).toEqual([["for-home"]]);
+    expect(other.reviews.map(({ audiences }) => audiences)).toEqual([["for-other"]]);
+    expect(publisher.server.requests.every(({ headers }) => headers.authorization === undefined)).toBe(true);
+    // A key of one is no key of another, whatever the token says. One look at the issuer's keys may come a second after the last.
+    const pump = setInterval(() => one.clock?.advance(20), 1);
+    expect((await one.ask(mint({ aud: "for-home" }, elsewhere))).status).toBe(401);
+    expect((await one.ask(mint({ iss: "https://elsewhere", aud: "for-elsewhere" }, goodKey))).status).toBe(401);
+    expect((await one.ask(mint({ iss: "https://nobody", aud: "for-home" }))).status).toBe(401);
+    clearInterval(pump);
+    other.outage = 500;
+    expect(await statuses()).toEqual([200, 503, 200]);
+    home.outage = 500;
+    expect(await statuses()).toEqual([503, 503, 200]);
+  });
+});

@@ -1,0 +1,48 @@
+/** Who is let in: globs over namespace, ServiceAccount and pod, for all requests or for some. */
+import { VerifierError } from "../errors.ts";
+import type { Identity } from "../token/identity.ts";
+import { matchesGlob } from "./glob.ts";
+import { parseRoute, type Route } from "./routes.ts";
+
+export interface Rule {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  /** Only tokens that are bound to such a pod; `undefined`: bound to a pod or not. */
+  readonly pod: string | undefined;
+  /** Only for such requests; `undefined`: for all. */
+  readonly route: Route | undefined;
+}
+
+/**
+ * Reads `NAMESPACE/SERVICEACCOUNT[/POD] [METHODS] [PATH]`; `*` is any run of characters, `?` is one.
+ *
+ * @throws VerifierError CONFIG_INVALID
+ */
+export function parseRule(text: string): Rule {
+  const [who = "", ...request] = text.split(" ");
+  const [namespace = "", serviceAccount = "", pod, ...rest] = who.split("/");
+  const parts = [namespace, serviceAccount, ...(pod === undefined ? [] : [pod])];
+  if (rest.length > 0 || !parts.every((part) => /^[a-z0-9.*?-]{1,253}$/.test(part))) {
+    throw new VerifierError(
+      "CONFIG_INVALID",
+      `The rule ${JSON.stringify(text)} is not NAMESPACE/SERVICEACCOUNT or NAMESPACE/SERVICEACCOUNT/POD with the wildcards * and ?, and optionally the requests that it is for, as in shop/web GET|HEAD /orders/*.`,
+    );
+  }
+  const route = request.length === 0 ? undefined : parseRoute(request.join(" "));
+  return { namespace, serviceAccount, pod, route };
+}
+
+/** Requests that an identity is let in for: `"all"`, or those of its rules; an empty list for none. Without rules everybody is let in. */
+export function allowedRoutes(rules: readonly Rule[], identity: Identity): "all" | readonly Route[] {
+  const routes = rules.filter((rule) => matchesIdentity(rule, identity)).map(({ route }) => route);
+  if (rules.length === 0 || routes.includes(undefined)) return "all";
+  return routes as readonly Route[];
+}
+
+function matchesIdentity(rule: Rule, { namespace, serviceAccountName, podName }: Identity): boolean {
+  return (
+    matchesGlob(rule.namespace, namespace) &&
+    matchesGlob(rule.serviceAccount, serviceAccountName) &&
+    (rule.pod === undefined || (podName !== undefined && matchesGlob(rule.pod, podName)))
+  );
+}
