@@ -62,7 +62,9 @@ ${fieldTable(fieldsOfOutput("clusterAccess"))}
 
 Fields with the type \`Pem\` hold PEM as it is, \`Base64Pem\` one line of base64 of PEM, \`Jwt\` the token as it is.
 
-${authConfigs().join("\n\n")}
+${authConfigFields()
+  .map(({ name, meaning, fields }) => `### ${name}\n\n${meaning}\n\n${fieldTable(fields)}`)
+  .join("\n\n")}
 `;
 }
 
@@ -136,8 +138,8 @@ function accessed(node: ts.Node, checker: ts.TypeChecker): ts.Symbol | undefined
   return ts.forEachChild(node, (child) => accessed(child, checker));
 }
 
-/** A section for each interface that a function of gateways/ returns. */
-function authConfigs(): string[] {
+/** Every interface that a function of gateways/ returns, with its fields. */
+export function authConfigFields(): { name: string; meaning: string; fields: Field[] }[] {
   const { checker, exported } = exportsOf("gateways/index.ts");
   return exported.flatMap((symbol) => {
     const declaration = symbol.declarations?.find(ts.isFunctionDeclaration);
@@ -153,7 +155,7 @@ function authConfigs(): string[] {
         optional: (property.flags & ts.SymbolFlags.Optional) !== 0,
         meaning: textOf(property, checker),
       }));
-    return [`### ${config.name}\n\n${textOf(config, checker).replace(/\s+/g, " ")}\n\n${fieldTable(fields)}`];
+    return [{ name: config.name, meaning: textOf(config, checker).replace(/\s+/g, " "), fields }];
   });
 }
 
