@@ -111,41 +111,42 @@ if (settings.protect !== undefined) guardDestroy(settings.protect, created);
 
 const outputs = authConfigOutputs(settings, gatewayAccess, flows, akeyless);
 
-/** By flow, then by product: exactly the object that the product's API takes. Secret. */
+/** By flow, then by product: the object that the product's API accepts. Secret. */
 export const authConfigs = outputs.authConfigs;
 
-/** By flow, and by name of a user: for whatever reads kubeconfigs. Secret. */
+/** By flow and by user: for SPIRE, kubectl and other programs that read kubeconfigs. Secret. */
 export const kubeconfigs = outputs.kubeconfigs;
 
-/** What every product's auth config is made from. Secret. */
+/** The neutral core of all auth configs: host, CA, issuer, audience, token, certificate and key. Secret. */
 export const clusterAccess = outputs.clusterAccess;
 
-/** By product: what a workload passes and mounts to log in. */
+/** By product: the parameters and the volume with which a workload logs in. */
 export const workloadLogin = outputs.workloadLogin;
 
-/** Whom services ask who their callers are; by audience what a caller mounts. Empty without a verifier. */
+/** URL, mode, image and namespace of the verifier, and by audience the volume of a caller. Empty without a verifier. */
 export const verifier = asked
   ? { url: asked.url, mode: asked.mode, image: asked.image, namespace: asked.namespace, callers: asked.callers }
   : {};
 
-/** Why an auth config is absent, and other things to know. */
+/** Why an auth config is absent, and what to know about the others. */
 export const notes = outputs.notes;
 
-/** The cluster, as it was found. */
+/** The cluster: host, CA fingerprint, issuer and its source, version, distribution. */
 export const cluster = {
   host: target.host,
   caFingerprint: target.caFingerprint,
   caSource: target.caSource,
   issuer: reviewer?.token.issuer ?? target.issuer,
   issuerSource: reviewer?.token.issuerSource ?? "discovery",
+  /** Whether the gateway compares the issuer of a token. */
   issuerValidation: settings.validateIssuer,
   version: target.version,
   distribution: target.distribution,
   uid: target.uid,
 };
 
-/** By name: where a bearer-token user may do what. */
+/** By user: namespace, scope and rules. */
 export const bearerTokenUsers = outputs.bearerTokenUsers;
 
-/** Every credential that the outputs carry, without the credential. */
+/** By credential: kind, subject, epoch, fingerprint, dates, name in the audit log, and the previous epochs that still work. */
 export const credentials = credentialOutputs(flows, target.version);

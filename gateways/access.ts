@@ -5,9 +5,9 @@
 export interface ClusterAccess {
   /** https URL of the API server, as the gateway reaches it. */
   readonly host: string;
-  /** CA certificates of that host, PEM; "" where a public CA signed it. */
+  /** CA certificates of that host, PEM; "" if a public CA signed its certificate. */
   readonly caPem: string;
-  /** Issuer of workloads' tokens; "" where it is not known. */
+  /** Issuer of workloads' tokens; "" if it is not known. */
   readonly issuer: string;
   /** Audience that workloads' tokens must have; "" is the API server's own. */
   readonly audience: string;
@@ -21,7 +21,7 @@ export interface TokenAccess extends ClusterAccess {
 
 /** Access by a client certificate. */
 export interface CertificateAccess extends ClusterAccess {
-  /** The certificate, and what its signer put behind it, PEM. */
+  /** The certificate, followed by the chain that its signer added, PEM. */
   readonly certificatePem: string;
   /** Its private key, PEM. */
   readonly privateKeyPem: string;

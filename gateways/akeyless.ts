@@ -31,12 +31,12 @@ export interface AkeylessOptions {
   readonly name: string;
   /** Whether the gateway compares a token's issuer itself. The API server does in any case. */
   readonly validateIssuer: boolean;
-  /** Life of the token by which the gateway vouches for a login, in seconds. @default the gateway's, 300 */
+  /** Lifetime in seconds of the token by which the gateway confirms a login. @default the gateway's, 300 */
   readonly tokenExpiration?: number;
 }
 
 /**
- * What every `gateway-create-k8s-auth-config` says, by the REST API's own field names. The CLI's flags are the same with
+ * The common fields of `gateway-create-k8s-auth-config`, by the REST API's own field names. The CLI's flags are the same with
  * `--`, Terraform's with `_`. Optional fields that do not apply are absent.
  */
 interface AkeylessClusterAuthConfig {
@@ -44,10 +44,10 @@ interface AkeylessClusterAuthConfig {
   readonly "access-id": string;
   readonly "signing-key": Base64Pem;
   readonly "k8s-host": string;
-  /** Absent where a public CA signed the host's certificate. */
+  /** CA certificates of the host. Absent if a public CA signed the host's certificate. */
   readonly "k8s-ca-cert"?: Base64Pem;
   readonly "k8s-issuer"?: string;
-  /** Text, not a boolean. Always said: documents and clients disagree about its default. */
+  /** Text, not a boolean. Always set, because documents and clients disagree about its default. */
   readonly "disable-issuer-validation": "true" | "false";
   readonly "token-exp"?: number;
 }
@@ -56,20 +56,20 @@ interface AkeylessNativeAuthConfig extends AkeylessClusterAuthConfig {
   readonly "cluster-api-type": "native_k8s";
 }
 
-/** By a reviewer's bearer token. */
+/** Auth config of the token flow: `gateway-create-k8s-auth-config` with a reviewer's bearer token. */
 export interface AkeylessTokenAuthConfig extends AkeylessNativeAuthConfig {
   readonly "k8s-auth-type": "token";
   readonly "token-reviewer-jwt": Jwt;
 }
 
-/** By a client certificate. */
+/** Auth config of the certificate flow: `gateway-create-k8s-auth-config` with a client certificate. */
 export interface AkeylessCertificateAuthConfig extends AkeylessNativeAuthConfig {
   readonly "k8s-auth-type": "certificate";
   readonly "k8s-client-certificate": Base64Pem;
   readonly "k8s-client-key": Base64Pem;
 }
 
-/** Through Rancher, by an API key. */
+/** Auth config through Rancher: `gateway-create-k8s-auth-config` with an API key. */
 export interface AkeylessRancherAuthConfig extends AkeylessClusterAuthConfig {
   readonly "cluster-api-type": "rancher";
   /** The bearer token as it is, without "Bearer ". */
@@ -77,10 +77,10 @@ export interface AkeylessRancherAuthConfig extends AkeylessClusterAuthConfig {
   readonly "rancher-cluster-id": string;
 }
 
-/** By the ServiceAccount of the gateway's own pod, which runs in the cluster: its CA and token are the pod's. */
+/** Auth config of a gateway that runs in the cluster and reviews as its own ServiceAccount, with the CA and token of its pod. */
 export interface AkeylessGatewayAccountAuthConfig extends Omit<AkeylessNativeAuthConfig, "k8s-ca-cert"> {
   readonly "k8s-auth-type": "token";
-  /** What Terraform and answers call `use_local_ca_jwt`. */
+  /** Terraform and the answers of the API call it `use_local_ca_jwt`. */
   readonly "use-gw-service-account": true;
 }
 
@@ -230,13 +230,13 @@ export function akeylessSigningKey(field: string, value: string): Base64Pem {
   return signingKey(field, value);
 }
 
-/** What a workload passes to Akeyless, and mounts, to log in. Nothing in it is secret. */
+/** The parameters and the volume with which a workload logs in at Akeyless. None of them is secret. */
 export interface AkeylessWorkloadLogin {
   readonly accessType: "k8s";
   readonly accessId: string;
   readonly gatewayUrl: string;
   readonly k8sAuthConfigName: string;
-  /** Where the workload's token is mounted by `volume` and `volumeMount`. */
+  /** Path of the token that `volume` and `volumeMount` mount. */
   readonly k8sTokenPath: string;
   readonly volume: Readonly<Record<string, unknown>>;
   readonly volumeMount: Readonly<Record<string, unknown>>;

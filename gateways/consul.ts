@@ -3,8 +3,8 @@ import { apiServer, certificatesPem, type Jwt, type Pem, tokenOf } from "./encod
 
 /**
  * The `Config` of an ACL auth method of type `kubernetes` in Consul (`consul acl auth-method create -config`), raw PEM and
- * raw JWT. Consul reads the workload's ServiceAccount too: its reviewer needs `get serviceaccounts`. It wants a CA also where a
- * public one signed the host's certificate, and names no audience in its reviews.
+ * raw JWT. Consul reads the workload's ServiceAccount too: its reviewer needs `get serviceaccounts`. It requires a CA even if
+ * a public one signed the host's certificate, and names no audience in its reviews.
  */
 export interface ConsulAuthMethodConfig {
   readonly Host: string;

@@ -3,13 +3,13 @@ import { apiServer, certificatesPem, type Jwt, type Pem, tokenOf } from "./encod
 
 /**
  * The body of `POST auth/kubernetes/config` of Vault and OpenBao, for a server outside the cluster. Certificates are raw
- * PEM with a final newline, the token is the raw JWT. `issuer` is deprecated there and left out: the API server checks.
+ * PEM with a final newline, the token is the raw JWT. `issuer` is deprecated there and absent: the API server checks it.
  */
 export interface VaultKubernetesAuthConfig {
   readonly kubernetes_host: string;
   readonly kubernetes_ca_cert?: Pem;
   readonly token_reviewer_jwt: Jwt;
-  /** True: a Vault that runs in a pod of another cluster must not take that pod's token and CA. */
+  /** A Vault that runs in a pod of another cluster would otherwise use that pod's token and CA. */
   readonly disable_local_ca_jwt: true;
 }
 

@@ -34,6 +34,7 @@ export function credentialOutputs({ token, certificate, rancher, users }: Flows,
 function tokenFacts({ token, namespace, secrets }: Pick<TokenReviewer, "namespace" | "secrets" | "token">) {
   const { kind, subject, tokenSha256: fingerprint, notBefore, notAfter, renewAfter } = token;
   const { epoch, currentName: secret, previous } = secrets;
+  /** Its name in the cluster's audit log; "" if it has none there. */
   const credentialId = pulumi.unsecret(token.token.apply(tokenCredentialId));
   const dates = { notBefore, notAfter, renewAfter };
   return { kind, subject, namespace, secret, epoch, previous, serial: "", fingerprint, credentialId, ...dates };
@@ -42,6 +43,7 @@ function tokenFacts({ token, namespace, secrets }: Pick<TokenReviewer, "namespac
 function certificateFacts({ certificate, epoch, previous }: ClientCertificate, version: pulumi.Output<string>) {
   const { commonName: subject, serial, fingerprint, notBefore, notAfter, renewAfter } = certificate;
   const { proved, proofNote: note } = certificate;
+  /** Its name in the cluster's audit log; "" if it has none there. */
   const credentialId = pulumi.all([fingerprint, version]).apply(([hash, of]) => certificateCredentialId(hash, of));
   const dates = { notBefore, notAfter, renewAfter };
   return { kind: "Certificate", subject, epoch, previous, serial, fingerprint, credentialId, ...dates, proved, note };

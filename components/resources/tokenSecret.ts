@@ -28,6 +28,7 @@ export interface TokenSecrets {
   readonly epoch: string;
   /** The Secret that the token comes from or is bound to. */
   readonly current: k8s.core.v1.Secret;
+  /** Name of the Secret of the current token. */
   readonly currentName: string;
   /** Secrets of previous epochs, whose tokens keep working. */
   readonly previous: readonly { readonly epoch: string; readonly secret: string }[];

@@ -1,8 +1,7 @@
 /** docs/components.md, from the doc comments of components/index.ts. */
-import { join } from "node:path";
 import ts from "typescript";
-
-const root = join(import.meta.dirname, "..", "..");
+import { firstSentence, row } from "./part.ts";
+import { exportsOf, textOf } from "./program.ts";
 
 /** A member of an interface or a class. */
 export interface Member {
@@ -26,16 +25,8 @@ export interface Documented {
 
 /** Every class of components/index.ts, in its order. */
 export function documentedComponents(): Documented[] {
-  const entry = join(root, "components", "index.ts");
-  const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile) as { config: object };
-  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [entry] }, ts.sys, root);
-  const program = ts.createProgram([entry], options);
-  const checker = program.getTypeChecker();
-  const source = program.getSourceFile(entry);
-  const module = source && checker.getSymbolAtLocation(source);
-  if (module === undefined) throw new Error(`${entry} exports nothing.`);
-  return checker.getExportsOfModule(module).flatMap((exported) => {
-    const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
+  const { checker, exported } = exportsOf("components/index.ts");
+  return exported.flatMap((symbol) => {
     const declaration = symbol.declarations?.find(ts.isClassDeclaration);
     return declaration ? [documented(declaration, symbol, checker)] : [];
   });
@@ -83,10 +74,6 @@ function plain(type: string): string {
   return unwrapped.length > 60 ? "object" : unwrapped;
 }
 
-function textOf(symbol: ts.Symbol, checker: ts.TypeChecker): string {
-  return ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim();
-}
-
 /** The page. */
 export function componentsPage(components: readonly Documented[] = documentedComponents()): string {
   const index = components.map(
@@ -119,24 +106,11 @@ function table(kind: "argument" | "property", members: readonly Member[]): strin
   const isArgument = kind === "argument";
   const rows = members.map((member) => {
     const name = `\`${member.name}\`${isArgument && member.required ? " (required)" : ""}`;
-    const cells = [
-      name,
-      `\`${member.type}\``,
-      flat(member.description),
-      ...(isArgument ? [flat(member.default ?? "")] : []),
-    ];
-    return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+    const cells = [name, `\`${member.type}\``, member.description, ...(isArgument ? [member.default ?? ""] : [])];
+    return row(cells);
   });
   const heads = isArgument
     ? "| argument | type | meaning | default |\n|---|---|---|---|"
     : "| property | type | meaning |\n|---|---|---|";
   return `${heads}\n${rows.join("\n")}`;
-}
-
-function flat(text: string): string {
-  return text.replace(/\s+/g, " ");
-}
-
-function firstSentence(text: string): string {
-  return flat(text).replace(/^(.*?[^.]\.)(?: .*)?$/, "$1");
 }

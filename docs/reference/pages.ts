@@ -1,12 +1,19 @@
-import { withTables } from "../../stack/settings/describe.ts";
+import { settingsTables } from "../../stack/settings/describe.ts";
 import { componentsPage } from "./components.ts";
 import { errorsPage } from "./errors/page.ts";
 import { faultsPage } from "./faults/page.ts";
+import { metricsPage } from "./metrics.ts";
+import { outputsPage } from "./outputs.ts";
+import { withPart } from "./part.ts";
+import { policyTables } from "./policies.ts";
 
 /** The generated pages by path from the root of the repository: a function from the page as it is to the page as it must be. */
 export const generatedPages: Readonly<Record<string, (page: string) => string>> = {
-  "docs/settings.md": withTables,
+  "docs/settings.md": (page) => withPart(page, "stack/settings", settingsTables()),
   "docs/components.md": () => componentsPage(),
   "docs/errors.md": errorsPage,
   "docs/faults.md": () => faultsPage(),
+  "docs/outputs.md": () => outputsPage(),
+  "docs/metrics.md": () => metricsPage(),
+  "docs/policy.md": (page) => withPart(page, "policy", policyTables()),
 };

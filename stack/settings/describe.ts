@@ -1,17 +1,8 @@
 import { areas } from "./schema.ts";
 import type { Schema, Setting } from "./setting.ts";
 
-const start = "<!-- Generated from stack/settings by `npm run generate`. -->";
-const end = "<!-- End of the generated part. -->";
-
-/** docs/settings.md with the tables of all settings up to date. @throws Error if the page has no place for them */
-export function withTables(page: string): string {
-  const [from, to] = [page.indexOf(start), page.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`The page has no place for the tables, between "${start}" and "${end}".`);
-  return `${page.slice(0, from + start.length)}\n\n${tables()}\n${page.slice(to)}`;
-}
-
-function tables(): string {
+/** The tables of all settings, for docs/settings.md. */
+export function settingsTables(): string {
   return Object.entries(areas)
     .map(
       ([title, area]) => `## ${title}\n\n| setting | value | default | meaning |\n|---|---|---|---|\n${rows(area)}\n`,

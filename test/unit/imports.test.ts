@@ -21,7 +21,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   docs: [
     "stack/settings",
     ...["provider/protocol/errors.ts", "kubernetes/errors.ts", "sandbox/build/errors.ts", "gateways/access.ts"],
-    ...["verifier/errors.ts", "verifier/client/errors.ts"],
+    ...["verifier/errors.ts", "verifier/client/errors.ts", "verifier/metrics.ts", "policy/policies.ts"],
   ],
   cli: ["demo", "sandbox", "kubernetes", "gateways", "verifier/bundle"],
 };
