@@ -1,10 +1,11 @@
 import type { CertificateAccess, TokenAccess } from "../gateways/index.ts";
+import type { Finding } from "../kubernetes/finding.ts";
 import { KubeClient, loadConnection } from "../kubernetes/index.ts";
 import { type BearerTokenUser, checkBearerTokenUser } from "./checks/bearerTokenUser.ts";
 import { checkCertificateFlow } from "./checks/certificateFlow.ts";
 import { checkOrphans } from "./checks/orphans.ts";
 import { checkRancherFlow, type RancherConfig } from "./checks/rancherFlow.ts";
-import type { Expiry, Finding } from "./checks/report.ts";
+import type { Expiry } from "./checks/report.ts";
 import { checkTokenFlow } from "./checks/tokenFlow.ts";
 import type { Command, Io } from "./command.ts";
 import { preparePulumi } from "./pulumi.ts";

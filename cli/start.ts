@@ -2,21 +2,27 @@ import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { AkeylessTestGateway } from "../demo/akeyless/index.ts";
 import { VaultAuth } from "../demo/gateways/vault/index.ts";
+import { type GatewayOutputs, Gateways } from "../demo/logins.ts";
+import { checkVerifier } from "../demo/verifierCalls.ts";
+import { createWorkloads } from "../demo/workloads/index.ts";
+import {
+  accounts,
+  audiences,
+  demoNamespace,
+  type ProjectedToken,
+  type WorkloadOutputs,
+} from "../demo/workloads/scenario.ts";
 import { maskSecretFields } from "../gateways/index.ts";
+import type { Finding } from "../kubernetes/finding.ts";
 import { KubeClient, loadConnection } from "../kubernetes/index.ts";
 import { withLock } from "../sandbox/build/lock.ts";
 import { stateHome } from "../sandbox/build/paths.ts";
 import { canRunNode, nodeImage, progressPrinter, type Sandbox, sandboxStatus, startSandbox } from "../sandbox/index.ts";
 import { check, printFindings } from "./check.ts";
-import type { Finding } from "./checks/report.ts";
 import type { Command, Io } from "./command.ts";
+import { printOutputs } from "./outputs.ts";
 import { preparePulumi, runPulumi } from "./pulumi.ts";
 import { type Outputs, ownProjectFolder, Stack } from "./stack.ts";
-import { type GatewayOutputs, Gateways } from "./start/logins.ts";
-import { printOutputs } from "./start/outputs.ts";
-import { accounts, audiences, type FromOutputs, lodging, type ProjectedToken } from "./start/scene.ts";
-import { checkVerifier } from "./start/verifierCalls.ts";
-import { makeWorkloads } from "./start/workload.ts";
 import { parse } from "./usage.ts";
 
 const stackName = "sandbox";
@@ -189,7 +195,7 @@ async function configure({ sandbox, ...target }: Target, stack: Stack, io: Io): 
       akeylessGatewayUrl: gatewayUrl,
       verifier: sandbox.sandbox.node !== undefined,
       "verifierAudiences[0]": audiences.own,
-      "verifierAllow[0]": `${lodging}/${accounts.caller}`,
+      "verifierAllow[0]": `${demoNamespace}/${accounts.caller}`,
       verifierImage: nodeImage,
     });
     await stack.run(["config", "set", "--secret", "akeylessSigningKey"], signingKey);
@@ -207,14 +213,14 @@ async function showWorkloads(
 ): Promise<Finding[]> {
   if (!target) return [];
   const outputs = stored as unknown as GatewayOutputs & {
-    readonly clusterAccess: FromOutputs["access"];
+    readonly clusterAccess: WorkloadOutputs["access"];
     readonly workloadLogin: { readonly token: ProjectedToken };
-    readonly verifier?: FromOutputs["verifier"];
+    readonly verifier?: WorkloadOutputs["verifier"];
   };
   const { clusterAccess: access, workloadLogin, verifier } = outputs;
   heading(io, "6. Gateways that take the auth configs, and a workload that logs in with its own token");
   const from = { access, gatewayToken: workloadLogin.token, ...(verifier && { verifier }) };
-  await using workloads = await makeWorkloads(from, deployer, target.sandbox, io.signal);
+  await using workloads = await createWorkloads(from, deployer, target.sandbox, io.signal);
   const logins = await target.gateways.logIn(outputs, workloads);
   printFindings(logins, [], io);
   heading(io, "7. The verifier, asked by a service that wants to know who calls it");

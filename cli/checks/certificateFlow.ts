@@ -3,9 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import forge from "node-forge";
 import type { CertificateAccess } from "../../gateways/index.ts";
+import type { Finding } from "../../kubernetes/finding.ts";
 import { KubeClient, pathFor } from "../../kubernetes/index.ts";
 import { reviewToken } from "../../kubernetes/reviews.ts";
-import { type Finding, forbidden, readsNoSecrets } from "./report.ts";
+import { forbidden, readsNoSecrets } from "./report.ts";
 
 /** No token at all: a review of it says that the reviewer may review, and nothing else. */
 const noToken = "k8sauth-check";

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Io } from "../../../cli/command.ts";
+import { printOutputs } from "../../../cli/outputs.ts";
 import { ownProjectFolder } from "../../../cli/stack.ts";
-import { printOutputs } from "../../../cli/start/outputs.ts";
 import { startCommand } from "../../../cli/start.ts";
 import { identify } from "../../../sandbox/build/process.ts";
 

@@ -1,5 +1,5 @@
-import type { Io } from "../command.ts";
-import type { Outputs } from "../stack.ts";
+import type { Io } from "./command.ts";
+import type { Outputs } from "./stack.ts";
 
 /** Prints outputs for people, by name. PEM is shortened to its first line: whole it would fill the screen. */
 export function printOutputs(outputs: Outputs, io: Io): void {
