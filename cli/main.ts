@@ -1,6 +1,7 @@
 import { enableCompileCache } from "node:module";
 import { isAbsolute, join } from "node:path";
-import type { Command, Io } from "./command.ts";
+import type { WriteStream } from "node:tty";
+import type { Command, Io, Terminal } from "./command.ts";
 import { isUsageError } from "./usage.ts";
 
 /** Commands by name; each is loaded only when it runs. */
@@ -91,9 +92,15 @@ function processIo(): Io {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     tty: process.stderr.isTTY === true && !process.env.NO_COLOR,
+    ...(process.stdout.isTTY && { terminal: terminalOf(process.stdout) }),
     env: process.env,
     signal: controller.signal,
   };
+}
+
+/** `hasColors` reads NO_COLOR, NODE_DISABLE_COLORS, FORCE_COLOR and TERM. */
+function terminalOf(stream: WriteStream): Terminal {
+  return { columns: stream.columns || 80, colors: stream.hasColors() };
 }
 
 const cache = process.env.XDG_CACHE_HOME || (process.env.HOME && join(process.env.HOME, ".cache"));

@@ -18,10 +18,11 @@ import { KubeClient, loadConnection } from "../kubernetes/index.ts";
 import { withLock } from "../sandbox/build/lock.ts";
 import { stateHome } from "../sandbox/build/paths.ts";
 import { canRunNode, nodeImage, progressPrinter, type Sandbox, sandboxStatus, startSandbox } from "../sandbox/index.ts";
-import { check, printFindings } from "./check.ts";
+import { check } from "./check.ts";
 import type { Command, Io } from "./command.ts";
 import { printOutputs } from "./outputs.ts";
 import { preparePulumi, runPulumi } from "./pulumi.ts";
+import { formatExpiries, formatFindings } from "./report.ts";
 import { type Outputs, ownProjectFolder, Stack } from "./stack.ts";
 import { parse } from "./usage.ts";
 
@@ -164,7 +165,7 @@ async function demonstrate(target: Target, io: Io): Promise<number> {
     await loadConnection({ kubeconfig: target.kubeconfig, context: target.context }, io.env),
   );
   const { findings, expiries } = await check(outputs, deployer);
-  printFindings(findings, expiries, io);
+  io.out(`${formatFindings(findings, io.terminal)}${formatExpiries(expiries, new Date(), io.terminal)}`);
   const shown = [...findings, ...(await showWorkloads(target, outputs, deployer, io))];
   const failed = shown.filter((finding) => !finding.holds).length;
   io.out(summary(target, folder, failed));
@@ -222,10 +223,10 @@ async function showWorkloads(
   const from = { access, gatewayToken: workloadLogin.token, ...(verifier && { verifier }) };
   await using workloads = await createWorkloads(from, deployer, target.sandbox, io.signal);
   const logins = await target.gateways.logIn(outputs, workloads);
-  printFindings(logins, [], io);
+  io.out(formatFindings(logins, io.terminal));
   heading(io, "7. The verifier, asked by a service that wants to know who calls it");
   const answers = await checkVerifier(workloads);
-  printFindings(answers, [], io);
+  io.out(formatFindings(answers, io.terminal));
   return [...logins, ...answers];
 }
 

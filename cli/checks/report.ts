@@ -1,16 +1,6 @@
 import type { Finding } from "../../kubernetes/finding.ts";
 import { isKubeError, type KubeClient } from "../../kubernetes/index.ts";
 
-/** A credential's life, for the list of what expires when. */
-export interface Expiry {
-  readonly credential: string;
-  readonly subject: string;
-  /** RFC 3339; "" for one that does not expire. */
-  readonly notAfter: string;
-  /** The expiry is unknown. */
-  readonly unknown?: boolean;
-}
-
 /** A stolen credential of a reviewer must not read anything. */
 export async function readsNoSecrets(client: KubeClient, claim: string): Promise<Finding> {
   return forbidden(claim, () => client.get("/api/v1/secrets", { query: { limit: 1 } }));
