@@ -18,6 +18,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "Start and stop a throw-away Kubernetes on this machine",
     load: async () => (await import("./sandbox.ts")).sandboxCommand,
   },
+  doctor: {
+    summary: "Examine this machine and a cluster before the first run",
+    load: async () => (await import("./doctor.ts")).doctorCommand,
+  },
   pulumi: {
     summary: "Run the Pulumi CLI: the one on the PATH, or one built from Go modules",
     load: async () => (await import("./pulumi.ts")).pulumiCommand,

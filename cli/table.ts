@@ -14,8 +14,8 @@ const gap = "  ";
 const leastWidth = 24;
 
 /**
- * Formats rows as columns, one line for each row. The last column has no padding. On a terminal it is wrapped, and is below the other
- * columns if there is no room beside them.
+ * Formats rows as columns, one line for each row. The last column has no padding and may have line
+ * breaks. On a terminal it is wrapped, and is below the other columns if there is no room beside them.
  *
  * @param terminal undefined for output that is not a terminal: its lines have any length
  */
@@ -48,13 +48,15 @@ function widthOf(text: string): number {
   return stripVTControlCharacters(text).length;
 }
 
-/** Lines of whole words; a word that is longer than the width has its own line. */
+/** Lines of whole words; a word that is longer than the width has its own line. Line breaks of the text stay. */
 function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1);
-    if (line !== undefined && widthOf(line) + 1 + widthOf(word) <= width) lines[lines.length - 1] = `${line} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
+  return text.split("\n").flatMap((paragraph) => {
+    const lines: string[] = [];
+    for (const word of paragraph.split(" ")) {
+      const line = lines.at(-1);
+      if (line !== undefined && widthOf(line) + 1 + widthOf(word) <= width) lines[lines.length - 1] = `${line} ${word}`;
+      else lines.push(word);
+    }
+    return lines;
+  });
 }

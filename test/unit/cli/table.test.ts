@@ -47,6 +47,10 @@ describe("a table", () => {
     expect(stripVTControlCharacters(table(coloured, terminal))).toBe(table(rows, terminal));
   });
 
+  test("keeps the line breaks of its last column", () => {
+    expect(table([["ok", "one\ntwo"]])).toBe("  ok  one\n      two\n");
+  });
+
   test("without rows is empty", () => {
     expect(table([])).toBe("");
   });
