@@ -7,7 +7,7 @@ import { isUsageError } from "./usage.ts";
 /** Commands by name; each is loaded only when it runs. */
 const commands: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
   start: {
-    summary: "Show everything: a sandbox cluster, the stack in it, its outputs, and the proof that they work",
+    summary: "Show everything: a sandbox cluster, the stack in it, its outputs, and the proofs that they work",
     load: async () => (await import("./start.ts")).startCommand,
   },
   check: {
