@@ -9,9 +9,9 @@ import { parse, UsageError } from "./usage.ts";
 export const doctorCommand: Command = {
   name: "doctor",
   summary: "Examine this machine and a cluster before the first run",
-  help: `Examine this machine (Node.js, Pulumi, Go, a sandbox's node) and a cluster: whether it can be reached, the deployer's rights by flow,
-issuer, audiences, client certificates, and the difference between the clocks. Each problem comes with its remedy. Doctor builds and
-changes nothing.
+  help: `Examine this machine (Node.js, Pulumi, Go, a sandbox's node) and a cluster: whether it can be reached, the difference between the
+clocks, issuer, audiences, the deployer's rights by flow, and client certificates. Each problem is shown with its remedy. Doctor
+builds and changes nothing.
 
 Usage: k8sauth doctor [OPTIONS]
 
@@ -25,8 +25,8 @@ Options:
 
 The rights are those of examples/deployer-rights. A stack with other settings may need more: \`pulumi preview\` names them.
 
-Exit status: 0 nothing failed, 1 something failed, 2 wrong usage. "note" and "?" do not fail the command: something optional is missing, or
-could not be determined.
+Exit status: 0 nothing failed, 1 something failed, 2 wrong usage. "note" (something optional is missing) and "?" (could not be
+determined) do not fail the command.
 `,
   async run(args, io) {
     const options = {

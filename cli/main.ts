@@ -44,6 +44,7 @@ installed.
 
 Examples:
   k8sauth start                       try everything in a sandbox
+  k8sauth doctor --context prod       examine this machine and a cluster
   k8sauth pulumi up --stack prod      provision a stack
   k8sauth check --stack prod          prove its credentials again
 `;
