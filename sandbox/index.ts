@@ -27,6 +27,8 @@ export {
   askedKubernetes,
   defaultKubernetes,
   ensureBinary,
+  goVersion,
+  isBinaryBuilt,
   type KubernetesOptions,
   type KubernetesVersion,
   kubernetesVersions,
@@ -45,7 +47,7 @@ export type { Condition, Pids, SandboxStatus } from "./cluster/state.ts";
 export { nodeImage } from "./node/builtinImages.ts";
 export type { ImageFile, ImageSpec } from "./node/image.ts";
 export type { ImageSource } from "./node/import.ts";
-export { canRunNode, type NodeSupport } from "./node/requirements.ts";
+export { canRunNode, type NodeSupport, nodeRemedy } from "./node/requirements.ts";
 
 /** The issuer that most clusters have. */
 const clusterIssuer = "https://kubernetes.default.svc.cluster.local";

@@ -3,7 +3,7 @@
  * SelfSubjectReview. "" for a credential that has none.
  */
 import { decodeJwt } from "jose/jwt/decode";
-import { numbersOf } from "../kubernetes/version.ts";
+import { numbersOf } from "../kubernetes/cluster/version.ts";
 
 /**
  * `JTI=` and the token's `jti`. The API server writes a `jti` into tokens of TokenRequests since Kubernetes 1.30 (feature

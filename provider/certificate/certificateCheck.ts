@@ -1,10 +1,11 @@
+import { apiServerClientSigner } from "../../kubernetes/cluster/signers.ts";
 import { KubeError } from "../../kubernetes/errors.ts";
 import { shortestLifetime } from "../../kubernetes/lifetimes.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { CheckFailure, Inputs } from "../protocol/fields.ts";
 import type { SignedCertificateInputs } from "./certificateFields.ts";
 import { type CertificationRequest, readRequest, requireOwnKey } from "./csr.ts";
-import { apiServerClientSigner, requireAllowed, signerFailure, usagesFailure } from "./csrRules.ts";
+import { requireAllowed, signerFailure, usagesFailure } from "./csrRules.ts";
 
 /** The longest lifetime that the API can hold, in seconds. */
 const longest = 2 ** 31 - 1;

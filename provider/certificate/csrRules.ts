@@ -1,9 +1,7 @@
+import { apiServerClientSigner } from "../../kubernetes/cluster/signers.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import { same } from "../protocol/fields.ts";
 import type { CertificationRequest } from "./csr.ts";
-
-/** Signs client certificates that the API server accepts. @see https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers */
-export const apiServerClientSigner = "kubernetes.io/kube-apiserver-client";
 
 /** All that this signer signs for. */
 const clientUsages = ["digital signature", "key encipherment", "client auth"];

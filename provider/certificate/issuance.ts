@@ -1,5 +1,5 @@
 import type { KubeClient } from "../../kubernetes/client.ts";
-import { readVersion } from "../cluster/preflight.ts";
+import { readVersion } from "../../kubernetes/cluster/version.ts";
 import { isProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
 import { commonNames, nameText, organizations } from "../x509/x509.ts";

@@ -1,8 +1,9 @@
+import { apiServerClientSigner } from "../../kubernetes/cluster/signers.ts";
 import { KubeError } from "../../kubernetes/errors.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { CheckFailure } from "../protocol/fields.ts";
 import { readRequest, requireOwnKey } from "./csr.ts";
-import { apiServerClientSigner, requireAllowed } from "./csrRules.ts";
+import { requireAllowed } from "./csrRules.ts";
 
 /** A certificate request that the program brings, and for whom. */
 export interface SuppliedRequest {

@@ -1,8 +1,10 @@
+import type { IssuerFacts } from "../../kubernetes/cluster/issuer.ts";
+import type { Right } from "../../kubernetes/cluster/rights.ts";
 import type { SuppliedRequest } from "../certificate/suppliedRequest.ts";
 import type { Fields } from "../protocol/fields.ts";
 import type { State } from "../protocol/resource.ts";
 import type { PlannedObject } from "./admission.ts";
-import type { IssuerFacts, ReservedName, Right } from "./preflight.ts";
+import type { ReservedName } from "./preflight.ts";
 
 /** Where the gateway finds the API server, and what it trusts there. */
 export interface GatewayTarget {

@@ -1,5 +1,5 @@
 /** What the version of an API server says about what it can do. */
-import { numbersOf } from "../../kubernetes/version.ts";
+import { numbersOf } from "../../kubernetes/cluster/version.ts";
 
 /** The oldest minor version of Kubernetes 1 that the tests run. */
 export const oldestTestedMinor = 34;

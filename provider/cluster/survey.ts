@@ -1,4 +1,6 @@
 import type { KubeClient } from "../../kubernetes/client.ts";
+import { type IssuerFacts, readIssuer } from "../../kubernetes/cluster/issuer.ts";
+import { readVersion } from "../../kubernetes/cluster/version.ts";
 import { requireSigners } from "../certificate/signers.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import { same } from "../protocol/fields.ts";
@@ -9,12 +11,9 @@ import { gatewayTarget, hostFailure, requireCa, warnOfFirstUse } from "./gateway
 import {
   caFingerprint,
   caUidPrefix,
-  type IssuerFacts,
   proveHost,
   type ReservedName,
-  readIssuer,
   readUid,
-  readVersion,
   requireFree,
   requireRights,
 } from "./preflight.ts";

@@ -70,7 +70,7 @@ function aborted(): SandboxError {
 function goMissing(): SandboxError {
   return new SandboxError(
     "SANDBOX_GO_MISSING",
-    "The sandbox is built from Go modules on first use, but there is no `go` on the PATH. Install Go 1.26 or later, then try again.",
+    "The sandbox is built from Go modules on first use, but there is no `go` on the PATH. Install Go 1.26 or later (https://go.dev/dl/), then try again.",
   );
 }
 

@@ -2,8 +2,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BuildOptions, ensureProgram, type GoProgram } from "./build.ts";
+import { type BuildOptions, ensureProgram, type GoProgram, isBuilt } from "./build.ts";
 import { SandboxError } from "./errors.ts";
+import { runGo } from "./go.ts";
 import { moduleVersion } from "./goMod.ts";
 
 /** A version of Kubernetes that can be built. */
@@ -62,6 +63,20 @@ export function askedKubernetes({ kubernetes, env }: KubernetesOptions): Kuberne
  */
 export async function ensureBinary(options: KubernetesOptions = {}): Promise<string> {
   return ensureProgram(kubernetesProgram(askedKubernetes(options) ?? defaultKubernetes()), options);
+}
+
+/** Whether {@link ensureBinary} would return at once. @throws SandboxError SANDBOX_GO_MISSING, SANDBOX_GO_TOO_OLD */
+export async function isBinaryBuilt(options: KubernetesOptions = {}): Promise<boolean> {
+  return isBuilt(kubernetesProgram(askedKubernetes(options) ?? defaultKubernetes()), options);
+}
+
+/**
+ * Version of the Go that builds it ("1.26.0"): the `go` on the PATH, or a newer one that it downloads because go.mod asks for it.
+ *
+ * @throws SandboxError SANDBOX_GO_MISSING, SANDBOX_GO_TOO_OLD, SANDBOX_DOWNLOAD_FAILED, SANDBOX_ABORTED
+ */
+export async function goVersion({ env = process.env, signal }: BuildOptions = {}): Promise<string> {
+  return (await runGo(["env", "GOVERSION"], { cwd: source, env, signal })).stdout.trim().replace(/^go/, "");
 }
 
 function kubernetesProgram({ version, goMod }: KubernetesVersion): GoProgram {

@@ -16,7 +16,7 @@ import { files } from "../cluster/plan.ts";
 import { builtinImages, cachedArchive } from "./builtinImages.ts";
 import { inside } from "./machine.ts";
 import { type NodePlanInput, nodeConfiguration, nodeFiles } from "./plan.ts";
-import { canRunNode, nodeTools } from "./requirements.ts";
+import { canRunNode, nodeRemedy, nodeTools } from "./requirements.ts";
 
 /** What a node needs that can be made before there is a sandbox. */
 export interface NodeParts {
@@ -46,7 +46,7 @@ export function checkNodeSupport(): void {
   if (support.ok) return;
   throw new SandboxError(
     "SANDBOX_NODE_UNSUPPORTED",
-    `A sandbox with a node cannot run here. Missing: ${support.missing.join(", ")}. On Debian, as root: apt-get install containerd runc containernetworking-plugins nftables conntrack. Or start the sandbox without a node.`,
+    `A sandbox with a node cannot run here. Missing: ${support.missing.join(", ")}. ${nodeRemedy} Or start the sandbox without a node.`,
   );
 }
 

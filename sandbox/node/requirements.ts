@@ -27,6 +27,9 @@ const programs = {
   conntrack: "conntrack",
 } as const;
 
+/** How to get a node, in messages. */
+export const nodeRemedy = `On Debian, as root: apt-get install ${[...new Set(Object.values(programs)), "containernetworking-plugins"].join(" ")}.`;
+
 /** Capabilities (capabilities(7)) without which even root cannot make namespaces, mounts and networks. */
 const capabilities = { CAP_NET_ADMIN: 12, CAP_SYS_ADMIN: 21 } as const;
 

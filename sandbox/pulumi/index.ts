@@ -45,6 +45,29 @@ export async function ensurePulumi(options: PulumiOptions = {}): Promise<Pulumi>
   return found === undefined ? build({ ...options, env }) : useInstalled(found, { ...options, env });
 }
 
+/** The CLI that {@link ensurePulumi} uses. */
+export type PulumiSource =
+  | { readonly source: "installed"; readonly command: string; readonly version: string }
+  | { readonly source: "built" }
+  /** It is built on first use. */
+  | { readonly source: "absent" };
+
+/**
+ * Finds the CLI without building or downloading anything.
+ *
+ * @throws SandboxError PULUMI_TOO_OLD, PULUMI_UNUSABLE, PULUMI_NO_NODE_HOST, SANDBOX_GO_MISSING, SANDBOX_GO_TOO_OLD
+ */
+export async function locatePulumi(options: PulumiOptions = {}): Promise<PulumiSource> {
+  const env = options.env ?? process.env;
+  const command = env.K8SAUTH_PULUMI === "build" ? undefined : findPulumi(env);
+  if (command !== undefined) {
+    const own = environment(createHome("installed", env), env);
+    return { source: "installed", command, version: await checkInstalled(command, own, options.signal) };
+  }
+  const built = await Promise.all([cliProgram, kubernetesPluginProgram].map((program) => isBuilt(program, options)));
+  return { source: built.every(Boolean) ? "built" : "absent" };
+}
+
 type Options = PulumiOptions & { readonly env: NodeJS.ProcessEnv };
 
 async function build(options: Options): Promise<Pulumi> {

@@ -4,21 +4,21 @@ import { type KubeClient, type KubeObject, pathFor } from "../../kubernetes/inde
 import { nodeImage, type Sandbox } from "../../sandbox/index.ts";
 import { bundleClient } from "../../verifier/bundle/bundle.ts";
 import {
-  type Answer,
   audiences,
   type Call,
+  type CallResult,
+  callResult,
   calls,
   clientArgs,
-  deleteLodging,
-  type FromOutputs,
-  lastLine,
-  lodging,
+  deleteNamespace,
+  demoNamespace,
   object,
   type ProjectedToken,
+  type WorkloadOutputs,
   type Workloads,
-} from "./scene.ts";
+} from "./scenario.ts";
 
-/** On a node: pods with projected tokens, which call the deployed verifier by its name. */
+/** Pods with projected tokens, which call the deployed verifier by the name of its Service. */
 export class Pods implements Workloads {
   readonly #deployer: KubeClient;
   readonly #sandbox: Sandbox;
@@ -32,15 +32,15 @@ export class Pods implements Workloads {
     this.#tokenPath = tokenPath;
   }
 
-  static async make(
-    { gatewayToken, verifier }: Required<FromOutputs>,
+  static async create(
+    { gatewayToken, verifier }: Required<WorkloadOutputs>,
     deployer: KubeClient,
     sandbox: Sandbox,
     signal: AbortSignal,
   ): Promise<Pods> {
     const { code } = await bundleClient();
     const program = { ...object("v1", "ConfigMap", { name: "client" }), data: { "client.mjs": code } };
-    await deployer.create(pathFor("v1", "ConfigMap", lodging), program);
+    await deployer.create(pathFor("v1", "ConfigMap", demoNamespace), program);
     const own = verifier.callers[audiences.own];
     if (!own) throw new Error(`The output verifier has no callers of the audience ${audiences.own}.`);
     const pod = (name: Call, token: ProjectedToken, beside: readonly object[] = []) => ({
@@ -49,12 +49,12 @@ export class Pods implements Workloads {
     });
     const idle = 'process.once("SIGTERM", () => process.exit()); setInterval(() => {}, 60_000);';
     const mounted = { volumeMounts: [gatewayToken.volumeMount] };
-    for (const made of [
+    for (const manifest of [
       pod("allowed", own, [container("app", ["-e", idle], mounted)]),
-      pod("foreign", forAudience(own, audiences.other)),
-      pod("stranger", own),
+      pod("other-audience", forAudience(own, audiences.other)),
+      pod("unlisted", own),
     ]) {
-      await deployer.create(pathFor("v1", "Pod", lodging), made);
+      await deployer.create(pathFor("v1", "Pod", demoNamespace), manifest);
     }
     return new Pods(deployer, sandbox, signal, gatewayToken.tokenPath);
   }
@@ -65,19 +65,21 @@ export class Pods implements Workloads {
     return (await this.#kubectl("exec", "allowed", "-c", "app", "--", "/usr/local/bin/node", "-p", script)).trim();
   }
 
-  async callVerifier(call: Call): Promise<Answer> {
+  async callVerifier(call: Call): Promise<CallResult> {
     await this.#until(call, "its call has ended", (states) => states.client?.terminated !== undefined);
-    return lastLine(await this.#kubectl("logs", call, "-c", "client"));
+    return callResult(await this.#kubectl("logs", call, "-c", "client"));
   }
 
   async #until(pod: Call, what: string, holds: (states: ContainerStates) => boolean): Promise<void> {
     const deadline = performance.now() + 120_000;
     for (;;) {
-      const { status } = await this.#deployer.get<PodStatus>(pathFor("v1", "Pod", lodging, pod));
+      const { status } = await this.#deployer.get<PodStatus>(pathFor("v1", "Pod", demoNamespace, pod));
       const states = status?.containerStatuses?.map(({ name, state }) => [name, state]) ?? [];
       if (holds(Object.fromEntries(states))) return;
       if (performance.now() > deadline) {
-        throw new Error(`The pod ${lodging}/${pod} has taken more than 120 s until ${what}: ${JSON.stringify(states)}`);
+        throw new Error(
+          `Pod ${demoNamespace}/${pod}: waited 120 s until ${what}. Its containers: ${JSON.stringify(states)}`,
+        );
       }
       await sleep(100, undefined, { signal: this.#signal });
     }
@@ -87,15 +89,20 @@ export class Pods implements Workloads {
     const [verb = "", ...rest] = args;
     const env = { ...process.env, KUBECONFIG: this.#sandbox.kubeconfig };
     return new Promise((resolve, reject) => {
-      execFile(this.#sandbox.binary, ["kubectl", verb, "-n", lodging, ...rest], { env }, (error, stdout, stderr) => {
-        if (error) reject(new Error(`kubectl ${verb} in ${lodging} failed: ${stderr.trim()}`));
-        else resolve(stdout);
-      });
+      execFile(
+        this.#sandbox.binary,
+        ["kubectl", verb, "-n", demoNamespace, ...rest],
+        { env },
+        (error, stdout, stderr) => {
+          if (error) reject(new Error(`kubectl ${verb} in ${demoNamespace} failed: ${stderr.trim()}`));
+          else resolve(stdout);
+        },
+      );
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await deleteLodging(this.#deployer);
+    await deleteNamespace(this.#deployer);
   }
 }
 
@@ -108,7 +115,7 @@ interface PodStatus extends KubeObject {
   };
 }
 
-/** The bundled client, once. */
+/** A container that runs the bundled client once. */
 function client(url: string, token: ProjectedToken) {
   return container("client", ["/app/client.mjs", ...clientArgs(url, token.tokenPath)], {
     volumeMounts: [{ name: "app", mountPath: "/app", readOnly: true }, token.volumeMount],

@@ -1,7 +1,33 @@
-import type { Io } from "../command.ts";
-import type { Outputs } from "../stack.ts";
+import { isDeepStrictEqual } from "node:util";
+import { maskSecretFields } from "../gateways/index.ts";
+import type { Io, Terminal } from "./command.ts";
+import type { Outputs } from "./stack.ts";
+import { table } from "./table.ts";
 
-/** Prints outputs for people, by name. PEM is shortened to its first line: whole it would fill the screen. */
+/** A line for each output: its name, whether it holds secrets, and the names in it. No value is shown. */
+export function summarizeOutputs(outputs: Outputs, terminal?: Terminal, indent?: string): string {
+  const rows = entriesOf(outputs).map(([name, value]) => {
+    const secret = isDeepStrictEqual(maskSecretFields(value), value) ? "" : "secret";
+    return [name, secret, namesIn(value)];
+  });
+  return table(rows, terminal, indent);
+}
+
+function namesIn(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? "none" : `${value.length}`;
+  if (!isObject(value)) return "a value";
+  const names = entriesOf(value).map(([key, item]) => {
+    const holdsObjects = isObject(item) && Object.values(item).length > 0 && Object.values(item).every(isObject);
+    return holdsObjects ? `${key} (${Object.keys(item).sort().join(", ")})` : key;
+  });
+  return names.join(", ") || "none";
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Prints all outputs by name. PEM is shortened to its first line. */
 export function printOutputs(outputs: Outputs, io: Io): void {
   for (const [name, value] of entriesOf(outputs)) io.out(lines(name, value, "  "));
 }

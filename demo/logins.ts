@@ -1,10 +1,10 @@
 import { request } from "node:https";
-import type { AkeylessTestGateway } from "../../demo/akeyless/index.ts";
-import type { VaultAuth } from "../../demo/gateways/vault/index.ts";
-import type { Finding } from "../checks/report.ts";
-import { accounts, lodging, type Workloads } from "./scene.ts";
+import type { Finding } from "../kubernetes/finding.ts";
+import type { AkeylessTestGateway } from "./akeyless/index.ts";
+import type { VaultAuth } from "./gateways/vault/index.ts";
+import { accounts, demoNamespace, type Workloads } from "./workloads/scenario.ts";
 
-/** The part of the stack's outputs that gateways and their workloads take. */
+/** The part of the stack's outputs that gateways and their workloads use. */
 export interface GatewayOutputs {
   readonly authConfigs: {
     readonly token: { readonly akeyless: AuthConfig; readonly vault: AuthConfig };
@@ -16,7 +16,7 @@ export interface GatewayOutputs {
 }
 type AuthConfig = Readonly<Record<string, string | boolean>>;
 
-/** Settings of the stack, from the auth method that a user makes at Akeyless first. */
+/** Settings of the stack, from the auth method that a user creates at Akeyless first. */
 export interface AkeylessAccess {
   readonly accessId: string;
   /** Secret. */
@@ -24,7 +24,7 @@ export interface AkeylessAccess {
   readonly gatewayUrl: string;
 }
 
-/** The throw-away gateways of a demonstration, which take auth configs and log workloads in. */
+/** The throw-away gateways of the demonstration: they receive the auth configs and log workloads in. */
 export class Gateways implements AsyncDisposable {
   readonly #akeyless: AkeylessTestGateway;
   readonly #vault: VaultAuth;
@@ -34,11 +34,11 @@ export class Gateways implements AsyncDisposable {
     this.#vault = vault;
   }
 
-  /** An auth method for the demonstration's namespace alone, as the account's owner makes it. */
+  /** Creates an auth method for the demonstration's namespace alone, as the account's owner. */
   async akeylessAccess(): Promise<AkeylessAccess> {
     const method = await this.#owner("public", "auth-method-create-k8s", {
-      name: `/${lodging}`,
-      "bound-namespaces": [lodging],
+      name: `/${demoNamespace}`,
+      "bound-namespaces": [demoNamespace],
     });
     return {
       accessId: String(method.access_id),
@@ -47,7 +47,7 @@ export class Gateways implements AsyncDisposable {
     };
   }
 
-  /** Feeds the outputs to the gateways as they are, and logs the workload in at each. */
+  /** Writes the auth configs to the gateways unchanged, and logs the workload in at each. */
   async logIn({ authConfigs, workloadLogin }: GatewayOutputs, workloads: Workloads): Promise<Finding[]> {
     const token = await workloads.gatewayToken();
     const byAkeyless = (credential: string, config: AuthConfig) =>
@@ -64,7 +64,7 @@ export class Gateways implements AsyncDisposable {
     return findings;
   }
 
-  async #akeylessLogin(login: GatewayOutputs["workloadLogin"]["akeyless"], jwt: string): Promise<Who> {
+  async #akeylessLogin(login: GatewayOutputs["workloadLogin"]["akeyless"], jwt: string): Promise<LoggedIn> {
     await post(`${login.gatewayUrl}/api/v2/auth`, this.#akeyless.caPem, {
       "access-type": "k8s",
       "access-id": login.accessId,
@@ -75,8 +75,8 @@ export class Gateways implements AsyncDisposable {
     return { namespace: String(claims.namespace), account: String(claims.service_account_name), pod: claims.pod_name };
   }
 
-  async #vaultLogin({ token: { vault } }: GatewayOutputs["authConfigs"], jwt: string): Promise<Who> {
-    const role = { bound_service_account_names: [accounts.caller], bound_service_account_namespaces: [lodging] };
+  async #vaultLogin({ token: { vault } }: GatewayOutputs["authConfigs"], jwt: string): Promise<LoggedIn> {
+    const role = { bound_service_account_names: [accounts.caller], bound_service_account_namespaces: [demoNamespace] };
     for (const [path, data] of Object.entries({ config: vault, "role/demo": role })) {
       const { error } = await this.#vault.write(path, data);
       if (error) throw new Error(`${path}: ${error}`);
@@ -86,7 +86,7 @@ export class Gateways implements AsyncDisposable {
     return { namespace: String(metadata.service_account_namespace), account: String(metadata.service_account_name) };
   }
 
-  /** A call of the account's owner. */
+  /** Calls the API as the account's owner. */
   #owner(api: "public" | "api/v2", command: string, body: object): Promise<Record<string, unknown>> {
     const session = { ...body, token: this.#akeyless.session() };
     return post(`${this.#akeyless.url}/${api}/${command}`, this.#akeyless.caPem, session);
@@ -97,19 +97,19 @@ export class Gateways implements AsyncDisposable {
   }
 }
 
-/** Whom a gateway says it has logged in. */
-interface Who {
+/** The workload that a gateway reports as logged in. */
+interface LoggedIn {
   readonly namespace: string;
   readonly account: string;
   readonly pod?: unknown;
 }
 
-async function login(gateway: string, logIn: () => Promise<Who>): Promise<Finding> {
+async function login(gateway: string, logIn: () => Promise<LoggedIn>): Promise<Finding> {
   const claim = `A workload logs in at ${gateway}`;
   try {
     const { namespace, account, pod } = await logIn();
     const seen = `${namespace}/${account}${typeof pod === "string" ? `, pod ${pod}` : ""}`;
-    return { claim, holds: namespace === lodging && account === accounts.caller, seen };
+    return { claim, holds: namespace === demoNamespace && account === accounts.caller, seen };
   } catch (error) {
     return { claim, holds: false, seen: (error as Error).message };
   }

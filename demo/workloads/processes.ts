@@ -6,21 +6,21 @@ import type { KubeClient } from "../../kubernetes/index.ts";
 import { workloadToken } from "../../kubernetes/reviews.ts";
 import { bundleClient } from "../../verifier/bundle/bundle.ts";
 import {
-  type Answer,
   accounts,
   audiences,
   type Call,
+  type CallResult,
+  callResult,
   calls,
   clientArgs,
-  deleteLodging,
-  type FromOutputs,
-  lastLine,
-  lodging,
+  deleteNamespace,
+  demoNamespace,
+  type WorkloadOutputs,
   type Workloads,
-} from "./scene.ts";
+} from "./scenario.ts";
 import { VerifierProcess } from "./verifierProcess.ts";
 
-/** Without a node: tokens by TokenRequest, and the same bundles as processes of this machine. */
+/** Processes of this machine that run the same bundles as pods, with tokens from TokenRequests. */
 export class Processes implements Workloads {
   readonly #deployer: KubeClient;
   readonly #verifier: VerifierProcess;
@@ -34,40 +34,40 @@ export class Processes implements Workloads {
     this.#audience = audience;
   }
 
-  static async make({ access }: FromOutputs, deployer: KubeClient): Promise<Processes> {
+  static async create({ access }: WorkloadOutputs, deployer: KubeClient): Promise<Processes> {
     const folder = await mkdtemp(join(tmpdir(), "k8sauth-start-"));
     try {
       await writeFile(join(folder, "client.mjs"), (await bundleClient()).code);
       const verifier = await VerifierProcess.start(folder, access, {
         audience: [audiences.own],
-        allow: [`${lodging}/${accounts.caller}`],
+        allow: [`${demoNamespace}/${accounts.caller}`],
       });
       return new Processes(deployer, verifier, folder, access.audience);
     } catch (error) {
-      // The reviewer's token is among the files.
+      // The files contain the reviewer's token.
       await rm(folder, { recursive: true, force: true });
       throw error;
     }
   }
 
   gatewayToken(): Promise<string> {
-    return workloadToken(this.#deployer, lodging, accounts.caller, this.#audience);
+    return workloadToken(this.#deployer, demoNamespace, accounts.caller, this.#audience);
   }
 
-  async callVerifier(call: Call): Promise<Answer> {
+  async callVerifier(call: Call): Promise<CallResult> {
     const { account, audience } = calls[call];
     const tokenFile = join(this.#folder, `token-${call}`);
-    await writeFile(tokenFile, await workloadToken(this.#deployer, lodging, account, audience), { mode: 0o600 });
+    await writeFile(tokenFile, await workloadToken(this.#deployer, demoNamespace, account, audience), { mode: 0o600 });
     const args = [join(this.#folder, "client.mjs"), ...clientArgs(this.#verifier.url, tokenFile)];
     return new Promise((resolve) => {
-      // Its exit status says the same as its line.
-      execFile(process.execPath, args, (_ended, stdout) => resolve(lastLine(stdout)));
+      // Its exit status repeats what its output says.
+      execFile(process.execPath, args, (_ended, stdout) => resolve(callResult(stdout)));
     });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#verifier[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true, force: true });
-    await deleteLodging(this.#deployer);
+    await deleteNamespace(this.#deployer);
   }
 }

@@ -6,14 +6,14 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { bundleVerifier, nodeFlags } from "../../verifier/bundle/bundle.ts";
 
-/** What it asks the API server with. */
+/** The verifier's access to the API server. */
 export interface ApiAccess {
   readonly host: string;
   readonly caPem: string;
   readonly token: string;
 }
 
-/** The verifier's bundle as a process of this machine, for where no pods run. */
+/** The verifier's bundle as a process of this machine. */
 export class VerifierProcess implements AsyncDisposable {
   readonly url: string;
   readonly #child: ChildProcess;
@@ -23,7 +23,7 @@ export class VerifierProcess implements AsyncDisposable {
     this.url = url;
   }
 
-  /** Starts it with its files in a folder of the caller's, and waits until it is ready. */
+  /** Writes its files to `folder`, starts it and waits until it is ready. */
   static async start(folder: string, { host, caPem, token }: ApiAccess, settings: object): Promise<VerifierProcess> {
     const file = async (name: string, text: string) => {
       const path = join(folder, name);
