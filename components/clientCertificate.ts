@@ -4,7 +4,7 @@ import * as tls from "@pulumi/tls";
 import type { Cluster } from "./cluster.ts";
 import { inputsOf } from "./inputs.ts";
 import { labelled } from "./labels.ts";
-import { furtherRules, type Product } from "./products.ts";
+import { type Product, productRules } from "./products.ts";
 import type { ReviewerRole } from "./rbac/deployerPermissions.ts";
 import { type ReviewerRoles, reviewerRoles } from "./rbac/reviewerRole.ts";
 import { replaceable } from "./resources/replaceable.ts";
@@ -91,7 +91,7 @@ export class ClientCertificate extends pulumi.ComponentResource {
     }
     const [epoch, ...earlier] = epochsOf(args.rotation);
     const child = { parent: this };
-    const further = furtherRules(args.products, "certificate");
+    const further = productRules(args.products, "certificate");
     const roles = args.clusterRole ? { "": args.clusterRole } : reviewerRoles(name, args.role, further, child);
     this.previous = earlier.map((past) => ({ epoch: past, subject: userName(args, past) }));
     for (const past of this.previous) this.#bind(nameIn(past.epoch, name), past.subject, roles);

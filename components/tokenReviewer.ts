@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Cluster, ReservedName } from "./cluster.ts";
 import { inputsOf } from "./inputs.ts";
 import { labelled } from "./labels.ts";
-import { furtherRules, type Product } from "./products.ts";
+import { type Product, productRules } from "./products.ts";
 import type { ReviewerRole } from "./rbac/deployerPermissions.ts";
 import { reviewerRoles } from "./rbac/reviewerRole.ts";
 import { ReviewerToken, type TokenMode } from "./resources/reviewerToken.ts";
@@ -117,7 +117,7 @@ export class TokenReviewer extends pulumi.ComponentResource {
     const { serviceAccountName = defaultServiceAccountName } = args;
     this.namespace = this.#namespace(name, args);
     this.serviceAccount = new k8s.core.v1.ServiceAccount(name, accountArgs(serviceAccountName, this.namespace), child);
-    const further = furtherRules(args.products, "token");
+    const further = productRules(args.products, "token");
     const bindings = Object.entries(reviewerRoles(name, args.role, further, child)).map(([suffix, role]) =>
       this.#bind(`${name}${suffix}`, role, suffix === "" ? args.bindingName : undefined),
     );

@@ -16,7 +16,7 @@ import {
   rawJwt,
   signingKey,
 } from "./encoding.ts";
-import { rancherCluster, rancherKey, rancherRoot } from "./rancher.ts";
+import { rancherApiKey, rancherClusterId, rancherServerUrl } from "./rancher.ts";
 
 /** What Akeyless itself gives for an auth method. */
 export interface AkeylessAuthMethod {
@@ -159,9 +159,9 @@ export function akeylessRancherAuthConfig(
   return {
     ...clusterAuthConfig(access, method, options),
     "cluster-api-type": "rancher",
-    "k8s-host": rancherRoot("k8s-host", access.host),
-    "rancher-api-key": rancherKey("rancher-api-key", access.apiKey),
-    "rancher-cluster-id": rancherCluster("rancher-cluster-id", access.clusterId),
+    "k8s-host": rancherServerUrl("k8s-host", access.host),
+    "rancher-api-key": rancherApiKey("rancher-api-key", access.apiKey),
+    "rancher-cluster-id": rancherClusterId("rancher-cluster-id", access.clusterId),
   };
 }
 

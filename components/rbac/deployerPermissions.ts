@@ -1,6 +1,6 @@
 import type { BearerTokenUserArgs } from "../bearerTokenUser.ts";
 import type { Right } from "../cluster.ts";
-import { furtherRules, type Product } from "../products.ts";
+import { type Product, productRules } from "../products.ts";
 import { defaultUserTokenMode, type TokenMode } from "../resources/reviewerToken.ts";
 import { type TokenSecretNaming, tokenSecretNames } from "../resources/tokenSecret.ts";
 import type { Rotation } from "../rotation.ts";
@@ -47,7 +47,7 @@ export function tokenReviewerRights(options: {
     ...accountRights(options, namespace),
     // Besides the token of mode tokenRequest it mints one as workloads have it, to see that a review accepts it.
     mintingRight(serviceAccountName, namespace),
-    ...roleRights(role, furtherRules(options.products, "token"), bindingName),
+    ...roleRights(role, productRules(options.products, "token"), bindingName),
   ];
 }
 
@@ -117,7 +117,7 @@ export function clientCertificateRights(options: {
           { verb: "approve", group, resource: "signers", name: clientSigner },
         ]
       : []),
-    ...roleRights(options.role, furtherRules(options.products, "certificate")),
+    ...roleRights(options.role, productRules(options.products, "certificate")),
   ];
 }
 

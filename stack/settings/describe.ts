@@ -4,7 +4,7 @@ import type { Schema, Setting } from "./setting.ts";
 const start = "<!-- Generated from stack/settings by `npm run generate`. -->";
 const end = "<!-- End of the generated part. -->";
 
-/** docs/settings.md with the tables of all settings up to date. @throws Error if the page has no place for them */
+/** Replaces the tables of settings in docs/settings.md. @throws Error if the page has no place for them */
 export function withTables(page: string): string {
   const [from, to] = [page.indexOf(start), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`The page has no place for the tables, between "${start}" and "${end}".`);
@@ -39,8 +39,9 @@ function accepted({ type, choices, range, secret }: Setting): string {
   return secret ? `${value}, \`--secret\`` : (value ?? "");
 }
 
-function defaultOf({ type, default: standard, unset = "" }: Setting): string {
-  if (standard === undefined) return unset;
-  const days = type === "integer" && Number(standard) % 86_400 === 0 ? ` (${Number(standard) / 86_400} days)` : "";
-  return `\`${typeof standard === "string" ? standard : JSON.stringify(standard)}\`${days}`;
+function defaultOf({ type, default: defaultValue, unset = "" }: Setting): string {
+  if (defaultValue === undefined) return unset;
+  const days =
+    type === "integer" && Number(defaultValue) % 86_400 === 0 ? ` (${Number(defaultValue) / 86_400} days)` : "";
+  return `\`${typeof defaultValue === "string" ? defaultValue : JSON.stringify(defaultValue)}\`${days}`;
 }

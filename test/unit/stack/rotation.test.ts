@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
-import { rotationNotes } from "../../../stack/authConfigs.ts";
-import { neededRights, reservedNames } from "../../../stack/preflight.ts";
+import { rotationNotes } from "../../../stack/notes.ts";
+import { deployerRights, reservedNames } from "../../../stack/preflight.ts";
 import { readSettings } from "../../../stack/settings/index.ts";
 
 /** Reads settings as they come from a stack: all of them text. */
@@ -39,7 +39,7 @@ describe.each([
   });
 
   test("the deployer needs the right to each of them by its name", () => {
-    const rights = neededRights(read({ ...settings, rotation }));
+    const rights = deployerRights(read({ ...settings, rotation }));
     for (const verb of ["get", "patch", "delete"]) {
       const names = rights.flatMap((right) =>
         right.resource === "secrets" && right.verb === verb ? [right.name] : [],
