@@ -18,36 +18,36 @@ import {
 } from "./encoding.ts";
 import { rancherApiKey, rancherClusterId, rancherServerUrl } from "./rancher.ts";
 
-/** What Akeyless itself gives for an auth method. */
+/** Credentials of an auth method, from Akeyless. */
 export interface AkeylessAuthMethod {
   /** `p-…`. */
   readonly accessId: string;
-  /** `prv_key`: base64 of a PEM RSA private key; shown once, when the method is made. */
+  /** `prv_key`: base64 of a PEM RSA private key. Akeyless returns it once, when it creates the auth method. */
   readonly signingKey: string;
 }
 
 export interface AkeylessOptions {
-  /** The config's name, which workloads pass when they log in. */
+  /** Name of the auth config, which workloads pass when they log in. */
   readonly name: string;
-  /** Whether the gateway compares a token's issuer itself. The API server does in any case. */
+  /** Whether the gateway compares the issuer of a token. The API server always does. */
   readonly validateIssuer: boolean;
-  /** Life of the token by which the gateway vouches for a login, in seconds. @default the gateway's, 300 */
+  /** Lifetime of the token by which the gateway confirms a login, in seconds. @default 300, set by the gateway */
   readonly tokenExpiration?: number;
 }
 
 /**
- * What every `gateway-create-k8s-auth-config` says, by the REST API's own field names. The CLI's flags are the same with
- * `--`, Terraform's with `_`. Optional fields that do not apply are absent.
+ * The common fields of `gateway-create-k8s-auth-config`, by their names in the REST API. The CLI's flags have the prefix `--`, Terraform's
+ * arguments have `_` instead of `-`. Optional fields that do not apply are absent.
  */
 interface AkeylessClusterAuthConfig {
   readonly name: string;
   readonly "access-id": string;
   readonly "signing-key": Base64Pem;
   readonly "k8s-host": string;
-  /** Absent where a public CA signed the host's certificate. */
+  /** Absent if a public CA signed the host's certificate. */
   readonly "k8s-ca-cert"?: Base64Pem;
   readonly "k8s-issuer"?: string;
-  /** Text, not a boolean. Always said: documents and clients disagree about its default. */
+  /** Text, not a boolean. It is always present, because documents and clients disagree about its default. */
   readonly "disable-issuer-validation": "true" | "false";
   readonly "token-exp"?: number;
 }
@@ -72,26 +72,26 @@ export interface AkeylessCertificateAuthConfig extends AkeylessNativeAuthConfig 
 /** Through Rancher, by an API key. */
 export interface AkeylessRancherAuthConfig extends AkeylessClusterAuthConfig {
   readonly "cluster-api-type": "rancher";
-  /** The bearer token as it is, without "Bearer ". */
+  /** The bearer token, without "Bearer ". */
   readonly "rancher-api-key": string;
   readonly "rancher-cluster-id": string;
 }
 
-/** By the ServiceAccount of the gateway's own pod, which runs in the cluster: its CA and token are the pod's. */
+/** By the ServiceAccount of a gateway that runs in the cluster. The gateway uses CA and token of its pod. */
 export interface AkeylessGatewayAccountAuthConfig extends Omit<AkeylessNativeAuthConfig, "k8s-ca-cert"> {
   readonly "k8s-auth-type": "token";
-  /** What Terraform and answers call `use_local_ca_jwt`. */
+  /** `use_local_ca_jwt` in Terraform and in responses of the API. */
   readonly "use-gw-service-account": true;
 }
 
-/** Any of the auth configs that a gateway takes. */
+/** An auth config of any kind. */
 export type AkeylessAuthConfig =
   | AkeylessTokenAuthConfig
   | AkeylessCertificateAuthConfig
   | AkeylessRancherAuthConfig
   | AkeylessGatewayAccountAuthConfig;
 
-/** The kinds, in the order in which workloads are told to use them. */
+/** Kinds of auth configs. Workloads use the first one that the stack has. */
 export const akeylessKinds = ["token", "certificate", "rancher", "gatewayAccount"] as const;
 export type AkeylessKind = (typeof akeylessKinds)[number];
 
@@ -103,17 +103,17 @@ const suffixes: Readonly<Record<AkeylessKind, string>> = {
 };
 
 /**
- * Names the auth config of a kind; a gateway has one config of a name. The token's has the name itself. The others have their
- * kind as a suffix, also if they are alone: a flow that is added or removed must not take the name of another one.
+ * Name of the auth config of a kind, unique at the gateway: `name` for the token, and `name` with the kind as a suffix for all others. The
+ * suffix does not depend on other flows, so adding or removing a flow renames no config.
  */
 export function akeylessConfigName(name: string, kind: AkeylessKind): string {
   return name + suffixes[kind];
 }
 
 /**
- * The auth config by which an Akeyless Gateway reviews tokens with a reviewer's token.
+ * Auth config with which an Akeyless Gateway reviews tokens by a reviewer's token.
  *
- * @throws GatewayInputError naming the field that can't be right
+ * @throws GatewayInputError that names the invalid field
  */
 export function akeylessTokenAuthConfig(
   access: TokenAccess,
@@ -128,9 +128,9 @@ export function akeylessTokenAuthConfig(
 }
 
 /**
- * The auth config by which an Akeyless Gateway reviews tokens with a client certificate.
+ * Auth config with which an Akeyless Gateway reviews tokens by a client certificate.
  *
- * @throws GatewayInputError naming the field that can't be right
+ * @throws GatewayInputError that names the invalid field
  */
 export function akeylessCertificateAuthConfig(
   access: CertificateAccess,
@@ -147,9 +147,9 @@ export function akeylessCertificateAuthConfig(
 }
 
 /**
- * The auth config by which an Akeyless Gateway reviews tokens through Rancher. `k8s-auth-type` does not apply.
+ * Auth config with which an Akeyless Gateway reviews tokens through Rancher. `k8s-auth-type` does not apply.
  *
- * @throws GatewayInputError naming the field that can't be right
+ * @throws GatewayInputError that names the invalid field
  */
 export function akeylessRancherAuthConfig(
   access: RancherAccess,
@@ -166,11 +166,10 @@ export function akeylessRancherAuthConfig(
 }
 
 /**
- * The auth config by which an Akeyless Gateway that runs in the cluster reviews tokens as its own ServiceAccount, which then
- * needs `create tokenreviews`. The REST API asks for a host also here (the CLI does not): `https://kubernetes.default.svc`
- * is what the gateway's pod reaches.
+ * Auth config with which an Akeyless Gateway that runs in the cluster reviews tokens as its own ServiceAccount. The account needs
+ * `create tokenreviews`. Unlike the CLI, the REST API requires a host: a pod reaches `https://kubernetes.default.svc`.
  *
- * @throws GatewayInputError naming the field that can't be right
+ * @throws GatewayInputError that names the invalid field
  */
 export function akeylessGatewayAccountAuthConfig(
   access: ClusterAccess,
@@ -201,10 +200,7 @@ function clusterAuthConfig(
     throw new GatewayInputError("token-exp", "is not a number of seconds above 0");
   }
   if (validateIssuer && issuer === "") {
-    throw new GatewayInputError(
-      "k8s-issuer",
-      "the issuer is not known, so it can't be validated; turn validateIssuer off",
-    );
+    throw new GatewayInputError("k8s-issuer", "is unknown and cannot be validated. Set validateIssuer to false");
   }
   return {
     name,
@@ -218,25 +214,25 @@ function clusterAuthConfig(
   };
 }
 
-/** An auth method's access id. @throws GatewayInputError naming the field */
+/** Checks the access id of an auth method. @throws GatewayInputError that names the field */
 export function akeylessAccessId(field: string, value: string): string {
   const id = value.trim();
   if (/^p-[a-z0-9]+$/i.test(id)) return id;
   throw new GatewayInputError(field, 'is not an access id of Akeyless ("p-" and letters or digits)');
 }
 
-/** An auth method's private key as auth configs take it. @throws GatewayInputError naming the field, that does not show it */
+/** Encodes the private key of an auth method for auth configs. @throws GatewayInputError that names the field */
 export function akeylessSigningKey(field: string, value: string): Base64Pem {
   return signingKey(field, value);
 }
 
-/** What a workload passes to Akeyless, and mounts, to log in. Nothing in it is secret. */
+/** Parameters and volume with which a workload logs in to Akeyless. Nothing in it is secret. */
 export interface AkeylessWorkloadLogin {
   readonly accessType: "k8s";
   readonly accessId: string;
   readonly gatewayUrl: string;
   readonly k8sAuthConfigName: string;
-  /** Where the workload's token is mounted by `volume` and `volumeMount`. */
+  /** Path of the workload's token, which `volume` and `volumeMount` mount. */
   readonly k8sTokenPath: string;
   readonly volume: Readonly<Record<string, unknown>>;
   readonly volumeMount: Readonly<Record<string, unknown>>;
@@ -261,13 +257,16 @@ export function akeylessWorkloadLogin(options: {
   };
 }
 
-/** A pod's volume with a token of its ServiceAccount that the kubelet renews, and its mount. */
-export function projectedToken(audience: string) {
-  const name = "gateway-token";
-  const mountPath = "/var/run/secrets/k8sauth";
+/**
+ * A projected volume with a token of the pod's ServiceAccount, which the kubelet renews, and its mount.
+ *
+ * @param audience "" for the API server's own
+ * @param name of the volume
+ */
+export function projectedToken(audience: string, name = "gateway-token", mountPath = "/var/run/secrets/k8sauth") {
   return {
     tokenPath: `${mountPath}/token`,
-    // 3607 s would make the API server extend the token to a year; an hour is an hour.
+    // The API server extends a token with a requested lifetime of exactly 3607 s to a year.
     volume: {
       name,
       projected: {

@@ -8,15 +8,14 @@ import {
   clientCertificateRights,
   clientSigner,
   gatewayAccountRights,
-  rbac,
   tokenReviewerRights,
 } from "../components/rbac/deployerPermissions.ts";
+import { rbacGroup } from "../components/rbac/rules.ts";
 import { defaultUserTokenMode } from "../components/resources/reviewerToken.ts";
 import { accountObjects } from "../components/resources/tokenSecret.ts";
 import { tokenReviewerNames } from "../components/tokenReviewer.ts";
-import { verifierObjects } from "../components/verifier/objects.ts";
+import { verifierNames, verifierObjects } from "../components/verifier/objects.ts";
 import { verifierRights } from "../components/verifier/permissions.ts";
-import { verifierNames } from "../components/verifier/verifier.ts";
 import type { Settings } from "./settings/index.ts";
 
 /** The checks of a stack's cluster: they run before anything is created, and again on every run. */
@@ -70,7 +69,7 @@ function requiredObjects(settings: Settings): ReservedName[] {
   const roles = Object.values(bearerTokenUsers).flatMap(({ clusterRole }) => (clusterRole ? [clusterRole] : []));
   return [
     ...[...existingNamespaces(settings)].map((name) => ({ apiVersion: "v1", kind: "Namespace", name })),
-    ...[...new Set(roles)].map((name) => ({ apiVersion: `${rbac}/v1`, kind: "ClusterRole", name })),
+    ...[...new Set(roles)].map((name) => ({ apiVersion: `${rbacGroup}/v1`, kind: "ClusterRole", name })),
     ...(akeyless.gatewayAccount ? gatewayAccountObjects(akeyless.gatewayAccount) : []),
   ];
 }

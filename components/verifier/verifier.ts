@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { Cluster, ReservedName } from "../cluster.ts";
+import type { Cluster } from "../cluster.ts";
 import { inputsOf } from "../inputs.ts";
 import { labelled } from "../labels.ts";
-import { roleName } from "../rbac/roleName.ts";
-import { checkVerifierConfig } from "./configCheck.ts";
+import { metadataOf } from "../metadata.ts";
+import { componentNamespace } from "../namespace.ts";
+import { bindClusterRole, replaceWithSubject, serviceAccountSubject } from "../rbac/bindings.ts";
+import { verifierConfigProblem } from "./configProblem.ts";
 import { defaultVerifierImage, imageProblem } from "./image.ts";
 import {
   callerToken,
@@ -134,15 +136,15 @@ export class Verifier extends pulumi.ComponentResource {
     const child = { parent: this };
     const { mode = "hybrid", image = defaultVerifierImage, audiences, allow = [], tlsSecret } = args;
     const { callers = [{}], monitoring = [], replicas = 2, maxReplicas, resources = {}, egressCidrs = [] } = args;
-    const { selfContainedImage = false } = args;
-    const wrong = resourcesProblem(resources) ?? cidrsProblem(egressCidrs) ?? imageProblem(image, selfContainedImage);
-    if (wrong) throw new pulumi.ResourceError(wrong, this);
+    const { selfContainedImage = false, createNamespace = true } = args;
+    const problem = resourcesProblem(resources) ?? cidrsProblem(egressCidrs) ?? imageProblem(image, selfContainedImage);
+    if (problem) throw new pulumi.ResourceError(problem, this);
     if (maxReplicas !== undefined && maxReplicas < replicas)
       throw new pulumi.ResourceError(`maxReplicas is ${maxReplicas}, which is less than replicas (${replicas}).`, this);
     this.mode = mode;
     this.image = image;
     this.callers = Object.fromEntries(audiences.map((audience) => [audience, callerToken(audience)]));
-    this.namespace = this.#namespace(name, args);
+    this.namespace = componentNamespace(name, { ...args, createNamespace }, this);
     const labels = verifierLabels(name);
     const metadata = { name, namespace: this.namespace, labels };
 
@@ -152,7 +154,7 @@ export class Verifier extends pulumi.ComponentResource {
       .all([args.cluster.issuer, args.publicKeys ?? args.cluster.jwks])
       .apply(([issuer, publicKeys]): VerifierSettings => {
         const known = { mode, audiences, issuer, publicKeys, allow, tls: tlsSecret !== undefined, more: args.settings };
-        const problem = checkVerifierConfig(known);
+        const problem = verifierConfigProblem(known);
         if (problem) throw new pulumi.ResourceError(problem, this);
         return known;
       });
@@ -218,62 +220,14 @@ export class Verifier extends pulumi.ComponentResource {
     this.registerOutputs({ namespace, url, mode, image, callers: this.callers });
   }
 
-  #namespace(name: string, { namespace, createNamespace = true }: VerifierArgs): pulumi.Output<string> {
-    if (!createNamespace) {
-      if (namespace) return pulumi.output(namespace);
-      throw new pulumi.ResourceError(
-        "namespace: set the name of an existing namespace, or set createNamespace to true.",
-        this,
-      );
-    }
-    const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
-    const made = new k8s.core.v1.Namespace(
-      name,
-      { metadata: { ...(namespace && { name: namespace }), labels } },
-      { parent: this },
-    );
-    return made.metadata.name;
-  }
-
   /** Grants the permissions of the mode. Mode `jwt-pubkey` needs none. */
   #grant(name: string, mode: VerifierMode, account: k8s.core.v1.ServiceAccount): pulumi.Resource[] {
     const rules = verifierRules(mode);
     if (rules.length === 0) return [];
     const role = new k8s.rbac.v1.ClusterRole(name, { rules }, { parent: this });
-    const binding = new k8s.rbac.v1.ClusterRoleBinding(
-      name,
-      {
-        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: roleName(role) },
-        subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace: this.namespace }],
-      },
-      { parent: this, replaceOnChanges: ["subjects"] },
-    );
-    return [binding];
+    const subject = serviceAccountSubject(account.metadata.name, this.namespace);
+    return [bindClusterRole(name, metadataOf(role).name, subject, { ...replaceWithSubject, parent: this })];
   }
-}
-
-/** Objects that a Verifier creates under fixed names, in a namespace with a fixed name. */
-export function verifierNames(
-  name: string,
-  {
-    namespace,
-    createNamespace = true,
-    maxReplicas,
-  }: Pick<VerifierArgs, "createNamespace" | "maxReplicas"> & { readonly namespace?: string },
-): ReservedName[] {
-  if (!namespace) return [];
-  const kinds = [
-    ["v1", "ServiceAccount"],
-    ["v1", "Service"],
-    ["apps/v1", "Deployment"],
-    ["policy/v1", "PodDisruptionBudget"],
-    ["networking.k8s.io/v1", "NetworkPolicy"],
-    ...(maxReplicas === undefined ? [] : [["autoscaling/v2", "HorizontalPodAutoscaler"] as const]),
-  ] as const;
-  return [
-    ...(createNamespace ? [{ apiVersion: "v1", kind: "Namespace", name: namespace }] : []),
-    ...kinds.map(([apiVersion, kind]) => ({ apiVersion, kind, namespace, name })),
-  ];
 }
 
 /** The program as one file, and its licenses. The bundler is loaded only for a ConfigMap with the program, because it starts slowly. */

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { dnsLabel, dnsSubdomain } from "../../components/names.ts";
-import { checkVerifierConfig } from "../../components/verifier/configCheck.ts";
+import { verifierConfigProblem } from "../../components/verifier/configProblem.ts";
 import { defaultVerifierImage } from "../../components/verifier/image.ts";
 import {
   resourcesProblem,
@@ -252,13 +252,14 @@ function checkByVerifier(verifier: VerifierProgramSettings, refuse: Refuse): voi
   }
   const known = { mode, audiences, allow: [], issuer: "https://issuer.invalid", tls };
   const withoutKeys = { ...known, mode: mode === "jwt-pubkey" ? ("hybrid" as const) : mode, publicKeys: "" };
-  const problem = checkVerifierConfig(withoutKeys);
+  const problem = verifierConfigProblem(withoutKeys);
   if (problem) refuse(["verifierAudiences"], `is refused by the verifier: ${problem}`);
   else if (publicKeys && mode === "jwt-pubkey") {
-    const keysProblem = checkVerifierConfig({ ...known, publicKeys });
+    const keysProblem = verifierConfigProblem({ ...known, publicKeys });
     if (keysProblem) refuse(["verifierPublicKeys"], `is refused by the verifier: ${keysProblem}`);
   }
-  const moreProblem = problem || !settings ? undefined : checkVerifierConfig({ ...withoutKeys, mode, more: settings });
+  const moreProblem =
+    problem || !settings ? undefined : verifierConfigProblem({ ...withoutKeys, mode, more: settings });
   if (moreProblem && !(mode === "jwt-pubkey" && moreProblem.includes("holds no keys")))
     refuse(["verifierSettings"], `is refused by the verifier: ${moreProblem}`);
 }

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { expect, test } from "vitest";
 import { Verifier, type VerifierArgs } from "../../../components/index.ts";
 import { defaultVerifierImage } from "../../../components/verifier/image.ts";
-import { verifierNames } from "../../../components/verifier/verifier.ts";
+import { verifierNames } from "../../../components/verifier/objects.ts";
 import { listed, only, ownLabels, render, resolved } from "./render.ts";
 
 function verifier(args: Partial<VerifierArgs> = {}) {
@@ -144,7 +144,7 @@ test("with a range of replicas an autoscaler sets their number, by CPU time", as
     },
   });
   expect((only(objects, "Deployment") as { spec: object }).spec).not.toHaveProperty("replicas");
-  expect(verifierNames("verifier", { namespace: "here", maxReplicas: 10 })).toContainEqual({
+  expect(verifierNames("verifier", { namespace: "here", createNamespace: true, maxReplicas: 10 })).toContainEqual({
     apiVersion: "autoscaling/v2",
     kind: "HorizontalPodAutoscaler",
     namespace: "here",

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkVerifierConfig } from "../../../components/verifier/configCheck.ts";
+import { verifierConfigProblem } from "../../../components/verifier/configProblem.ts";
 import {
   callerToken,
   type PodOptions,
@@ -263,8 +263,8 @@ describe("the network policy", () => {
 
 describe("the configuration", () => {
   test.each(verifierModes)("of the mode %s is one that the verifier takes", (mode) => {
-    expect(checkVerifierConfig(settingsOf({ mode, allow: ["shop/*"], tls: true }))).toBeUndefined();
-    if (mode !== "jwt-pubkey") expect(checkVerifierConfig(settingsOf({ mode, issuer: "" }))).toBeUndefined();
+    expect(verifierConfigProblem(settingsOf({ mode, allow: ["shop/*"], tls: true }))).toBeUndefined();
+    if (mode !== "jwt-pubkey") expect(verifierConfigProblem(settingsOf({ mode, issuer: "" }))).toBeUndefined();
   });
 
   test("has further settings as they are, and several issuers beside the cluster's own", () => {
@@ -273,7 +273,7 @@ describe("the configuration", () => {
       { name: "other", mode: "oidc-discovery", issuer: "https://other.example", allow: ["shop/frontend"] },
     ];
     const settings = settingsOf({ more: { reviewOutage: "local", issuers } });
-    expect(checkVerifierConfig(settings)).toBeUndefined();
+    expect(verifierConfigProblem(settings)).toBeUndefined();
     const config = JSON.parse(verifierConfig(settings));
     expect(config).toMatchObject({ mode: "hybrid", audience: ["orders"], reviewOutage: "local", issuers });
     expect(config).not.toHaveProperty("issuer");
@@ -320,7 +320,7 @@ describe("the configuration", () => {
       /https URL/,
     ],
   ])("with %s is refused before anything is made", (_, more, problem) => {
-    expect(checkVerifierConfig(settingsOf(more))).toMatch(problem);
+    expect(verifierConfigProblem(settingsOf(more))).toMatch(problem);
   });
 });
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { stackLabels } from "../../../components/labels.ts";
 import { dnsLabel, dnsSubdomain } from "../../../components/names.ts";
-import { accountNameLimit, longestEpoch, nameIn } from "../../../components/rotation.ts";
+import { accountNameLimit, longestEpoch, nameInEpoch } from "../../../components/rotation.ts";
 import { readRequest } from "../../../provider/certificate/csr.ts";
 import { requireAllowed } from "../../../provider/certificate/csrRules.ts";
 import { localReason } from "../../../provider/cluster/gatewayHost.ts";
@@ -48,7 +48,7 @@ test("the name of a token Secret has room for every epoch, and is one that the A
   fc.assert(
     fc.property(account, epoch, (name, current) => {
       for (const suffix of ["token", "bound-token"]) {
-        const secret = nameIn(current, `${name}-${suffix}`);
+        const secret = nameInEpoch(current, `${name}-${suffix}`);
         expect(secret.length).toBeLessThanOrEqual(253);
         expect(secret).toMatch(dnsSubdomain);
       }
