@@ -19,7 +19,7 @@ import {
 import { rancherApiKey, rancherClusterId, rancherServerUrl } from "./rancher.ts";
 
 /** Credentials of an auth method, from Akeyless. */
-export interface AkeylessAuthMethod {
+export interface AkeylessCredentials {
   /** `p-…`. */
   readonly accessId: string;
   /** `prv_key`: base64 of a PEM RSA private key. Akeyless returns it once, when it creates the auth method. */
@@ -117,11 +117,11 @@ export function akeylessConfigName(name: string, kind: AkeylessKind): string {
  */
 export function akeylessTokenAuthConfig(
   access: TokenAccess,
-  method: AkeylessAuthMethod,
+  credentials: AkeylessCredentials,
   options: AkeylessOptions,
 ): AkeylessTokenAuthConfig {
   return {
-    ...nativeAuthConfig(access, method, options),
+    ...nativeAuthConfig(access, credentials, options),
     "k8s-auth-type": "token",
     "token-reviewer-jwt": rawJwt("token-reviewer-jwt", access.token),
   };
@@ -134,12 +134,12 @@ export function akeylessTokenAuthConfig(
  */
 export function akeylessCertificateAuthConfig(
   access: CertificateAccess,
-  method: AkeylessAuthMethod,
+  credentials: AkeylessCredentials,
   options: AkeylessOptions,
 ): AkeylessCertificateAuthConfig {
   const { certificate, key } = keyPairPem({ certificate: "k8s-client-certificate", key: "k8s-client-key" }, access);
   return {
-    ...nativeAuthConfig(access, method, options),
+    ...nativeAuthConfig(access, credentials, options),
     "k8s-auth-type": "certificate",
     "k8s-client-certificate": base64(certificate),
     "k8s-client-key": base64(key),
@@ -153,11 +153,11 @@ export function akeylessCertificateAuthConfig(
  */
 export function akeylessRancherAuthConfig(
   access: RancherAccess,
-  method: AkeylessAuthMethod,
+  credentials: AkeylessCredentials,
   options: AkeylessOptions,
 ): AkeylessRancherAuthConfig {
   return {
-    ...clusterAuthConfig(access, method, options),
+    ...clusterAuthConfig(access, credentials, options),
     "cluster-api-type": "rancher",
     "k8s-host": rancherServerUrl("k8s-host", access.host),
     "rancher-api-key": rancherApiKey("rancher-api-key", access.apiKey),
@@ -173,11 +173,11 @@ export function akeylessRancherAuthConfig(
  */
 export function akeylessGatewayAccountAuthConfig(
   access: ClusterAccess,
-  method: AkeylessAuthMethod,
+  credentials: AkeylessCredentials,
   options: AkeylessOptions,
 ): AkeylessGatewayAccountAuthConfig {
   return {
-    ...nativeAuthConfig({ ...access, caPem: "" }, method, options),
+    ...nativeAuthConfig({ ...access, caPem: "" }, credentials, options),
     "k8s-auth-type": "token",
     "use-gw-service-account": true,
   };
@@ -185,15 +185,15 @@ export function akeylessGatewayAccountAuthConfig(
 
 function nativeAuthConfig(
   access: ClusterAccess,
-  method: AkeylessAuthMethod,
+  credentials: AkeylessCredentials,
   options: AkeylessOptions,
 ): AkeylessNativeAuthConfig {
-  return { ...clusterAuthConfig(access, method, options), "cluster-api-type": "native_k8s" };
+  return { ...clusterAuthConfig(access, credentials, options), "cluster-api-type": "native_k8s" };
 }
 
 function clusterAuthConfig(
   { host, caPem, issuer }: ClusterAccess,
-  method: AkeylessAuthMethod,
+  credentials: AkeylessCredentials,
   { name, validateIssuer, tokenExpiration }: AkeylessOptions,
 ): AkeylessClusterAuthConfig {
   if (tokenExpiration !== undefined && !(Number.isSafeInteger(tokenExpiration) && tokenExpiration > 0)) {
@@ -204,8 +204,8 @@ function clusterAuthConfig(
   }
   return {
     name,
-    "access-id": akeylessAccessId("access-id", method.accessId),
-    "signing-key": akeylessSigningKey("signing-key", method.signingKey),
+    "access-id": akeylessAccessId("access-id", credentials.accessId),
+    "signing-key": akeylessSigningKey("signing-key", credentials.signingKey),
     "k8s-host": apiServer("k8s-host", host),
     ...(caPem && { "k8s-ca-cert": base64(certificatesPem("k8s-ca-cert", caPem)) }),
     ...(issuer && { "k8s-issuer": rawIssuer("k8s-issuer", issuer) }),

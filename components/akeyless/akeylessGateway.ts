@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import {
   type AkeylessAuthConfig,
-  type AkeylessAuthMethod as AkeylessCredentials,
+  type AkeylessCredentials,
   type AkeylessKind,
   akeylessConfigName,
 } from "../../gateways/index.ts";

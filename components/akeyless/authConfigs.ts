@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import {
   type AkeylessAuthConfig,
-  type AkeylessAuthMethod as AkeylessCredentials,
+  type AkeylessCredentials,
   type AkeylessKind,
   type AkeylessOptions,
   akeylessCertificateAuthConfig,
@@ -50,7 +50,7 @@ export function akeylessAuthConfigs(
     accessKinds(access).map((kind) => {
       const format = formats[kind] as (
         access: ClusterAccess,
-        method: AkeylessCredentials,
+        credentials: AkeylessCredentials,
         options: AkeylessOptions,
       ) => AkeylessAuthConfig;
       const name = akeylessConfigName(authConfigName, kind);

@@ -26,7 +26,7 @@ describe("a client certificate for a product that takes none is an error of type
     ["Infisical", "tokenReviewerJwt", () => infisicalKubernetesAuth(certificateAccess, everybody)],
   ])("%s", (product, field, format) => {
     expect(format).toThrow(GatewayInputError);
-    expect(format).toThrow(`${field}: there is no token, and ${product} takes no client certificate`);
+    expect(format).toThrow(`${field}: is absent, and ${product} accepts no client certificate`);
   });
 });
 
