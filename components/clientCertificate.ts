@@ -85,8 +85,8 @@ export class ClientCertificate extends pulumi.ComponentResource {
   readonly privateKeyPem: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: ClientCertificateArgs, opts?: pulumi.ComponentResourceOptions) {
-    const brought = args.privateKeyPem === undefined ? undefined : pulumi.secret(args.privateKeyPem);
-    const inputs = { ...inputsOf(args, "cluster"), privateKeyPem: brought };
+    const suppliedKey = args.privateKeyPem === undefined ? undefined : pulumi.secret(args.privateKeyPem);
+    const inputs = { ...inputsOf(args, "cluster"), privateKeyPem: suppliedKey };
     super("k8sauth:index:ClientCertificate", name, inputs, labelled(opts));
     if (args.csrPem && args.rotation) {
       throw new pulumi.ResourceError("rotation: csrPem has one fixed name. Unset rotation or csrPem.", this);

@@ -165,7 +165,7 @@ export class Verifier extends pulumi.ComponentResource {
     const config = new k8s.core.v1.ConfigMap(
       name,
       {
-        // The name is generated: the content, and a name made from it, depend on the cluster and cannot be checked beforehand.
+        // A name from the hash of the content could not be checked beforehand, because the content depends on the cluster.
         metadata: { namespace: this.namespace, labels },
         immutable: true,
         data: files,

@@ -63,7 +63,7 @@ const project = "k8sauth";
 /**
  * Reads the stack's configuration.
  *
- * @param contexts contexts of the kubeconfig, for the message that asks for one
+ * @param contexts contexts of the kubeconfig, for the error if none is set
  * @throws RunError that names every setting that is unknown, malformed or contradicts another
  */
 export function readSettings(contexts: readonly string[] = []): Settings {
