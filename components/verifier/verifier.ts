@@ -133,14 +133,10 @@ export class Verifier extends pulumi.ComponentResource {
 
   constructor(name: string, args: VerifierArgs, opts?: pulumi.ComponentResourceOptions) {
     super("k8sauth:index:Verifier", name, inputsOf(args, "cluster"), labelled(opts));
+    this.#checkArgs(args);
     const child = { parent: this };
-    const { mode = "hybrid", image = defaultVerifierImage, audiences, allow = [], tlsSecret } = args;
-    const { callers = [{}], monitoring = [], replicas = 2, maxReplicas, resources = {}, egressCidrs = [] } = args;
-    const { selfContainedImage = false, createNamespace = true } = args;
-    const problem = resourcesProblem(resources) ?? cidrsProblem(egressCidrs) ?? imageProblem(image, selfContainedImage);
-    if (problem) throw new pulumi.ResourceError(problem, this);
-    if (maxReplicas !== undefined && maxReplicas < replicas)
-      throw new pulumi.ResourceError(`maxReplicas is ${maxReplicas}, which is less than replicas (${replicas}).`, this);
+    const { mode = "hybrid", image = defaultVerifierImage, audiences, tlsSecret, createNamespace = true } = args;
+    const { callers = [{}], monitoring = [], replicas = 2, maxReplicas, egressCidrs } = args;
     this.mode = mode;
     this.image = image;
     this.callers = Object.fromEntries(audiences.map((audience) => [audience, callerToken(audience)]));
@@ -150,28 +146,8 @@ export class Verifier extends pulumi.ComponentResource {
 
     const account = new k8s.core.v1.ServiceAccount(name, { metadata, automountServiceAccountToken: false }, child);
     const granted = this.#grant(name, mode, account);
-    const settings = pulumi
-      .all([args.cluster.issuer, args.publicKeys ?? args.cluster.jwks])
-      .apply(([issuer, publicKeys]): VerifierSettings => {
-        const known = { mode, audiences, issuer, publicKeys, allow, tls: tlsSecret !== undefined, more: args.settings };
-        const problem = verifierConfigProblem(known);
-        if (problem) throw new pulumi.ResourceError(problem, this);
-        return known;
-      });
-    const files = settings.apply(async (known) =>
-      verifierFiles(known, selfContainedImage ? undefined : await bundled()),
-    );
-    const hash = files.apply((data) => createHash("sha256").update(JSON.stringify(data)).digest("hex").slice(0, 12));
-    const config = new k8s.core.v1.ConfigMap(
-      name,
-      {
-        // A name from the hash of the content could not be checked beforehand, because the content depends on the cluster.
-        metadata: { namespace: this.namespace, labels },
-        immutable: true,
-        data: files,
-      },
-      child,
-    );
+    const { config, hash } = this.#config(name, args, labels);
+    const { selfContainedImage, priorityClassName, hostUsers, resources } = args;
     const pod = verifierPod({
       mode,
       image,
@@ -180,16 +156,13 @@ export class Verifier extends pulumi.ComponentResource {
       configMap: config.metadata.name,
       serviceAccount: account.metadata.name,
       tlsSecret,
-      priorityClassName: args.priorityClassName,
-      hostUsers: args.hostUsers,
+      priorityClassName,
+      hostUsers,
       resources,
     });
     const deployment = new k8s.apps.v1.Deployment(
       name,
-      {
-        metadata,
-        spec: deploymentSpec({ labels, hash, pod, replicas, maxReplicas }),
-      },
+      { metadata, spec: deploymentSpec({ labels, hash, pod, replicas, maxReplicas }) },
       { ...child, dependsOn: granted },
     );
     const service = new k8s.core.v1.Service(
@@ -197,27 +170,50 @@ export class Verifier extends pulumi.ComponentResource {
       { metadata: { ...metadata, annotations: serviceAnnotations }, spec: serviceSpec(labels) },
       { ...child, dependsOn: [deployment] },
     );
-    if (maxReplicas !== undefined)
-      new k8s.autoscaling.v2.HorizontalPodAutoscaler(
-        name,
-        { metadata, spec: autoscalerSpec(deployment.metadata.name, replicas, maxReplicas) },
-        child,
-      );
+    if (maxReplicas !== undefined) {
+      const spec = autoscalerSpec(deployment.metadata.name, replicas, maxReplicas);
+      new k8s.autoscaling.v2.HorizontalPodAutoscaler(name, { metadata, spec }, child);
+    }
     new k8s.policy.v1.PodDisruptionBudget(name, { metadata, spec: budgetSpec(labels) }, child);
-    new k8s.networking.v1.NetworkPolicy(
-      name,
-      {
-        metadata,
-        spec: args.cluster.host.apply((host) =>
-          verifierNetwork({ mode, labels, callers, monitoring, apiPort: portOf(host), egressCidrs }),
-        ),
-      },
-      child,
+    const network = args.cluster.host.apply((host) =>
+      verifierNetwork({ mode, labels, callers, monitoring, apiPort: portOf(host), egressCidrs }),
     );
+    new k8s.networking.v1.NetworkPolicy(name, { metadata, spec: network }, child);
     const scheme = tlsSecret ? "https" : "http";
     this.url = pulumi.interpolate`${scheme}://${service.metadata.name}.${this.namespace}.svc:${verifierPorts.http}`;
     const { namespace, url } = this;
     this.registerOutputs({ namespace, url, mode, image, callers: this.callers });
+  }
+
+  #checkArgs(args: VerifierArgs): void {
+    const { image = defaultVerifierImage, selfContainedImage = false, resources = {}, egressCidrs = [] } = args;
+    const { replicas = 2, maxReplicas } = args;
+    const problem = resourcesProblem(resources) ?? cidrsProblem(egressCidrs) ?? imageProblem(image, selfContainedImage);
+    if (problem) throw new pulumi.ResourceError(problem, this);
+    if (maxReplicas !== undefined && maxReplicas < replicas)
+      throw new pulumi.ResourceError(`maxReplicas is ${maxReplicas}, which is less than replicas (${replicas}).`, this);
+  }
+
+  /** Creates the ConfigMap. The hash of its content changes the pods with it. */
+  #config(name: string, args: VerifierArgs, labels: Record<string, string>) {
+    const { cluster, mode = "hybrid", audiences, allow = [], publicKeys, tlsSecret, selfContainedImage } = args;
+    const settings = pulumi
+      .all([cluster.issuer, publicKeys ?? cluster.jwks])
+      .apply(([issuer, keys]): VerifierSettings => {
+        const tls = tlsSecret !== undefined;
+        const known = { mode, audiences, issuer, publicKeys: keys, allow, tls, more: args.settings };
+        const problem = verifierConfigProblem(known);
+        if (problem) throw new pulumi.ResourceError(problem, this);
+        return known;
+      });
+    const data = settings.apply(async (known) =>
+      verifierFiles(known, selfContainedImage ? undefined : await bundled()),
+    );
+    const hash = data.apply((files) => createHash("sha256").update(JSON.stringify(files)).digest("hex").slice(0, 12));
+    // A name from the hash of the content could not be checked beforehand, because the content depends on the cluster.
+    const metadata = { namespace: this.namespace, labels };
+    const config = new k8s.core.v1.ConfigMap(name, { metadata, immutable: true, data }, { parent: this });
+    return { config, hash };
   }
 
   /** Grants the permissions of the mode. Mode `jwt-pubkey` needs none. */
