@@ -12,13 +12,10 @@ export interface ConsulAuthMethodConfig {
   readonly ServiceAccountJWT: Jwt;
 }
 
-/** The auth method's config by which Consul reviews tokens. @throws GatewayInputError naming the field that can't be right */
+/** Config of an auth method with which Consul reviews tokens. @throws GatewayInputError that names the invalid field */
 export function consulAuthMethodConfig(access: TokenAccess): ConsulAuthMethodConfig {
   if (access.caPem === "") {
-    throw new GatewayInputError(
-      "CACert",
-      "is empty, and Consul wants a CA in any case: set kubernetesCa to the public one",
-    );
+    throw new GatewayInputError("CACert", "is empty, but Consul requires a CA. Set kubernetesCa to the public CA");
   }
   return {
     Host: apiServer("Host", access.host),

@@ -5,25 +5,28 @@ import { GatewayInputError, type TokenAccess } from "./access.ts";
 declare const encoding: unique symbol;
 type Encoded<Name extends string> = string & { readonly [encoding]: Name };
 
-/** Blocks of PEM, lines ended by one newline each, the last one too. */
+/** PEM blocks. Each line ends with one newline. */
 export type Pem = Encoded<"PEM">;
-/** PEM as base64 in one line: what Akeyless calls "PEM format and base64 encoding". */
+/** Base64 of PEM in one line ("PEM format and base64 encoding" in the documents of Akeyless). */
 export type Base64Pem = Encoded<"base64 of PEM">;
-/** A JWT as it is. */
+/** A JWT, without further encoding. */
 export type Jwt = Encoded<"JWT">;
 
 const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 
 /**
- * The blocks of a kind in what may have come as PEM, with whatever line ends, indented or with text around, or as base64 of
- * PEM, wrapped or not: each with lines ended by one newline, the last one too.
+ * The PEM blocks of a kind. The input is PEM with any line ends, indentation and surrounding text, or base64 of that, in one or several
+ * lines.
  */
 function blocksOf(field: string, value: string, kind: RegExp, what: string): string[] {
-  // Copied out of YAML, lines may be indented.
+  // Lines that were copied from YAML may be indented.
   const text = pemText(field, value).replaceAll(/^[ \t]+|[ \t\r]+$/gm, "");
   const blocks = [...text.matchAll(pemBlock)].filter(([, label = ""]) => kind.test(label));
   if (blocks.length === 0) {
-    throw new GatewayInputError(field, `holds no ${what} in PEM (-----BEGIN … to -----END …-----); was it cut off?`);
+    throw new GatewayInputError(
+      field,
+      `holds no ${what} in PEM (-----BEGIN … to -----END …-----). Check that it was not cut off`,
+    );
   }
   return blocks.map(([block]) => `${block}\n`);
 }
@@ -34,10 +37,10 @@ function pemText(field: string, value: string): string {
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(compact)) throw new GatewayInputError(field, "is neither PEM nor base64");
   const decoded = Buffer.from(compact, "base64").toString("utf8");
   if (decoded.includes("-----BEGIN ")) return decoded;
-  throw new GatewayInputError(field, "is base64, but not of PEM (was it encoded twice, or cut off?)");
+  throw new GatewayInputError(field, "is base64, but not of PEM. Check that it was not encoded twice or cut off");
 }
 
-/** Certificates as PEM, in order. What else stands there, a private key even, is left out. */
+/** The certificates, in order. Other blocks, such as a private key, are omitted. */
 export function certificatesPem(field: string, value: string): Pem {
   const blocks = blocksOf(field, value, /^CERTIFICATE$/, "certificate");
   if (!blocks.every(isCertificate)) throw new GatewayInputError(field, "holds a certificate that cannot be read");
@@ -52,7 +55,7 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-/** One private key as PEM, as which it was: PKCS #8, PKCS #1 or SEC 1, without a passphrase. */
+/** One private key without a passphrase, in its own format: PKCS #8, PKCS #1 or SEC 1. */
 export function privateKeyPem(field: string, value: string): Pem {
   return readKey(field, value).pem;
 }
@@ -75,7 +78,7 @@ function readable(field: string, pem: string): KeyObject {
   }
 }
 
-/** A certificate, with what is behind it, and its private key, as PEM. */
+/** A certificate with its chain, and its private key. */
 export function keyPairPem(
   fields: { readonly certificate: string; readonly key: string },
   pair: { readonly certificatePem: string; readonly privateKeyPem: string },
@@ -86,30 +89,33 @@ export function keyPairPem(
   throw new GatewayInputError(fields.key, `is not the private key of the certificate in ${fields.certificate}`);
 }
 
-/** The RSA private key with which a gateway signs for its auth method, as base64 of PEM in one line. */
+/** The RSA private key with which a gateway signs requests for its auth method. */
 export function signingKey(field: string, value: string): Base64Pem {
   const { pem, key } = readKey(field, value);
   if (key.asymmetricKeyType === "rsa") return base64(pem);
-  throw new GatewayInputError(field, "is not an RSA key, and that of an auth method is");
+  throw new GatewayInputError(field, "is not an RSA key. The key of an auth method is one");
 }
 
 export function base64(pem: Pem): Base64Pem {
   return Buffer.from(pem, "utf8").toString("base64") as Base64Pem;
 }
 
-/** A JWT as it is: three parts, nothing around them. */
+/** A JWT without surrounding white space. */
 export function rawJwt(field: string, token: string): Jwt {
   const trimmed = token.trim();
   if (isJwt(trimmed)) return trimmed as Jwt;
   if (isJwt(Buffer.from(trimmed, "base64").toString("utf8"))) {
-    throw new GatewayInputError(field, "is base64 of a JWT; a Secret's data.token has to be decoded once");
+    throw new GatewayInputError(field, "is base64 of a JWT. Decode the data.token of a Secret once");
   }
-  throw new GatewayInputError(field, "is not a JWT (three parts of base64url, joined by dots); was it cut off?");
+  throw new GatewayInputError(
+    field,
+    "is not a JWT (three parts of base64url, joined by dots). Check that it was not cut off",
+  );
 }
 
 function isJwt(text: string): boolean {
   const [, ...parts] = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/.exec(text) ?? [];
-  // No bytes have 4n + 1 characters of base64.
+  // Base64 of whole bytes never has 4n + 1 characters.
   return parts.length === 3 && parts.every((part) => part.length % 4 !== 1) && parts.slice(0, 2).every(isJson);
 }
 
@@ -121,7 +127,7 @@ function isJson(part: string): boolean {
   }
 }
 
-/** The https URL of an API server, which may have a path; no slash at the end. */
+/** The https URL of an API server, which may have a path, without a trailing slash. */
 export function apiServer(field: string, host: string): string {
   const url = URL.canParse(host.trim()) ? new URL(host.trim()) : undefined;
   if (url?.protocol === "https:" && !url.username && !url.password && !url.search && !url.hash) {
@@ -130,24 +136,22 @@ export function apiServer(field: string, host: string): string {
   throw new GatewayInputError(field, "is not an https URL without credentials, query and fragment (https://HOST:PORT)");
 }
 
-/** An issuer as tokens have it, compared byte by byte: a URL, or what older clusters have. */
+/** An issuer. It is compared byte by byte and, in older clusters, is not always a URL. */
 export function rawIssuer(field: string, issuer: string): string {
   const trimmed = issuer.trim();
   if (!/[\s\p{C}"]/u.test(trimmed)) return trimmed;
-  throw new GatewayInputError(field, "is not an issuer: white space or quotes are within");
+  throw new GatewayInputError(field, "is not an issuer: it contains white space, control characters or quotes");
 }
 
 /**
- * The reviewer's JWT, for products that know no other credential. Types say so already; access that came as JSON has none.
+ * The reviewer's JWT, for products that accept no other credential. It is checked here too, because access that was read from JSON has no
+ * type.
  *
- * @throws GatewayInputError naming the field
+ * @throws GatewayInputError that names the field
  */
 export function tokenOf(product: string, field: string, access: Partial<TokenAccess>): Jwt {
   if (access.token === undefined) {
-    throw new GatewayInputError(
-      field,
-      `there is no token, and ${product} takes no client certificate: use the token flow`,
-    );
+    throw new GatewayInputError(field, `is absent, and ${product} accepts no client certificate. Use the token flow`);
   }
   return rawJwt(field, access.token);
 }

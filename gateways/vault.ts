@@ -13,7 +13,7 @@ export interface VaultKubernetesAuthConfig {
   readonly disable_local_ca_jwt: true;
 }
 
-/** The auth config by which Vault or OpenBao reviews tokens. @throws GatewayInputError naming the field that can't be right */
+/** Auth config with which Vault or OpenBao reviews tokens. @throws GatewayInputError that names the invalid field */
 export function vaultAuthConfig(access: TokenAccess): VaultKubernetesAuthConfig {
   return {
     kubernetes_host: apiServer("kubernetes_host", access.host),

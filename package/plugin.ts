@@ -10,16 +10,16 @@ const require = k8sauthCreateRequire(import.meta.url);`;
 
 const esModule = { format: "esm", banner: { js: requireBanner } } as const;
 
-/** The client library is larger than all else together, and only kubeconfigs with an auth-provider need it: its own file. */
+/** The client library has its own file: it is larger than all other code together, and only kubeconfigs with an auth-provider need it. */
 const clientLibrary = "@kubernetes/client-node";
 const clientFile = "clientNode.mjs";
 
 export async function pluginFiles(): Promise<Files> {
-  const apart = replaceImports("client library", new RegExp(`^${clientLibrary}$`), `./${clientFile}`, true);
+  const separate = replaceImports("client library", new RegExp(`^${clientLibrary}$`), `./${clientFile}`, true);
   const required = JSON.stringify(manifest.engines.node.replace(/^>=/, ">= "));
   const [main, client, start] = await Promise.all([
-    bundle({ ...esModule, entryPoints: ["provider/main.ts"], plugins: [apart] }),
-    // The module of its KubeConfig, which is all that is used.
+    bundle({ ...esModule, entryPoints: ["provider/main.ts"], plugins: [separate] }),
+    // Only its KubeConfig is used.
     bundle({ ...esModule, entryPoints: [`node_modules/${clientLibrary}/dist/config.js`] }),
     bundle({
       entryPoints: ["package/start.cjs"],

@@ -1,6 +1,6 @@
 /**
  * Names of credentials in a cluster's audit log: `user.extra["authentication.kubernetes.io/credential-id"]` of an event, and of a
- * SelfSubjectReview. "" for a credential that has none.
+ * SelfSubjectReview. "" if the log does not name the credential.
  */
 import { decodeJwt } from "jose/jwt/decode";
 import { numbersOf } from "../kubernetes/cluster/version.ts";

@@ -30,8 +30,9 @@ function accepted({ type, choices, range, secret }: Setting): string {
   return secret ? `${value}, \`--secret\`` : (value ?? "");
 }
 
-function defaultOf({ type, default: standard, unset = "" }: Setting): string {
-  if (standard === undefined) return unset;
-  const days = type === "integer" && Number(standard) % 86_400 === 0 ? ` (${Number(standard) / 86_400} days)` : "";
-  return `\`${typeof standard === "string" ? standard : JSON.stringify(standard)}\`${days}`;
+function defaultOf({ type, default: defaultValue, unset = "" }: Setting): string {
+  if (defaultValue === undefined) return unset;
+  const days =
+    type === "integer" && Number(defaultValue) % 86_400 === 0 ? ` (${Number(defaultValue) / 86_400} days)` : "";
+  return `\`${typeof defaultValue === "string" ? defaultValue : JSON.stringify(defaultValue)}\`${days}`;
 }
