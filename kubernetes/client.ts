@@ -5,7 +5,7 @@ import { Deadline, deadlineReason } from "./deadline.ts";
 import { isKubeError, KubeError } from "./errors.ts";
 import { type DirectConnection, directConnection } from "./kubeconfig/loadConnection.ts";
 import { notJson, redirected, statusError } from "./status.ts";
-import { type RawAnswer, retryAfterMs } from "./transport/https.ts";
+import { type HttpResponse, retryAfterMs } from "./transport/https.ts";
 import { agentFor, send } from "./transport/transport.ts";
 
 /** How a client behaves; everything has a default. */
@@ -38,7 +38,7 @@ export interface RequestOptions {
 }
 
 /** A parsed answer with its status line. */
-export interface Answer<T> {
+export interface ApiResponse<T> {
   readonly status: number;
   readonly body: T;
   /** The server's own clock, where it said so. */
@@ -109,7 +109,7 @@ export class KubeClient implements Disposable {
   }
 
   /** Like `request`, with status and server time. @throws KubeError */
-  async exchange<T = KubeObject>(method: string, path: string, options: RequestOptions = {}): Promise<Answer<T>> {
+  async exchange<T = KubeObject>(method: string, path: string, options: RequestOptions = {}): Promise<ApiResponse<T>> {
     using deadline = new Deadline(options.timeoutMs ?? this.#options.timeoutMs ?? 15_000);
     const answer = await this.#attempts(method, path + queryText(options.query), options, deadline);
     return { status: answer.status, body: this.#parse<T>(method, path, answer), date: serverDate(answer) };
@@ -169,7 +169,7 @@ export class KubeClient implements Disposable {
     this.close();
   }
 
-  async #attempts(method: string, path: string, options: RequestOptions, deadline: Deadline): Promise<RawAnswer> {
+  async #attempts(method: string, path: string, options: RequestOptions, deadline: Deadline): Promise<HttpResponse> {
     const callers = [options.signal, this.#options.signal].filter((signal) => signal !== undefined);
     const cancel = AbortSignal.any(callers);
     const signal = AbortSignal.any([deadline.signal, ...callers]);
@@ -180,7 +180,7 @@ export class KubeClient implements Disposable {
     let refreshed = false;
     for (let attempt = 1; ; attempt++) {
       const credentials = await credentialsOf();
-      let answer: RawAnswer;
+      let answer: HttpResponse;
       try {
         answer = await this.#send(method, path, options, credentials, signal);
       } catch (error) {
@@ -208,7 +208,7 @@ export class KubeClient implements Disposable {
     options: RequestOptions,
     credentials: Credentials,
     signal: AbortSignal,
-  ): Promise<RawAnswer> {
+  ): Promise<HttpResponse> {
     const body = options.body === undefined ? undefined : JSON.stringify(options.body);
     const headers: Record<string, string> =
       body === undefined ? {} : { "Content-Type": options.contentType ?? "application/json" };
@@ -224,7 +224,7 @@ export class KubeClient implements Disposable {
     });
   }
 
-  #parse<T>(method: string, path: string, answer: RawAnswer): T {
+  #parse<T>(method: string, path: string, answer: HttpResponse): T {
     if (answer.text === "" && answer.status !== 200) return undefined as T;
     try {
       const body: unknown = JSON.parse(answer.text);
@@ -248,7 +248,7 @@ function isRetriable(safe: boolean, status: number): boolean {
   return safe && (status === 500 || status === 502 || status === 504);
 }
 
-function serverDate(answer: RawAnswer): Date | undefined {
+function serverDate(answer: HttpResponse): Date | undefined {
   const date = new Date(String(answer.headers.date));
   return Number.isNaN(date.getTime()) ? undefined : date;
 }

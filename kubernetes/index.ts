@@ -1,7 +1,7 @@
 /** A small Kubernetes client on node:https: finds the deployer's connection, asks the API server, and explains errors. */
 export { anonymousError, anonymousUser, refusedUser } from "./anonymous.ts";
 export {
-  type Answer,
+  type ApiResponse as Answer,
   type ApplyOptions,
   type ClientOptions,
   type CreateOptions,
@@ -21,4 +21,4 @@ export {
 } from "./kubeconfig/loadConnection.ts";
 export { certificates } from "./kubeconfig/pem.ts";
 export { type ApiResource, isKnownKind, pathFor, resourceFor } from "./paths.ts";
-export { type Shown, showOf } from "./probe.ts";
+export { probeServer as showOf, type ServerProbe as Shown } from "./probe.ts";

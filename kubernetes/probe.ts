@@ -7,7 +7,7 @@ import type { TunnelOptions } from "./transport/proxyAgent.ts";
 import { agentFor, networkError } from "./transport/transport.ts";
 
 /** The certificates that a server presents, before any CA is trusted. */
-export interface Shown {
+export interface ServerProbe {
   /** The server's own certificate, then those that vouch for it, as far as the server sent them. */
   readonly chain: readonly X509Certificate[];
   readonly status: number;
@@ -17,7 +17,7 @@ export interface Shown {
   readonly body: string;
 }
 
-const most = 256 * 1024;
+const maxBodyLength = 256 * 1024;
 
 /**
  * Asks a server for one path without checking its certificate, and says what it showed. Nothing is sent that is worth
@@ -25,7 +25,7 @@ const most = 256 * 1024;
  *
  * @throws KubeError KUBE_UNREACHABLE_DNS, KUBE_REFUSED, KUBE_TIMEOUT, KUBE_TLS_PROTOCOL…
  */
-export async function showOf(server: string, path: string, signal: AbortSignal): Promise<Shown> {
+export async function probeServer(server: string, path: string, signal: AbortSignal): Promise<ServerProbe> {
   const connection = directConnection({ server, caPem: "", label: "a stranger" }, process.env);
   const attempt = { method: "GET", path, headers: {}, credentials: {}, signal };
   const url = new URL(server);
@@ -33,7 +33,7 @@ export async function showOf(server: string, path: string, signal: AbortSignal):
   const agent = agentFor(connection);
   let stage: "connecting" | "handshake" | "reading" = "connecting";
   try {
-    return await new Promise<Shown>((resolve, reject) => {
+    return await new Promise<ServerProbe>((resolve, reject) => {
       const options: RequestOptions & TunnelOptions = {
         agent,
         tunnelSignal: signal,
@@ -62,10 +62,12 @@ export async function showOf(server: string, path: string, signal: AbortSignal):
         let body = "";
         incoming.setEncoding("utf8").on("data", (text: string) => {
           body += text;
-          if (body.length > most) incoming.destroy();
+          if (body.length > maxBodyLength) incoming.destroy();
         });
         incoming.once("error", reject);
-        incoming.once("close", () => resolve({ chain, status, location, contentType, body: body.slice(0, most) }));
+        incoming.once("close", () =>
+          resolve({ chain, status, location, contentType, body: body.slice(0, maxBodyLength) }),
+        );
       });
       outgoing.end();
     });

@@ -3,10 +3,10 @@ import { anonymousError, anonymousUser, refusedUser } from "./anonymous.ts";
 import type { Connection, Credentials } from "./connection.ts";
 import { denialOf } from "./denial.ts";
 import { KubeError, scrub } from "./errors.ts";
-import type { RawAnswer } from "./transport/https.ts";
+import type { HttpResponse } from "./transport/https.ts";
 
 /** The error for an answer that is not JSON; nothing of it is quoted. */
-export function notJson(method: string, path: string, answer: RawAnswer, connection: Connection): KubeError {
+export function notJson(method: string, path: string, answer: HttpResponse, connection: Connection): KubeError {
   const type = String(answer.headers["content-type"] ?? "no content type").split(";")[0];
   const what = `${connection.server} answered ${method} ${path.split("?")[0]} with status ${answer.status} and ${answer.text.length} characters of ${type}, which is not a complete JSON object.`;
   return new KubeError("KUBE_NOT_JSON", what, {
@@ -16,7 +16,7 @@ export function notJson(method: string, path: string, answer: RawAnswer, connect
 }
 
 /** The error for a redirect. It is not followed: the credential is for this server alone. */
-export function redirected(method: string, path: string, answer: RawAnswer, connection: Connection): KubeError {
+export function redirected(method: string, path: string, answer: HttpResponse, connection: Connection): KubeError {
   const location = String(answer.headers.location ?? "");
   const url = URL.canParse(location, connection.server) ? new URL(location, connection.server) : undefined;
   const target = location !== "" && url !== undefined ? ` to ${url.origin}${url.pathname}` : "";
@@ -42,7 +42,7 @@ interface Status {
 export function statusError(
   method: string,
   path: string,
-  answer: RawAnswer,
+  answer: HttpResponse,
   connection: Connection,
   credentials: Credentials,
 ): KubeError {
@@ -69,7 +69,7 @@ export function statusError(
     case 401:
       return make(
         "KUBE_UNAUTHORIZED",
-        `${connection.server} does not accept ${who(connection)} (${method} ${path.split("?")[0]}).`,
+        `${connection.server} does not accept ${describeCredentials(connection)} (${method} ${path.split("?")[0]}).`,
         expiryHint(connection, credentials),
       );
     case 403: {
@@ -117,7 +117,7 @@ export function statusError(
   }
 }
 
-function parseStatus(answer: RawAnswer): Status | undefined {
+function parseStatus(answer: HttpResponse): Status | undefined {
   try {
     const parsed = JSON.parse(answer.text) as Status;
     return typeof parsed === "object" && parsed !== null ? parsed : undefined;
@@ -140,7 +140,7 @@ function withoutCredential(words: string, { authorization = "" }: Credentials): 
   return credential.length < shortestCredential ? scrubbed : scrubbed.replaceAll(credential, "[credential]");
 }
 
-function who(connection: Connection): string {
+function describeCredentials(connection: Connection): string {
   return connection.context === ""
     ? connection.user
     : `the credentials of user "${connection.user}" (context "${connection.context}" of ${connection.source})`;

@@ -8,7 +8,7 @@ import {
 } from "./akeyless/index.ts";
 import { signedCertificate } from "./certificate/signedCertificate.ts";
 import { cluster } from "./cluster/cluster.ts";
-import { engineLink, silentLink, watchEngine } from "./protocol/engine.ts";
+import { engineLink, noLink, watchEngine } from "./protocol/engine.ts";
 import type { AnyResource } from "./protocol/resource.ts";
 import { serve } from "./protocol/server.ts";
 import { rancherKey } from "./rancher/rancherKey.ts";
@@ -32,7 +32,7 @@ delete process.env.PULUMI_CONFIG;
 
 const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
 const link = engineAddress === undefined ? undefined : engineLink(engineAddress);
-const engine = watchEngine(link ?? silentLink);
+const engine = watchEngine(link ?? noLink);
 const server = await serve({ resources, env: process.env, now: Date.now, link, engineGone: engine.gone });
 
 const end = async (status: number) => {

@@ -32,7 +32,7 @@ export function isObject(value: unknown): value is JsonObject {
 }
 
 /** The value as text, where it is a non-empty string. */
-export function text(value: Json | undefined): string | undefined {
+export function nonEmpty(value: Json | undefined): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
@@ -41,7 +41,7 @@ export function text(value: Json | undefined): string | undefined {
  *
  * @throws KubeError KUBECONFIG_MALFORMED for a list that holds lists or mappings
  */
-export function words(value: Json | undefined, where: string): readonly string[] {
+export function stringList(value: Json | undefined, where: string): readonly string[] {
   if (!Array.isArray(value)) return [];
   if (value.every((one: Json) => typeof one !== "object")) return value.map(String);
   throw new KubeError("KUBECONFIG_MALFORMED", `${where} is not a list of text.`, {
@@ -155,13 +155,13 @@ async function parse(content: Buffer | string, source: string, folder: string): 
   }
   if (!isObject(document)) throw malformed(source, "it is not a mapping");
   const { apiVersion, kind } = document;
-  if ((text(apiVersion) ?? "v1") !== "v1" || (text(kind) ?? "Config") !== "Config") {
+  if ((nonEmpty(apiVersion) ?? "v1") !== "v1" || (nonEmpty(kind) ?? "Config") !== "Config") {
     throw malformed(source, 'its apiVersion is not "v1", or its kind is not "Config"');
   }
   const read = (list: string, key: string) => entries(document[list], list, key, source, folder);
   return {
     source,
-    currentContext: text(document["current-context"]) ?? "",
+    currentContext: nonEmpty(document["current-context"]) ?? "",
     clusters: read("clusters", "cluster"),
     contexts: read("contexts", "context"),
     users: read("users", "user"),
@@ -173,7 +173,7 @@ function entries(value: Json | undefined, list: string, key: string, source: str
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw malformed(source, `"${list}" is not a list`);
   const named = value.flatMap((item: Json, index): Entry[] => {
-    const name = isObject(item) ? text(item.name) : undefined;
+    const name = isObject(item) ? nonEmpty(item.name) : undefined;
     if (!isObject(item) || name === undefined) return [];
     const inner = item[key] ?? {};
     if (!isObject(inner)) return [{ name, value: {}, folder, problem: `${list}[${index}].${key} is not a mapping` }];
@@ -215,7 +215,7 @@ function mistyped(value: JsonObject): string | undefined {
   const field = textFields.find((name) => present(name) && typeof value[name] !== "string");
   if (field !== undefined)
     return `${field} is not text (YAML reads digits and words like yes as other types unless they are in quotes)`;
-  const data = textFields.find((name) => name.endsWith("-data") && !isBase64(text(value[name]) ?? ""));
+  const data = textFields.find((name) => name.endsWith("-data") && !isBase64(nonEmpty(value[name]) ?? ""));
   if (data !== undefined) return `${data} is not base64`;
   const mapping = ["exec", "auth-provider"].find((name) => present(name) && !isObject(value[name]));
   return mapping && `${mapping} is not a mapping`;

@@ -5,7 +5,7 @@ import { requireSendable } from "../headers.ts";
 import { agentThrough } from "../transport/https.ts";
 import { proxyUrl } from "../transport/proxyRules.ts";
 import { fixedCredentials, tokenFileCredentials, userCredentials } from "./credentials.ts";
-import type { ExecHandling } from "./execPlugin.ts";
+import type { ExecOptions } from "./execPlugin.ts";
 import { impersonation } from "./impersonation.ts";
 import { accountFolder, inClusterContext, podAccount } from "./inCluster.ts";
 import {
@@ -14,9 +14,9 @@ import {
   findKubeconfig,
   isObject,
   type Kubeconfig,
+  nonEmpty,
   pathOf,
   standardPath,
-  text,
 } from "./kubeconfig.ts";
 import { certificates } from "./pem.ts";
 
@@ -29,7 +29,7 @@ export interface ConnectionChoice {
   /** Uses this cluster of the kubeconfig instead of the context's. */
   readonly cluster?: string;
   /** How an exec plugin is run. */
-  readonly exec?: ExecHandling;
+  readonly exec?: ExecOptions;
 }
 
 /** Credentials and server given one by one, without a kubeconfig: to prove that they work. */
@@ -121,7 +121,7 @@ async function fromKubeconfig(
       remedy: `It has: ${names(config.contexts)}.`,
     });
   }
-  const clusterName = choice.cluster || text(context.value.cluster);
+  const clusterName = choice.cluster || nonEmpty(context.value.cluster);
   const cluster = clusterName === undefined ? undefined : entryOf(config, "clusters", clusterName);
   if (cluster === undefined) {
     throw new KubeError(
@@ -132,7 +132,7 @@ async function fromKubeconfig(
       { remedy: `It has: ${names(config.clusters)}.` },
     );
   }
-  const userName = text(context.value.user);
+  const userName = nonEmpty(context.value.user);
   const user = userName === undefined ? undefined : entryOf(config, "users", userName);
   if (user === undefined) {
     throw new KubeError(
@@ -145,13 +145,13 @@ async function fromKubeconfig(
   }
   const server = clusterServer(cluster);
   const caPem = clusterCa(cluster);
-  const tlsServerName = text(cluster.value["tls-server-name"]);
-  const proxy = text(cluster.value["proxy-url"]);
+  const tlsServerName = nonEmpty(cluster.value["tls-server-name"]);
+  const proxy = nonEmpty(cluster.value["proxy-url"]);
   return {
     server,
     caPem,
     tlsServerName,
-    namespace: text(context.value.namespace) ?? "default",
+    namespace: nonEmpty(context.value.namespace) ?? "default",
     context: contextName,
     cluster: cluster.name,
     user: user.name,
@@ -212,7 +212,7 @@ function clusterServer(cluster: Entry): string {
       },
     );
   }
-  return serverUrl(text(cluster.value.server) ?? "", `cluster "${cluster.name}"`);
+  return serverUrl(nonEmpty(cluster.value.server) ?? "", `cluster "${cluster.name}"`);
 }
 
 function serverUrl(given: string, owner: string): string {
@@ -240,10 +240,10 @@ function serverUrl(given: string, owner: string): string {
 }
 
 function clusterCa(cluster: Entry): string {
-  const data = text(cluster.value["certificate-authority-data"]);
+  const data = nonEmpty(cluster.value["certificate-authority-data"]);
   const owner = `cluster "${cluster.name}"`;
   if (data !== undefined) return certificates(Buffer.from(data, "base64").toString("utf8"), owner);
-  const file = text(cluster.value["certificate-authority"]);
+  const file = nonEmpty(cluster.value["certificate-authority"]);
   if (file === undefined) return "";
   const path = pathOf(cluster, file);
   try {

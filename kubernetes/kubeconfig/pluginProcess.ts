@@ -18,7 +18,7 @@ export interface Limits {
 }
 
 /** How a program ended. */
-export interface Ended {
+export interface ProcessResult {
   readonly stdout: string;
   /** The last 8 KiB. */
   readonly stderr: string;
@@ -36,8 +36,8 @@ const pipesMs = 500;
 const countMs = 250;
 /** A line without a line break is a prompt: shown once nothing follows it for so long. */
 const promptMs = 300;
-const mostOutput = 1 << 20;
-const mostStderr = 8 << 10;
+const maxOutput = 1 << 20;
+const maxStderr = 8 << 10;
 
 /**
  * Runs a program with closed standard input, and ends it with everything that it started when a limit is reached, when `signal` aborts, and
@@ -51,11 +51,11 @@ export function runProgram(
   say: (line: string) => void,
   signal: AbortSignal,
   limits: Limits = {},
-): Promise<Ended> {
+): Promise<ProcessResult> {
   const { silentMs, speakingMs, processes } = { ...defaults, ...limits };
-  const { promise, resolve, reject } = Promise.withResolvers<Ended>();
+  const { promise, resolve, reject } = Promise.withResolvers<ProcessResult>();
   const tree = new ProcessTree();
-  const child = tree.grow(program.command, program.args, program.env);
+  const child = tree.spawn(program.command, program.args, program.env);
   const lines = new Lines(say);
   let stdout = "";
   let stderr = "";
@@ -70,7 +70,7 @@ export function runProgram(
     signal.removeEventListener("abort", abort);
     lines.end();
   };
-  const finish = (why: Ended["why"], status?: Ended["status"], reached = limit) => {
+  const finish = (why: ProcessResult["why"], status?: ProcessResult["status"], reached = limit) => {
     if (over) return;
     clean();
     if (why === "exit" && pipes === undefined) tree.release();
@@ -89,7 +89,7 @@ export function runProgram(
 
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
-    if (stdout.length > mostOutput) finish("output", undefined, mostOutput);
+    if (stdout.length > maxOutput) finish("output", undefined, maxOutput);
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     if (stderr === "") {
@@ -97,7 +97,7 @@ export function runProgram(
       limit = Math.max(silentMs, speakingMs);
       timer = setTimeout(() => finish("timeout"), limit);
     }
-    stderr = (stderr + text).slice(-mostStderr);
+    stderr = (stderr + text).slice(-maxStderr);
     lines.add(text);
   });
   child.once("error", (error) => {
@@ -133,7 +133,7 @@ class Lines {
     const lines = (this.#rest + text).split(/\r\n|\r|\n/);
     this.#rest = lines.pop() ?? "";
     for (const line of lines) this.#emit(line);
-    if (this.#rest.length > mostStderr) this.end();
+    if (this.#rest.length > maxStderr) this.end();
     else if (this.#rest !== "") this.#timer = setTimeout(() => this.end(), promptMs);
   }
 

@@ -98,7 +98,7 @@ export class ProcessTree {
   }
 
   /** Spawns the process that the tree grows from, once, as the leader of a session. Its standard input is closed, the other two are pipes. */
-  grow(
+  spawn(
     command: string,
     args: readonly string[],
     env: NodeJS.ProcessEnv,

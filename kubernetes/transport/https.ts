@@ -23,7 +23,7 @@ export interface HttpsRequest {
 }
 
 /** What came back, whatever its status. */
-export interface RawAnswer {
+export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
@@ -64,7 +64,7 @@ export function agentThrough(proxy: URL): Agent {
 }
 
 /** Sends one request and reads the whole answer. @throws HttpsFailure */
-export function exchange(asked: HttpsRequest): Promise<RawAnswer> {
+export function exchange(asked: HttpsRequest): Promise<HttpResponse> {
   const { url, agent, signal, method, body, caPem, certPem, keyPem, serverName } = asked;
   const options: RequestOptions & TunnelOptions = {
     agent,
@@ -142,7 +142,7 @@ export function exchange(asked: HttpsRequest): Promise<RawAnswer> {
  * The header Retry-After, in milliseconds (RFC 9110, section 10.2.3); undefined without a number of seconds, and for one that a timer cannot
  * hold.
  */
-export function retryAfterMs({ headers }: RawAnswer): number | undefined {
+export function retryAfterMs({ headers }: HttpResponse): number | undefined {
   const seconds = String(headers["retry-after"]);
   return /^\d{1,6}$/.test(seconds) ? Number(seconds) * 1000 : undefined;
 }

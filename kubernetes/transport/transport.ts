@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import type { Connection, Credentials } from "../connection.ts";
 import { deadlineReason } from "../deadline.ts";
 import { KubeError } from "../errors.ts";
-import { environmentAgent, exchange, HttpsFailure, type HttpsRequest, type RawAnswer, type Stage } from "./https.ts";
+import { environmentAgent, exchange, type HttpResponse, HttpsFailure, type HttpsRequest, type Stage } from "./https.ts";
 import { ProxyAgent, proxyText } from "./proxyAgent.ts";
 import { environmentProxy } from "./proxyRules.ts";
 import { StrictTlsError } from "./serverIdentity.ts";
@@ -30,7 +30,7 @@ export function agentFor({ proxyAgent, env }: Connection): Agent {
  *
  * @throws KubeError for everything that prevents a complete answer
  */
-export async function send(connection: Connection, agent: Agent, attempt: Attempt): Promise<RawAnswer> {
+export async function send(connection: Connection, agent: Agent, attempt: Attempt): Promise<HttpResponse> {
   const { authorization, certPem, keyPem } = attempt.credentials;
   try {
     return await exchange({

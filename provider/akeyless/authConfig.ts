@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Context, Resource, State } from "../protocol/resource.ts";
 import { AkeylessApi } from "./api/api.ts";
-import { changed, checkEndpoint, glance, samePath } from "./api/endpoint.ts";
+import { changed, checkEndpoint, readForRefresh, samePath } from "./api/endpoint.ts";
 import {
   type AuthConfig,
   authConfigInputs,
@@ -53,11 +53,13 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
 
   async create(inputs, context) {
     const configId = await pushConfig(apiOf(inputs, context), { config: inputs.config, proof: inputs }, context);
-    return { id: String(inputs.config.name), outputs: { ...told(inputs), configId } };
+    return { id: String(inputs.config.name), outputs: { ...outputsOf(inputs), configId } };
   },
 
   async previewCreate({ known, unknown }) {
-    return { outputs: known.config && !unknown.has("config") ? told(known) : { ...told(known), ...untold } };
+    return {
+      outputs: known.config && !unknown.has("config") ? outputsOf(known) : { ...outputsOf(known), ...unknownOutputs },
+    };
   },
 
   // What the gateway holds is looked at by refresh alone: previews ask nobody.
@@ -74,7 +76,7 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
   },
 
   async previewUpdate(state, { known, unknown }) {
-    const { gatewayApi, caPem, ...rest } = told(known);
+    const { gatewayApi, caPem, ...rest } = outputsOf(known);
     const content = unknown.has("config") ? { configSha256: undefined, accessId: rest.accessId } : rest;
     return { outputs: { ...state.outputs, gatewayApi, caPem, ...content } };
   },
@@ -86,8 +88,8 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
     const configId = await pushConfig(api, { config: inputs.config, previous, proof: inputs }, context);
     // A gateway may take a name with and without its leading slash for one name, or for two.
     const respelled = state.outputs.name !== undefined && state.outputs.name !== inputs.config.name;
-    if (moved || respelled) await leave(state, configId, inputs, context);
-    return { ...told(inputs), configId };
+    if (moved || respelled) await deleteMoved(state, configId, inputs, context);
+    return { ...outputsOf(inputs), configId };
   },
 
   async read(state, context) {
@@ -101,7 +103,7 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
       );
     }
     const what = `The auth config "${name}" of ${state.outputs.gatewayApi}`;
-    const live = await glance(what, context, () => findConfig(stateApi(state, context), String(name)));
+    const live = await readForRefresh(what, context, () => findConfig(stateApi(state, context), String(name)));
     if (live === undefined) return undefined;
     if (live === "unseen") return { id: state.id, outputs: state.outputs };
     const drift = differences(config, live);
@@ -117,10 +119,10 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
 };
 
 /** What is not known of a config that is not known yet. */
-const untold = { configSha256: undefined, configId: undefined } as const;
+const unknownOutputs = { configSha256: undefined, configId: undefined } as const;
 
 /** The outputs that follow from the inputs. */
-function told(inputs: Partial<AuthConfigInputs>): Omit<AuthConfigOutputs, "configId"> {
+function outputsOf(inputs: Partial<AuthConfigInputs>): Omit<AuthConfigOutputs, "configId"> {
   const { gatewayApi, caPem = "", config = {} } = inputs;
   const sorted = Object.entries(config).sort(([left], [right]) => (left < right ? -1 : 1));
   return {
@@ -145,7 +147,7 @@ function stateApi(state: ConfigState, context: Context): AkeylessApi {
 }
 
 /** Deletes the config that was left for another one, unless the gateway says that it is the same one. */
-async function leave(
+async function deleteMoved(
   state: ConfigState,
   configId: string,
   { gatewayApi: now, config }: AuthConfigInputs,

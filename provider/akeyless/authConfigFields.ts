@@ -1,6 +1,6 @@
 import type { CheckFailure, Fields } from "../protocol/fields.ts";
 import { driftField } from "./api/endpoint.ts";
-import { sameMaterial } from "./material.ts";
+import { samePem } from "./keyEncoding.ts";
 
 /** A gateway auth config, by the REST API's own field names, as the formatters of gateways/akeyless.ts make it. */
 export type AuthConfig = Readonly<Record<string, string | number | boolean | readonly string[]>>;
@@ -8,7 +8,7 @@ export type AuthConfig = Readonly<Record<string, string | number | boolean | rea
 /** An auth config as the gateway answers it: other names, other encodings, and perhaps not everything. */
 export type LiveConfig = Readonly<Record<string, unknown>>;
 
-const where: Fields = {
+const gatewayFields: Fields = {
   gatewayApi: {
     type: "string",
     required: true,
@@ -19,7 +19,7 @@ const where: Fields = {
 };
 
 export const authConfigInputs: Fields = {
-  ...where,
+  ...gatewayFields,
   gatewayUrl: {
     type: "string",
     description:
@@ -40,7 +40,7 @@ export const authConfigInputs: Fields = {
 };
 
 export const authConfigOutputs: Fields = {
-  ...where,
+  ...gatewayFields,
   name: { type: "string", description: "Name of the auth config, which workloads pass when they log in." },
   accessId: { type: "string", description: "Access id of its auth method." },
   kind: { type: "string", description: '"token", "certificate", "rancher" or "gateway-account".' },
@@ -52,16 +52,16 @@ export const authConfigOutputs: Fields = {
   ...driftField,
 };
 
-const required = ["name", "access-id", "signing-key", "k8s-host"];
-const session = ["token", "uid-token", "json", "new-name"];
+const requiredFields = ["name", "access-id", "signing-key", "k8s-host"];
+const sessionFields = ["token", "uid-token", "json", "new-name"];
 
 /** What is wrong with a config that is known as a whole. */
 export function checkConfig(config: AuthConfig): CheckFailure[] {
   const property = "config";
-  const missing = required.filter((field) => typeof config[field] !== "string" || config[field] === "");
+  const missing = requiredFields.filter((field) => typeof config[field] !== "string" || config[field] === "");
   return [
     ...missing.map((field) => ({ property, reason: `"config" has no "${field}", which the gateway requires.` })),
-    ...session
+    ...sessionFields
       .filter((field) => field in config)
       .map((field) => ({
         property,
@@ -81,7 +81,7 @@ type Comparison = (ours: unknown, theirs: unknown) => boolean;
 
 const text: Comparison = (ours, theirs) => String(ours) === String(theirs);
 const url: Comparison = (ours, theirs) => String(ours).replace(/\/+$/, "") === String(theirs).replace(/\/+$/, "");
-const material: Comparison = (ours, theirs) => sameMaterial(String(ours), String(theirs));
+const pem: Comparison = (ours, theirs) => samePem(String(ours), String(theirs));
 // Fields of Go structs that are false are left out of answers.
 const flag: Comparison = (ours, theirs) => String(ours) === String(theirs === true || theirs === "true");
 const authType: Comparison = (ours, theirs) =>
@@ -90,14 +90,14 @@ const authType: Comparison = (ours, theirs) =>
 /** Field of the request, field of the answer, and how to compare them. */
 const counterparts: readonly (readonly [string, string, Comparison])[] = [
   ["access-id", "auth_method_access_id", text],
-  ["signing-key", "auth_method_prv_key_pem", material],
+  ["signing-key", "auth_method_prv_key_pem", pem],
   ["k8s-host", "k8s_host", url],
-  ["k8s-ca-cert", "k8s_ca_cert", material],
+  ["k8s-ca-cert", "k8s_ca_cert", pem],
   ["cluster-api-type", "cluster_api_type", text],
   ["k8s-auth-type", "k8s_auth_type", authType],
   ["token-reviewer-jwt", "k8s_token_reviewer_jwt", text],
-  ["k8s-client-certificate", "k8s_client_cert_data", material],
-  ["k8s-client-key", "k8s_client_key_data", material],
+  ["k8s-client-certificate", "k8s_client_cert_data", pem],
+  ["k8s-client-key", "k8s_client_key_data", pem],
   ["rancher-api-key", "rancher_api_key", text],
   ["rancher-cluster-id", "rancher_cluster_id", text],
   ["k8s-issuer", "k8s_issuer", text],

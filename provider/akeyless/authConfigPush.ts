@@ -35,7 +35,7 @@ export async function pushConfig(api: AkeylessApi, push: Push, context: Context)
   const { config, previous } = push;
   const name = String(config.name);
   const live = await findConfig(api, name);
-  if (live !== undefined && previous === undefined && !isOwn(config, live)) throw taken(api, name, config, live);
+  if (live !== undefined && previous === undefined && !isOwn(config, live)) throw nameTaken(api, name, config, live);
   if (live === undefined) await api.call("/gateway-create-k8s-auth-config", config, "once");
   else if (differences(config, live).length > 0) await replace(api, config);
   try {
@@ -44,7 +44,7 @@ export async function pushConfig(api: AkeylessApi, push: Push, context: Context)
     return id;
   } catch (error) {
     if (!isProviderError(error, "AKEYLESS_NOT_TAKEN", "AKEYLESS_LOGIN_REFUSED")) throw error;
-    throw await takenBack(api, push, live === undefined, error);
+    throw await rollBack(api, push, live === undefined, error);
   }
 }
 
@@ -82,7 +82,7 @@ async function proveLogin(api: AkeylessApi, { config, proof }: Push, context: Co
     "k8s-service-account-token": Buffer.from(jwt).toString("base64"),
   };
   try {
-    const { token } = await api.open("/auth", login, { token: "string" });
+    const { token } = await api.callWithoutSession("/auth", login, { token: "string" });
     if (token) return;
   } catch (error) {
     if (isProviderError(error, "AKEYLESS_UNAUTHORIZED", "AKEYLESS_FORBIDDEN") || isRefusal(error)) {
@@ -123,7 +123,7 @@ function loginRefused(account: string, config: AuthConfig, why: string): Provide
 }
 
 /** Brings back what was there before, and says so. */
-async function takenBack(api: AkeylessApi, { config, previous }: Push, made: boolean, error: ProviderError) {
+async function rollBack(api: AkeylessApi, { config, previous }: Push, made: boolean, error: ProviderError) {
   const back = made ? undefined : previous;
   try {
     if (back !== undefined && back.name === config.name) await replace(api, back);
@@ -136,7 +136,7 @@ async function takenBack(api: AkeylessApi, { config, previous }: Push, made: boo
   return new ProviderError(error.code, `${error.message} ${done}`);
 }
 
-function taken(api: AkeylessApi, name: string, config: AuthConfig, live: LiveConfig): ProviderError {
+function nameTaken(api: AkeylessApi, name: string, config: AuthConfig, live: LiveConfig): ProviderError {
   const other = foreignFields(config, live);
   return new ProviderError(
     "AKEYLESS_NAME_TAKEN",

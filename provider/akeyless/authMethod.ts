@@ -7,27 +7,27 @@ import {
   apiFor,
   apiOutputs,
   changed,
+  changedPaths,
   checkEndpoint,
   checkName,
-  glance,
-  here,
-  moved,
+  orphanWarning,
+  readForRefresh,
   samePath,
-  stays,
+  storedEndpoint,
 } from "./api/endpoint.ts";
 import type { Shaped } from "./api/shape.ts";
 import {
   type AuthMethodSettings,
   authMethodInputs,
   authMethodOutputs,
-  changeable,
   type LiveMethod,
   methodBody,
   methodDifferences,
   methodShape,
-  open,
+  noBounds,
+  updatableFields,
 } from "./authMethodFields.ts";
-import { base64Of, publicKeyDer, samePublicKey } from "./material.ts";
+import { base64OfPem, publicKeyDer, samePublicKey } from "./keyEncoding.ts";
 
 export interface AuthMethodInputs extends ApiInputs, AuthMethodSettings {}
 
@@ -60,7 +60,7 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
 
   async create(inputs, context) {
     const api = apiFor(inputs, context);
-    const { accessId, privateKey } = await make(api, inputs, context);
+    const { accessId, privateKey } = await createMethod(api, inputs, context);
     return { id: accessId, outputs: { ...apiOutputs(inputs), name: inputs.name, accessId, privateKey, drift: [] } };
   },
 
@@ -72,8 +72,8 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
 
   async diff(state, { known, unknown }) {
     return {
-      ...changed(changeable, state.inputs, known, unknown),
-      ...moved(["name"], state.inputs, known, unknown),
+      ...changed(updatableFields, state.inputs, known, unknown),
+      ...changedPaths(["name"], state.inputs, known, unknown),
       ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
       ...changed(["apiUrl"], state.inputs, known, unknown),
       ...keyChange(state.inputs.publicKey, known.publicKey, unknown.has("publicKey")),
@@ -83,7 +83,7 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
   async previewUpdate(state, { known, unknown }) {
     const name = unknown.has("name") ? undefined : known.name;
     // In another account it gets another access id.
-    const moving = unknown.has("apiUrl") || known.apiUrl !== here(state).apiUrl;
+    const moving = unknown.has("apiUrl") || known.apiUrl !== storedEndpoint(state).apiUrl;
     const outputs = { ...state.outputs, ...apiOutputs(known), name, drift: [] };
     return { outputs: moving ? { ...outputs, accessId: undefined } : outputs };
   },
@@ -91,14 +91,14 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
   async update(state, inputs, context) {
     const api = apiFor(inputs, context);
     const { accessId = state.id, privateKey = "" } = state.outputs;
-    const { name, live } = await current(api, state, inputs.name);
-    if (live === undefined && here(state).apiUrl !== inputs.apiUrl) {
-      context.log.warn(stays(`The auth method "${name}"`, here(state).apiUrl));
-      return { ...apiOutputs(inputs), name: inputs.name, ...(await make(api, inputs, context)), drift: [] };
+    const { name, live } = await findCurrent(api, state, inputs.name);
+    if (live === undefined && storedEndpoint(state).apiUrl !== inputs.apiUrl) {
+      context.log.warn(orphanWarning(`The auth method "${name}"`, storedEndpoint(state).apiUrl));
+      return { ...apiOutputs(inputs), name: inputs.name, ...(await createMethod(api, inputs, context)), drift: [] };
     }
     const body = {
-      ...methodBody(inputs, { ...open, ...state.inputs }),
-      ...(inputs.publicKey === undefined && keptKey(live)),
+      ...methodBody(inputs, { ...noBounds, ...state.inputs }),
+      ...(inputs.publicKey === undefined && keepKeyBody(live)),
       name,
       ...(samePath(name, inputs.name) ? {} : { "new-name": inputs.name }),
     };
@@ -116,7 +116,7 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
       );
     }
     const what = `The auth method "${name}"`;
-    const live = await glance(what, context, () => find(apiFor(here(state), context), name));
+    const live = await readForRefresh(what, context, () => find(apiFor(storedEndpoint(state), context), name));
     if (live === "unseen") return { id: state.id, outputs: state.outputs };
     // Under the name there may be another one by now, whose key nobody here has.
     if (live === undefined || (live.auth_method_access_id ?? accessId) !== accessId) return undefined;
@@ -133,7 +133,7 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
 
   async delete(state, context) {
     const { name, accessId } = state.outputs;
-    const api = apiFor(here(state), context);
+    const api = apiFor(storedEndpoint(state), context);
     const live = name === undefined ? undefined : await find(api, name);
     if (live === undefined) return;
     if ((live.auth_method_access_id ?? accessId) !== accessId) {
@@ -149,7 +149,7 @@ function find(api: AkeylessApi, name: string): Promise<LiveMethod | undefined> {
   return api.find("/auth-method-get", { name }, methodShape);
 }
 
-async function make(api: AkeylessApi, inputs: AuthMethodInputs, context: Context) {
+async function createMethod(api: AkeylessApi, inputs: AuthMethodInputs, context: Context) {
   const body = {
     name: inputs.name,
     ...(inputs.publicKey === undefined && { "gen-key": "true" }),
@@ -188,7 +188,7 @@ async function adopt(
   if (publicKey !== undefined && theirs && accessId && samePublicKey(publicKey, theirs)) {
     context.log.info(`The auth method "${name}" is left of an earlier run, and has our key: going on with it.`);
     if (methodDifferences(inputs, live).length > 0) {
-      await api.call("/auth-method-update-k8s", { ...methodBody(inputs, open), name }, "repeatable");
+      await api.call("/auth-method-update-k8s", { ...methodBody(inputs, noBounds), name }, "repeatable");
     }
     return accessId;
   }
@@ -208,7 +208,7 @@ async function adopt(
  *
  * @throws ProviderError AKEYLESS_NAME_TAKEN if another method has the name
  */
-async function current(api: AkeylessApi, { outputs }: MethodState, wanted: string) {
+async function findCurrent(api: AkeylessApi, { outputs }: MethodState, wanted: string) {
   const before = outputs.name ?? wanted;
   const named = await find(api, before);
   if (named !== undefined) {
@@ -227,9 +227,9 @@ async function current(api: AkeylessApi, { outputs }: MethodState, wanted: strin
 }
 
 /** An update that says nothing of the key could generate a new one, by which no config could log in. */
-function keptKey(live: LiveMethod | undefined): object {
+function keepKeyBody(live: LiveMethod | undefined): object {
   const key = live?.access_info?.k8s_access_rules?.pub_key;
-  return { "gen-key": "false", ...(key && { "public-key": base64Of(key) }) };
+  return { "gen-key": "false", ...(key && { "public-key": base64OfPem(key) }) };
 }
 
 /** Another public key of the user's own takes the place of the one before. Only its creation generates an auth method's key. */

@@ -1,7 +1,7 @@
 import type { Fields } from "../protocol/fields.ts";
 import { apiFields, driftField, eventDays } from "./api/endpoint.ts";
 import type { Shaped } from "./api/shape.ts";
-import { base64Of, samePublicKey } from "./material.ts";
+import { base64OfPem, samePublicKey } from "./keyEncoding.ts";
 
 export interface AuthMethodSettings {
   readonly name: string;
@@ -66,7 +66,7 @@ export const authMethodOutputs: Fields = {
 };
 
 /** Everything of an auth method that an update can change beside its name, by our names. */
-export const changeable = Object.keys(settings).filter((name) => !["publicKey", "name"].includes(name));
+export const updatableFields = Object.keys(settings).filter((name) => !["publicKey", "name"].includes(name));
 
 /** Our names, the request's, and whether it is text there whatever it is here. */
 const request: Readonly<Record<string, string>> = {
@@ -87,7 +87,7 @@ const request: Readonly<Record<string, string>> = {
 };
 
 /** The bounds, open: an update says them all, so that none stays that somebody else has set. */
-export const open = {
+export const noBounds = {
   boundNamespaces: [],
   boundPodNames: [],
   boundServiceAccountNames: [],
@@ -114,7 +114,7 @@ export function methodBody(inputs: AuthMethodSettings, before: Partial<AuthMetho
     ...Object.fromEntries(entries),
     // The underscore is real, and so is the text.
     ...(protection === undefined ? {} : { delete_protection: String(protection) }),
-    ...(inputs.publicKey === undefined ? {} : { "gen-key": "false", "public-key": base64Of(inputs.publicKey) }),
+    ...(inputs.publicKey === undefined ? {} : { "gen-key": "false", "public-key": base64OfPem(inputs.publicKey) }),
   };
 }
 

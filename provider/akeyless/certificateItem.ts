@@ -4,7 +4,7 @@ import { same } from "../protocol/fields.ts";
 import type { AkeylessApi } from "./api/api.ts";
 import { eventDays } from "./api/endpoint.ts";
 import type { Shaped } from "./api/shape.ts";
-import { pemBlocks } from "./material.ts";
+import { pemBlocks } from "./keyEncoding.ts";
 
 /** What of an item a program sets. */
 export interface CertificateSettings {
@@ -100,13 +100,13 @@ export function certificateDifferences(given: CertificateSettings, live: LiveCer
 /** The fields of the value, for create-certificate and update-certificate-value. The format is required beside inline data. */
 export function valueBody({ certificatePem, expirationEventIn = [] }: CertificateSettings): object {
   return {
-    "certificate-data": Buffer.from(clean(certificatePem)).toString("base64"),
+    "certificate-data": Buffer.from(normalized(certificatePem)).toString("base64"),
     format: "pem",
     "expiration-event-in": expirationEventIn,
   };
 }
 
-function clean(pem: string): string {
+function normalized(pem: string): string {
   return pemBlocks(pem)
     .map((block) => `${block.replaceAll("\r", "")}\n`)
     .join("");

@@ -7,7 +7,7 @@ const answerShape = {
   event_forwarder: { is_enabled: "boolean", event_types: ["string"], paths: ["string"] },
 } as const;
 
-const notice = "certificate-pending-expiration";
+const noticeType = "certificate-pending-expiration";
 
 /**
  * Warns if nobody would receive the notices about a certificate: Akeyless raises events, and only an Event Forwarder sends
@@ -19,7 +19,7 @@ export async function warnUndelivered(
   forwarder: string | undefined,
   context: Context,
 ): Promise<void> {
-  const gap = forwarder === undefined ? "no Event Forwarder is named" : await gapOf(api, item, forwarder);
+  const gap = forwarder === undefined ? "no Event Forwarder is named" : await problemOf(api, item, forwarder);
   if (gap === undefined) return;
   const remedy =
     forwarder === undefined
@@ -28,14 +28,15 @@ export async function warnUndelivered(
   context.log.warn(`Notices about the certificate "${item}" may reach nobody: ${gap}. ${remedy}`);
 }
 
-async function gapOf(api: AkeylessApi, item: string, name: string): Promise<string | undefined> {
+async function problemOf(api: AkeylessApi, item: string, name: string): Promise<string | undefined> {
   const what = `the Event Forwarder "${name}"`;
   try {
     const live = (await api.find("/event-forwarder-get", { name }, answerShape))?.event_forwarder;
     if (!live) return `${what} does not exist`;
     if (live.is_enabled === false) return `${what} is disabled`;
     const types = (live.event_types ?? []).map((type) => type.replaceAll("_", "-"));
-    if (types.length > 0 && !types.includes(notice)) return `${what} does not send events of the type "${notice}"`;
+    if (types.length > 0 && !types.includes(noticeType))
+      return `${what} does not send events of the type "${noticeType}"`;
     const paths = live.paths ?? [];
     if (paths.length > 0 && !paths.some((path) => covers(path, item))) return `${what} does not cover its path`;
     return undefined;

@@ -8,12 +8,12 @@ import {
   apiFor,
   apiOutputs,
   changed,
+  changedPaths,
   checkEndpoint,
   checkName,
   driftField,
-  here,
-  moved,
-  refreshed,
+  refreshObject,
+  storedEndpoint,
 } from "./api/endpoint.ts";
 import type { Shaped } from "./api/shape.ts";
 
@@ -109,18 +109,18 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
   async create(given, context) {
     warnOfClaims(given, context);
     const assocId = await associate(apiFor(given, context), given, context);
-    return { id: `${given.roleName}:${given.authMethodName}`, outputs: { ...told(given), assocId } };
+    return { id: `${given.roleName}:${given.authMethodName}`, outputs: { ...outputsOf(given), assocId } };
   },
 
   async previewCreate({ known }, context) {
     warnOfClaims(known, context);
-    return { outputs: told(known) };
+    return { outputs: outputsOf(known) };
   },
 
   async diff(state, { known, unknown }) {
     return {
       ...changed(["accessId", "subClaims", "caseSensitive"], state.inputs, known, unknown),
-      ...moved(["roleName", "authMethodName"], state.inputs, known, unknown),
+      ...changedPaths(["roleName", "authMethodName"], state.inputs, known, unknown),
       ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
       ...changed(["apiUrl"], state.inputs, known, unknown),
     };
@@ -128,7 +128,7 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
 
   async previewUpdate(state, { known }, context) {
     warnOfClaims(known, context);
-    return { outputs: { ...state.outputs, ...told(known) } };
+    return { outputs: { ...state.outputs, ...outputsOf(known) } };
   },
 
   /**
@@ -142,11 +142,11 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
     const live = await find(api, given.roleName, (one) => one.assoc_id === old);
     if (live !== undefined && (live.auth_method_access_id ?? state.inputs.accessId) === given.accessId) {
       await api.call("/update-assoc", { "assoc-id": old, ...claimsBody(given) }, "repeatable");
-      return { ...told(given), assocId: old };
+      return { ...outputsOf(given), assocId: old };
     }
     const assocId = await associate(api, given, context);
     if (assocId !== old) await api.remove("/delete-assoc", { "assoc-id": old });
-    return { ...told(given), assocId };
+    return { ...outputsOf(given), assocId };
   },
 
   async read(state, context) {
@@ -158,8 +158,8 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
         "Declare it in the program and run up: an association with the same claims is taken over.",
       );
     }
-    const api = apiFor(here(state), context);
-    return refreshed(
+    const api = apiFor(storedEndpoint(state), context);
+    return refreshObject(
       `The association of the role "${roleName}"`,
       state,
       context,
@@ -170,11 +170,12 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
 
   async delete(state, context) {
     const { assocId } = state.outputs;
-    if (assocId !== undefined) await apiFor(here(state), context).remove("/delete-assoc", { "assoc-id": assocId });
+    if (assocId !== undefined)
+      await apiFor(storedEndpoint(state), context).remove("/delete-assoc", { "assoc-id": assocId });
   },
 };
 
-function told(given: Partial<RoleAssociationInputs>) {
+function outputsOf(given: Partial<RoleAssociationInputs>) {
   const { roleName, authMethodName } = given as RoleAssociationInputs;
   return { ...apiOutputs(given), roleName, authMethodName, drift: [] };
 }
@@ -224,8 +225,14 @@ async function associate(api: AkeylessApi, given: RoleAssociationInputs, context
 }
 
 function differences(given: Partial<RoleAssociationInputs>, live: LiveAssociation): string[] {
-  const ours = Object.entries(given.subClaims ?? {}).map(([claim, values]) => [claim, parts([values].flat())]);
-  const theirs = Object.entries(live.auth_method_sub_claims ?? {}).map(([claim, values]) => [claim, parts(values)]);
+  const ours = Object.entries(given.subClaims ?? {}).map(([claim, values]) => [
+    claim,
+    comparableValues([values].flat()),
+  ]);
+  const theirs = Object.entries(live.auth_method_sub_claims ?? {}).map(([claim, values]) => [
+    claim,
+    comparableValues(values),
+  ]);
   const sensitive = live.sub_claims_case_sensitive;
   return [
     ...(same(Object.fromEntries(ours), Object.fromEntries(theirs)) ? [] : ["subClaims"]),
@@ -236,7 +243,7 @@ function differences(given: Partial<RoleAssociationInputs>, live: LiveAssociatio
 }
 
 /** The values of a claim, to compare: in any order, but as they are written if operators connect them. */
-function parts(values: readonly string[]): string[] {
+function comparableValues(values: readonly string[]): string[] {
   const all = values.flatMap((value) => value.split(",").map((part) => part.trim().replaceAll(/\s+/g, " ")));
   return all.some((value) => / (AND|OR) /.test(value)) ? all : all.sort();
 }

@@ -7,7 +7,7 @@ import { type CertificationRequest, readRequest, requireOwnKey } from "./csr.ts"
 import { apiServerClientSigner, requireAllowed, signerFailure, usagesFailure } from "./csrRules.ts";
 
 /** The longest lifetime that the API can hold, in seconds. */
-const longest = 2 ** 31 - 1;
+const maxLifetime = 2 ** 31 - 1;
 
 /** Everything that can be said of the inputs without asking anybody; what is not known yet is left out. */
 export async function checkCertificate({
@@ -22,10 +22,10 @@ export async function checkCertificate({
 
   fail("signerName", signerFailure(signerName));
   if (usages !== undefined && !unknown.has("usages")) fail("usages", usagesFailure(usages, signerName));
-  if (expirationSeconds !== undefined && !(expirationSeconds >= shortestLifetime && expirationSeconds <= longest)) {
+  if (expirationSeconds !== undefined && !(expirationSeconds >= shortestLifetime && expirationSeconds <= maxLifetime)) {
     fail(
       "expirationSeconds",
-      `"expirationSeconds" is ${expirationSeconds}. Expected ${shortestLifetime} (10 minutes) to ${longest}.`,
+      `"expirationSeconds" is ${expirationSeconds}. Expected ${shortestLifetime} (10 minutes) to ${maxLifetime}.`,
     );
   }
   if (renewBefore !== undefined && renewBefore < 1)

@@ -3,7 +3,7 @@ import { refusedUser } from "../../kubernetes/anonymous.ts";
 import { KubeClient } from "../../kubernetes/client.ts";
 import { isKubeError } from "../../kubernetes/errors.ts";
 import { reviewOwnAccess, reviewSelf, reviewToken } from "../../kubernetes/reviews.ts";
-import { failUnlessOffline, glanceMsAt, isTlsError, noteSilence } from "../cluster/glance.ts";
+import { failUnlessOffline, isTlsError, quickTimeoutFor, rememberTimeout } from "../cluster/reachability.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
 
@@ -22,7 +22,7 @@ export interface CertificateUse {
 export type Proof = "tokenReview" | "self";
 
 /** How long a new binding, or a new CA, may take until every API server knows of it. */
-const settleMs = 5_000;
+const propagationMs = 5_000;
 
 /**
  * Proves a certificate by calls that are made with it. Tries again while the server does not know it or its user's
@@ -38,7 +38,7 @@ export async function prove(use: CertificateUse, proof: Proof, waitMs: number, c
     const error = await attempt(client, use, proof);
     if (error === undefined) return;
     const waitedMs = performance.now() - started;
-    if (waitedMs + pauseMs > settleMs + waitMs) throw error;
+    if (waitedMs + pauseMs > propagationMs + waitMs) throw error;
     if (waitedMs > 1_000) {
       context.log.status(`Waiting until ${use.host} accepts the certificate of "${use.commonName}" (${error.code})`);
     }
@@ -61,8 +61,8 @@ function clientFor(use: CertificateUse, context: Context, timeoutMs?: number): K
 /** What keeps the certificate from being proved; undefined when it is. */
 async function attempt(client: KubeClient, use: CertificateUse, proof: Proof): Promise<ProviderError | undefined> {
   try {
-    const { username } = await whoIs(client);
-    if (username !== undefined && username !== use.commonName) return taken(use, username);
+    const { username } = await authenticatedAs(client);
+    if (username !== undefined && username !== use.commonName) return otherUser(use, username);
     // Any token will do: what is proved is that the server takes the question.
     if (proof === "tokenReview") await reviewToken(client, "k8sauth-asks-whether-it-may-ask");
     else if (username === undefined) await reviewOwnAccess(client);
@@ -71,13 +71,13 @@ async function attempt(client: KubeClient, use: CertificateUse, proof: Proof): P
     if (isKubeError(error, "KUBE_UNAUTHORIZED")) return refused(use);
     if (!isKubeError(error, "KUBE_FORBIDDEN", "KUBE_ANONYMOUS")) throw error;
     const username = refusedUser(error.serverMessage);
-    if (username !== undefined && username !== use.commonName) return taken(use, username);
+    if (username !== undefined && username !== use.commonName) return otherUser(use, username);
     return mayNotReview(use);
   }
 }
 
 /** The user that the server takes the caller for, as far as it says. */
-async function whoIs(client: KubeClient): Promise<{ readonly username?: string; readonly date?: Date }> {
+async function authenticatedAs(client: KubeClient): Promise<{ readonly username?: string; readonly date?: Date }> {
   try {
     return (await reviewSelf(client)) ?? {};
   } catch (error) {
@@ -98,7 +98,7 @@ function refused({ host, commonName }: CertificateUse): ProviderError {
   );
 }
 
-function taken({ host, commonName }: CertificateUse, username: string): ProviderError {
+function otherUser({ host, commonName }: CertificateUse, username: string): ProviderError {
   return new ProviderError(
     "CERTIFICATE_REFUSED",
     `${host} takes the holder of the certificate of "${commonName}" for "${username}".`,
@@ -129,11 +129,11 @@ export interface Probe {
 export async function probe(use: CertificateUse, proof: Proof, context: Context): Promise<Probe> {
   const { commonName } = use;
   const untried = `The certificate of "${commonName}" was not tried.`;
-  using client = clientFor(use, context, glanceMsAt(use.host));
+  using client = clientFor(use, context, quickTimeoutFor(use.host));
   try {
-    const { username, date: now } = await whoIs(client);
+    const { username, date: now } = await authenticatedAs(client);
     if (username !== undefined && username !== commonName) {
-      context.log.warn(taken(use, username).message);
+      context.log.warn(otherUser(use, username).message);
       return { verdict: "powerless", now };
     }
     if (proof === "self" && username === undefined) await reviewOwnAccess(client);
@@ -147,7 +147,7 @@ export async function probe(use: CertificateUse, proof: Proof, context: Context)
       context.log.info(`The certificate of "${commonName}" is dead: the API server no longer accepts it.`);
       return { verdict: "dead" };
     }
-    noteSilence(use.host, error);
+    rememberTimeout(use.host, error);
     // Another certificate of the server is reported by Cluster, which finds the CA for it.
     if (isTlsError(error)) context.log.warn(`${untried} ${error.message}`);
     else failUnlessOffline(untried, error, context);

@@ -53,7 +53,7 @@ const expected = "Expected one PEM block BEGIN CERTIFICATE REQUEST.";
  * @throws ProviderError CSR_MALFORMED, CSR_SIGNATURE_INVALID, CSR_KEY_WEAK
  */
 export async function readRequest(csrPem: string): Promise<CertificationRequest> {
-  const der = onlyBlock(csrPem);
+  const der = singleBlock(csrPem);
   try {
     const [info, algorithm, signature] = inside(await readDer(der), tags.sequence);
     // version, subject, subjectPKInfo, attributes [0]
@@ -84,7 +84,7 @@ export async function readRequest(csrPem: string): Promise<CertificationRequest>
   }
 }
 
-function onlyBlock(csrPem: string): Buffer {
+function singleBlock(csrPem: string): Buffer {
   const refuse = (why: string, remedy = expected) => new ProviderError("CSR_MALFORMED", `"csrPem" ${why}.`, remedy);
   const blocks = pemBlocks(csrPem);
   const [block] = blocks;
@@ -110,7 +110,7 @@ function readPublicKey(spki: Der | undefined): KeyObject {
   } catch {
     throw new DerError("its public key cannot be read");
   }
-  const why = unfit(key);
+  const why = keyProblem(key);
   if (why === undefined) return key;
   throw new ProviderError(
     "CSR_KEY_WEAK",
@@ -120,7 +120,7 @@ function readPublicKey(spki: Der | undefined): KeyObject {
 }
 
 /** Why a key is none that should be certified, or that the API server would take; undefined for a good one. */
-function unfit(key: KeyObject): string | undefined {
+function keyProblem(key: KeyObject): string | undefined {
   const { modulusLength = 0, namedCurve = "" } = key.asymmetricKeyDetails ?? {};
   switch (key.asymmetricKeyType) {
     case "rsa":

@@ -39,10 +39,10 @@ export function requireAllowed(request: CertificationRequest, signerName: string
     }
   }
   // Control, format and private characters, line separators: what is shown would not be what is meant.
-  const odd = request.subject.find(({ value }) => /[\p{C}\p{Zl}\p{Zp}]|^\s|\s$/u.test(value));
-  if (odd !== undefined) {
+  const unprintable = request.subject.find(({ value }) => /[\p{C}\p{Zl}\p{Zp}]|^\s|\s$/u.test(value));
+  if (unprintable !== undefined) {
     refuse(
-      `has the value ${JSON.stringify(odd.value)}`,
+      `has the value ${JSON.stringify(unprintable.value)}`,
       "Expected no control or format characters, and no blanks around.",
     );
   }
@@ -74,9 +74,9 @@ export function usagesFailure(usages: readonly string[], signerName: string): st
   const known = `Expected "client auth", and as needed "digital signature" and "key encipherment".`;
   if (new Set(usages).size !== usages.length) return `"usages" names one twice. ${known}`;
   if (!usages.includes("client auth")) return `"usages" lacks "client auth". ${known}`;
-  const stray = usages.filter((usage) => !clientUsages.includes(usage));
-  if (signerName === apiServerClientSigner && stray.length > 0) {
-    return `"usages" has ${stray.map((usage) => JSON.stringify(usage)).join(", ")}, for which ${signerName} does not sign. ${known}`;
+  const unsupported = usages.filter((usage) => !clientUsages.includes(usage));
+  if (signerName === apiServerClientSigner && unsupported.length > 0) {
+    return `"usages" has ${unsupported.map((usage) => JSON.stringify(usage)).join(", ")}, for which ${signerName} does not sign. ${known}`;
   }
   return undefined;
 }

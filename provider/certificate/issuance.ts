@@ -1,27 +1,27 @@
 import type { KubeClient } from "../../kubernetes/client.ts";
-import { readVersion } from "../cluster/preflight.ts";
+import { readVersion } from "../cluster/discovery.ts";
 import { isProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
 import { commonNames, nameText, organizations } from "../x509/x509.ts";
 import type { SignedCertificateInputs, SignedCertificateOutputs } from "./certificateFields.ts";
 import { type CertificateUse, prove } from "./certificateProof.ts";
-import { type IssuedCertificate, readIssued, renewalDate, requireAsked, rfc3339 } from "./issuedCertificate.ts";
+import { type IssuedCertificate, readIssued, renewalDate, requireMatch, rfc3339 } from "./issuedCertificate.ts";
 import { requireSigners } from "./signers.ts";
 import { Signing } from "./signing.ts";
 import { cancelled } from "./signingErrors.ts";
-import { type Collected, knowsExpiration, requesterOf, type Wanted } from "./signingObject.ts";
+import { type CertificateSpec, type Collected, knowsExpiration, requesterOf } from "./signingObject.ts";
 
 /** How long approval and signing may take, in milliseconds: by us and the signer, or by somebody who has to be asked. */
-const patienceMs = { auto: 60_000, external: 300_000 } as const;
+const defaultTimeoutsMs = { auto: 60_000, external: 300_000 } as const;
 
 function limitOf({ approval, timeoutSeconds }: SignedCertificateInputs, context: Context): number {
-  return timeoutSeconds === undefined ? (context.timeoutMs ?? patienceMs[approval]) : timeoutSeconds * 1000;
+  return timeoutSeconds === undefined ? (context.timeoutMs ?? defaultTimeoutsMs[approval]) : timeoutSeconds * 1000;
 }
 
 /** Has the certificate signed, compares and proves it, and leaves nothing of the request behind. */
-export async function makeCertificate(
+export async function issueCertificate(
   inputs: SignedCertificateInputs,
-  wanted: Wanted,
+  wanted: CertificateSpec,
   context: Context,
 ): Promise<SignedCertificateOutputs> {
   const { approval, renewBefore, expirationSeconds } = inputs;
@@ -30,18 +30,18 @@ export async function makeCertificate(
   using client = await context.deployer.client(context, Math.min(limitMs, 15_000));
   const [{ version, distribution }, requester] = await Promise.all([readVersion(client), requesterOf(client, wanted)]);
   requireSigners(client, distribution, [wanted.signerName]);
-  const fresh = async (left: Collected) => {
+  const isFresh = async (left: Collected) => {
     const issued = await readIssued(left.text).catch(() => undefined);
     // What cannot be read is for the comparison to refuse.
     return issued === undefined || left.now < renewalDate(lifetime(issued, left), renewBefore);
   };
-  const options = { requester, version, approval, limitMs, fresh };
+  const options = { requester, version, approval, limitMs, isFresh };
   for (let again = true; ; again = false) {
     const signing = new Signing(client, wanted, options, context);
     try {
       const collected = await signing.collect();
-      const outputs = await accept(client, collected, inputs, wanted, version, context);
-      await signing.tidy();
+      const outputs = await acceptCertificate(client, collected, inputs, wanted, version, context);
+      await signing.cleanUp();
       return outputs;
     } catch (error) {
       await signing.abandon(error);
@@ -52,16 +52,16 @@ export async function makeCertificate(
   }
 }
 
-async function accept(
+async function acceptCertificate(
   client: KubeClient,
   collected: Collected,
   inputs: SignedCertificateInputs,
-  wanted: Wanted,
+  wanted: CertificateSpec,
   version: string,
   context: Context,
 ): Promise<SignedCertificateOutputs> {
   const issued = await readIssued(collected.text);
-  requireAsked(issued, wanted, collected.now);
+  requireMatch(issued, wanted, collected.now);
   const { x509, subject } = issued.leaf;
   const life = lifetime(issued, collected);
   reportLifetime(life, inputs, version, context);
@@ -128,13 +128,13 @@ export async function proveAgain(
   return proofOf(client, inputs, outputs, 0, context);
 }
 
-const day = 24 * 3600;
+const daySeconds = 24 * 3600;
 
 /** Client certificates cannot be revoked: the Kubernetes hardening guide wants them short. */
 export function warnOfLifetime(expirationSeconds: number, context: Context): void {
-  if (expirationSeconds <= 90 * day) return;
+  if (expirationSeconds <= 90 * daySeconds) return;
   context.log.warn(
-    `The certificate is to live for ${Math.floor(expirationSeconds / day)} days, and cannot be revoked in that time: 90 days or less are better.`,
+    `The certificate is to live for ${Math.floor(expirationSeconds / daySeconds)} days, and cannot be revoked in that time: 90 days or less are better.`,
   );
 }
 

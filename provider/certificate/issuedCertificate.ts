@@ -3,7 +3,7 @@ import { DerError } from "../x509/der.ts";
 import { pemBlocks, toPem } from "../x509/pemBlocks.ts";
 import { samePublicKey } from "../x509/samePublicKey.ts";
 import { type Certificate, commonNames, nameText, organizations, readCertificate } from "../x509/x509.ts";
-import type { Wanted } from "./signingObject.ts";
+import type { CertificateSpec } from "./signingObject.ts";
 
 /** What a signer gave out. */
 export interface IssuedCertificate {
@@ -30,8 +30,8 @@ export async function readIssued(text: string): Promise<IssuedCertificate> {
   try {
     const [leaf, ...others] = await Promise.all(ders.map(readCertificate));
     if (leaf === undefined) throw rejected("it holds no PEM");
-    const stray = others.findIndex(({ isCa }) => !isCa);
-    if (stray >= 0) throw rejected(`block ${stray + 2} of ${blocks.length} is no CA's certificate`);
+    const notCa = others.findIndex(({ isCa }) => !isCa);
+    if (notCa >= 0) throw rejected(`block ${notCa + 2} of ${blocks.length} is no CA's certificate`);
     if (others.length > 0 && !others.some(({ x509 }) => leaf.x509.verify(x509.publicKey))) {
       throw rejected("none of the CAs behind it has signed it");
     }
@@ -49,7 +49,7 @@ export async function readIssued(text: string): Promise<IssuedCertificate> {
  * @param now the server's own time
  * @throws ProviderError CERTIFICATE_REJECTED with all that is wrong
  */
-export function requireAsked({ leaf }: IssuedCertificate, wanted: Wanted, now: Date): void {
+export function requireMatch({ leaf }: IssuedCertificate, wanted: CertificateSpec, now: Date): void {
   const wrong: string[] = [];
   const { request, usages } = wanted;
   const { x509, subject } = leaf;
@@ -70,8 +70,8 @@ export function requireAsked({ leaf }: IssuedCertificate, wanted: Wanted, now: D
   }
   const extended = leaf.extendedKeyUsages ?? [];
   if (!extended.includes("client auth")) wrong.push('its extended usages lack "client auth"');
-  const stray = [...extended, ...(leaf.keyUsages ?? [])].filter((usage) => !usages.includes(usage));
-  if (stray.length > 0) wrong.push(`it may be used for ${stray.join(", ")}, which was not asked for`);
+  const unrequested = [...extended, ...(leaf.keyUsages ?? [])].filter((usage) => !usages.includes(usage));
+  if (unrequested.length > 0) wrong.push(`it may be used for ${unrequested.join(", ")}, which was not asked for`);
   if (
     leaf.keyUsages !== undefined &&
     !leaf.keyUsages.includes("digital signature") &&

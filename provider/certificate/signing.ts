@@ -3,9 +3,10 @@ import { KubeClient } from "../../kubernetes/client.ts";
 import { isKubeError, type KubeError } from "../../kubernetes/errors.ts";
 import { isProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
-import * as refusals from "./signingErrors.ts";
+import * as errors from "./signingErrors.ts";
 import {
   approved,
+  type CertificateSpec,
   type Collected,
   collectedFrom,
   condition,
@@ -15,7 +16,6 @@ import {
   signingBody,
   signingName,
   signingPath,
-  type Wanted,
 } from "./signingObject.ts";
 
 /** How a request is brought to its end. */
@@ -26,17 +26,17 @@ export interface SigningOptions {
   readonly approval: "auto" | "external";
   readonly limitMs: number;
   /** Whether a certificate that an earlier run left uncollected is still worth collecting. */
-  readonly fresh: (collected: Collected) => Promise<boolean>;
+  readonly isFresh: (collected: Collected) => Promise<boolean>;
 }
 
 /** A request that was deleted under our hands is made again this often. */
-const mostRounds = 3;
+const maxPosts = 3;
 
 /** The way of one request: posted, compared, approved, awaited, and deleted when its certificate is in safe hands. */
 export class Signing {
   readonly name: string;
   readonly #client: KubeClient;
-  readonly #wanted: Wanted;
+  readonly #wanted: CertificateSpec;
   readonly #options: SigningOptions;
   readonly #context: Context;
   readonly #started = performance.now();
@@ -45,9 +45,9 @@ export class Signing {
   /** Of the object that is ours; what has the name and another UID is not. */
   #uid: string | undefined;
   #announced = false;
-  #saidAt = 0;
+  #reportedAt = 0;
 
-  constructor(client: KubeClient, wanted: Wanted, options: SigningOptions, context: Context) {
+  constructor(client: KubeClient, wanted: CertificateSpec, options: SigningOptions, context: Context) {
     this.#client = client;
     this.#wanted = wanted;
     this.#options = options;
@@ -64,12 +64,12 @@ export class Signing {
    */
   async collect(): Promise<Collected> {
     let replaced = false;
-    for (let round = 1; round <= mostRounds; round++) {
+    for (let round = 1; round <= maxPosts; round++) {
       this.#uid = undefined;
       const { copy, now, found, ownWork } = await this.#post();
       this.#requireOurs(copy, found);
       this.#uid = copy.metadata?.uid;
-      if (found && !replaced && (await this.#isSpent(copy, now))) {
+      if (found && !replaced && (await this.#isUnusable(copy, now))) {
         this.#context.log.debug(`${this.name} is left of an earlier run and of no use any more: it is made anew.`);
         await this.remove();
         replaced = true;
@@ -83,7 +83,7 @@ export class Signing {
       if (collected !== undefined) return collected;
       this.#context.log.warn(`The CertificateSigningRequest ${this.name} was deleted while it was awaited.`);
     }
-    throw refusals.gone(this.name, mostRounds);
+    throw errors.gone(this.name, maxPosts);
   }
 
   /** Deletes the request, if it is still ours. */
@@ -101,7 +101,7 @@ export class Signing {
   }
 
   /** Deletes the request; one that cannot be deleted is no reason to lose a good certificate. */
-  async tidy(): Promise<void> {
+  async cleanUp(): Promise<void> {
     // The next run collects the same certificate from it.
     if (this.#context.engineGone()) return;
     await this.#removeAnyway().catch((error: Error) => {
@@ -116,7 +116,7 @@ export class Signing {
    * to go on with, and so does a denial, for people to read. What a killed run posted stays for the next run.
    */
   async abandon(error: unknown): Promise<void> {
-    const waits = this.#options.approval === "external" && !isProviderError(error, ...refusals.afterCollection);
+    const waits = this.#options.approval === "external" && !isProviderError(error, ...errors.afterCollection);
     if (waits || isProviderError(error, "CERTIFICATE_DENIED") || this.#uid === undefined) return;
     if (this.#context.engineGone()) return;
     await this.#removeAnyway().catch((reason: Error) => {
@@ -145,7 +145,7 @@ export class Signing {
         if (isKubeError(error, "KUBE_ALREADY_EXISTS")) {
           const there = await this.#find();
           if (there !== undefined) return { ...there, found: true, ownWork: lost };
-        } else if (refusals.isTransient(error)) {
+        } else if (errors.isTransient(error)) {
           lost = true;
         } else throw error;
         if (this.#leftMs() <= 0) throw error;
@@ -168,28 +168,28 @@ export class Signing {
 
   #requireOurs(copy: SigningObject, found: boolean): void {
     if (this.#uid !== undefined && copy.metadata?.uid !== this.#uid) {
-      throw refusals.other(this.name, [`its UID is ${copy.metadata?.uid}, and was ${this.#uid}`]);
+      throw errors.changedByOthers(this.name, [`its UID is ${copy.metadata?.uid}, and was ${this.#uid}`]);
     }
     const { requester, version } = this.#options;
     const wrong = differences(copy, this.#wanted, requester, version);
     if (wrong.length === 0) return;
     // Ours by the server's own answer: it may be deleted.
     if (!found) this.#uid ??= copy.metadata?.uid;
-    throw found ? refusals.taken(this.name, wrong) : refusals.other(this.name, wrong);
+    throw found ? errors.nameTaken(this.name, wrong) : errors.changedByOthers(this.name, wrong);
   }
 
   /** It failed, or its certificate is due for renewal, or was never made within the life of such a request. */
-  async #isSpent(copy: SigningObject, now: Date): Promise<boolean> {
+  async #isUnusable(copy: SigningObject, now: Date): Promise<boolean> {
     if (condition(copy, "Denied")) return false;
     if (condition(copy, "Failed")) return true;
     const collected = collectedFrom(copy, now);
-    return collected !== undefined && !(await this.#options.fresh(collected));
+    return collected !== undefined && !(await this.#options.isFresh(collected));
   }
 
   /** Undefined when it was deleted meanwhile. */
   async #await(first: SigningObject, at: Date): Promise<Collected | undefined> {
     let state: { copy: SigningObject; now: Date } = { copy: first, now: at };
-    let trouble: KubeError | undefined;
+    let lastError: KubeError | undefined;
     const external = this.#options.approval === "external";
     for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 1.6, 1_000)) {
       const { copy, now } = state;
@@ -202,7 +202,8 @@ export class Signing {
         continue;
       }
       if (external) this.#announce(copy);
-      if (this.#leftMs() <= 0) throw trouble ?? refusals.late(this.name, copy, this.#wanted.signerName, this.#options);
+      if (this.#leftMs() <= 0)
+        throw lastError ?? errors.timedOut(this.name, copy, this.#wanted.signerName, this.#options);
       this.#report(copy);
       await this.#pause(pauseMs);
       try {
@@ -210,19 +211,19 @@ export class Signing {
         if (found === undefined) return undefined;
         this.#requireOurs(found.copy, false);
         state = found;
-        trouble = undefined;
+        lastError = undefined;
       } catch (error) {
-        if (!refusals.isTransient(error)) throw error;
-        trouble = error;
+        if (!errors.isTransient(error)) throw error;
+        lastError = error;
       }
     }
   }
 
   #outcome(copy: SigningObject, now: Date): Collected | undefined {
     const denied = condition(copy, "Denied");
-    if (denied) throw refusals.denied(this.name, denied);
+    if (denied) throw errors.denied(this.name, denied);
     const failed = condition(copy, "Failed");
-    if (failed) throw refusals.failed(this.name, failed, this.#wanted.signerName);
+    if (failed) throw errors.failed(this.name, failed, this.#wanted.signerName);
     return collectedFrom(copy, now);
   }
 
@@ -240,12 +241,11 @@ export class Signing {
         this.#requireOurs(answer, false);
         return answer;
       } catch (error) {
-        if (isKubeError(error, "KUBE_FORBIDDEN"))
-          throw refusals.mayNotApprove(this.name, this.#wanted.signerName, error);
-        const again = isKubeError(error, "KUBE_CONFLICT", "KUBE_NOT_FOUND") || refusals.isTransient(error);
+        if (isKubeError(error, "KUBE_FORBIDDEN")) throw errors.mayNotApprove(this.name, this.#wanted.signerName, error);
+        const again = isKubeError(error, "KUBE_CONFLICT", "KUBE_NOT_FOUND") || errors.isTransient(error);
         if (!again) throw error;
         if (this.#leftMs() <= 0) {
-          throw isKubeError(error, "KUBE_CONFLICT") ? refusals.conflict(this.name, error) : error;
+          throw isKubeError(error, "KUBE_CONFLICT") ? errors.conflict(this.name, error) : error;
         }
         await this.#pause(pauseMs);
         const found = await this.#find();
@@ -267,8 +267,8 @@ export class Signing {
 
   #report(copy: SigningObject): void {
     const waitedMs = performance.now() - this.#started;
-    if (waitedMs - this.#saidAt < 1_000) return;
-    this.#saidAt = waitedMs;
+    if (waitedMs - this.#reportedAt < 1_000) return;
+    this.#reportedAt = waitedMs;
     const what = condition(copy, "Approved")
       ? `${this.#wanted.signerName} to sign ${this.name}`
       : `approval: kubectl certificate approve ${this.name}`;
@@ -293,7 +293,7 @@ export class Signing {
   async #pause(ms: number): Promise<void> {
     const jittered = Math.min(ms * (0.75 + Math.random() / 2), Math.max(this.#leftMs(), 1));
     await sleep(jittered, undefined, { signal: this.#context.signal }).catch(() => {
-      throw refusals.cancelled(this.name);
+      throw errors.cancelled(this.name);
     });
   }
 }

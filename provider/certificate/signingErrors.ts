@@ -12,7 +12,7 @@ export const afterCollection: readonly ProviderErrorCode[] = [
 
 const object = (name: string) => `CertificateSigningRequest ${name}`;
 
-export function taken(name: string, wrong: readonly string[]): ProviderError {
+export function nameTaken(name: string, wrong: readonly string[]): ProviderError {
   return new ProviderError(
     "CERTIFICATE_NAME_TAKEN",
     `${object(name)} is there already, and is not ours: ${wrong.join("; ")}.`,
@@ -20,7 +20,7 @@ export function taken(name: string, wrong: readonly string[]): ProviderError {
   );
 }
 
-export function other(name: string, wrong: readonly string[]): ProviderError {
+export function changedByOthers(name: string, wrong: readonly string[]): ProviderError {
   return new ProviderError(
     "CERTIFICATE_REQUEST_OTHER",
     `${object(name)} is not what was posted: ${wrong.join("; ")}.`,
@@ -54,7 +54,7 @@ export function conflict(name: string, error: KubeError): ProviderError {
 }
 
 /** The deadline has passed. */
-export function late(
+export function timedOut(
   name: string,
   copy: SigningObject,
   signerName: string,
@@ -82,7 +82,7 @@ export function late(
 export function denied(name: string, decision: Condition): ProviderError {
   return new ProviderError(
     "CERTIFICATE_DENIED",
-    `${object(name)} was denied: ${inWords(decision)}.`,
+    `${object(name)} was denied: ${reasonOf(decision)}.`,
     `It stays for an hour. Settle it with whoever decides there; to ask again: kubectl delete csr ${name}, then up.`,
   );
 }
@@ -90,7 +90,7 @@ export function denied(name: string, decision: Condition): ProviderError {
 export function failed(name: string, decision: Condition, signerName: string): ProviderError {
   return new ProviderError(
     "CERTIFICATE_FAILED",
-    `The signer ${signerName} refuses ${object(name)}: ${inWords(decision)}.`,
+    `The signer ${signerName} refuses ${object(name)}: ${reasonOf(decision)}.`,
     "Correct what it names (usages, subject, lifetime); the next up makes a new request.",
   );
 }
@@ -99,7 +99,7 @@ export function cancelled(name: string): ProviderError {
   return new ProviderError("CANCELLED", `The wait for ${object(name)} was cancelled.`);
 }
 
-function inWords({ reason, message }: Condition): string {
+function reasonOf({ reason, message }: Condition): string {
   const text = [reason, message?.trim().replace(/\.$/, "")].filter(Boolean).join(": ");
   return text || "no reason given";
 }

@@ -8,7 +8,7 @@ import type { CertificationRequest } from "./csr.ts";
 import { sameSet } from "./csrRules.ts";
 
 /** What is asked of a signer. */
-export interface Wanted {
+export interface CertificateSpec {
   readonly request: CertificationRequest;
   readonly signerName: string;
   readonly usages: readonly string[];
@@ -60,7 +60,7 @@ export const signingPath = (name?: string): string => pathFor(apiVersion, kind, 
  * first time. A renewal has the same name as the certificate before, whose object was deleted when it was collected; one
  * that is still there holds a certificate that is new enough, or is put away.
  */
-export function signingName(wanted: Wanted, requester: Requester): string {
+export function signingName(wanted: CertificateSpec, requester: Requester): string {
   const content = [
     wanted.request.sha256,
     wanted.signerName,
@@ -72,7 +72,10 @@ export function signingName(wanted: Wanted, requester: Requester): string {
   return `k8sauth-${createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 20)}`;
 }
 
-export function signingBody(wanted: Wanted, metadata: { readonly name: string } | { readonly generateName: string }) {
+export function signingBody(
+  wanted: CertificateSpec,
+  metadata: { readonly name: string } | { readonly generateName: string },
+) {
   return {
     apiVersion,
     kind,
@@ -87,7 +90,7 @@ export function signingBody(wanted: Wanted, metadata: { readonly name: string } 
 }
 
 /** The deployer as the API server records it in requests. A server older than 1.28 has no SelfSubjectReview: a dry run shows it. */
-export async function requesterOf(client: KubeClient, wanted: Wanted): Promise<Requester> {
+export async function requesterOf(client: KubeClient, wanted: CertificateSpec): Promise<Requester> {
   try {
     const { username, uid } = (await reviewSelf(client)) ?? { username: "", uid: "" };
     if (username) return { username, uid };
@@ -100,7 +103,12 @@ export async function requesterOf(client: KubeClient, wanted: Wanted): Promise<R
 }
 
 /** In what the server's copy differs from what is asked, in words; empty where it is ours. */
-export function differences(copy: SigningObject, wanted: Wanted, requester: Requester, version: string): string[] {
+export function differences(
+  copy: SigningObject,
+  wanted: CertificateSpec,
+  requester: Requester,
+  version: string,
+): string[] {
   const { spec = {} } = copy;
   const found: string[] = [];
   const expect = (what: string, is: unknown, ought: unknown) => {

@@ -3,7 +3,7 @@ import { isKubeError, KubeError } from "../../kubernetes/errors.ts";
 import { pathFor } from "../../kubernetes/paths.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
-import { describeName, type ReservedName } from "./preflight.ts";
+import { describeName, type ReservedName } from "./reservedNames.ts";
 
 /** The manifest of an object that will be created under a fixed name, in a namespace. */
 export interface PlannedObject extends KubeObject {

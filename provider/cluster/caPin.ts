@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { certificates } from "../../kubernetes/kubeconfig/pem.ts";
-import type { Shown } from "../../kubernetes/probe.ts";
+import type { ServerProbe } from "../../kubernetes/probe.ts";
 import { ProviderError } from "../protocol/errors.ts";
 
 /** Where Rancher tells strangers its CA, as `{"value": PEM}`. */
@@ -33,7 +33,7 @@ export interface FoundCa {
  *
  * @throws ProviderError CLUSTER_CA_PIN_MISMATCH, CLUSTER_CA_NOT_SHOWN
  */
-export function pinnedCa(host: string, shown: Shown, pin: string): FoundCa {
+export function pinnedCa(host: string, shown: ServerProbe, pin: string): FoundCa {
   const digest = pinDigest(pin) ?? "";
   const rancher = rancherCa(shown);
   const authorities = [...shown.chain.filter(isAuthority), ...(rancher?.certificates ?? [])];
@@ -46,14 +46,14 @@ export function pinnedCa(host: string, shown: Shown, pin: string): FoundCa {
   if (leaf && !isAuthority(leaf) && [sha256(leaf.raw), publicKeyDigest(leaf)].includes(digest)) {
     throw new ProviderError(
       "CLUSTER_CA_PIN_MISMATCH",
-      `The pin ${colons(digest)} is that of the certificate of ${host} itself, not of its CA.`,
-      authorities.length > 0 ? `Pin its CA: ${authorities.map(described).join("; ")}.` : giveIt,
+      `The pin ${withColons(digest)} is that of the certificate of ${host} itself, not of its CA.`,
+      authorities.length > 0 ? `Pin its CA: ${authorities.map(describeCertificate).join("; ")}.` : setCaPem,
     );
   }
   if (authorities.length === 0) throw caNotShown(host, shown);
   throw new ProviderError(
     "CLUSTER_CA_PIN_MISMATCH",
-    `${host} shows no CA with the pin ${colons(digest)}. It shows ${authorities.map(described).join("; ")}${rancher ? `; its ${rancherCaPath} has the checksum ${rancher.checksums[0]}` : ""}.`,
+    `${host} shows no CA with the pin ${withColons(digest)}. It shows ${authorities.map(describeCertificate).join("; ")}${rancher ? `; its ${rancherCaPath} has the checksum ${rancher.checksums[0]}` : ""}.`,
     "Somebody else may be answering there. If the CA was changed on purpose, get its fingerprint on a trusted way and set the pin to it.",
   );
 }
@@ -63,7 +63,7 @@ export function pinnedCa(host: string, shown: Shown, pin: string): FoundCa {
  *
  * @throws ProviderError CLUSTER_CA_NOT_SHOWN
  */
-export function firstUseCa(host: string, shown: Shown): FoundCa {
+export function firstUseCa(host: string, shown: ServerProbe): FoundCa {
   const authorities = shown.chain.filter(isAuthority);
   const root = authorities.find((certificate) => certificate.checkIssued(certificate));
   const rancher = rancherCa(shown);
@@ -76,27 +76,27 @@ export function firstUseCa(host: string, shown: Shown): FoundCa {
 }
 
 /** A certificate in words: its subject and fingerprint. */
-export function described(certificate: X509Certificate): string {
-  return `${certificate.subject.replaceAll("\n", ", ")} (SHA-256 ${certificate.fingerprint256}, public key ${colons(publicKeyDigest(certificate))})`;
+export function describeCertificate(certificate: X509Certificate): string {
+  return `${certificate.subject.replaceAll("\n", ", ")} (SHA-256 ${certificate.fingerprint256}, public key ${withColons(publicKeyDigest(certificate))})`;
 }
 
 function isAuthority(certificate: X509Certificate): boolean {
   return certificate.ca;
 }
 
-function caNotShown(host: string, shown: Shown): ProviderError {
+function caNotShown(host: string, shown: ServerProbe): ProviderError {
   const [leaf] = shown.chain;
   return new ProviderError(
     "CLUSTER_CA_NOT_SHOWN",
-    `${host} sends ${leaf ? `the certificate ${described(leaf)}` : "no certificate"} and no CA. ${rancherAnswer(shown)}`,
-    giveIt,
+    `${host} sends ${leaf ? `the certificate ${describeCertificate(leaf)}` : "no certificate"} and no CA. ${describeRancherResponse(shown)}`,
+    setCaPem,
   );
 }
 
-const giveIt =
+const setCaPem =
   'Set "caPem" to the CA itself. It is in the kubeconfig of the cluster, or the server\'s administrator has it.';
 
-function rancherAnswer({ status, location, contentType }: Shown): string {
+function describeRancherResponse({ status, location, contentType }: ServerProbe): string {
   const type = contentType.split(";")[0] || "no content type";
   return location
     ? `It redirects ${rancherCaPath} (${status}), and that is not followed.`
@@ -110,7 +110,7 @@ interface RancherCa {
   readonly checksums: readonly string[];
 }
 
-function rancherCa({ status, body }: Shown): RancherCa | undefined {
+function rancherCa({ status, body }: ServerProbe): RancherCa | undefined {
   if (status !== 200) return undefined;
   try {
     const { value } = JSON.parse(body) as { value?: unknown };
@@ -133,7 +133,7 @@ function sha256(data: Buffer | string): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-function colons(hex: string): string {
+function withColons(hex: string): string {
   return hex.toUpperCase().replace(/..(?=.)/g, "$&:");
 }
 

@@ -2,7 +2,9 @@ import type { SuppliedRequest } from "../certificate/suppliedRequest.ts";
 import type { Fields } from "../protocol/fields.ts";
 import type { State } from "../protocol/resource.ts";
 import type { PlannedObject } from "./admission.ts";
-import type { IssuerFacts, ReservedName, Right } from "./preflight.ts";
+import type { IssuerFacts } from "./discovery.ts";
+import type { ReservedName } from "./reservedNames.ts";
+import type { Right } from "./rights.ts";
 
 /** Where the gateway finds the API server, and what it trusts there. */
 export interface GatewayTarget {

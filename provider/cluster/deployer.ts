@@ -9,7 +9,7 @@ import { agentFor } from "../../kubernetes/transport/transport.ts";
 import type { CheckFailure, Fields, Inputs } from "../protocol/fields.ts";
 import type { InputNames } from "../protocol/inputNames.ts";
 import type { Operation } from "../protocol/operation.ts";
-import { glanceMs, type Offline } from "./glance.ts";
+import { type Offline, quickTimeoutMs } from "./reachability.ts";
 
 /** Configuration of a provider: the credentials that all of its resources are deployed with. */
 export interface DeployerConfig {
@@ -63,7 +63,7 @@ export interface DeployerOrigin {
 }
 
 /** Codes of errors that other credentials or another kubeconfig may cure. */
-const curable: readonly KubeErrorCode[] = [
+const credentialErrors: readonly KubeErrorCode[] = [
   "KUBE_UNAUTHORIZED",
   "KUBE_ANONYMOUS",
   "KUBE_TLS_UNTRUSTED",
@@ -104,7 +104,7 @@ export class Deployer {
   /** Finds the API server and the credentials. @throws KubeError KUBECONFIG_* */
   connection(operation: Operation): Promise<Connection> {
     const { kubeconfig, context: name } = this.#config;
-    return loadConnection({ kubeconfig, context: name, exec: { say: operation.log.info } }, operation.env);
+    return loadConnection({ kubeconfig, context: name, exec: { onLine: operation.log.info } }, operation.env);
   }
 
   /**
@@ -119,11 +119,12 @@ export class Deployer {
   }
 
   /** Adds to an error of the way to the cluster that the credentials come from the state, if they do. */
-  explained(error: unknown): unknown {
+  withOrigin(error: unknown): unknown {
     const { kubeconfig, context } = this.#config;
     if (!this.#origin.fromState || (kubeconfig === undefined && context === undefined)) return error;
     if (!isKubeError(error)) return error;
-    if (!error.code.startsWith("KUBECONFIG_") && !curable.includes(error.code) && !isUnreachable(error)) return error;
+    if (!error.code.startsWith("KUBECONFIG_") && !credentialErrors.includes(error.code) && !isUnreachable(error))
+      return error;
     const { code, message, status, reason, serverMessage } = error;
     const parts = [
       ...(kubeconfig === undefined ? [] : [looksLikeContent(kubeconfig) ? "kubeconfig" : `kubeconfig ${kubeconfig}`]),
@@ -149,16 +150,16 @@ export class Deployer {
    */
   warnIfStale(operation: Operation): Promise<void> {
     if (!this.#origin.fromState) return Promise.resolve();
-    this.#stale ??= this.#tryOut(operation);
+    this.#stale ??= this.#tryCredentials(operation);
     return this.#stale;
   }
 
-  async #tryOut(operation: Operation): Promise<void> {
+  async #tryCredentials(operation: Operation): Promise<void> {
     try {
-      using client = await this.client(operation, glanceMs);
+      using client = await this.client(operation, quickTimeoutMs);
       await authenticatedUser(client);
     } catch (error) {
-      const explained = this.explained(error);
+      const explained = this.withOrigin(error);
       if (explained !== error) operation.log.warn((explained as Error).message);
     }
   }

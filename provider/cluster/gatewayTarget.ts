@@ -1,16 +1,16 @@
 import type { Connection } from "../../kubernetes/connection.ts";
 import { isKubeError, KubeError } from "../../kubernetes/errors.ts";
 import { certificates } from "../../kubernetes/kubeconfig/pem.ts";
-import { showOf } from "../../kubernetes/probe.ts";
+import { probeServer } from "../../kubernetes/probe.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { CheckFailure } from "../protocol/fields.ts";
 import type { Context } from "../protocol/resource.ts";
-import { described, firstUseCa, pinDigest, pinnedCa, rancherCaPath } from "./caPin.ts";
+import { describeCertificate, firstUseCa, pinDigest, pinnedCa, rancherCaPath } from "./caPin.ts";
 import type { ClusterInputs, ClusterState, GatewayTarget } from "./clusterFields.ts";
 import { gatewayHost, refuseLocalHost } from "./gatewayHost.ts";
 
 /** Whether the CA is to be taken from the server itself. */
-export function probes({ caPin, trustOnFirstUse }: Partial<ClusterInputs>): boolean {
+export function takesCaFromServer({ caPin, trustOnFirstUse }: Partial<ClusterInputs>): boolean {
   return caPin !== undefined || trustOnFirstUse === true;
 }
 
@@ -27,7 +27,7 @@ export function caFailures(known: Partial<ClusterInputs>): CheckFailure[] {
   const given = Object.entries(ways).flatMap(([name, said]) => (said ? [`"${name}"`] : []));
   if (given.length > 1)
     failures.push({ property: "caPin", reason: `${given.join(" and ")} are given: one is enough.` });
-  if (probes(known) && proveHost === false) {
+  if (takesCaFromServer(known) && proveHost === false) {
     const reason =
       '"proveHost" is false, but the CA is to be taken from the host, which takes a way there: give "caPem".';
     failures.push({ property: "proveHost", reason });
@@ -56,7 +56,7 @@ export function knownTarget(
       );
     }
   }
-  if (probes(inputs)) return { host, caPem: undefined };
+  if (takesCaFromServer(inputs)) return { host, caPem: undefined };
   return { host, caPem: inputs.caPem === undefined ? connection.caPem : certificates(inputs.caPem, '"caPem"') };
 }
 
@@ -75,12 +75,12 @@ export async function gatewayTarget(
   const { host, caPem } = knownTarget(inputs, connection);
   if (caPem !== undefined) return { host, caPem, caSource: inputs.caPem === undefined ? "kubeconfig" : "given" };
   if (inputs.caPin !== undefined) {
-    const found = pinnedCa(host, await shownBy(host, context, timeoutMs), inputs.caPin);
+    const found = pinnedCa(host, await probeHost(host, context, timeoutMs), inputs.caPin);
     return { host, caPem: found.caPem, caSource: "pin" };
   }
   const { outputs } = state ?? {};
   if (outputs?.caPem && outputs.host === host) return { host, caPem: outputs.caPem, caSource: "first use" };
-  const found = firstUseCa(host, await shownBy(host, context, timeoutMs));
+  const found = firstUseCa(host, await probeHost(host, context, timeoutMs));
   return { host, caPem: found.caPem, caSource: "first use" };
 }
 
@@ -106,9 +106,9 @@ export function warnOfFirstUse({ host, caSource }: GatewayTarget, fingerprint: s
   );
 }
 
-function shownBy(host: string, context: Context, timeoutMs: number) {
+function probeHost(host: string, context: Context, timeoutMs: number) {
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(timeoutMs)]);
-  return showOf(new URL(host).origin, rancherCaPath, signal);
+  return probeServer(new URL(host).origin, rancherCaPath, signal);
 }
 
 /**
@@ -123,8 +123,8 @@ export async function hostFailure(
 ): Promise<unknown> {
   if (!(error instanceof KubeError)) return error;
   if (target.caSource === "first use" && isKubeError(error, "KUBE_TLS_UNTRUSTED")) {
-    const shown = await shownBy(target.host, context, 2_000).catch(() => undefined);
-    const now = shown?.chain.map(described).join("; ") ?? "nothing";
+    const shown = await probeHost(target.host, context, 2_000).catch(() => undefined);
+    const now = shown?.chain.map(describeCertificate).join("; ") ?? "nothing";
     return new ProviderError(
       "CLUSTER_CA_CHANGED",
       `${target.host} no longer shows a certificate of the CA that was trusted at first use (SHA-256 ${fingerprint}). It shows ${now}.`,

@@ -73,7 +73,7 @@ export function engineLink(address: string): EngineLink {
 }
 
 /** Reports nowhere: until an engine says where it is. */
-export const silentLink: EngineLink = {
+export const noLink: EngineLink = {
   logFor: () => ({
     log: { debug() {}, info() {}, warn() {}, status() {} },
     flushed: async () => {},
@@ -83,7 +83,7 @@ export const silentLink: EngineLink = {
 };
 
 /** How often to look whether the engine is still there, in milliseconds. */
-const lookMs = 500;
+const pollMs = 500;
 
 /** Whether the engine that started this process is still there. */
 export interface EngineWatch {
@@ -97,7 +97,7 @@ export interface EngineWatch {
 export function watchEngine(link: EngineLink): EngineWatch {
   const parent = process.ppid;
   let missed = 0;
-  let looks = 0;
+  let polls = 0;
   let asking = false;
   const gone = () => process.ppid !== parent || missed >= 2;
   const ended = new Promise<void>((resolve) => {
@@ -105,7 +105,7 @@ export function watchEngine(link: EngineLink): EngineWatch {
       if (gone()) {
         clearInterval(timer);
         resolve();
-      } else if (!asking && looks++ % 2 === 1) {
+      } else if (!asking && polls++ % 2 === 1) {
         // Asking for the parent's id is free, asking the engine is a call: every other look.
         asking = true;
         void link.alive().then((alive) => {
@@ -113,7 +113,7 @@ export function watchEngine(link: EngineLink): EngineWatch {
           missed = alive ? 0 : missed + 1;
         });
       }
-    }, lookMs);
+    }, pollMs);
     timer.unref();
   });
   return { gone, ended };

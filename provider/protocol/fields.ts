@@ -47,7 +47,7 @@ export function readInputs<I>(values: ValueObject, fields: Fields): Inputs<I> & 
     if (value === undefined || value === null) {
       if (field.required) failures.push({ property: name, reason: `"${name}" is required: ${field.description}` });
     } else if (value !== unknown) {
-      const reason = misfit(name, value, field);
+      const reason = typeFailure(name, value, field);
       if (reason !== undefined) failures.push({ property: name, reason });
       else known[name] = withoutUnknown(value);
     }
@@ -62,7 +62,7 @@ function withoutUnknown(value: Value): Value {
   return Object.fromEntries(Object.entries(value).filter(([, inner]) => !hasUnknown(inner)));
 }
 
-function misfit(name: string, value: Value, field: Field): string | undefined {
+function typeFailure(name: string, value: Value, field: Field): string | undefined {
   const expected = (what: string) => `"${name}" must be ${what}: ${field.description}`;
   switch (field.type) {
     case "integer":
@@ -76,26 +76,27 @@ function misfit(name: string, value: Value, field: Field): string | undefined {
     case "objects":
       if (!Array.isArray(value)) return expected("a list");
       return value
-        .map((element: Value, index: number) => elementMisfit(`${name}[${index}]`, element, field.fields))
+        .map((element: Value, index: number) => elementFailure(`${name}[${index}]`, element, field.fields))
         .find((reason) => reason !== undefined);
     default:
       return typeof value === field.type ? undefined : expected(`a ${field.type}`);
   }
 }
 
-function elementMisfit(name: string, element: Value, fields: Fields | undefined): string | undefined {
+function elementFailure(name: string, element: Value, fields: Fields | undefined): string | undefined {
   if (element === unknown) return undefined;
   if (typeof element !== "object" || element === null || Array.isArray(element)) return `"${name}" must be an object.`;
   if (fields === undefined) return undefined;
   const object = element as ValueObject;
-  const stray = Object.keys(object).find((key) => !(key in fields));
-  if (stray !== undefined) return `Unknown property "${name}.${stray}". Known are: ${Object.keys(fields).join(", ")}.`;
+  const unknownKey = Object.keys(object).find((key) => !(key in fields));
+  if (unknownKey !== undefined)
+    return `Unknown property "${name}.${unknownKey}". Known are: ${Object.keys(fields).join(", ")}.`;
   for (const [key, field] of Object.entries(fields)) {
     const value = object[key];
     if (value === undefined || value === null) {
       if (field.required) return `"${name}.${key}" is required: ${field.description}`;
     } else if (value !== unknown) {
-      const reason = misfit(`${name}.${key}`, value, field);
+      const reason = typeFailure(`${name}.${key}`, value, field);
       if (reason !== undefined) return reason;
     }
   }

@@ -21,7 +21,7 @@ export interface State<I, O> {
 export type Changes = Readonly<Record<string, "update" | "replace">>;
 
 /** What a preview can say: outputs that are missing are not known yet. */
-export interface Forecast<O> {
+export interface Preview<O> {
   readonly id?: string;
   readonly outputs: Partial<O>;
 }
@@ -40,9 +40,9 @@ export interface Resource<I, O> {
   check?(inputs: Inputs<I>): readonly CheckFailure[] | Promise<readonly CheckFailure[]>;
   /** Compares, and looks whether what the state says is still so. */
   diff(state: State<I, O>, inputs: Inputs<I>, context: Context): Promise<Changes>;
-  previewCreate(inputs: Inputs<I>, context: Context): Promise<Forecast<O>>;
+  previewCreate(inputs: Inputs<I>, context: Context): Promise<Preview<O>>;
   create(inputs: I, context: Context): Promise<{ readonly id: string; readonly outputs: O }>;
-  previewUpdate(state: State<I, O>, inputs: Inputs<I>, context: Context): Promise<Forecast<O>>;
+  previewUpdate(state: State<I, O>, inputs: Inputs<I>, context: Context): Promise<Preview<O>>;
   update(state: State<I, O>, inputs: I, context: Context): Promise<O>;
   /** Looks again; undefined when it is gone. */
   read(

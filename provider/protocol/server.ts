@@ -14,12 +14,12 @@ import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
 import manifest from "../../package.json" with { type: "json" };
 import { checkDeployer, Deployer, type DeployerConfig, deployerFields } from "../cluster/deployer.ts";
 import { completed, diffResponse, outputsToWire, stateOf, toStruct, toWire } from "./convert.ts";
-import { type EngineLink, engineLink, silentLink } from "./engine.ts";
+import { type EngineLink, engineLink, noLink } from "./engine.ts";
 import { describe, isProviderError, ProviderError } from "./errors.ts";
 import { type CheckFailure, readInputs, same } from "./fields.ts";
 import { Wording } from "./inputNames.ts";
 import type { Log } from "./operation.ts";
-import type { AnyResource, Context, Forecast } from "./resource.ts";
+import type { AnyResource, Context, Preview } from "./resource.ts";
 import { packageSchema } from "./schema.ts";
 import { decodeObject, type WireObject } from "./wire.ts";
 
@@ -85,7 +85,7 @@ class Handlers {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#resources = new Map(options.resources.map((resource) => [resource.type, resource]));
-    this.#link = options.link ?? silentLink;
+    this.#link = options.link ?? noLink;
   }
 
   cancel(): void {
@@ -139,7 +139,7 @@ class Handlers {
   }
 
   #attach(address: string): void {
-    if (address !== "" && this.#link === silentLink) this.#link = engineLink(address);
+    if (address !== "" && this.#link === noLink) this.#link = engineLink(address);
   }
 
   #resource(urn: string): AnyResource {
@@ -170,7 +170,7 @@ class Handlers {
     try {
       return await work(this.#resource(request.getUrn()), context);
     } catch (error) {
-      throw wording.error(deployer.explained(error));
+      throw wording.error(deployer.withOrigin(error));
     } finally {
       await flushed();
     }
@@ -244,9 +244,9 @@ class Handlers {
         decodeObject(toWire(request.getProperties())),
         resource.inputs,
       );
-      const made: Forecast<Record<string, unknown>> = request.getPreview()
+      const made: Preview<Record<string, unknown>> = request.getPreview()
         ? context.deployer.unknown
-          ? notKnown
+          ? unknownOutputs
           : await resource.previewCreate(inputs, context)
         : await resource.create(inputs.known, context);
       return new providerPb.CreateResponse()
@@ -259,9 +259,9 @@ class Handlers {
     return this.#run(request, request.getTimeout(), async (resource, context) => {
       const state = stateOf(resource, request.getId(), request.getOldInputs(), request.getOlds());
       const inputs = readInputs<Record<string, unknown>>(decodeObject(toWire(request.getNews())), resource.inputs);
-      const made: Forecast<Record<string, unknown>> = request.getPreview()
+      const made: Preview<Record<string, unknown>> = request.getPreview()
         ? context.deployer.unknown
-          ? notKnown
+          ? unknownOutputs
           : await resource.previewUpdate(state, inputs, context)
         : { outputs: await resource.update(state, inputs.known, context) };
       return new providerPb.UpdateResponse().setProperties(toStruct(outputsToWire(made.outputs, resource.outputs)));
@@ -313,7 +313,7 @@ function statusCode(error: unknown): status {
 }
 
 /** What a preview says of a resource while the provider's configuration is not known. */
-const notKnown: Forecast<Record<string, unknown>> = { outputs: {} };
+const unknownOutputs: Preview<Record<string, unknown>> = { outputs: {} };
 
 function checkResponse(inputs: WireObject, failures: readonly CheckFailure[]): pb.CheckResponse {
   const response = new providerPb.CheckResponse().setInputs(toStruct(inputs));

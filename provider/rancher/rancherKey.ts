@@ -1,11 +1,11 @@
 import { KubeClient } from "../../kubernetes/client.ts";
 import { isUnreachable } from "../../kubernetes/errors.ts";
 import { certificates } from "../../kubernetes/kubeconfig/pem.ts";
-import { showOf } from "../../kubernetes/probe.ts";
+import { probeServer } from "../../kubernetes/probe.ts";
 import { pinDigest, pinnedCa, rancherCaPath } from "../cluster/caPin.ts";
+import { caFingerprint } from "../cluster/discovery.ts";
 import { gatewayHost, refuseLocalHost } from "../cluster/gatewayHost.ts";
-import { failUnlessOffline, glanceMs } from "../cluster/glance.ts";
-import { caFingerprint } from "../cluster/preflight.ts";
+import { failUnlessOffline, quickTimeoutMs } from "../cluster/reachability.ts";
 import { isProviderError, ProviderError } from "../protocol/errors.ts";
 import { type CheckFailure, type Fields, type Inputs, same } from "../protocol/fields.ts";
 import type { Context, Resource, State } from "../protocol/resource.ts";
@@ -92,12 +92,14 @@ export const rancherKey: Resource<RancherKeyInputs, RancherKeyOutputs> = {
   },
 
   async create(inputs, context) {
-    const outputs = await proved(inputs, context, context.timeoutMs ?? 15_000);
+    const outputs = await prove(inputs, context, context.timeoutMs ?? 15_000);
     return { id: `${outputs.server}/${outputs.clusterId}`, outputs };
   },
 
   async previewCreate(inputs, context) {
-    return { outputs: (await glance(inputs, "new", context)) ?? (told(inputs) as Partial<RancherKeyOutputs>) };
+    return {
+      outputs: (await boundedProof(inputs, "new", context)) ?? (knownOutputs(inputs) as Partial<RancherKeyOutputs>),
+    };
   },
 
   // A key that died makes the whole run stop: nothing here can make another one, and the gateway refuses everybody.
@@ -106,7 +108,7 @@ export const rancherKey: Resource<RancherKeyInputs, RancherKeyOutputs> = {
     for (const name of ["server", "caPem", "caPin", "apiKey", "clusterId", "clusterUid"] as const) {
       if (inputs.unknown.has(name) || !same(inputs.known[name], state.inputs[name])) changes[name] = "update";
     }
-    const found = await glance(inputs, "existing", context);
+    const found = await boundedProof(inputs, "existing", context);
     for (const name of ["caPem", "notAfter"] as const) {
       if (found !== undefined && found[name] !== state.outputs[name]) changes[name] = "update";
     }
@@ -116,11 +118,12 @@ export const rancherKey: Resource<RancherKeyInputs, RancherKeyOutputs> = {
   async previewUpdate(state, inputs, context) {
     return {
       id: state.id,
-      outputs: (await glance(inputs, "existing", context)) ?? (told(inputs) as Partial<RancherKeyOutputs>),
+      outputs:
+        (await boundedProof(inputs, "existing", context)) ?? (knownOutputs(inputs) as Partial<RancherKeyOutputs>),
     };
   },
 
-  update: (_state, inputs, context) => proved(inputs, context, context.timeoutMs ?? 15_000),
+  update: (_state, inputs, context) => prove(inputs, context, context.timeoutMs ?? 15_000),
 
   // The object is the user's own: a refresh looks at it and leaves the word to the next up, which can say what to do.
   async read(state: KeyState) {
@@ -136,7 +139,7 @@ export const rancherKey: Resource<RancherKeyInputs, RancherKeyOutputs> = {
 };
 
 /** What the inputs say of the outputs by themselves. */
-function told({ known }: Inputs<RancherKeyInputs>) {
+function knownOutputs({ known }: Inputs<RancherKeyInputs>) {
   const { server: given, clusterId: id, caPem } = known;
   return {
     server: given === undefined ? undefined : gatewayHost(given),
@@ -149,7 +152,7 @@ function told({ known }: Inputs<RancherKeyInputs>) {
  * The proof of a preview or `diff`: bounded. Undefined for a server that cannot be reached, if the resource is new or the provider's
  * `offline` says so.
  */
-async function glance(
+async function boundedProof(
   inputs: Inputs<RancherKeyInputs>,
   resource: "new" | "existing",
   context: Context,
@@ -157,7 +160,7 @@ async function glance(
   // What is compared with the cluster's own identity may come later.
   if ([...inputs.unknown].some((name) => name !== "clusterUid")) return undefined;
   try {
-    return await proved(inputs.known as RancherKeyInputs, context, glanceMs);
+    return await prove(inputs.known as RancherKeyInputs, context, quickTimeoutMs);
   } catch (error) {
     if (!isUnreachable(error)) throw error;
     const what = "Rancher's API key was not tried.";
@@ -173,7 +176,7 @@ async function glance(
  * @throws ProviderError RANCHER_KEY_REFUSED, RANCHER_MAY_NOT_REVIEW, RANCHER_CLUSTER_UNKNOWN, CLUSTER_OTHER,
  *   CLUSTER_CA_PIN_MISMATCH, CLUSTER_CA_NOT_SHOWN; KubeError for the way there
  */
-async function proved(inputs: RancherKeyInputs, context: Context, timeoutMs: number): Promise<RancherKeyOutputs> {
+async function prove(inputs: RancherKeyInputs, context: Context, timeoutMs: number): Promise<RancherKeyOutputs> {
   const host = gatewayHost(inputs.server);
   const { caPem, caSource } = await caOf(inputs, host, context, timeoutMs);
   const at = { server: host, caPem, token: inputs.apiKey, label: "the Rancher API key" };
@@ -189,6 +192,6 @@ async function caOf({ caPem, caPin }: RancherKeyInputs, host: string, context: C
   if (caPem !== undefined) return { caPem: certificates(caPem, '"caPem"'), caSource: "given" } as const;
   if (caPin === undefined) return { caPem: "", caSource: "public" } as const;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(timeoutMs)]);
-  const shown = await showOf(new URL(host).origin, rancherCaPath, signal);
+  const shown = await probeServer(new URL(host).origin, rancherCaPath, signal);
   return { caPem: pinnedCa(host, shown, caPin).caPem, caSource: "pin" } as const;
 }

@@ -13,7 +13,7 @@ export interface KeyFacts {
 }
 
 /** No token of anybody's: what its review shows is that the key may ask for one. */
-const noToken = "k8sauth.asks.whether-it-may-review";
+const placeholderToken = "k8sauth.asks.whether-it-may-review";
 
 /**
  * Proves that an API key leads through Rancher to the cluster and may create TokenReviews there.
@@ -27,11 +27,11 @@ export async function proveKey(
 ): Promise<void> {
   const { server } = through.connection;
   try {
-    await reviewToken(through, noToken);
+    await reviewToken(through, placeholderToken);
   } catch (error) {
-    throw explained(error, server, clusterId);
+    throw reviewError(error, server, clusterId);
   }
-  const uid = await uidBehind(through);
+  const uid = await clusterUidOf(through);
   if (!clusterUid || uid === undefined || uid === clusterUid) return;
   throw new ProviderError(
     "CLUSTER_OTHER",
@@ -41,7 +41,7 @@ export async function proveKey(
 }
 
 /** Whoever may review need not be able to read namespaces: then the cluster behind is believed to be the right one. */
-async function uidBehind(through: KubeClient): Promise<string | undefined> {
+async function clusterUidOf(through: KubeClient): Promise<string | undefined> {
   try {
     return (await through.get(pathFor("v1", "Namespace", undefined, "kube-system"))).metadata?.uid;
   } catch (error) {
@@ -50,7 +50,7 @@ async function uidBehind(through: KubeClient): Promise<string | undefined> {
   }
 }
 
-function explained(error: unknown, server: string, clusterId: string): unknown {
+function reviewError(error: unknown, server: string, clusterId: string): unknown {
   if (isKubeError(error, "KUBE_UNAUTHORIZED")) {
     return new ProviderError(
       "RANCHER_KEY_REFUSED",
@@ -84,10 +84,10 @@ function explained(error: unknown, server: string, clusterId: string): unknown {
 export async function readKeyFacts(rancher: KubeClient | undefined, apiKey: string): Promise<KeyFacts> {
   const [keyName = ""] = apiKey.split(":");
   const keySha256 = createHash("sha256").update(apiKey).digest("hex");
-  return { keyName, keySha256, notAfter: rancher ? await endOf(rancher, keyName) : "" };
+  return { keyName, keySha256, notAfter: rancher ? await expiryOf(rancher, keyName) : "" };
 }
 
-async function endOf(rancher: KubeClient, keyName: string): Promise<string> {
+async function expiryOf(rancher: KubeClient, keyName: string): Promise<string> {
   try {
     const { expiresAt } = await rancher.get<{ expiresAt?: unknown }>(`/v3/tokens/${keyName}`, { retry: false });
     const end = typeof expiresAt === "string" ? Date.parse(expiresAt) : Number.NaN;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeClient, KubeObject } from "../../kubernetes/client.ts";
 import { pathFor } from "../../kubernetes/paths.ts";
-import { describeName, type ReservedName } from "../cluster/preflight.ts";
+import { describeName, type ReservedName } from "../cluster/reservedNames.ts";
 import type { Context } from "../protocol/resource.ts";
 
 interface Condition {
@@ -10,14 +10,14 @@ interface Condition {
   readonly message?: string;
 }
 
-interface Ending extends KubeObject {
+interface DeletedObject extends KubeObject {
   readonly spec?: { readonly finalizers?: readonly string[] };
   readonly status?: { readonly conditions?: readonly Condition[] };
 }
 
 const pauseMs = 2_000;
 /** After so long a deletion is worth a message, in milliseconds. Kubernetes takes about six seconds for a namespace. */
-const patienceMs = 10_000;
+const reportAfterMs = 10_000;
 /** Time between two messages, in milliseconds. */
 const repeatMs = 5_000;
 /** The watch ends if nothing is being deleted for so long, in milliseconds. */
@@ -37,9 +37,9 @@ async function watch(objects: readonly ReservedName[], context: Context): Promis
   using client = await context.deployer.client(context);
   const seenAt = new Map<ReservedName, number>();
   let activeAt = performance.now();
-  let saidAt = 0;
+  let reportedAt = 0;
   while (performance.now() - activeAt < idleMs) {
-    const found = await Promise.all(objects.map((object) => ending(client, object)));
+    const found = await Promise.all(objects.map((object) => findDeleted(client, object)));
     const now = performance.now();
     const held = objects.flatMap((object, index) => {
       const copy = found[index];
@@ -48,12 +48,12 @@ async function watch(objects: readonly ReservedName[], context: Context): Promis
       const since = seenAt.get(object) ?? now;
       seenAt.set(object, since);
       const seconds = Math.round((now - since) / 1000);
-      return now - since < patienceMs
+      return now - since < reportAfterMs
         ? []
         : [`${describeName(object)} is being deleted for ${seconds} s. ${reason(copy)}`];
     });
-    if (held.length > 0 && now - saidAt >= repeatMs) {
-      saidAt = now;
+    if (held.length > 0 && now - reportedAt >= repeatMs) {
+      reportedAt = now;
       context.log.info(held.join(" "));
     }
     await sleep(pauseMs, undefined, { signal: context.signal, ref: false });
@@ -61,13 +61,13 @@ async function watch(objects: readonly ReservedName[], context: Context): Promis
 }
 
 /** The object while it is being deleted. */
-async function ending(client: KubeClient, { apiVersion, kind, namespace, name }: ReservedName) {
-  const found = await client.find<Ending>(pathFor(apiVersion, kind, namespace, name));
+async function findDeleted(client: KubeClient, { apiVersion, kind, namespace, name }: ReservedName) {
+  const found = await client.find<DeletedObject>(pathFor(apiVersion, kind, namespace, name));
   return found?.metadata?.deletionTimestamp === undefined ? undefined : found;
 }
 
 /** What the object's deletion waits for, as the object says it. */
-function reason({ metadata, spec, status }: Ending): string {
+function reason({ metadata, spec, status }: DeletedObject): string {
   const own = (metadata?.finalizers as readonly string[] | undefined) ?? [];
   // Kubernetes' own finalizer of a namespace goes when its content is gone.
   const ofNamespace = (spec?.finalizers ?? []).filter((name) => name !== "kubernetes");

@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { KubeClient } from "../../kubernetes/client.ts";
 import { isKubeError } from "../../kubernetes/errors.ts";
 import { authenticatedUser, reviewToken } from "../../kubernetes/reviews.ts";
-import { failUnlessOffline, glanceMs, glanceMsAt, isTlsError, noteSilence } from "../cluster/glance.ts";
+import {
+  failUnlessOffline,
+  isTlsError,
+  quickTimeoutFor,
+  quickTimeoutMs,
+  rememberTimeout,
+} from "../cluster/reachability.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Inputs } from "../protocol/fields.ts";
 import type { Context } from "../protocol/resource.ts";
@@ -52,7 +58,7 @@ function reviewerClient(
  *
  * @throws ProviderError TOKEN_REFUSED, TOKEN_MAY_NOT_REVIEW, TOKEN_AUDIENCE_REFUSED; KubeError for the way to the server
  */
-export async function proved(
+export async function proveToken(
   deployer: KubeClient,
   inputs: ReviewerTokenInputs,
   credential: Credential,
@@ -129,7 +135,7 @@ export async function probe(
       return "unsure";
     }
   }
-  using reviewer = reviewerClient(at, token, context, glanceMsAt(at.host));
+  using reviewer = reviewerClient(at, token, context, quickTimeoutFor(at.host));
   try {
     if (proof === "self") {
       await authenticatedUser(reviewer);
@@ -137,15 +143,15 @@ export async function probe(
     }
     const result = await reviewToken(reviewer, token);
     if (result.authenticated) return "alive";
-    return await fate(state, "it no longer passes its own review", context);
+    return await refusalVerdict(state, "it no longer passes its own review", context);
   } catch (error) {
     if (isKubeError(error, "KUBE_UNAUTHORIZED"))
-      return await fate(state, "the API server no longer accepts it", context);
+      return await refusalVerdict(state, "the API server no longer accepts it", context);
     if (isKubeError(error, "KUBE_FORBIDDEN")) {
       context.log.warn(mayNotReview(reviewer, subject).message);
       return "powerless";
     }
-    noteSilence(at.host, error);
+    rememberTimeout(at.host, error);
     // Another certificate of the server is reported by Cluster, which finds the CA for it.
     if (isTlsError(error)) context.log.warn(`${untried} ${error.message}`);
     else failUnlessOffline(untried, error, context);
@@ -154,10 +160,10 @@ export async function probe(
 }
 
 /** What became of a token that is refused, which the user is told. */
-async function fate({ outputs }: TokenState, why: string, context: Context): Promise<"invalidated" | "dead"> {
+async function refusalVerdict({ outputs }: TokenState, why: string, context: Context): Promise<"invalidated" | "dead"> {
   const secret = outputs as TokenSecret;
   const subject = subjectOf(secret);
-  const since = outputs.kind === "TokenRequest" ? undefined : await markOf(secret, context);
+  const since = outputs.kind === "TokenRequest" ? undefined : await invalidationDate(secret, context);
   if (since === undefined) {
     context.log.info(`The token of ${subject} is dead: ${why}.`);
     return "dead";
@@ -169,9 +175,9 @@ async function fate({ outputs }: TokenState, why: string, context: Context): Pro
 }
 
 /** The date of the label that invalidates a token; undefined also if the deployer cannot see it. */
-async function markOf(secret: TokenSecret, context: Context): Promise<string | undefined> {
+async function invalidationDate(secret: TokenSecret, context: Context): Promise<string | undefined> {
   try {
-    using client = await context.deployer.client(context, glanceMs);
+    using client = await context.deployer.client(context, quickTimeoutMs);
     return await invalidatedSince(client, secret);
   } catch (error) {
     if (!isKubeError(error) || error.code === "KUBE_CANCELLED") throw error;

@@ -6,7 +6,7 @@ import { isProviderError, ProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
 
 /** How long a new token or a new binding may take until every API server knows of it. */
-const settleMs = 5_000;
+const propagationMs = 5_000;
 
 /**
  * Proves a reviewer's token: with it, it reviews itself. Tries again while the server does not know the token or its
@@ -25,7 +25,7 @@ export async function proveReviewer(
     if (result.authenticated && result.username === subject) return result;
     throw refused(client, subject, result.error || `it is reviewed as "${result.username}"`);
   };
-  return settling(attempt, client, subject, context);
+  return retryWhilePropagating(attempt, client, subject, context);
 }
 
 /**
@@ -39,10 +39,10 @@ export async function proveSelf(client: KubeClient, subject: string, context: Co
     if (username === undefined || username === subject) return;
     throw refused(client, subject, `the server takes it for that of "${username}"`);
   };
-  await settling(attempt, client, subject, context);
+  await retryWhilePropagating(attempt, client, subject, context);
 }
 
-async function settling<T>(
+async function retryWhilePropagating<T>(
   attempt: () => Promise<T>,
   client: KubeClient,
   subject: string,
@@ -59,7 +59,7 @@ async function settling<T>(
       else if (isKubeError(thrown, "KUBE_UNAUTHORIZED")) error = refused(client, subject, thrown.message);
       else throw thrown;
     }
-    if (performance.now() - started + pauseMs > settleMs) throw error;
+    if (performance.now() - started + pauseMs > propagationMs) throw error;
     await sleep(pauseMs, undefined, { signal: context.signal }).catch(() => {
       throw new ProviderError("CANCELLED", `The proof of the token of ${subject} was cancelled.`);
     });

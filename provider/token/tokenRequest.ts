@@ -7,7 +7,7 @@ import { claims } from "./tokenProof.ts";
 import type { TokenSecret } from "./tokenSecret.ts";
 
 /** The API server mints no token for more. */
-export const mostSeconds = 2 ** 32;
+export const maxLifetime = 2 ** 32;
 
 /** A token, and when it is valid: RFC 3339, "" for one that has no such date. */
 export interface Credential {
@@ -38,7 +38,7 @@ export async function boundToken(
     boundObjectRef: { apiVersion: "v1", kind: "Secret", name: secretName, uid: secretUid },
   };
   const { token, expiresAt } = await requestToken(client, namespace, serviceAccountName, spec).catch((error) => {
-    throw explained(error, wanted);
+    throw requestError(error, wanted);
   });
   const found = claims(token);
   const end = earliest(expiresAt, secondsOf(found?.exp));
@@ -51,16 +51,16 @@ export async function boundToken(
   }
   const start = secondsOf(found?.nbf) ?? secondsOf(found?.iat) ?? context.now();
   const credential = { kind: "TokenRequest", token, ...datesOf(start, end, life.renewBefore) } as const;
-  announce(credential, { ...life, lifeSeconds: (end - start) / 1000 }, wanted, context);
+  warnOfExpiry(credential, { ...life, lifeSeconds: (end - start) / 1000 }, wanted, context);
   return credential;
 }
 
 /** The latest time that a Date holds, in milliseconds. */
-const lastTime = 8.64e15;
+const maxDateMs = 8.64e15;
 
 /** A NumericDate in milliseconds; undefined for what is no date. */
 function secondsOf(claim: unknown): number | undefined {
-  return typeof claim === "number" && claim >= 0 && claim * 1000 <= lastTime ? claim * 1000 : undefined;
+  return typeof claim === "number" && claim >= 0 && claim * 1000 <= maxDateMs ? claim * 1000 : undefined;
 }
 
 function earliest(...times: readonly (number | undefined)[]): number | undefined {
@@ -77,7 +77,7 @@ export function datesOf(start: number, end: number, renewBefore?: number): Omit<
   return { notBefore: text(start), notAfter: text(end), renewAfter: text(end - beforeMs) };
 }
 
-function announce(
+function warnOfExpiry(
   { notAfter, renewAfter }: Credential,
   asked: { readonly expirationSeconds: number; readonly renewBefore?: number; readonly lifeSeconds: number },
   { namespace, serviceAccountName }: TokenSecret,
@@ -98,7 +98,7 @@ function announce(
   );
 }
 
-function explained(error: unknown, wanted: TokenSecret): unknown {
+function requestError(error: unknown, wanted: TokenSecret): unknown {
   const { namespace, serviceAccountName, secretName, secretUid } = wanted;
   if (!(error instanceof KubeError)) return error;
   const message = error.serverMessage ?? "";

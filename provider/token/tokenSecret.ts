@@ -27,9 +27,9 @@ interface Secret extends KubeObject {
 export const invalidSince = "kubernetes.io/legacy-token-invalid-since";
 
 /** When the token controller is asked again, in milliseconds after the start of the wait. Its own retries last for 5 s. */
-const askFirstMs = 2_000;
-const askAgainMs = 5_000;
-const askedAt = "k8sauth.dev/token-asked-at";
+const firstRetryMs = 2_000;
+const retryMs = 5_000;
+const retryAnnotation = "k8sauth.dev/token-asked-at";
 
 /**
  * Waits until the token controller has written the token into the Secret, and returns it. Only `data.token` counts:
@@ -43,8 +43,8 @@ export async function awaitToken(client: KubeClient, wanted: TokenSecret, contex
   const limitMs = context.timeoutMs ?? 60_000;
   const started = performance.now();
   const { signal, log } = context;
-  let saidAt = 0;
-  let askAt = askFirstMs;
+  let reportedAt = 0;
+  let askAt = firstRetryMs;
   for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 1.6, 1_000)) {
     const secret = await readSecret(client, wanted);
     const data = secret.data?.token;
@@ -55,11 +55,11 @@ export async function awaitToken(client: KubeClient, wanted: TokenSecret, contex
     const waitedMs = performance.now() - started;
     if (waitedMs >= limitMs) throw await unfilled(client, wanted, limitMs);
     if (waitedMs >= askAt) {
-      askAt = waitedMs + askAgainMs;
-      await askAgain(client, wanted, context);
+      askAt = waitedMs + retryMs;
+      await triggerRetry(client, wanted, context);
     }
-    if (waitedMs - saidAt >= 1_000) {
-      saidAt = waitedMs;
+    if (waitedMs - reportedAt >= 1_000) {
+      reportedAt = waitedMs;
       log.status(
         `Waiting for the token of Secret ${wanted.namespace}/${wanted.secretName} (${Math.round(waitedMs / 1000)} s of ${Math.round(limitMs / 1000)} s)`,
       );
@@ -104,11 +104,13 @@ async function revalidate(client: KubeClient, wanted: TokenSecret, secret: Secre
 }
 
 /** Changes the Secret, so that a token controller that has given up on it tries again. */
-async function askAgain(client: KubeClient, wanted: TokenSecret, { log, now }: Context): Promise<void> {
+async function triggerRetry(client: KubeClient, wanted: TokenSecret, { log, now }: Context): Promise<void> {
   const name = `Secret ${wanted.namespace}/${wanted.secretName}`;
   try {
-    await patch(client, wanted, { annotations: { [askedAt]: new Date(now()).toISOString() } });
-    log.info(`${name} has no token yet. Its annotation ${askedAt} is set, so that the token controller tries again.`);
+    await patch(client, wanted, { annotations: { [retryAnnotation]: new Date(now()).toISOString() } });
+    log.info(
+      `${name} has no token yet. Its annotation ${retryAnnotation} is set, so that the token controller tries again.`,
+    );
   } catch (error) {
     // What changes no Secret may still wait for one.
     if (!isKubeError(error, "KUBE_FORBIDDEN", "KUBE_DENIED", "KUBE_INVALID", "KUBE_CONFLICT", "KUBE_NOT_FOUND"))

@@ -7,12 +7,12 @@
 import { createHash } from "node:crypto";
 import { pause } from "../../../kubernetes/backoff.ts";
 import { deadlineReason } from "../../../kubernetes/deadline.ts";
-import { type RawAnswer, retryAfterMs } from "../../../kubernetes/transport/https.ts";
+import { type HttpResponse, retryAfterMs } from "../../../kubernetes/transport/https.ts";
 import { isProviderError, ProviderError } from "../../protocol/errors.ts";
 import type { Context } from "../../protocol/resource.ts";
-import { notJson, otherShape, statusError, withheld } from "./answers.ts";
 import { credentialsOf, type Session } from "./credentials.ts";
-import { misfit, type Shape, type Shaped } from "./shape.ts";
+import { notJson, secretValues, statusError, unexpectedShape } from "./responseErrors.ts";
+import { type Shape, type Shaped, typeMismatch } from "./shape.ts";
 import { type AkeylessEndpoint, post } from "./transport.ts";
 
 /** The service's own API. Auth configs of gateways are not among what it does. */
@@ -34,7 +34,7 @@ export interface ApiOptions {
 }
 
 /** The shape of an answer of which no field is read. */
-type Unread = Record<never, never>;
+type NoFields = Record<never, never>;
 
 /** Tokens of this process's logins, by a digest of endpoint and credentials. */
 const logins = new Map<string, Promise<string>>();
@@ -57,7 +57,7 @@ export class AkeylessApi {
    * @param shape fields of the answer that are read. An answer in which one of them has another type is an error.
    * @throws ProviderError AKEYLESS_*: with status and the product's own message, never with a part of what was sent
    */
-  async call<const S extends Shape = Unread>(
+  async call<const S extends Shape = NoFields>(
     command: string,
     body: object,
     effect: Effect,
@@ -74,7 +74,11 @@ export class AkeylessApi {
   }
 
   /** Like `call`; undefined for what is not there. */
-  async find<const S extends Shape = Unread>(command: string, body: object, shape?: S): Promise<Shaped<S> | undefined> {
+  async find<const S extends Shape = NoFields>(
+    command: string,
+    body: object,
+    shape?: S,
+  ): Promise<Shaped<S> | undefined> {
     return ifFound(this.call(command, body, "read", shape));
   }
 
@@ -84,7 +88,11 @@ export class AkeylessApi {
   }
 
   /** Calls a command that takes no session, such as a login. */
-  async open<const S extends Shape = Unread>(command: string, body: object, shape?: S): Promise<Shaped<S>> {
+  async callWithoutSession<const S extends Shape = NoFields>(
+    command: string,
+    body: object,
+    shape?: S,
+  ): Promise<Shaped<S>> {
     return this.#send(command, body, "read", shape);
   }
 
@@ -109,7 +117,7 @@ export class AkeylessApi {
   }
 
   async #login(body: object): Promise<string> {
-    const { token } = await this.open("/auth", body, { token: "string" });
+    const { token } = await this.callWithoutSession("/auth", body, { token: "string" });
     if (token) return token;
     throw new ProviderError(
       "AKEYLESS_NOT_JSON",
@@ -128,13 +136,13 @@ export class AkeylessApi {
     const timer = setTimeout(() => deadline.abort(deadlineReason), this.#options.timeoutMs ?? 30_000);
     const signal = AbortSignal.any([deadline.signal, this.#context.signal]);
     try {
-      return parsed(this.endpoint, command, await this.#attempts(command, body, effect, signal), shape);
+      return parseResponse(this.endpoint, command, await this.#attempts(command, body, effect, signal), shape);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async #attempts(command: string, body: object, effect: Effect, signal: AbortSignal): Promise<RawAnswer> {
+  async #attempts(command: string, body: object, effect: Effect, signal: AbortSignal): Promise<HttpResponse> {
     for (let attempt = 1; ; attempt++) {
       const { answer, error, askedMs, again } = await this.#attempt(command, body, effect, signal);
       if (answer !== undefined) return answer;
@@ -145,7 +153,7 @@ export class AkeylessApi {
 
   /** One attempt, whose failure says whether another one is safe. */
   async #attempt(command: string, body: object, effect: Effect, signal: AbortSignal) {
-    let answer: RawAnswer;
+    let answer: HttpResponse;
     try {
       answer = await post(this.endpoint, command, body, this.#context.env, signal);
     } catch (error) {
@@ -153,7 +161,7 @@ export class AkeylessApi {
       return { error: error as ProviderError, again, askedMs: 0 };
     }
     if (answer.status >= 200 && answer.status < 300) return { answer };
-    const error = statusError(this.endpoint, command, answer, withheld(body));
+    const error = statusError(this.endpoint, command, answer, secretValues(body));
     return { error, again: isRetriable(answer.status, effect), askedMs: retryAfterMs(answer) };
   }
 
@@ -172,10 +180,10 @@ function isRetriable(status: number, effect: Effect): boolean {
   return effect !== "once" && status >= 500;
 }
 
-function parsed<S extends Shape>(
+function parseResponse<S extends Shape>(
   endpoint: AkeylessEndpoint,
   command: string,
-  answer: RawAnswer,
+  answer: HttpResponse,
   shape: S | undefined,
 ): Shaped<S> {
   let value: unknown;
@@ -185,8 +193,8 @@ function parsed<S extends Shape>(
     throw notJson(endpoint, command, answer);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw notJson(endpoint, command, answer);
-  const wrong = misfit(value, shape ?? {});
-  if (wrong !== undefined) throw otherShape(endpoint, command, wrong);
+  const wrong = typeMismatch(value, shape ?? {});
+  if (wrong !== undefined) throw unexpectedShape(endpoint, command, wrong);
   return value as Shaped<S>;
 }
 

@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { isProviderError } from "../../protocol/errors.ts";
 import { type CheckFailure, type Fields, same } from "../../protocol/fields.ts";
 import type { Changes, Context } from "../../protocol/resource.ts";
-import { pemBlocks } from "../material.ts";
+import { pemBlocks } from "../keyEncoding.ts";
 import { AkeylessApi, publicApi } from "./api.ts";
 import { isUnanswered } from "./transport.ts";
 
@@ -33,7 +33,7 @@ export const driftField = {
 } as const satisfies Fields;
 
 /** The API that an object is at. The CA may have changed since. */
-export function here({ inputs, outputs }: ObjectState): Partial<ApiInputs> {
+export function storedEndpoint({ inputs, outputs }: ObjectState): Partial<ApiInputs> {
   return { apiUrl: outputs.apiUrl ?? inputs.apiUrl, caPem: inputs.caPem ?? outputs.caPem };
 }
 
@@ -65,7 +65,7 @@ export function checkEndpoint(property: string, url: string | undefined, caPem: 
     const reason = `"${property}" must be an https URL without credentials, query and fragment, such as https://gateway.example.com:8000/api/v2: credentials travel to it.`;
     failures.push({ property, reason });
   }
-  if (caPem && !isBundle(caPem)) {
+  if (caPem && !isCertificateBundle(caPem)) {
     failures.push({
       property: "caPem",
       reason: '"caPem" must hold CA certificates, PEM (-----BEGIN CERTIFICATE-----).',
@@ -74,7 +74,7 @@ export function checkEndpoint(property: string, url: string | undefined, caPem: 
   return failures;
 }
 
-function isBundle(pem: string): boolean {
+function isCertificateBundle(pem: string): boolean {
   const blocks = pemBlocks(pem);
   try {
     return blocks.length > 0 && blocks.every((block) => new X509Certificate(block).subject !== null);
@@ -104,7 +104,7 @@ export function changed(
 }
 
 /** Like `changed`, for properties that are paths: spelling one with or without its leading slash changes nothing. */
-export function moved(
+export function changedPaths(
   names: readonly string[],
   old: object,
   known: object,
@@ -125,19 +125,19 @@ export function eventDays(events: readonly { readonly seconds_before?: number | 
 }
 
 /** The warning about an object that another account keeps when a stack moves to the API of a new one. */
-export function stays(what: string, apiUrl: string | undefined): string {
+export function orphanWarning(what: string, apiUrl: string | undefined): string {
   return `${what} does not exist at the new API, so it is created there. It stays at ${apiUrl}: delete it if nothing uses it.`;
 }
 
 /** What a refresh finds of an object: gone, unseen, or there, with the names of what was changed as the output `drift`. */
-export async function refreshed<Outputs extends object, Live>(
+export async function refreshObject<Outputs extends object, Live>(
   what: string,
   state: { readonly id: string; readonly outputs: Outputs },
   context: Context,
   look: () => Promise<Live | undefined>,
   differences: (live: Live) => string[],
 ) {
-  const live = await glance(what, context, look);
+  const live = await readForRefresh(what, context, look);
   if (live === undefined) return undefined;
   if (live === "unseen") return { id: state.id, outputs: state.outputs };
   const drift = differences(live);
@@ -149,7 +149,7 @@ export async function refreshed<Outputs extends object, Live>(
  * Looks at the product for a refresh. Where it cannot be asked, that is a warning, and nothing is known to have changed;
  * that the caller may not ask is an error.
  */
-export async function glance<T>(what: string, context: Context, look: () => Promise<T>): Promise<T | "unseen"> {
+export async function readForRefresh<T>(what: string, context: Context, look: () => Promise<T>): Promise<T | "unseen"> {
   try {
     return await look();
   } catch (error) {

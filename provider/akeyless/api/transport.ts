@@ -1,7 +1,7 @@
 import type { Agent } from "node:https";
 import { deadlineReason } from "../../../kubernetes/deadline.ts";
 import { KubeError } from "../../../kubernetes/errors.ts";
-import { environmentAgent, exchange, HttpsFailure, type RawAnswer } from "../../../kubernetes/transport/https.ts";
+import { environmentAgent, exchange, type HttpResponse, HttpsFailure } from "../../../kubernetes/transport/https.ts";
 import { StrictTlsError } from "../../../kubernetes/transport/serverIdentity.ts";
 import { isProviderError, ProviderError } from "../../protocol/errors.ts";
 
@@ -27,7 +27,7 @@ export async function post(
   body: object,
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
-): Promise<RawAnswer> {
+): Promise<HttpResponse> {
   const agent = agents.get(env) ?? environmentAgent(env);
   agents.set(env, agent);
   const headers = { Accept: "application/json", "Content-Type": "application/json" };

@@ -6,7 +6,7 @@ import { certificatesPem, privateKeyPem, rawJwt } from "../../../gateways/encodi
 import { GatewayInputError } from "../../../gateways/index.ts";
 import { isKubeError } from "../../../kubernetes/errors.ts";
 import { certificates } from "../../../kubernetes/kubeconfig/pem.ts";
-import { sameMaterial } from "../../../provider/akeyless/material.ts";
+import { samePem } from "../../../provider/akeyless/keyEncoding.ts";
 import { readRequest } from "../../../provider/certificate/csr.ts";
 import { pinDigest } from "../../../provider/cluster/caPin.ts";
 import { ProviderError } from "../../../provider/protocol/errors.ts";
@@ -14,7 +14,7 @@ import { DerError, readDer, readOid } from "../../../provider/x509/der.ts";
 import { pemBlocks, toPem } from "../../../provider/x509/pemBlocks.ts";
 import { readCertificate } from "../../../provider/x509/x509.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { forgeCertificate, forgeRequest } from "../provider/forgery.ts";
+import { forgeCertificate, forgeRequest } from "../provider/x509/forgery.ts";
 import { damaged, rejectionOf, textWith, thrownBy } from "./arbitraries.ts";
 
 const ca = makeCertificate({ commonName: "ca" }).certPem.replaceAll("\r\n", "\n");
@@ -66,7 +66,7 @@ describe("PEM", () => {
     fc.assert(
       fc.property(fc.oneof(handedOn(bundle), handedOn(bundle).chain(asBase64)), (given) => {
         expect(certificatesPem("k8s-ca-cert", given)).toBe(bundle);
-        expect(sameMaterial(given, bundle)).toBe(true);
+        expect(samePem(given, bundle)).toBe(true);
       }),
     );
     fc.assert(

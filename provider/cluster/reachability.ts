@@ -6,20 +6,22 @@ import type { Log } from "../protocol/operation.ts";
 export type Offline = "fail" | "warn";
 
 /** How long such a look may take, in milliseconds. */
-export const glanceMs = 2_000;
+export const quickTimeoutMs = 2_000;
 
 /** How long a server that did not answer is given less time, in milliseconds. */
-const silenceMs = 10_000;
-const silent = new Map<string, number>();
+const timeoutMemoryMs = 10_000;
+const timedOutAt = new Map<string, number>();
 
 /** Like `glanceMs`, but short for a server that another resource has just found silent: they are asked in turn. */
-export function glanceMsAt(server: string, now = Date.now()): number {
-  return now - (silent.get(server) ?? Number.NEGATIVE_INFINITY) < silenceMs ? glanceMs / 10 : glanceMs;
+export function quickTimeoutFor(server: string, now = Date.now()): number {
+  return now - (timedOutAt.get(server) ?? Number.NEGATIVE_INFINITY) < timeoutMemoryMs
+    ? quickTimeoutMs / 10
+    : quickTimeoutMs;
 }
 
 /** Remembers, for the next glances, that a server did not answer. */
-export function noteSilence(server: string, error: unknown, now = Date.now()): void {
-  if (isKubeError(error, "KUBE_TIMEOUT")) silent.set(server, now);
+export function rememberTimeout(server: string, error: unknown, now = Date.now()): void {
+  if (isKubeError(error, "KUBE_TIMEOUT")) timedOutAt.set(server, now);
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { RawAnswer } from "../../../kubernetes/transport/https.ts";
+import type { HttpResponse } from "../../../kubernetes/transport/https.ts";
 import { ProviderError, type ProviderErrorCode } from "../../protocol/errors.ts";
 import { type ProductError, productError } from "./productError.ts";
 import type { AkeylessEndpoint } from "./transport.ts";
@@ -18,14 +18,14 @@ const secretFields = new Set([
 ]);
 
 /** The secret values of a request, which the server's words may repeat. */
-export function withheld(body: object): string[] {
+export function secretValues(body: object): string[] {
   return Object.entries(body).flatMap(([key, value]) =>
     secretFields.has(key) && typeof value === "string" && value !== "" ? [value] : [],
   );
 }
 
 /** The error for an answer that is not a JSON object of the product. Its content is not quoted. */
-export function notJson({ url }: AkeylessEndpoint, command: string, answer: RawAnswer): ProviderError {
+export function notJson({ url }: AkeylessEndpoint, command: string, answer: HttpResponse): ProviderError {
   const { status, text, headers } = answer;
   const contentType = String(headers["content-type"] ?? "").split(";")[0] || "no content type";
   const what = text === "" ? `an empty answer (${contentType})` : `${text.length} characters of ${contentType}`;
@@ -37,7 +37,7 @@ export function notJson({ url }: AkeylessEndpoint, command: string, answer: RawA
 }
 
 /** The error for a JSON object in which a field has another type than the product's. @param wrong which one, without its content */
-export function otherShape({ url }: AkeylessEndpoint, command: string, wrong: string): ProviderError {
+export function unexpectedShape({ url }: AkeylessEndpoint, command: string, wrong: string): ProviderError {
   return new ProviderError(
     "AKEYLESS_NOT_JSON",
     `${url} answered ${command} with a JSON object that is not Akeyless's: ${wrong}.`,
@@ -73,15 +73,15 @@ const byStatus: Readonly<Record<number, Kind>> = {
 export function statusError(
   endpoint: AkeylessEndpoint,
   command: string,
-  answer: RawAnswer,
+  answer: HttpResponse,
   secrets: readonly string[],
 ): ProviderError {
   const said = productError(answer.text, secrets);
   // A body that is not JSON comes from a server in between. Only a server error, where that is usual, keeps its own kind.
   if (said === undefined && answer.status < 500) return notJson(endpoint, command, answer);
   // A proxy's 404 does not mean that an object is absent.
-  if (answer.status === 404 && !said?.isProducts) return notJson(endpoint, command, answer);
-  const { code, what, remedy } = kindOf(command, answer.status, said ?? { message: "", isProducts: false });
+  if (answer.status === 404 && !said?.isFromAkeyless) return notJson(endpoint, command, answer);
+  const { code, what, remedy } = kindOf(command, answer.status, said ?? { message: "", isFromAkeyless: false });
   const words = said?.message ? `: ${said.message.replace(/\.$/, "")}` : "";
   return new ProviderError(code, `${endpoint.url} ${what} ${command} (status ${answer.status})${words}.`, remedy);
 }

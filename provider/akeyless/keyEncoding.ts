@@ -14,19 +14,19 @@ function canonical(value: string): string {
 }
 
 /** Whether two texts hold the same keys or certificates: products answer PEM in other encodings than they take it. */
-export function sameMaterial(left: string, right: string): boolean {
+export function samePem(left: string, right: string): boolean {
   return canonical(left) === canonical(right);
 }
 
 /** Whether two texts hold the same public key, in whichever of its forms. */
 export function samePublicKey(left: string, right: string): boolean {
-  if (sameMaterial(left, right)) return true;
+  if (samePem(left, right)) return true;
   const [one, other] = [publicKeyDer(left), publicKeyDer(right)];
   return one !== undefined && other !== undefined && one.equals(other);
 }
 
 /** A public key as base64 of PEM in one line. */
-export function base64Of(pem: string): string {
+export function base64OfPem(pem: string): string {
   const blocks = pemBlocks(pem);
   return blocks.length === 0
     ? pem.replaceAll(/\s/g, "")

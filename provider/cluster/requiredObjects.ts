@@ -2,9 +2,9 @@ import type { KubeClient, KubeObject } from "../../kubernetes/client.ts";
 import { isKubeError } from "../../kubernetes/errors.ts";
 import { pathFor } from "../../kubernetes/paths.ts";
 import { ProviderError } from "../protocol/errors.ts";
-import { describeName, type ReservedName } from "./preflight.ts";
+import { describeName, type ReservedName } from "./reservedNames.ts";
 
-interface Phased extends KubeObject {
+interface ObjectWithPhase extends KubeObject {
   readonly status?: { readonly phase?: string };
 }
 
@@ -13,8 +13,8 @@ interface Phased extends KubeObject {
  *
  * @throws ProviderError CLUSTER_OBJECT_MISSING with all that are missing
  */
-export async function requireThere(client: KubeClient, wanted: readonly ReservedName[]): Promise<void> {
-  const found = await Promise.all(wanted.map((object) => absence(client, object)));
+export async function requireObjects(client: KubeClient, wanted: readonly ReservedName[]): Promise<void> {
+  const found = await Promise.all(wanted.map((object) => problemOf(client, object)));
   const problems = found.filter((text) => text !== undefined);
   if (problems.length === 0) return;
   throw new ProviderError(
@@ -25,16 +25,16 @@ export async function requireThere(client: KubeClient, wanted: readonly Reserved
 }
 
 /** What is wrong with an object that should be there; undefined where nothing is known to be. */
-async function absence(client: KubeClient, wanted: ReservedName) {
+async function problemOf(client: KubeClient, wanted: ReservedName) {
   const { apiVersion, kind, namespace, name } = wanted;
   const words = describeName(wanted);
   try {
-    const found = await client.find<Phased>(pathFor(apiVersion, kind, namespace, name));
+    const found = await client.find<ObjectWithPhase>(pathFor(apiVersion, kind, namespace, name));
     if (found === undefined) return words;
     return kind === "Namespace" && found.status?.phase === "Terminating" ? `${words} is being deleted` : undefined;
   } catch (error) {
     if (!isKubeError(error, "KUBE_FORBIDDEN")) throw error;
-    return kind === "Namespace" ? namespaceAbsence(client, name, words) : undefined;
+    return kind === "Namespace" ? namespaceProblem(client, name, words) : undefined;
   }
 }
 
@@ -42,7 +42,7 @@ async function absence(client: KubeClient, wanted: ReservedName) {
  * The same of a namespace that may not be read: an account that is made there, but for the storing. Where that is refused for
  * another reason, the right is missing, and named by who looks for rights.
  */
-async function namespaceAbsence(client: KubeClient, name: string, words: string): Promise<string | undefined> {
+async function namespaceProblem(client: KubeClient, name: string, words: string): Promise<string | undefined> {
   const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { generateName: "k8sauth-preflight-" } };
   try {
     await client.create(pathFor("v1", "ServiceAccount", name), account, { dryRun: true, safe: true });
