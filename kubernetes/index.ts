@@ -1,4 +1,4 @@
-/** A small Kubernetes client on node:https: finds the deployer's connection, asks the API server, and explains errors. */
+/** A small Kubernetes client on node:https: reads kubeconfigs, sends requests, and explains errors. */
 export { anonymousError, anonymousUser, refusedUser } from "./anonymous.ts";
 export {
   type ApiResponse as Answer,
@@ -13,12 +13,12 @@ export {
 } from "./client.ts";
 export type { Connection, CredentialSource, Credentials } from "./connection.ts";
 export { isKubeError, isUnreachable, KubeError, type KubeErrorCode, scrub } from "./errors.ts";
+export { caCertificates as certificates } from "./kubeconfig/caCertificates.ts";
 export {
   type ConnectionChoice,
   type DirectConnection,
   directConnection,
   loadConnection,
 } from "./kubeconfig/loadConnection.ts";
-export { certificates } from "./kubeconfig/pem.ts";
 export { type ApiResource, isKnownKind, pathFor, resourceFor } from "./paths.ts";
 export { probeServer as showOf, type ServerProbe as Shown } from "./probe.ts";

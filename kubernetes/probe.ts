@@ -8,20 +8,20 @@ import { agentFor, networkError } from "./transport/transport.ts";
 
 /** The certificates that a server presents, before any CA is trusted. */
 export interface ServerProbe {
-  /** The server's own certificate, then those that vouch for it, as far as the server sent them. */
+  /** The server's certificate, then the CA certificates that it sent. */
   readonly chain: readonly X509Certificate[];
   readonly status: number;
   readonly location: string;
   readonly contentType: string;
-  /** At most 256 KiB of it. */
+  /** The first 256 KiB of the body. */
   readonly body: string;
 }
 
 const maxBodyLength = 256 * 1024;
 
 /**
- * Asks a server for one path without checking its certificate, and says what it showed. Nothing is sent that is worth
- * anything, and nothing that comes back may be believed before it was compared with something that is known.
+ * Requests one path without a check of the server's certificate, and returns certificates and answer. The request contains no credential.
+ * Compare the result with a known value before you trust it.
  *
  * @throws KubeError KUBE_UNREACHABLE_DNS, KUBE_REFUSED, KUBE_TIMEOUT, KUBE_TLS_PROTOCOL…
  */
@@ -40,7 +40,7 @@ export async function probeServer(server: string, path: string, signal: AbortSig
         host,
         port: url.port || 443,
         path,
-        // A name is asked for by SNI; addresses have none (RFC 6066).
+        // SNI is for names and not for addresses (RFC 6066).
         servername: isIP(host) ? "" : host,
         rejectUnauthorized: false,
         minVersion: "TLSv1.2",

@@ -12,7 +12,7 @@ export function fixedCredentials(credentials: Credentials): CredentialSource {
   return { refreshable: false, get: async () => credentials };
 }
 
-/** A token in a file that something else rotates: read again at most every few seconds, and on a refusal. */
+/** The token in a file that is rotated. The file is read again after 10 s, and after a rejection. */
 export function tokenFileCredentials(path: string, base: Credentials = {}, now = Date.now): CredentialSource {
   let token = "";
   let readAt = Number.NEGATIVE_INFINITY;
@@ -32,7 +32,7 @@ export function tokenFileCredentials(path: string, base: Credentials = {}, now =
 /**
  * The credentials of a kubeconfig's user, in kubectl's order of precedence.
  *
- * @throws KubeError KUBECONFIG_CREDENTIAL_MISSING for a file that is not there, KUBECONFIG_CREDENTIAL_INVALID
+ * @throws KubeError KUBECONFIG_CREDENTIAL_MISSING for a file that does not exist, KUBECONFIG_CREDENTIAL_INVALID
  */
 export function userCredentials(
   user: Entry,
@@ -47,7 +47,7 @@ export function userCredentials(
     throw new KubeError(
       "KUBECONFIG_CREDENTIAL_INVALID",
       `User "${user.name}" of the kubeconfig has a client ${certPem === undefined ? "key without a certificate" : "certificate without a key"}.`,
-      { remedy: "Give both client-certificate and client-key, or neither." },
+      { remedy: "Set both client-certificate and client-key, or neither." },
     );
   }
   if (certPem !== undefined && keyPem !== undefined) requirePair(user, certPem, keyPem);
@@ -70,7 +70,7 @@ export function userCredentials(
   return fixedCredentials(certificate);
 }
 
-/** The in-tree providers ask again at most once in a second when several requests are refused together. */
+/** Credentials of an auth-provider. If several requests are rejected together, it is called again at most once per second. */
 function sharedProvider(load: () => Promise<Credentials>): CredentialSource {
   const runs = new SharedRun<Credentials>("The login of the auth-provider");
   let refreshedAt = Number.NEGATIVE_INFINITY;
@@ -89,7 +89,7 @@ function tail(stderr: string): string {
   return clean.length > 600 ? `… ${clean.slice(-600)}` : clean;
 }
 
-/** The in-tree providers of old kubeconfigs (oidc, gcp, azure) are the client library's business. */
+/** Runs an auth-provider of an old kubeconfig (oidc, gcp, azure) with the client library. */
 async function providerCredentials(user: Entry, provider: JsonObject, cluster: ExecCluster): Promise<Credentials> {
   const { KubeConfig } = await import("@kubernetes/client-node");
   const config = new KubeConfig();

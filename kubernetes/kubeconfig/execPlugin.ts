@@ -9,14 +9,14 @@ import { type Entry, isObject, type Json, type JsonObject, nonEmpty, stringList 
 import { type Limits, type ProcessResult, type Program, runProgram } from "./pluginProcess.ts";
 import { SharedRun } from "./sharedRun.ts";
 
-/** How exec plugins are run. */
+/** Options of exec plugins. */
 export interface ExecOptions {
   /** Receives what a plugin writes to its standard error, line by line while it runs. @default this process's own standard error */
   readonly onLine?: (line: string) => void;
   readonly limits?: Limits;
 }
 
-/** Counts how many exec plugins run inside one another. A plugin that uses the kubeconfig that it serves would start itself without end. */
+/** Counts nested exec plugins. A plugin that uses the kubeconfig that it provides credentials for would start itself without limit. */
 const depthVariable = "K8SAUTH_EXEC_DEPTH";
 const maxDepth = 3;
 
@@ -33,11 +33,11 @@ interface CachedCredentials {
   readonly expires: number;
 }
 
-/** By plugin, with arguments and environment: a plugin that asks for a login asks once for all connections of this process. */
+/** Credentials by plugin, arguments and environment, so that one login serves all connections of this process. */
 const sources = new Map<string, ExecSource>();
 
 /**
- * The credentials of an exec plugin, kept until the expiry that it names.
+ * The credentials of an exec plugin, cached until the expiry that the plugin states.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
  * @throws KubeError KUBECONFIG_EXEC_MISSING for a plugin without a command
@@ -75,7 +75,7 @@ class ExecSource {
     say: (line: string) => void,
     limits: Limits,
   ): Promise<Credentials> {
-    // Requests that are refused together ask for a new credential once.
+    // Requests that are rejected together cause one refresh.
     const anew = refresh && performance.now() - this.#refreshedAt > 1_000;
     if (anew) {
       this.#refreshedAt = performance.now();
@@ -85,7 +85,7 @@ class ExecSource {
     const run = async (abort: AbortSignal) => {
       const turn = ++this.#turn;
       const kept = await runPlugin(this.#plugin, say, abort, limits);
-      // A run that was started before a refusal may end after the one that was started for it.
+      // A run that started before a rejection may end after the run of the refresh.
       if (turn === this.#turn) this.#cached = kept;
       return kept;
     };
@@ -147,7 +147,7 @@ function readPlugin(user: Entry, spec: JsonObject, cluster: ExecCluster, env: No
     : [];
   const depth = 1 + (Number(env[depthVariable] ?? process.env[depthVariable]) || 0);
   return {
-    // A command with a separator is relative to the kubeconfig; a bare one is searched on the PATH.
+    // A command with a separator is relative to the kubeconfig. A bare one is searched on the PATH.
     command: command.includes(sep) ? resolve(user.folder, command) : command,
     args: stringList(spec.args, `exec.args of user "${user.name}"`),
     env: {
@@ -174,7 +174,7 @@ function readCredential(plugin: Plugin, stdout: string): CachedCredentials {
   const certPem = nonEmpty(status?.clientCertificateData);
   const keyPem = nonEmpty(status?.clientKeyData);
   if (status === undefined || (token === undefined && (certPem === undefined || keyPem === undefined))) {
-    // Nothing of the output is quoted: it may hold a credential.
+    // The output may contain a credential, so the message does not quote it.
     const what = status === undefined ? "something that is not an ExecCredential" : "neither a token nor a certificate";
     throw new KubeError("KUBECONFIG_EXEC_FAILED", `${plugin.label} printed ${what}.`, {
       remedy: "Expected an ExecCredential with status.token, or status.clientCertificateData and status.clientKeyData.",
@@ -207,7 +207,7 @@ function statusOf(stdout: string): JsonObject | undefined {
 }
 
 const ownKubeconfig =
-  "Give the commands that the plugin starts a kubeconfig with another credential (KUBECONFIG in users[].user.exec.env).";
+  "Set KUBECONFIG in users[].user.exec.env to a kubeconfig with another credential, for the commands that the plugin starts.";
 
 function notStarted({ label, installHint }: Plugin, { code = "unknown error" }: NodeJS.ErrnoException): KubeError {
   if (code !== "ENOENT" && code !== "EACCES") {
@@ -256,7 +256,7 @@ function tail(stderr: string): string {
   return clean.length > 600 ? `… ${clean.slice(-600)}` : clean;
 }
 
-/** Passes lines on without control sequences and credentials; of a private key nothing passes. */
+/** Removes control sequences and credentials from lines, and drops all lines of a private key. */
 function withoutSecrets(say: (line: string) => void): (line: string) => void {
   let inKey = false;
   return (line) => {

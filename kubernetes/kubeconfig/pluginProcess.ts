@@ -1,29 +1,28 @@
 import { ProcessTree } from "./processTree.ts";
 
-/** A program to run. */
 export interface Program {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** How far a program may go. */
+/** Limits of a program. */
 export interface Limits {
-  /** Time for one that writes nothing to its standard error, in milliseconds. @default 30000 */
+  /** Timeout of a program that writes nothing to its standard error, in milliseconds. @default 30000 */
   readonly silentMs?: number;
-  /** Time for one that does, as it may wait for a login, in milliseconds. @default 300000 */
+  /** Timeout of a program that does, which may wait for a login, in milliseconds. @default 300000 */
   readonly speakingMs?: number;
-  /** Most processes at a time, where the system can count them (Linux). @default 32 */
+  /** Limit of concurrent processes, on Linux. @default 32 */
   readonly processes?: number;
 }
 
-/** How a program ended. */
+/** Result of a program. */
 export interface ProcessResult {
   readonly stdout: string;
   /** The last 8 KiB. */
   readonly stderr: string;
   readonly why: "exit" | "timeout" | "aborted" | "processes" | "output";
-  /** Exit status or signal; undefined for a program that was ended. */
+  /** Exit status or signal. Undefined if a limit or `signal` ended the program. */
   readonly status: number | NodeJS.Signals | undefined;
   /** The limit that was reached. */
   readonly limit: number;
@@ -31,20 +30,20 @@ export interface ProcessResult {
 
 const defaults = { silentMs: 30_000, speakingMs: 300_000, processes: 32 } as const;
 
-/** How long pipes may stay open after the program's exit: another process holds them. */
+/** For how long another process may keep the pipes open after the program's exit, in milliseconds. */
 const pipesMs = 500;
 const countMs = 250;
-/** A line without a line break is a prompt: shown once nothing follows it for so long. */
+/** Time after which a line without a line break is passed on, since it may be a prompt, in milliseconds. */
 const promptMs = 300;
 const maxOutput = 1 << 20;
 const maxStderr = 8 << 10;
 
 /**
- * Runs a program with closed standard input, and ends it with everything that it started when a limit is reached, when `signal` aborts, and
- * when this process ends. What it left running in the background is left alone unless it holds the program's output open.
+ * Runs a program with closed standard input. Kills it and its descendants when a limit is reached, when `signal` aborts, and when this process
+ * ends. A background process stays, unless it keeps the program's output open.
  *
- * @param say receives each line of the standard error as it comes
- * @throws the error of a program that cannot be started
+ * @param say receives each line of the standard error at once
+ * @throws the system's error if the program cannot be started
  */
 export function runProgram(
   program: Program,

@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { pemBlocks } from "../../kubernetes/pem.ts";
 import { isProviderError, ProviderError } from "../protocol/errors.ts";
 import type { CheckFailure, Fields } from "../protocol/fields.ts";
 import type { Context, Resource } from "../protocol/resource.ts";
@@ -26,7 +27,6 @@ import {
   valueBody,
 } from "./certificateItem.ts";
 import { warnUndelivered } from "./eventForwarder.ts";
-import { pemBlocks } from "./keyEncoding.ts";
 
 export interface CertificateInputs extends ApiInputs, CertificateSettings {
   readonly name: string;
@@ -46,16 +46,16 @@ const inputs: Fields = {
   certificatePem: { type: "string", required: true, description: "The certificate, PEM. No private key is needed." },
   expirationEventIn: {
     type: "strings",
-    description: 'Days before the end at which Akeyless raises an event, such as ["30", "7"].',
+    description: 'Days before the expiry at which Akeyless raises an event, such as ["30", "7"].',
   },
   eventForwarder: {
     type: "string",
     description:
-      "Name of the Event Forwarder that sends the events on. A warning says whether it would not; Akeyless does not list them.",
+      "Name of the Event Forwarder that sends the events. A warning reports a forwarder that would not send them; the API cannot list forwarders.",
   },
   description: { type: "string", description: "For people." },
   tags: { type: "strings", description: "Tags of the item." },
-  deleteProtection: { type: "boolean", description: "Protects the item from being deleted, by this stack too." },
+  deleteProtection: { type: "boolean", description: "Protects the item from deletion, also by this stack." },
 };
 
 const outputs: Fields = {
@@ -167,7 +167,7 @@ async function warnIfUndelivered(api: AkeylessApi, given: CertificateInputs, con
   if (expirationEventIn.length > 0) await warnUndelivered(api, name, eventForwarder || undefined, context);
 }
 
-/** Takes over the item that a killed run left: it has this very certificate. An item of another certificate is not this stack's. */
+/** Takes over the item of a run that was killed if it has the same certificate. Another item is not this stack's. */
 async function adopt(
   api: AkeylessApi,
   given: CertificateInputs,
@@ -188,7 +188,7 @@ async function adopt(
   await reconcile(api, given, live, given);
 }
 
-/** Changes of an item what differs. Its value gets a new version only if the certificate or its events change. */
+/** Updates the fields of an item that differ. Its value gets a new version only if the certificate or its events change. */
 async function reconcile(
   api: AkeylessApi,
   given: CertificateInputs,

@@ -10,8 +10,8 @@ const answerShape = {
 const noticeType = "certificate-pending-expiration";
 
 /**
- * Warns if nobody would receive the notices about a certificate: Akeyless raises events, and only an Event Forwarder sends
- * them on. The API cannot list Event Forwarders, so the one that should do it is named.
+ * Warns if notices about a certificate would not be delivered. Akeyless raises events, and an Event Forwarder sends them. The API cannot
+ * list Event Forwarders, so an input names one.
  */
 export async function warnUndelivered(
   api: AkeylessApi,
@@ -25,7 +25,7 @@ export async function warnUndelivered(
     forwarder === undefined
       ? 'Create one in Akeyless for events of the type "certificate-pending-expiration" and set eventForwarder to its name.'
       : "Change the Event Forwarder in Akeyless, or name another one.";
-  context.log.warn(`Notices about the certificate "${item}" may reach nobody: ${gap}. ${remedy}`);
+  context.log.warn(`Notices about the certificate "${item}" may not be delivered: ${gap}. ${remedy}`);
 }
 
 async function problemOf(api: AkeylessApi, item: string, name: string): Promise<string | undefined> {

@@ -22,7 +22,7 @@ import type { Shaped } from "./api/shape.ts";
 
 /** A right of a role: what it may do with the objects under a path. */
 export interface Rule {
-  /** Of the objects; `*` at its end covers a folder. */
+  /** Path of the objects. A `*` at the end covers a folder. */
   readonly path: string;
   readonly capabilities: readonly string[];
   /** @default "item-rule" */
@@ -43,7 +43,7 @@ export interface RoleOutputs extends ApiInputs {
 
 type RoleState = State<RoleInputs, RoleOutputs>;
 
-/** Types of rules that are managed. A role's rules of other types, such as access to reports, are left alone. */
+/** Types of rules that the resource manages. Rules of other types, such as access to reports, stay as they are. */
 const ruleTypes = ["item-rule", "target-rule", "role-rule", "auth-method-rule"];
 const capabilities = ["read", "create", "update", "delete", "list", "deny"];
 
@@ -58,7 +58,7 @@ const inputs: Fields = {
   name: { type: "string", required: true, description: "Name (path) of the role." },
   rules: { type: "objects", fields: ruleFields, required: true, description: "What the role may do, by path." },
   description: { type: "string", description: "For people." },
-  deleteProtection: { type: "boolean", description: "Protects the role from being deleted, by this stack too." },
+  deleteProtection: { type: "boolean", description: "Protects the role from deletion, also by this stack." },
 };
 
 const outputs: Fields = {
@@ -79,7 +79,7 @@ const roleShape = {
 type LiveRule = Shaped<typeof ruleShape>;
 type Live = Shaped<typeof roleShape>;
 
-/** A role and its rules. A new name or other rules change it in place, so that its associations stay. */
+/** A role and its rules. A new name and other rules are updates, so the associations stay. */
 export const akeylessRole: Resource<RoleInputs, RoleOutputs> = {
   type: "k8sauth:index:AkeylessRole",
   description: "A role of Akeyless with its rules.",
@@ -192,21 +192,21 @@ async function createRole(api: AkeylessApi, given: RoleInputs, context: Context)
   }
 }
 
-/** Whether a role can be what a killed run left: nobody has it yet, and it has no right that this stack does not give it. */
+/** Whether a role can be from a run that was killed: it has no association, and no rule that this stack does not set. */
 function isLeftover(given: RoleInputs, live: Live): boolean {
   const wanted = new Map(given.rules.map((rule) => [keyOf(rule), rule]));
   const known = (live.rules?.path_rules ?? []).every((rule) => isDenial(rule) || wanted.has(keyOf(rule)));
   return known && (live.role_auth_methods_assoc ?? []).length === 0;
 }
 
-/** The name that the role has: the new one already if a run renamed it and was killed. */
+/** The current name of the role. It is already the new one if a run renamed the role and was killed. */
 async function currentName(api: AkeylessApi, { outputs }: RoleState, wanted: string): Promise<string> {
   const before = outputs.name ?? wanted;
   if (samePath(before, wanted) || (await find(api, before)) !== undefined) return before;
   return wanted;
 }
 
-/** Sets the rules that are missing or differ, deletes the ones that the program does not name, and looks at the result. */
+/** Sets rules that are missing or differ, deletes rules that the program does not list, and reads the result back. */
 async function reconcileRules(api: AkeylessApi, given: RoleInputs): Promise<void> {
   const { name, rules } = given;
   const { missing, surplus } = compare(rules, await find(api, name));
@@ -255,7 +255,7 @@ function differences(given: Partial<RoleInputs>, live: Live): string[] {
   ];
 }
 
-/** Administrators add rules to every role that deny something. They widen nothing, and nobody else can delete them. */
+/** Whether a rule only denies. Administrators add such rules to every role. They grant nothing, and only administrators can delete them. */
 function isDenial({ capabilities: allowed }: { readonly capabilities?: readonly string[] | null }): boolean {
   return same(allowed, ["deny"]);
 }

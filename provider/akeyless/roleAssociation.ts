@@ -89,10 +89,10 @@ const associationShape = {
 
 type LiveAssociation = Shaped<typeof associationShape>;
 
-/** What a role gives to those who log in by an auth method, if their claims match. */
+/** Grants a role to workloads that log in with an auth method, if their claims match. */
 export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssociationOutputs> = {
   type: "k8sauth:index:AkeylessRoleAssociation",
-  description: "The association of an Akeyless role with an auth method, for logins with the claims named.",
+  description: "The association of an Akeyless role with an auth method, for logins with the given claims.",
   inputs,
   outputs,
 
@@ -180,7 +180,7 @@ function outputsOf(given: Partial<RoleAssociationInputs>) {
   return { ...apiOutputs(given), roleName, authMethodName, drift: [] };
 }
 
-/** Several values of a claim are one text there, joined by commas. */
+/** The fields of the claims. Several values of a claim are one text, joined by commas. */
 function claimsBody({ subClaims = {}, caseSensitive }: RoleAssociationInputs): object {
   const joined = Object.entries(subClaims).map(([claim, values]) => [claim, [values].flat().join(",")]);
   return { "sub-claims": Object.fromEntries(joined), "case-sensitive": String(caseSensitive) };
@@ -192,8 +192,8 @@ async function find(api: AkeylessApi, roleName: string, matches: (one: LiveAssoc
 }
 
 /**
- * The association's id. One with the same claims that a killed run left is taken over: Akeyless lets a role have several
- * associations with an auth method, and each of them grants the role.
+ * Associates role and auth method, and returns the association's id. An association with the same claims, from a run that was killed, is
+ * taken over. A role can have several associations with an auth method, and each of them grants the role.
  */
 async function associate(api: AkeylessApi, given: RoleAssociationInputs, context: Context): Promise<string> {
   const { roleName, authMethodName, accessId } = given;
@@ -242,13 +242,13 @@ function differences(given: Partial<RoleAssociationInputs>, live: LiveAssociatio
   ];
 }
 
-/** The values of a claim, to compare: in any order, but as they are written if operators connect them. */
+/** The values of a claim, to compare: sorted, unless operators connect them. */
 function comparableValues(values: readonly string[]): string[] {
   const all = values.flatMap((value) => value.split(",").map((part) => part.trim().replaceAll(/\s+/g, " ")));
   return all.some((value) => / (AND|OR) /.test(value)) ? all : all.sort();
 }
 
-/** Products add claims, so an unknown one is not an error. A misspelt one lets nobody log in with the role. */
+/** Warns of unknown claims. They are no error, since Akeyless adds claims. With a misspelt claim no login gets the role. */
 function warnOfClaims({ roleName, subClaims }: Partial<RoleAssociationInputs>, context: Context): void {
   for (const claim of Object.keys(subClaims ?? {}).filter((name) => !claims.includes(name))) {
     context.log.warn(

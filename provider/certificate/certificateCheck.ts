@@ -9,7 +9,7 @@ import { apiServerClientSigner, requireAllowed, signerFailure, usagesFailure } f
 /** The longest lifetime that the API can hold, in seconds. */
 const maxLifetime = 2 ** 31 - 1;
 
-/** Everything that can be said of the inputs without asking anybody; what is not known yet is left out. */
+/** Checks the inputs without any request. Inputs that are not known yet are skipped. */
 export async function checkCertificate({
   known,
   unknown,

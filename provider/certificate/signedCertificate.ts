@@ -24,10 +24,10 @@ import {
   signingPath,
 } from "./signingObject.ts";
 
-/** A change of any of them leaves the certificate as it is. */
+/** Inputs whose change does not need another certificate. */
 const updatable = ["host", "caPem", "proveHost", "renewBefore", "approval", "proof", "timeoutSeconds"] as const;
 
-/** A client certificate that the cluster signs: an event, for the request in the cluster lives for an hour at most. */
+/** A client certificate that the cluster signs. No object of it stays in the cluster. */
 export const signedCertificate: Resource<SignedCertificateInputs, SignedCertificateOutputs> = {
   type: "k8sauth:index:SignedCertificate",
   description: "A client certificate signed by the cluster, compared with its request and proved by a call.",
@@ -92,10 +92,10 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
   },
 
   async delete(state, context) {
-    // A failed renewal may have left a request that waits for approval; the certificate itself cannot be taken back.
+    // After a failed renewal a request may wait for approval. The certificate itself cannot be revoked.
     const signal = AbortSignal.any([context.signal, AbortSignal.timeout(quickTimeoutMs)]);
     await removeLeftover(state.inputs, { ...context, signal }).catch((error: Error) => {
-      context.log.debug(`Nobody could be asked whether a request is left. ${error.message}`);
+      context.log.debug(`The deletion of an orphaned CertificateSigningRequest failed. ${error.message}`);
     });
   },
 };
@@ -116,7 +116,7 @@ function lifetimeOf({ notAfter, issuedAt }: SignedCertificateOutputs) {
   return { notAfter: new Date(notAfter), issuedAt: new Date(issuedAt) };
 }
 
-/** What asks for another certificate. The same request in other line ends is the same. */
+/** Changes that need another certificate. Other line ends of the same request are no change. */
 async function otherRequest(
   state: CertificateState,
   { known, unknown }: Inputs<SignedCertificateInputs>,
@@ -136,7 +136,7 @@ async function otherRequest(
   return changes;
 }
 
-/** The properties by which the certificate is due for renewal at that time. */
+/** The properties by which the certificate is due for renewal at a time. */
 function dueProperties(
   state: CertificateState,
   renewBefore: number | undefined,
@@ -156,11 +156,11 @@ function dueProperties(
 function reportExpiry({ outputs }: CertificateState, now: Date, context: Context): boolean {
   const { notAfter = "", commonName } = outputs;
   if (now < new Date(notAfter)) return false;
-  context.log.warn(`The certificate of "${commonName}" expired on ${notAfter}: whoever uses it is refused.`);
+  context.log.warn(`The certificate of "${commonName}" expired on ${notAfter}. The API server refuses it.`);
   return true;
 }
 
-/** Tries the certificate of the state where the gateway is going to use it, if its key is at hand. */
+/** Tries the certificate of the state at the server where the gateway uses it. "unsure" without its key. */
 async function probeStored(
   state: CertificateState,
   { known, unknown }: Inputs<SignedCertificateInputs>,

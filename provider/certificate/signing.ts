@@ -18,21 +18,21 @@ import {
   signingPath,
 } from "./signingObject.ts";
 
-/** How a request is brought to its end. */
+/** How a CertificateSigningRequest is approved and awaited. */
 export interface SigningOptions {
   readonly requester: Requester;
-  /** Version of the API server; "" where it is not known. */
+  /** Version of the API server; "" if it is unknown. */
   readonly version: string;
   readonly approval: "auto" | "external";
   readonly limitMs: number;
-  /** Whether a certificate that an earlier run left uncollected is still worth collecting. */
+  /** Whether a certificate of an earlier run is not due for renewal yet. */
   readonly isFresh: (collected: Collected) => Promise<boolean>;
 }
 
-/** A request that was deleted under our hands is made again this often. */
+/** How often a request that something else deletes is posted. */
 const maxPosts = 3;
 
-/** The way of one request: posted, compared, approved, awaited, and deleted when its certificate is in safe hands. */
+/** The lifecycle of one CertificateSigningRequest: it is posted, compared, approved, awaited, and deleted. */
 export class Signing {
   readonly name: string;
   readonly #client: KubeClient;
@@ -40,9 +40,9 @@ export class Signing {
   readonly #options: SigningOptions;
   readonly #context: Context;
   readonly #started = performance.now();
-  /** Whether an earlier run had begun with it. */
+  /** Whether an earlier run posted it. */
   resumed = false;
-  /** Of the object that is ours; what has the name and another UID is not. */
+  /** UID of our object. An object with the same name and another UID is not ours. */
   #uid: string | undefined;
   #announced = false;
   #reportedAt = 0;
@@ -56,7 +56,7 @@ export class Signing {
   }
 
   /**
-   * Posts the request, or finds what an earlier run left of it, and sees it through.
+   * Posts the request, or resumes the one of an earlier run, and waits for its certificate.
    *
    * @throws ProviderError CERTIFICATE_NAME_TAKEN, CERTIFICATE_REQUEST_OTHER, CERTIFICATE_REQUEST_GONE, CERTIFICATE_MAY_NOT_APPROVE,
    *   CERTIFICATE_APPROVAL_CONFLICT, CERTIFICATE_NOT_APPROVED, CERTIFICATE_DENIED, CERTIFICATE_FAILED, CERTIFICATE_NOT_ISSUED,
@@ -70,7 +70,7 @@ export class Signing {
       this.#requireOurs(copy, found);
       this.#uid = copy.metadata?.uid;
       if (found && !replaced && (await this.#isUnusable(copy, now))) {
-        this.#context.log.debug(`${this.name} is left of an earlier run and of no use any more: it is made anew.`);
+        this.#context.log.debug(`${this.name} of an earlier run is no longer usable: it is created again.`);
         await this.remove();
         replaced = true;
         round--;
@@ -78,10 +78,10 @@ export class Signing {
       }
       this.resumed = found && !ownWork;
       if (this.resumed)
-        this.#context.log.info(`Going on with the CertificateSigningRequest ${this.name} of an earlier run.`);
+        this.#context.log.info(`The CertificateSigningRequest ${this.name} of an earlier run is resumed.`);
       const collected = await this.#await(copy, now);
       if (collected !== undefined) return collected;
-      this.#context.log.warn(`The CertificateSigningRequest ${this.name} was deleted while it was awaited.`);
+      this.#context.log.warn(`The CertificateSigningRequest ${this.name} was deleted before it had a certificate.`);
     }
     throw errors.gone(this.name, maxPosts);
   }
@@ -90,19 +90,19 @@ export class Signing {
   async remove(client: KubeClient = this.#client, timeoutMs = 5_000): Promise<void> {
     if (this.#uid === undefined) return;
     try {
-      // Bound to the UID, it can be repeated.
+      // With the UID as a precondition, a retry is safe.
       const options = { uid: this.#uid, ignoreNotFound: true, safe: true, timeoutMs };
       await client.delete(signingPath(this.name), options);
     } catch (error) {
-      // Another one has the name by now.
+      // Another object has the name now.
       if (!isKubeError(error, "KUBE_CONFLICT")) throw error;
     }
     this.#uid = undefined;
   }
 
-  /** Deletes the request; one that cannot be deleted is no reason to lose a good certificate. */
+  /** Deletes the request after success. A failure is only a warning, so that the certificate is not lost. */
   async cleanUp(): Promise<void> {
-    // The next run collects the same certificate from it.
+    // The result is not recorded, so the next run reads the certificate from the request.
     if (this.#context.engineGone()) return;
     await this.#removeAnyway().catch((error: Error) => {
       this.#context.log.warn(
@@ -112,8 +112,8 @@ export class Signing {
   }
 
   /**
-   * After a failure: leaves nothing that nobody will collect. What waits for somebody's approval stays, for the next run
-   * to go on with, and so does a denial, for people to read. What a killed run posted stays for the next run.
+   * Deletes the request after a failure. It stays if it waits for external approval, which the next run resumes, if it was denied, so that
+   * people can read the reason, and if the engine is gone.
    */
   async abandon(error: unknown): Promise<void> {
     const waits = this.#options.approval === "external" && !isProviderError(error, ...errors.afterCollection);
@@ -121,19 +121,19 @@ export class Signing {
     if (this.#context.engineGone()) return;
     await this.#removeAnyway().catch((reason: Error) => {
       this.#context.log.warn(
-        `The CertificateSigningRequest ${this.name} is still there: the next run goes on with it. ${reason.message}`,
+        `The CertificateSigningRequest ${this.name} could not be deleted: the next run resumes it. ${reason.message}`,
       );
     });
   }
 
-  /** What the user cancelled is cleaned up all the same, with a client that does not end with the context's signal. */
+  /** Deletes the request, after a cancellation too: with a client that does not end with the context's signal. */
   async #removeAnyway(): Promise<void> {
     if (!this.#context.signal.aborted) return this.remove();
     using client = new KubeClient(this.#client.connection);
     await this.remove(client, 1_000);
   }
 
-  /** The name comes from the content, so that a POST whose answer was lost can be repeated. */
+  /** Posts the request. Its name comes from its content, so a POST whose answer was lost can be repeated. */
   async #post(): Promise<{ copy: SigningObject; now: Date; found: boolean; ownWork: boolean }> {
     const body = signingBody(this.#wanted, { name: this.name });
     let lost = false;
@@ -173,12 +173,12 @@ export class Signing {
     const { requester, version } = this.#options;
     const wrong = differences(copy, this.#wanted, requester, version);
     if (wrong.length === 0) return;
-    // Ours by the server's own answer: it may be deleted.
+    // The server answered our POST with it, so it may be deleted.
     if (!found) this.#uid ??= copy.metadata?.uid;
     throw found ? errors.nameTaken(this.name, wrong) : errors.changedByOthers(this.name, wrong);
   }
 
-  /** It failed, or its certificate is due for renewal, or was never made within the life of such a request. */
+  /** Whether a request of an earlier run failed, or its certificate is due for renewal. */
   async #isUnusable(copy: SigningObject, now: Date): Promise<boolean> {
     if (condition(copy, "Denied")) return false;
     if (condition(copy, "Failed")) return true;
@@ -186,7 +186,7 @@ export class Signing {
     return collected !== undefined && !(await this.#options.isFresh(collected));
   }
 
-  /** Undefined when it was deleted meanwhile. */
+  /** Waits for the certificate. Undefined if the request was deleted. */
   async #await(first: SigningObject, at: Date): Promise<Collected | undefined> {
     let state: { copy: SigningObject; now: Date } = { copy: first, now: at };
     let lastError: KubeError | undefined;
@@ -227,7 +227,7 @@ export class Signing {
     return collectedFrom(copy, now);
   }
 
-  /** The server's copy after the approval, or after somebody else's decision; undefined when it is gone. */
+  /** Approves the request. Returns the server's copy with the decision, ours or another one; undefined if it was deleted. */
   async #approve(first: SigningObject): Promise<SigningObject | undefined> {
     const path = `${signingPath(this.name)}/approval`;
     let copy = first;
@@ -261,7 +261,7 @@ export class Signing {
     const { request, signerName } = this.#wanted;
     const { log } = this.#context;
     log.info(
-      `Somebody has to approve the certificate of user ${JSON.stringify(request.commonName)} (signer ${signerName}). Run: kubectl certificate approve ${this.name}`,
+      `Another user must approve the certificate of user ${JSON.stringify(request.commonName)} (signer ${signerName}). Run: kubectl certificate approve ${this.name}`,
     );
   }
 
@@ -277,7 +277,7 @@ export class Signing {
     );
   }
 
-  /** One request that gets no answer must not use up all the time that there is. */
+  /** Timeout of one request: a part of the remaining time, so that a retry is possible. */
   #requestMs(): number {
     return Math.min(5_000, Math.max(this.#leftMs(), 500));
   }

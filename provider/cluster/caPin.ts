@@ -1,14 +1,16 @@
 import { createHash, X509Certificate } from "node:crypto";
-import { certificates } from "../../kubernetes/kubeconfig/pem.ts";
+import { caCertificates } from "../../kubernetes/kubeconfig/caCertificates.ts";
+import { pemBlocks } from "../../kubernetes/pem.ts";
 import type { ServerProbe } from "../../kubernetes/probe.ts";
 import { ProviderError } from "../protocol/errors.ts";
 
-/** Where Rancher tells strangers its CA, as `{"value": PEM}`. */
+/** Path at which Rancher publishes its CA without authentication, as `{"value": PEM}`. */
 export const rancherCaPath = "/v3/settings/cacerts";
 
 /**
- * A pin as 64 hexadecimal digits: from hexadecimal with or without colons, or base64, with or without "sha256:" or
- * "sha256/" in front. Undefined for what is none.
+ * Parses a pin: hexadecimal with or without colons, or base64, with or without the prefix "sha256:" or "sha256/".
+ *
+ * @returns 64 hexadecimal digits; undefined if the text is not a SHA-256
  */
 export function pinDigest(pin: string): string | undefined {
   const text = pin.trim().replace(/^sha-?256[:/]/i, "");
@@ -19,17 +21,17 @@ export function pinDigest(pin: string): string | undefined {
   return bytes.length === 32 ? bytes.toString("hex") : undefined;
 }
 
-/** The CA that a server's own words and a pin name, or its own words alone. PEM. */
+/** A CA that was read from the server. */
 export interface FoundCa {
   readonly caPem: string;
-  /** By what it was recognised. */
+  /** How it was identified. */
   readonly by: "certificate" | "public key" | "Rancher checksum" | "first use";
 }
 
 /**
- * The CA certificate that the pin names, among those that the server sent and those of Rancher's `cacerts`. The pin is the
- * SHA-256 of the certificate's DER, of its public key (SubjectPublicKeyInfo, as kubeadm has it), or Rancher's checksum of
- * `cacerts`. The server's own certificate is never taken: it is renewed often, and vouches for nobody.
+ * Finds the CA certificate with the pin among those that the server sent and those of Rancher's `cacerts`. The pin is the SHA-256 of the
+ * certificate's DER, of its public key (SubjectPublicKeyInfo, as kubeadm has it), or Rancher's checksum of `cacerts`. The server's own
+ * certificate is never accepted: it is renewed often and is not a CA.
  *
  * @throws ProviderError CLUSTER_CA_PIN_MISMATCH, CLUSTER_CA_NOT_SHOWN
  */
@@ -54,12 +56,12 @@ export function pinnedCa(host: string, shown: ServerProbe, pin: string): FoundCa
   throw new ProviderError(
     "CLUSTER_CA_PIN_MISMATCH",
     `${host} shows no CA with the pin ${withColons(digest)}. It shows ${authorities.map(describeCertificate).join("; ")}${rancher ? `; its ${rancherCaPath} has the checksum ${rancher.checksums[0]}` : ""}.`,
-    "Somebody else may be answering there. If the CA was changed on purpose, get its fingerprint on a trusted way and set the pin to it.",
+    "Another server may be answering at this address. If the CA was changed on purpose, get its fingerprint over a trusted channel and set the pin to it.",
   );
 }
 
 /**
- * The CA that a server names at first use: a root that it sent, else Rancher's `cacerts`, else the last authority that it sent.
+ * Finds the CA to trust at first use: a root that the server sent, else Rancher's `cacerts`, else the last CA certificate that it sent.
  *
  * @throws ProviderError CLUSTER_CA_NOT_SHOWN
  */
@@ -75,7 +77,7 @@ export function firstUseCa(host: string, shown: ServerProbe): FoundCa {
   throw caNotShown(host, shown);
 }
 
-/** A certificate in words: its subject and fingerprint. */
+/** Describes a certificate by its subject and fingerprints. */
 export function describeCertificate(certificate: X509Certificate): string {
   return `${certificate.subject.replaceAll("\n", ", ")} (SHA-256 ${certificate.fingerprint256}, public key ${withColons(publicKeyDigest(certificate))})`;
 }
@@ -106,7 +108,7 @@ function describeRancherResponse({ status, location, contentType }: ServerProbe)
 interface RancherCa {
   readonly caPem: string;
   readonly certificates: readonly X509Certificate[];
-  /** As Rancher computes it, over text that ends with a newline; then over the text as it is. */
+  /** SHA-256 of the text with a final newline, as Rancher computes it, and of the text as it is. */
   readonly checksums: readonly string[];
 }
 
@@ -115,8 +117,8 @@ function rancherCa({ status, body }: ServerProbe): RancherCa | undefined {
   try {
     const { value } = JSON.parse(body) as { value?: unknown };
     if (typeof value !== "string" || value.trim() === "") return undefined;
-    const caPem = certificates(value, rancherCaPath);
-    const blocks = caPem.split(/(?<=-----END CERTIFICATE-----\n)/).map((block) => new X509Certificate(block));
+    const caPem = caCertificates(value, rancherCaPath);
+    const blocks = pemBlocks(caPem).map(({ text }) => new X509Certificate(text));
     if (!blocks.some(isAuthority)) return undefined;
     const ended = value.endsWith("\n") ? value : `${value}\n`;
     return { caPem, certificates: blocks.filter(isAuthority), checksums: [sha256(ended), sha256(value)] };
@@ -138,5 +140,5 @@ function withColons(hex: string): string {
 }
 
 function pemOf(certificate: X509Certificate): string {
-  return certificates(certificate.toString(), "the server's chain");
+  return caCertificates(certificate.toString(), "the server's chain");
 }

@@ -1,5 +1,5 @@
 import { isKubeError, isUnreachable, KubeError } from "../../kubernetes/errors.ts";
-import { certificates } from "../../kubernetes/kubeconfig/pem.ts";
+import { caCertificates } from "../../kubernetes/kubeconfig/caCertificates.ts";
 import { requestFailures } from "../certificate/suppliedRequest.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import { type CheckFailure, type Inputs, same } from "../protocol/fields.ts";
@@ -31,10 +31,10 @@ const listDefaults = {
 } as const;
 const flagDefaults = { allowLoopback: false, proveHost: true, trustOnFirstUse: false } as const;
 
-/** The cluster of the stack: found, proved, and checked for everything that could stop an `up` half-way. */
+/** The cluster of the stack: host, CA, issuer and version, and the checks that keep an `up` from failing half-way. */
 export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
   type: "k8sauth:index:Cluster",
-  description: "Facts of the cluster, proved before anything is made in it.",
+  description: "Facts of the cluster, proved before anything is created in it.",
   inputs: clusterInputs,
   outputs: clusterOutputs,
 
@@ -47,7 +47,7 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
         if (known.allowLoopback === false) refuseLocalHost(host);
       }),
       ...failuresOf("caPem", () => {
-        if (known.caPem !== undefined) certificates(known.caPem, '"caPem"');
+        if (known.caPem !== undefined) caCertificates(known.caPem, '"caPem"');
       }),
       ...caFailures(known),
       ...(known.rights ?? []).flatMap((right, index) =>
@@ -105,7 +105,7 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
 
   async read(state, context) {
     const inputs: Inputs<ClusterInputs> = {
-      // A refresh looks; what the next `up` would need is for that to check.
+      // A refresh reads the facts. The next `up` checks rights, names and objects.
       known: {
         ...flagDefaults,
         ...state.inputs,
@@ -125,8 +125,8 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
 };
 
 /**
- * Objects of names that are no longer asked for go at the end of the `up`. If it fails before, the stack still has them, and
- * may ask for their names again.
+ * The names to record in the state: the wanted ones, and earlier ones whose objects still exist. Pulumi deletes those at the end of the
+ * `up`. If the `up` fails before, the stack still owns the objects and may use the names again.
  */
 async function reservedNamesOf(
   inputs: ClusterInputs,
@@ -140,7 +140,7 @@ async function reservedNamesOf(
   return [...wanted, ...(await namesInUse(client, dropped))];
 }
 
-/** Names that stand in the list more than once. */
+/** Names that the list has more than once. */
 function duplicates(names: readonly ReservedName[]): ReservedName[] {
   return names.filter((name, index) => names.findIndex((other) => same(other, name)) < index);
 }
@@ -162,14 +162,14 @@ function failuresOf(property: string, work: () => void): CheckFailure[] {
   }
 }
 
-/** The CA that was taken from the host before: a refresh does not take another. */
+/** Inputs with the CA of the state. A refresh does not read another one from the host. */
 function storedCa({ outputs }: ClusterState): Partial<ClusterInputs> {
   return { caPin: undefined, trustOnFirstUse: false, caPem: outputs.caPem };
 }
 
 /**
- * The survey of a preview, `diff` or refresh: bounded. Undefined for a cluster that cannot be reached, if nothing exists in it or the
- * provider's `offline` says so.
+ * The preflight of a preview, `diff` or refresh, with a short timeout. Undefined if the cluster cannot be reached and the resource is new or
+ * the provider's `offline` is "warn".
  */
 async function boundedPreflight(
   inputs: Inputs<ClusterInputs>,
@@ -200,7 +200,7 @@ async function boundedPreflight(
   }
 }
 
-/** What a server may do otherwise than the tests expect is said on every run: upgrades come later than stacks. */
+/** Warns of an old server on every run, because the warning ends with an upgrade of the cluster. */
 function warnOfOldServer({ version }: ClusterFacts, { log }: Context): void {
   const warning = oldServerWarning(version);
   if (warning !== undefined) log.warn(warning);
@@ -208,11 +208,11 @@ function warnOfOldServer({ version }: ClusterFacts, { log }: Context): void {
 
 function isOutOfReach(error: unknown, { deployer }: Context): boolean {
   if (isUnreachable(error)) return true;
-  // A machine without any kubeconfig can preview; one that was named must be there.
+  // A machine without a kubeconfig can preview. A kubeconfig that was named must exist.
   return isKubeError(error, "KUBECONFIG_NOT_FOUND") && !deployer.named;
 }
 
-/** What the kubeconfig alone says, for a preview without a cluster. */
+/** Facts from the kubeconfig alone, for a preview without a cluster. */
 async function offlineFacts(inputs: Inputs<ClusterInputs>, context: Context): Promise<Partial<ClusterOutputs>> {
   const blind = ["host", "caPem", "allowLoopback"].some((name) => inputs.unknown.has(name));
   if (blind) return {};

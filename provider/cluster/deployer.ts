@@ -13,7 +13,7 @@ import { type Offline, quickTimeoutMs } from "./reachability.ts";
 
 /** Configuration of a provider: the credentials that all of its resources are deployed with. */
 export interface DeployerConfig {
-  /** A path or the content; undefined for the usual places. */
+  /** A path or the content. @default KUBECONFIG, ~/.kube/config, then the account of the pod */
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly offline: Offline;
@@ -62,7 +62,7 @@ export interface DeployerOrigin {
   readonly fromState: boolean;
 }
 
-/** Codes of errors that other credentials or another kubeconfig may cure. */
+/** Codes of errors that other credentials or another kubeconfig may fix. */
 const credentialErrors: readonly KubeErrorCode[] = [
   "KUBE_UNAUTHORIZED",
   "KUBE_ANONYMOUS",
@@ -91,12 +91,12 @@ export class Deployer {
     return this.#config.offline ?? "fail";
   }
 
-  /** Whether a preview does not know the configuration yet: then nothing can be asked. */
+  /** Whether a preview does not know the configuration yet. No request can be sent then. */
   get unknown(): boolean {
     return this.#origin.unknown;
   }
 
-  /** Whether a kubeconfig was named. It must then exist. */
+  /** Whether the configuration names a kubeconfig, which must then exist. */
   get named(): boolean {
     return this.#config.kubeconfig !== undefined;
   }
@@ -118,7 +118,7 @@ export class Deployer {
     return new KubeClient(connection, { agent: this.#agent, signal: operation.signal, timeoutMs });
   }
 
-  /** Adds to an error of the way to the cluster that the credentials come from the state, if they do. */
+  /** Adds to a connection error that the credentials come from the state, if they do. */
   withOrigin(error: unknown): unknown {
     const { kubeconfig, context } = this.#config;
     if (!this.#origin.fromState || (kubeconfig === undefined && context === undefined)) return error;
@@ -131,7 +131,7 @@ export class Deployer {
       ...(context === undefined ? [] : [`context "${context}"`]),
     ];
     const remedy =
-      "If they are outdated, repeat the command with --run-program (or PULUMI_RUN_PROGRAM=true in the environment): it then takes the stack's current settings.";
+      "If they are outdated, repeat the command with --run-program (or PULUMI_RUN_PROGRAM=true in the environment): it then uses the stack's current settings.";
     return new KubeError(
       code,
       `${message} The state provided the ${parts.join(" and the ")}, as the last up saved them.`,

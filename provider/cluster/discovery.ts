@@ -3,17 +3,17 @@ import { KubeClient } from "../../kubernetes/client.ts";
 import { isKubeError, isUnreachable, KubeError } from "../../kubernetes/errors.ts";
 import { pathFor } from "../../kubernetes/paths.ts";
 
-/** What is known of the issuer of the cluster's service account tokens. */
+/** The issuer of the cluster's ServiceAccount tokens, as far as discovery shows it. */
 export interface IssuerFacts {
-  /** "" where discovery does not tell. */
+  /** "" if discovery does not state it. */
   readonly issuer: string;
-  /** Why it is empty; "" where it is not. */
+  /** Why the issuer is empty; "" if it is not. */
   readonly issuerNote: string;
-  /** JSON Web Key Set as JSON; "" where it cannot be had. */
+  /** JSON Web Key Set as JSON; "" if it could not be read. */
   readonly jwks: string;
 }
 
-/** Version ("v1.36.3") and product of the API server. "" where the deployer may not read it. */
+/** Reads version ("v1.36.3") and product of the API server. The version is "" if the deployer may not read it. */
 export async function readVersion(client: KubeClient): Promise<{ version: string; distribution: string }> {
   try {
     const { gitVersion = "" } = await client.get<{ gitVersion?: string }>("/version");
@@ -24,7 +24,7 @@ export async function readVersion(client: KubeClient): Promise<{ version: string
   }
 }
 
-/** Which product serves the API, as far as its version or its address says so. */
+/** The product that serves the API, by its version or its address; "Kubernetes" if neither shows it. */
 export function distributionOf(gitVersion: string, server: string): string {
   const marks: readonly (readonly [RegExp, string])[] = [
     [/-eks-/, "EKS"],
@@ -52,8 +52,8 @@ export function distributionOf(gitVersion: string, server: string): string {
 }
 
 /**
- * What identifies the cluster for good: the UID of its namespace kube-system. A deployer who may not read that gets the
- * hash of the CA instead, which lives as long as the CA does; undefined where there is no CA either.
+ * Identifies the cluster by the UID of its namespace kube-system, which never changes. If the deployer may not read it, the hash of the CA
+ * serves instead, which changes with the CA. Undefined without a CA.
  */
 export async function readUid(client: KubeClient, caPem: string): Promise<string | undefined> {
   try {
@@ -67,7 +67,7 @@ export async function readUid(client: KubeClient, caPem: string): Promise<string
   }
 }
 
-/** What the identity starts with when it stands on the CA. */
+/** Prefix of an identity that is the hash of the CA. */
 export const caUidPrefix = "ca-sha256-";
 
 function firstCertificate(pem: string): X509Certificate {
@@ -80,7 +80,7 @@ export function caFingerprint(caPem: string): string {
 }
 
 /**
- * The issuer as the API server itself states it.
+ * Reads the issuer from the API server's discovery document.
  *
  * @see https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery
  */
@@ -107,15 +107,15 @@ function discoveryNote(error: KubeError): string {
     case "KUBE_FORBIDDEN":
       return "the deployer may not read /.well-known/openid-configuration (403)";
     case "KUBE_NOT_FOUND":
-      return "the API server serves no discovery document (404), as one does whose issuer is not an https URL";
+      return "the API server serves no discovery document (404), which is so if its issuer is not an https URL";
     default:
       return `the discovery document could not be read (${error.code})`;
   }
 }
 
 /**
- * Proves with a real TLS handshake that `host` shows a certificate that `caPem` vouches for and that carries the host's
- * name, and that an API server answers there. No credential is sent.
+ * Proves with a real TLS handshake that `host` shows a certificate that `caPem` signed and that carries the host's name, and that an API
+ * server answers there. No credential is sent.
  *
  * @throws KubeError KUBE_TLS_UNTRUSTED, KUBE_TLS_NAME, KUBE_TLS_EXPIRED, KUBE_REFUSED, KUBE_UNREACHABLE_DNS, KUBE_TIMEOUT…
  */
@@ -124,7 +124,7 @@ export async function proveHost(host: string, caPem: string, timeoutMs: number, 
   try {
     await client.get("/version", { retry: false });
   } catch (error) {
-    // An API server may keep its version from strangers; any answer of one proves the handshake.
+    // An API server may refuse anonymous requests for its version. Any answer proves the handshake.
     if (isKubeError(error, "KUBE_UNAUTHORIZED", "KUBE_ANONYMOUS", "KUBE_FORBIDDEN")) return;
     if (!isKubeError(error, "KUBE_DENIED") || !error.reason) throw error;
   }

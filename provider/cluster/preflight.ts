@@ -19,7 +19,7 @@ import { requireObjects } from "./requiredObjects.ts";
 import { type ReservedName, requireFreeNames } from "./reservedNames.ts";
 import { requireRights } from "./rights.ts";
 
-/** Finds out and checks everything, at the same time; of several failures the most basic is thrown. */
+/** Reads the facts of the cluster and runs all checks of it, concurrently. Of several failures the most basic one is thrown. */
 export async function preflight(
   inputs: ClusterInputs,
   ours: readonly ReservedName[],
@@ -61,14 +61,14 @@ export async function preflight(
   };
 }
 
-/** A deployer who may not ask learns nothing new: what was found out before stays. */
+/** The issuer that was read, or the one of the state if the deployer may no longer read it. */
 function issuerOrPrevious(found: IssuerFacts & { readonly forbidden: boolean }, state?: ClusterState): IssuerFacts {
   const { forbidden, ...facts } = found;
   const { issuer, issuerNote = "", jwks = "" } = state?.outputs ?? {};
   return forbidden && issuer ? { issuer, issuerNote, jwks } : facts;
 }
 
-/** The deployer's own requests went to the very same place with the very same trust. */
+/** Whether the deployer's own requests go to the same server with the same CA, which proves the target. */
 function isDeployersTarget(client: KubeClient, target: { host: string; caPem: string }): boolean {
   const { server, caPem, tlsServerName, proxyAgent, env } = client.connection;
   const direct = tlsServerName === undefined && proxyAgent === undefined && !(env.HTTPS_PROXY || env.https_proxy);
@@ -80,7 +80,7 @@ function fulfilled<T>(result: PromiseSettledResult<T>): T {
   return result.value;
 }
 
-/** The cluster's identity. A stack belongs to one cluster: another one is refused. */
+/** The cluster's UID. @throws ProviderError CLUSTER_OTHER if it is not the cluster of the state */
 async function clusterUid(client: KubeClient, caPem: string, context: Context, state?: ClusterState): Promise<string> {
   const uid = await readUid(client, caPem);
   const before = state?.id;
@@ -88,19 +88,21 @@ async function clusterUid(client: KubeClient, caPem: string, context: Context, s
     if (before !== undefined) return before;
     throw new ProviderError(
       "CLUSTER_OTHER",
-      `The cluster at ${client.connection.server} cannot be identified: namespace kube-system may not be read, and there is no CA.`,
+      `The cluster at ${client.connection.server} cannot be identified: the deployer may not read namespace kube-system, and there is no CA.`,
       'Grant get on namespace kube-system, or set "caPem".',
     );
   }
   const byCa = uid.startsWith(caUidPrefix);
   if (byCa && !before) {
-    context.log.warn("Namespace kube-system may not be read: the cluster is identified by the hash of its CA instead.");
+    context.log.warn(
+      "The deployer may not read namespace kube-system. The hash of the CA identifies the cluster instead.",
+    );
   }
-  // A hash of the CA changes when the CA does, and says nothing beside a UID.
+  // A hash of the CA changes with the CA, and cannot be compared with a UID.
   if (before === undefined || before === uid || byCa || before.startsWith(caUidPrefix)) return before ?? uid;
   throw new ProviderError(
     "CLUSTER_OTHER",
-    `This stack belongs to the cluster ${before}, and the kubeconfig (context "${client.connection.context}", ${client.connection.server}) leads to the cluster ${uid}.`,
-    "Choose the kubeconfig or context of the stack's cluster; for the other cluster use a stack of its own. If the cluster was made anew, destroy this stack, or remove it, first.",
+    `This stack belongs to the cluster ${before}, and the kubeconfig (context "${client.connection.context}", ${client.connection.server}) points to the cluster ${uid}.`,
+    "Choose the kubeconfig or context of the stack's cluster, or use a separate stack for the other cluster. If the cluster was created again, first destroy or remove this stack.",
   );
 }

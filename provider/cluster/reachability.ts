@@ -1,34 +1,34 @@
-/** Looks at the cluster that a resource can do without: in `diff`, `read` and previews. */
+/** Calls to the cluster in `diff`, `read` and previews: short timeouts, and what happens if the cluster cannot be reached. */
 import { isKubeError, KubeError } from "../../kubernetes/errors.ts";
 import type { Log } from "../protocol/operation.ts";
 
-/** What a cluster that cannot be reached means to a resource that exists. */
+/** What happens if a resource exists and its cluster cannot be reached. */
 export type Offline = "fail" | "warn";
 
-/** How long such a look may take, in milliseconds. */
+/** Timeout of such a call, in milliseconds. */
 export const quickTimeoutMs = 2_000;
 
-/** How long a server that did not answer is given less time, in milliseconds. */
+/** For how long a server that timed out gets a shorter timeout, in milliseconds. */
 const timeoutMemoryMs = 10_000;
 const timedOutAt = new Map<string, number>();
 
-/** Like `glanceMs`, but short for a server that another resource has just found silent: they are asked in turn. */
+/** `quickTimeoutMs`, or a tenth of it if another resource's call to the server just timed out. Resources are checked one after the other. */
 export function quickTimeoutFor(server: string, now = Date.now()): number {
   return now - (timedOutAt.get(server) ?? Number.NEGATIVE_INFINITY) < timeoutMemoryMs
     ? quickTimeoutMs / 10
     : quickTimeoutMs;
 }
 
-/** Remembers, for the next glances, that a server did not answer. */
+/** Records that a server did not answer, for `quickTimeoutFor`. */
 export function rememberTimeout(server: string, error: unknown, now = Date.now()): void {
   if (isKubeError(error, "KUBE_TIMEOUT")) timedOutAt.set(server, now);
 }
 
 /**
- * Fails the look at a resource that exists: whether it has drifted is not known, and "unchanged" would be wrong. If the provider's
- * `offline` is "warn", logs a warning instead.
+ * Throws the error of a check of a resource that exists: without the check, drift could not be determined. If the provider's `offline` is
+ * "warn", logs a warning instead.
  *
- * @param what what is not known now, as a sentence
+ * @param what sentence that says what was not checked
  */
 export function failUnlessOffline(
   what: string,
@@ -45,7 +45,7 @@ export function failUnlessOffline(
   throw new KubeError(code, `${what} ${message}`, { remedy, status, reason, serverMessage });
 }
 
-/** Whether the server's certificate was refused. */
+/** Whether the client rejected the server's certificate. */
 export function isTlsError(error: unknown): error is KubeError {
   return isKubeError(error, "KUBE_TLS_UNTRUSTED", "KUBE_TLS_NAME", "KUBE_TLS_EXPIRED", "KUBE_TLS_PROTOCOL");
 }

@@ -9,9 +9,9 @@ interface ObjectWithPhase extends KubeObject {
 }
 
 /**
- * Refuses to begin where something that others are to make is not there: it would be noticed in the middle.
+ * Fails before anything is created if an object that the stack needs and does not create is missing.
  *
- * @throws ProviderError CLUSTER_OBJECT_MISSING with all that are missing
+ * @throws ProviderError CLUSTER_OBJECT_MISSING with every object that is missing
  */
 export async function requireObjects(client: KubeClient, wanted: readonly ReservedName[]): Promise<void> {
   const found = await Promise.all(wanted.map((object) => problemOf(client, object)));
@@ -19,12 +19,12 @@ export async function requireObjects(client: KubeClient, wanted: readonly Reserv
   if (problems.length === 0) return;
   throw new ProviderError(
     "CLUSTER_OBJECT_MISSING",
-    `The cluster at ${client.connection.server} lacks what this stack needs and does not make: ${problems.join("; ")}.`,
-    "Make it first, or correct the name; a namespace is made by the stack itself if its setting createNamespace is true.",
+    `The cluster at ${client.connection.server} lacks objects that this stack needs and does not create: ${problems.join("; ")}.`,
+    "Create it first, or correct the name. The stack creates a namespace itself if the setting createNamespace is true.",
   );
 }
 
-/** What is wrong with an object that should be there; undefined where nothing is known to be. */
+/** Describes the problem of a required object. Undefined if it exists, or if the deployer may not read it. */
 async function problemOf(client: KubeClient, wanted: ReservedName) {
   const { apiVersion, kind, namespace, name } = wanted;
   const words = describeName(wanted);
@@ -39,8 +39,8 @@ async function problemOf(client: KubeClient, wanted: ReservedName) {
 }
 
 /**
- * The same of a namespace that may not be read: an account that is made there, but for the storing. Where that is refused for
- * another reason, the right is missing, and named by who looks for rights.
+ * Describes the problem of a namespace that the deployer may not read. A dry run that creates a ServiceAccount in it shows whether it exists.
+ * A missing right is no problem here: `requireRights` reports it.
  */
 async function namespaceProblem(client: KubeClient, name: string, words: string): Promise<string | undefined> {
   const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { generateName: "k8sauth-preflight-" } };

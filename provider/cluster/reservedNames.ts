@@ -3,7 +3,7 @@ import { isKubeError } from "../../kubernetes/errors.ts";
 import { pathFor } from "../../kubernetes/paths.ts";
 import { ProviderError } from "../protocol/errors.ts";
 
-/** An object whose name was asked for, and must be free. */
+/** An object with a fixed name. */
 export interface ReservedName {
   readonly apiVersion: string;
   readonly kind: string;
@@ -16,10 +16,10 @@ interface Binding extends KubeObject {
 }
 
 /**
- * Refuses names that something else has. Nothing after it does: the Kubernetes plugin creates by server-side apply, which takes over
- * an object that exists. A name that the deployer may not look up is therefore refused too.
+ * Checks that no object has one of the names. Nothing else checks it: the Kubernetes plugin creates objects by server-side apply, which
+ * overwrites an object that exists. A name that the deployer may not read is therefore an error too.
  *
- * @throws ProviderError CLUSTER_NAME_TAKEN with all that are taken
+ * @throws ProviderError CLUSTER_NAME_TAKEN with every name in use
  * @throws KubeError KUBE_FORBIDDEN
  */
 export async function requireFreeNames(client: KubeClient, names: readonly ReservedName[]): Promise<void> {
@@ -29,12 +29,12 @@ export async function requireFreeNames(client: KubeClient, names: readonly Reser
   if (taken.length === 0) return;
   throw new ProviderError(
     "CLUSTER_NAME_TAKEN",
-    `The cluster at ${client.connection.server} has ${taken.join("; ")}, and this stack did not make ${taken.length === 1 ? "it" : "them"}.`,
-    "Choose another name, or remove what is there if nothing uses it; it is never taken over.",
+    `The cluster at ${client.connection.server} has ${taken.join("; ")}, and this stack did not create ${taken.length === 1 ? "it" : "them"}.`,
+    "Choose another name, or delete the object if nothing uses it. The stack never takes over an object.",
   );
 }
 
-/** Those of the names that objects have, as far as the deployer may see them. */
+/** Returns the names that are in use, as far as the deployer may read the objects. */
 export async function namesInUse(client: KubeClient, names: readonly ReservedName[]): Promise<ReservedName[]> {
   const found = await Promise.all(
     names.map((name) =>
@@ -55,7 +55,7 @@ async function describeExisting(client: KubeClient, wanted: ReservedName): Promi
   return `a ${describeName(wanted)} already${role}`;
 }
 
-/** A name in words: `Secret "gateway-token" in namespace auth`. */
+/** Describes a name: `Secret "gateway-token" in namespace auth`. */
 export function describeName({ kind, namespace, name }: ReservedName): string {
   return `${kind} "${name}"${namespace ? ` in namespace ${namespace}` : ""}`;
 }

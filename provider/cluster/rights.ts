@@ -5,24 +5,24 @@ import { pathFor } from "../../kubernetes/paths.ts";
 import { reviewSelf } from "../../kubernetes/reviews.ts";
 import { ProviderError } from "../protocol/errors.ts";
 
-/** A right that the program is going to need, in the terms of a SelfSubjectAccessReview. */
+/** A right that the deployer needs, in the terms of a SelfSubjectAccessReview. */
 export interface Right {
   readonly verb: string;
   readonly group?: string;
   readonly resource?: string;
   readonly subresource?: string;
-  /** Without it: in the whole cluster. */
+  /** @default the whole cluster */
   readonly namespace?: string;
   readonly name?: string;
-  /** Instead of a resource: a path of the API server. */
+  /** Path of the API server, instead of a resource. */
   readonly nonResourcePath?: string;
 }
 
 /**
- * Asks the API server which of the rights the deployer has.
+ * Checks that the deployer has all of the rights.
  *
- * @throws ProviderError CLUSTER_RIGHTS_MISSING with all that are missing
- * @throws KubeError KUBE_ANONYMOUS if the rights that are missing are those of `system:anonymous`
+ * @throws ProviderError CLUSTER_RIGHTS_MISSING with every right that is missing
+ * @throws KubeError KUBE_ANONYMOUS if the API server attributes the requests to `system:anonymous`
  */
 export async function requireRights(client: KubeClient, rights: readonly Right[]): Promise<void> {
   const distinct = [...new Map(rights.map((right) => [describeRight(right), right])).values()];
@@ -43,7 +43,7 @@ export async function requireRights(client: KubeClient, rights: readonly Right[]
   );
 }
 
-/** The deployer's name at the API server, which is the one to grant rights to; undefined if the server does not tell. */
+/** The deployer's user name at the API server, to which rights are granted; undefined if the server does not say it. */
 async function usernameOf(client: KubeClient): Promise<string | undefined> {
   try {
     return (await reviewSelf(client))?.username;
@@ -67,7 +67,7 @@ async function isAllowed(client: KubeClient, right: Right): Promise<boolean> {
   return review.status?.allowed === true;
 }
 
-/** A right in words: "create tokenreviews.authentication.k8s.io in the whole cluster". */
+/** Describes a right: "create tokenreviews.authentication.k8s.io in the whole cluster". */
 export function describeRight(right: Right): string {
   if (right.nonResourcePath !== undefined) return `${right.verb} ${right.nonResourcePath}`;
   const resource = `${right.resource ?? "*"}${right.subresource ? `/${right.subresource}` : ""}${right.group ? `.${right.group}` : ""}`;

@@ -1,12 +1,12 @@
 import { hasUnknown, unknown, type Value, type ValueObject } from "./wire.ts";
 
-/** How one property looks: what checks it, and what the schema says of it. */
+/** One property, for its check and for the schema. */
 export interface Field {
   readonly type: "string" | "boolean" | "integer" | "strings" | "objects" | "map";
-  /** Of the elements, for "objects" (a list of them). Without it they have any content. */
+  /** Fields of the elements, for "objects" (a list of objects). @default any fields */
   readonly fields?: Fields;
   readonly required?: boolean;
-  /** Encrypted in state, never in a message. */
+  /** Encrypted in the state, and in no message. */
   readonly secret?: boolean;
   readonly default?: string | boolean | number;
   readonly description: string;
@@ -20,15 +20,15 @@ export interface CheckFailure {
   readonly reason: string;
 }
 
-/** Inputs of which some may not be known yet, in previews. */
+/** Inputs. Some may be unknown in previews. */
 export interface Inputs<I> {
-  /** What is known, defaults filled in. Lists hold the elements that are known. */
+  /** Known inputs, with defaults. Lists hold the known elements. */
   readonly known: Partial<I>;
-  /** Names of the properties that are not known, or not wholly. */
+  /** Names of properties that are unknown, wholly or in part. */
   readonly unknown: ReadonlySet<string>;
 }
 
-/** Reads values by their fields. What does not fit is left out, and said. */
+/** Reads values by their fields. A value of another type is left out and reported as a failure. */
 export function readInputs<I>(values: ValueObject, fields: Fields): Inputs<I> & { failures: readonly CheckFailure[] } {
   const known: Record<string, Value> = {};
   const notKnown = new Set<string>();
@@ -55,7 +55,7 @@ export function readInputs<I>(values: ValueObject, fields: Fields): Inputs<I> & 
   return { known: known as Partial<I>, unknown: notKnown, failures };
 }
 
-/** Of a list or a map, what is known of it. */
+/** The known elements of a list or map; other values as they are. */
 function withoutUnknown(value: Value): Value {
   if (Array.isArray(value)) return value.filter((element: Value) => !hasUnknown(element));
   if (typeof value !== "object" || value === null) return value;
@@ -103,7 +103,7 @@ function elementFailure(name: string, element: Value, fields: Fields | undefined
   return undefined;
 }
 
-/** Whether two values are equal, objects by content whatever the order of their keys. */
+/** Whether two values are equal. The order of keys does not matter. */
 export function same(left: unknown, right: unknown): boolean {
   return canonical(left) === canonical(right);
 }

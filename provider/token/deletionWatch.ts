@@ -16,16 +16,16 @@ interface DeletedObject extends KubeObject {
 }
 
 const pauseMs = 2_000;
-/** After so long a deletion is worth a message, in milliseconds. Kubernetes takes about six seconds for a namespace. */
+/** Duration of a deletion before the first message, in milliseconds. Kubernetes deletes a namespace in about six seconds. */
 const reportAfterMs = 10_000;
 /** Time between two messages, in milliseconds. */
 const repeatMs = 5_000;
-/** The watch ends if nothing is being deleted for so long, in milliseconds. */
+/** The watch ends if no object is being deleted for this time, in milliseconds. */
 const idleMs = 15_000;
 
 /**
- * Reports what holds up the deletion of objects: finalizers, and the conditions of a namespace. The Kubernetes plugin, which deletes
- * them, waits for up to ten minutes and does not say what for. Returns at once; the watch ends with the deletions, the run or the plugin.
+ * Reports why the deletion of objects waits: finalizers, and the conditions of a namespace. The Kubernetes plugin deletes the objects. It waits
+ * for up to ten minutes and does not say why. The function returns at once. The watch ends with the deletions, the run or the plugin.
  */
 export function watchDeletions(objects: readonly ReservedName[], context: Context): void {
   watch(objects, context).catch((error: Error) => {
@@ -60,16 +60,16 @@ async function watch(objects: readonly ReservedName[], context: Context): Promis
   }
 }
 
-/** The object while it is being deleted. */
+/** Reads an object. Undefined if it is not being deleted. */
 async function findDeleted(client: KubeClient, { apiVersion, kind, namespace, name }: ReservedName) {
   const found = await client.find<DeletedObject>(pathFor(apiVersion, kind, namespace, name));
   return found?.metadata?.deletionTimestamp === undefined ? undefined : found;
 }
 
-/** What the object's deletion waits for, as the object says it. */
+/** Describes why the object's deletion waits, by its finalizers and conditions. */
 function reason({ metadata, spec, status }: DeletedObject): string {
   const own = (metadata?.finalizers as readonly string[] | undefined) ?? [];
-  // Kubernetes' own finalizer of a namespace goes when its content is gone.
+  // Kubernetes removes its own finalizer of a namespace when the content is deleted.
   const ofNamespace = (spec?.finalizers ?? []).filter((name) => name !== "kubernetes");
   const finalizers = [...own, ...ofNamespace];
   const conditions = (status?.conditions ?? []).filter(

@@ -17,7 +17,7 @@ import { checkProjection, claims, mayNotReview, proveReviewer, proveSelf } from 
 import type { Credential } from "./tokenRequest.ts";
 import { invalidatedSince, invalidSince, type TokenSecret } from "./tokenSecret.ts";
 
-/** The user name of a service account. */
+/** The user name of a ServiceAccount. */
 export function subjectOf(account: { readonly namespace: string; readonly serviceAccountName: string }): string {
   return `system:serviceaccount:${account.namespace}:${account.serviceAccountName}`;
 }
@@ -42,7 +42,7 @@ export function requireSubject(token: string, inputs: ReviewerTokenInputs): void
   );
 }
 
-/** Where the reviewer's token is tried: where the gateway will use it. */
+/** A client with the reviewer's token. */
 function reviewerClient(
   at: { readonly host: string; readonly caPem: string },
   token: string,
@@ -54,9 +54,9 @@ function reviewerClient(
 }
 
 /**
- * Proves the token by calls that are made with it, and says what was found out.
+ * Proves the token by calls with it, and returns the resource's outputs.
  *
- * @throws ProviderError TOKEN_REFUSED, TOKEN_MAY_NOT_REVIEW, TOKEN_AUDIENCE_REFUSED; KubeError for the way to the server
+ * @throws ProviderError TOKEN_REFUSED, TOKEN_MAY_NOT_REVIEW, TOKEN_AUDIENCE_REFUSED; KubeError for a failed connection
  */
 export async function proveToken(
   deployer: KubeClient,
@@ -107,12 +107,12 @@ async function provedProjection(
     : checkProjection(reviewer, minted, audience, context);
 }
 
-/** What a look at a token in use showed. */
+/** Result of trying a stored token. */
 export type Verdict = "alive" | "powerless" | "invalidated" | "dead" | "unsure";
 
 /**
- * Tries the token of the state, within 2 s, where the gateway is going to use it. A refusal of the token itself is its death, unless a
- * label of its Secret is the reason: then it is invalidated. A token that is accepted and may not create TokenReviews is powerless.
+ * Tries the token of the state within 2 s at the server where the gateway uses it. It is dead if the server rejects it, and invalidated if a
+ * label of its Secret is the reason. It is powerless if the server accepts it but it may not create TokenReviews.
  */
 export async function probe(
   state: TokenState,
@@ -159,7 +159,7 @@ export async function probe(
   }
 }
 
-/** What became of a token that is refused, which the user is told. */
+/** Distinguishes why a token is rejected, and logs it. */
 async function refusalVerdict({ outputs }: TokenState, why: string, context: Context): Promise<"invalidated" | "dead"> {
   const secret = outputs as TokenSecret;
   const subject = subjectOf(secret);
@@ -174,7 +174,7 @@ async function refusalVerdict({ outputs }: TokenState, why: string, context: Con
   return "invalidated";
 }
 
-/** The date of the label that invalidates a token; undefined also if the deployer cannot see it. */
+/** The date of the label that invalidates a token. Undefined without the label, and if the deployer cannot read the Secret. */
 async function invalidationDate(secret: TokenSecret, context: Context): Promise<string | undefined> {
   try {
     using client = await context.deployer.client(context, quickTimeoutMs);

@@ -17,14 +17,14 @@ import { mint } from "./tokenProof.ts";
 import { boundToken, type Credential, datesOf, maxLifetime } from "./tokenRequest.ts";
 import { awaitToken, emptyToken, revalidateToken } from "./tokenSecret.ts";
 
-/** Makes it another token. */
+/** Inputs whose change needs another token. */
 const identity = ["namespace", "serviceAccountName", "serviceAccountUid", "secretName", "secretUid", "mode"] as const;
-/** Means another proof of the same token. */
+/** Inputs whose change needs another proof of the same token. */
 const proof = ["host", "caPem", "issuer", "audience", "proof"] as const;
-/** Of states that were written before there was a choice. */
+/** Inputs of states that were written before these inputs existed. */
 const legacyDefaults: Partial<ReviewerTokenInputs> = { mode: "secret", proof: "tokenReview" };
 
-/** The token of the account that reviews workloads' tokens: waited for, and proved by a review of itself. */
+/** The token of the ServiceAccount that reviews workloads' tokens. A review of itself proves it. */
 export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> = {
   type: "k8sauth:index:ReviewerToken",
   description: "The token of a reviewer's service account, proved by real calls.",
@@ -47,7 +47,7 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
       failures.push({ property, reason: `"${property}" is ${JSON.stringify(known[property])}; expected ${expected}.` });
     const { mode, proof: proving, expirationSeconds, renewBefore } = known;
     if (known.audience === "")
-      failures.push({ property: "audience", reason: '"audience" is empty; leave it out for the default.' });
+      failures.push({ property: "audience", reason: '"audience" is empty; leave it unset for the default.' });
     if (mode !== undefined && !["secret", "tokenRequest"].includes(mode)) refuse("mode", '"secret" or "tokenRequest"');
     if (proving !== undefined && !["tokenReview", "self"].includes(proving)) refuse("proof", '"tokenReview" or "self"');
     if (mode === "secret") return failures;
@@ -135,7 +135,7 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
     if (state.outputs.token === undefined) {
       throw new ProviderError(
         "TOKEN_NOT_IMPORTABLE",
-        "A ReviewerToken cannot be imported: its token is taken from the cluster by create.",
+        "A ReviewerToken cannot be imported: create reads its token from the cluster.",
         "Declare it in the program and run up.",
       );
     }
@@ -149,7 +149,7 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
   },
 };
 
-/** What the token is of, and what a destroy deletes after it. */
+/** The objects of the token, which a destroy deletes after it. */
 function tokenObjects({ namespace, serviceAccountName, secretName }: ReviewerTokenOutputs): ReservedName[] {
   return [
     { apiVersion: "v1", kind: "Namespace", name: namespace },
@@ -158,7 +158,7 @@ function tokenObjects({ namespace, serviceAccountName, secretName }: ReviewerTok
   ];
 }
 
-/** What a Secret that somebody has written to leads to. */
+/** Codes of errors of a Secret that something else has written to. */
 const unusableToken = ["TOKEN_MALFORMED", "TOKEN_SUBJECT_OTHER", "TOKEN_REFUSED"] as const;
 
 async function createToken(
@@ -166,7 +166,7 @@ async function createToken(
   inputs: ReviewerTokenInputs,
   context: Context,
 ): Promise<ReviewerTokenOutputs> {
-  // The workload's token needs only the account, which is there: both at once, and one failure ends the other.
+  // The workload's token needs only the account, so both are requested concurrently. A failure of one cancels the other.
   const other = new AbortController();
   const both = { ...context, signal: AbortSignal.any([context.signal, other.signal]) };
   const [credential, minted] = await Promise.all([
@@ -177,7 +177,7 @@ async function createToken(
   return proveToken(client, inputs, credential, minted, context);
 }
 
-/** Whether the token is due for renewal, which the user is told. */
+/** Whether the token is due for renewal. Logs it. */
 function isDue({ inputs, outputs }: TokenState, { now, log }: Context): boolean {
   const { renewAfter = "", notAfter = "" } = outputs;
   if (renewAfter === "" || now() < Date.parse(renewAfter)) return false;
@@ -196,18 +196,18 @@ async function fromSecret(client: KubeClient, inputs: ReviewerTokenInputs, conte
   return { ...noExpiry, token: await awaitToken(client, inputs, context) };
 }
 
-/** A token as workloads have it, to see what a review says of it; none where the account reviews nobody. */
+/** Requests a token as workloads have it, which the reviewer reviews. Undefined if the account does not review tokens. */
 async function workloadToken(client: KubeClient, inputs: ReviewerTokenInputs, context: Context) {
   return inputs.proof === "self" ? undefined : mint(client, inputs, inputs.audience, context);
 }
 
-/** What a preview knows of a token that is still to be made. */
+/** Outputs that a preview knows of a new token. */
 function previewCredential({ mode }: Partial<ReviewerTokenInputs>): Partial<Credential> {
   if (mode === undefined) return {};
   return mode === "secret" ? noExpiry : { kind: "TokenRequest" };
 }
 
-/** Whether the API server accepts workloads' tokens itself, as far as a preview knows it. */
+/** Whether a review without an audience accepts workloads' tokens, as far as a preview knows it. */
 function previewAcceptance(
   { audience, proof }: Partial<ReviewerTokenInputs>,
   unknown: ReadonlySet<string>,

@@ -1,6 +1,6 @@
 /**
- * A small client of Akeyless's REST API v2. The official SDK does the same calls, but takes about a second and 60 MiB to
- * load, more than a whole `up`, and leaves CAs, deadlines and retries to the process's environment.
+ * A small client of Akeyless's REST API v2. The official SDK makes the same calls, but loading it takes about a second and 60 MiB, and it
+ * has no options for CAs, deadlines and retries.
  *
  * @see https://docs.akeyless.io/reference
  */
@@ -15,12 +15,12 @@ import { notJson, secretValues, statusError, unexpectedShape } from "./responseE
 import { type Shape, type Shaped, typeMismatch } from "./shape.ts";
 import { type AkeylessEndpoint, post } from "./transport.ts";
 
-/** The service's own API. Auth configs of gateways are not among what it does. */
+/** The service's own API. It does not manage auth configs of gateways. */
 export const publicApi = "https://api.akeyless.io";
 
 /**
- * What a repetition does. `read`: nothing. `repeatable`: the same again. `once`: something else, so an answer that is lost
- * is an error, and the next run looks what came of it.
+ * Effect of a call, which decides about retries. `read`: it changes nothing. `repeatable`: a repetition has the same result. `once`: a
+ * repetition has another result, so a lost answer is an error, and the next run finds out what exists.
  */
 export type Effect = "read" | "repeatable" | "once";
 
@@ -33,7 +33,7 @@ export interface ApiOptions {
   readonly retryMs?: number;
 }
 
-/** The shape of an answer of which no field is read. */
+/** The shape of an answer from which no field is read. */
 type NoFields = Record<never, never>;
 
 /** Tokens of this process's logins, by a digest of endpoint and credentials. */
@@ -55,7 +55,7 @@ export class AkeylessApi {
    * Calls a command ("/auth-method-get") and returns its answer.
    *
    * @param shape fields of the answer that are read. An answer in which one of them has another type is an error.
-   * @throws ProviderError AKEYLESS_*: with status and the product's own message, never with a part of what was sent
+   * @throws ProviderError AKEYLESS_*: with status and Akeyless's message, without any part of the request
    */
   async call<const S extends Shape = NoFields>(
     command: string,
@@ -73,7 +73,7 @@ export class AkeylessApi {
     return this.#send(command, { ...body, ...(await this.#session()).session }, effect, shape);
   }
 
-  /** Like `call`; undefined for what is not there. */
+  /** Like `call`. Undefined if the object does not exist. */
   async find<const S extends Shape = NoFields>(
     command: string,
     body: object,
@@ -82,12 +82,12 @@ export class AkeylessApi {
     return ifFound(this.call(command, body, "read", shape));
   }
 
-  /** Deletes; what is gone already is well. */
+  /** Deletes an object. An object that does not exist is no error. */
   async remove(command: string, body: object): Promise<void> {
     await ifFound(this.call(command, body, "repeatable"));
   }
 
-  /** Calls a command that takes no session, such as a login. */
+  /** Calls a command that needs no session, such as a login. */
   async callWithoutSession<const S extends Shape = NoFields>(
     command: string,
     body: object,
@@ -96,7 +96,7 @@ export class AkeylessApi {
     return this.#send(command, body, "read", shape);
   }
 
-  /** The session of the environment, or of a login that `renew` forgets. */
+  /** The session of the environment, or of a login. `renew` discards the login. */
   async #session(): Promise<{ readonly session: Session; readonly renew?: () => void }> {
     const credentials = credentialsOf(this.#context.env, this.endpoint.url);
     if ("session" in credentials) return credentials;
@@ -151,7 +151,7 @@ export class AkeylessApi {
     }
   }
 
-  /** One attempt, whose failure says whether another one is safe. */
+  /** Makes one attempt. `again` says whether a retry is safe. */
   async #attempt(command: string, body: object, effect: Effect, signal: AbortSignal) {
     let answer: HttpResponse;
     try {
@@ -174,7 +174,7 @@ export class AkeylessApi {
   }
 }
 
-/** 429 and 503 are said before anything is done; other server errors leave open whether something was. */
+/** 429 and 503 are answered before the call has any effect. After other server errors the effect is unknown. */
 function isRetriable(status: number, effect: Effect): boolean {
   if (status === 429 || status === 503) return true;
   return effect !== "once" && status >= 500;

@@ -1,12 +1,12 @@
 /** The type of a field: a primitive, a list of one type, or an object. */
 export type FieldType = "string" | "number" | "boolean" | readonly [FieldType] | Shape;
 
-/** The fields that are read of an object, with their types; the field `*` stands for every name. Answers have others beside them. */
+/** The fields that are read from an object, with their types. The field `*` stands for every name. Answers may have other fields. */
 export interface Shape {
   readonly [field: string]: FieldType;
 }
 
-/** A value of a type. No field of an object is sure to be there: Go leaves out what is empty. */
+/** A value of a type. Every field is optional, since Go omits empty fields. */
 export type Shaped<T> = T extends "string"
   ? string
   : T extends "number"

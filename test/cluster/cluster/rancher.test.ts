@@ -172,7 +172,7 @@ describe("through Rancher", () => {
     ],
     ["no CA, so the public ones", () => ({ rancherCaPin: "" }), /KUBE_TLS_UNTRUSTED/],
     ["a loopback address", () => ({ allowLoopbackHost: false, ...elsewhere }), /'rancher'.*CLUSTER_HOST_LOOPBACK/],
-    ["no way there from here, and a pin", () => ({ proveHost: false }), /proveHost.*give k8sauth:rancherCa/],
+    ["no way there from here, and a pin", () => ({ proveHost: false }), /proveHost.*set k8sauth:rancherCa/],
   ])("%s is refused before anything is made", async (_what, wrong, message) => {
     await make({ tokenFlow: true, ...through(), ...wrong() });
     const before = await inventory(admin);

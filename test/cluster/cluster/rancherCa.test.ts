@@ -121,7 +121,7 @@ describe("trust on first use", () => {
     const rancher = await rancherLike(options);
     const stack = await make(rancher, { trustOnFirstUse: true });
     await stack.up();
-    expect(stack.said).toMatch(/is taken on trust/);
+    expect(stack.said).toMatch(/is trusted at first use/);
     expect(stack.said).toContain(pinsOf(rancher.root).certificate);
     const { clusterAccess, cluster } = await outputsOf(stack);
     expect(cluster.caSource).toBe("first use");

@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync, type KeyObject } from "node:crypto";
 import forge from "node-forge";
 import { describe, expect, test } from "vitest";
+import { toPem } from "../../../../kubernetes/pem.ts";
 import { readRequest, requireOwnKey } from "../../../../provider/certificate/csr.ts";
 import {
   defaultUsages,
@@ -8,7 +9,6 @@ import {
   signerFailure,
   usagesFailure,
 } from "../../../../provider/certificate/csrRules.ts";
-import { toPem } from "../../../../provider/x509/pemBlocks.ts";
 import { certificateRequest } from "../../../support/certificateRequest.ts";
 import { oddRsaKeys } from "../../../support/oddRsaKeys.ts";
 import { CN, defaultKey, forgeRequest, O, requestPem } from "../x509/forgery.ts";

@@ -124,7 +124,7 @@ describe("what a signer writes", () => {
     [
       "a certificate with somebody else's CA",
       forgeCertificate() + forgeCertificate({ ca: true, publicKey: otherKey }),
-      /none of the CAs behind it/,
+      /none of the intermediate CAs signed it/,
     ],
     ["two certificates, none a CA's", forgeCertificate() + forgeCertificate(), /block 2 of 2 is no CA/],
   ])("is refused when it is %s", async (_what, text, expected) => {
