@@ -1,7 +1,7 @@
 /** A small Kubernetes client on node:https: reads kubeconfigs, sends requests, and explains errors. */
 export { anonymousError, anonymousUser, refusedUser } from "./anonymous.ts";
 export {
-  type ApiResponse as Answer,
+  type ApiResponse,
   type ApplyOptions,
   type ClientOptions,
   type CreateOptions,
@@ -13,7 +13,7 @@ export {
 } from "./client.ts";
 export type { Connection, CredentialSource, Credentials } from "./connection.ts";
 export { isKubeError, isUnreachable, KubeError, type KubeErrorCode, scrub } from "./errors.ts";
-export { caCertificates as certificates } from "./kubeconfig/caCertificates.ts";
+export { caCertificates } from "./kubeconfig/caCertificates.ts";
 export {
   type ConnectionChoice,
   type DirectConnection,
@@ -21,4 +21,4 @@ export {
   loadConnection,
 } from "./kubeconfig/loadConnection.ts";
 export { type ApiResource, isKnownKind, pathFor, resourceFor } from "./paths.ts";
-export { probeServer as showOf, type ServerProbe as Shown } from "./probe.ts";
+export { probeServer, type ServerProbe } from "./probe.ts";

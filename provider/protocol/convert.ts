@@ -1,7 +1,7 @@
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
 import structPb from "google-protobuf/google/protobuf/struct_pb.js";
-import { type Fields, readInputs } from "./fields.ts";
+import { type CheckFailure, type Fields, readInputs } from "./fields.ts";
 import type { AnyResource, Changes, State } from "./resource.ts";
 import { decodeObject, encode, secret, unknownOnWire, type Value, type Wire, type WireObject } from "./wire.ts";
 
@@ -67,4 +67,15 @@ export function toWire(struct: Struct | undefined): WireObject {
 
 export function toStruct(wire: WireObject): Struct {
   return structPb.Struct.fromJavaScript(wire as Parameters<typeof structPb.Struct.fromJavaScript>[0]);
+}
+
+/** The answer to a check. */
+export function checkResponse(inputs: WireObject, failures: readonly CheckFailure[]): pb.CheckResponse {
+  const response = new providerPb.CheckResponse().setInputs(toStruct(inputs));
+  // The engine prints the value of a property that a failure names, which may be a secret. The name is in the reason instead.
+  return response.setFailuresList(
+    failures.map(({ property, reason }) =>
+      new providerPb.CheckFailure().setReason(property ? `${property}: ${reason}` : reason),
+    ),
+  );
 }

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { check } from "../../../cli/check.ts";
 import { pinsOf, RancherFront, type RancherOptions } from "../../../demo/gateways/rancher.ts";
-import { certificates, type KubeClient, loadConnection, pathFor } from "../../../kubernetes/index.ts";
+import { caCertificates, type KubeClient, loadConnection, pathFor } from "../../../kubernetes/index.ts";
 import { PushingStack, Workloads } from "../../support/gateways/akeylessStack.ts";
 import { added, adminOf, inventory } from "../../support/inventory.ts";
 import type { Value } from "../../support/pulumi/stack.ts";
@@ -85,7 +85,7 @@ describe("through Rancher", () => {
       "k8s-host": rancher.url,
       "rancher-cluster-id": rancher.clusterId,
       "rancher-api-key": rancher.apiKey,
-      "k8s-ca-cert": Buffer.from(certificates(rancher.root.certPem, "the test")).toString("base64"),
+      "k8s-ca-cert": Buffer.from(caCertificates(rancher.root.certPem, "the test")).toString("base64"),
     });
     expect(credentials.rancher).toMatchObject({
       kind: "RancherKey",

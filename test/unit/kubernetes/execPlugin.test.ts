@@ -228,7 +228,7 @@ describe("an exec plugin ends, with everything that it started,", { timeout: 2 *
     async () => {
       const tree = new URL("../../../kubernetes/kubeconfig/processTree.ts", import.meta.url).href;
       // The line that names the leader is never written, as on a busy machine between the spawn and the next statement.
-      const script = `import { ProcessTree } from ${JSON.stringify(tree)}; import { Socket } from "node:net"; Socket.prototype.write = () => true; new ProcessTree().grow("/bin/sh", ["-c", process.argv[1]], process.env);`;
+      const script = `import { ProcessTree } from ${JSON.stringify(tree)}; import { Socket } from "node:net"; Socket.prototype.write = () => true; new ProcessTree().spawn("/bin/sh", ["-c", process.argv[1]], process.env);`;
       const args = ["--input-type=module", "-e", script, `${family(pidFile)} wait`];
       const child = spawn(process.execPath, args, { stdio: "ignore" });
       const ended = once(child, "exit");
