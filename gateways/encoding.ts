@@ -1,5 +1,6 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { rsaProblem } from "../kubernetes/rsaKey.ts";
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { isCertificate, isEncryptedKey, looksLikePem, pemBlocks } from "../kubernetes/pem.ts";
+import { rsaProblem } from "../verifier/keys/rsa.ts";
 import { GatewayInputError, type TokenAccess } from "./access.ts";
 
 declare const encoding: unique symbol;
@@ -12,31 +13,27 @@ export type Base64Pem = Encoded<"base64 of PEM">;
 /** A JWT, without further encoding. */
 export type Jwt = Encoded<"JWT">;
 
-const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
-
 /**
  * The PEM blocks of a kind. The input is PEM with any line ends, indentation and surrounding text, or base64 of that, in one or several
  * lines.
  */
 function blocksOf(field: string, value: string, kind: RegExp, what: string): string[] {
-  // Lines that were copied from YAML may be indented.
-  const text = pemText(field, value).replaceAll(/^[ \t]+|[ \t\r]+$/gm, "");
-  const blocks = [...text.matchAll(pemBlock)].filter(([, label = ""]) => kind.test(label));
+  const blocks = pemBlocks(pemText(field, value)).filter(({ label }) => kind.test(label));
   if (blocks.length === 0) {
     throw new GatewayInputError(
       field,
       `holds no ${what} in PEM (-----BEGIN … to -----END …-----). Check that it was not cut off`,
     );
   }
-  return blocks.map(([block]) => `${block}\n`);
+  return blocks.map(({ text }) => text);
 }
 
 function pemText(field: string, value: string): string {
-  if (value.includes("-----BEGIN ")) return value;
+  if (looksLikePem(value)) return value;
   const compact = value.replaceAll(/\s/g, "");
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(compact)) throw new GatewayInputError(field, "is neither PEM nor base64");
   const decoded = Buffer.from(compact, "base64").toString("utf8");
-  if (decoded.includes("-----BEGIN ")) return decoded;
+  if (looksLikePem(decoded)) return decoded;
   throw new GatewayInputError(field, "is base64, but not of PEM. Check that it was not encoded twice or cut off");
 }
 
@@ -45,14 +42,6 @@ export function certificatesPem(field: string, value: string): Pem {
   const blocks = blocksOf(field, value, /^CERTIFICATE$/, "certificate");
   if (!blocks.every(isCertificate)) throw new GatewayInputError(field, "holds a certificate that cannot be read");
   return blocks.join("") as Pem;
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).raw.length > 0;
-  } catch {
-    return false;
-  }
 }
 
 /** One private key without a passphrase, in its own format: PKCS #8, PKCS #1 or SEC 1. */
@@ -64,7 +53,7 @@ function readKey(field: string, value: string): { readonly pem: Pem; readonly ke
   const [pem = "", ...others] = blocksOf(field, value, /PRIVATE KEY$/, "private key");
   if (others.length > 0) throw new GatewayInputError(field, `holds ${others.length + 1} private keys`);
   const key = readable(field, pem);
-  const problem = rsaProblem(key);
+  const problem = key.asymmetricKeyType === "rsa" ? rsaProblem(createPublicKey(key)) : undefined;
   if (problem !== undefined) throw new GatewayInputError(field, `holds a private key that ${problem}`);
   return { pem: pem as Pem, key };
 }
@@ -73,8 +62,8 @@ function readable(field: string, pem: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch {
-    const encrypted = /BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem);
-    throw new GatewayInputError(field, `holds a private key that ${encrypted ? "is encrypted" : "cannot be read"}`);
+    const why = isEncryptedKey(pem) ? "is encrypted" : "cannot be read";
+    throw new GatewayInputError(field, `holds a private key that ${why}`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** The resource plugin `k8sauth`, as a process: serves on a free local port and prints it as its first line. */
+/** The resource plugin `k8sauth`. Serves on a free local port and prints the port as its first line. */
 import {
   akeylessAuthMethod,
   akeylessCertificate,
@@ -8,13 +8,13 @@ import {
 } from "./akeyless/index.ts";
 import { signedCertificate } from "./certificate/signedCertificate.ts";
 import { cluster } from "./cluster/cluster.ts";
-import { engineLink, silentLink, watchEngine } from "./protocol/engine.ts";
+import { engineLink, noLink, watchEngine } from "./protocol/engine.ts";
 import type { AnyResource } from "./protocol/resource.ts";
 import { serve } from "./protocol/server.ts";
 import { rancherKey } from "./rancher/rancherKey.ts";
 import { reviewerToken } from "./token/reviewerToken.ts";
 
-/** Every type that the plugin has. */
+/** Every resource type of the plugin. */
 const resources = [
   cluster,
   reviewerToken,
@@ -27,26 +27,26 @@ const resources = [
   akeylessRoleAssociation,
 ] as unknown as readonly AnyResource[];
 
-// Pulumi hands every plugin the settings of the stack, secrets in the clear. Nothing here reads them, and exec plugins must not get them.
+// Pulumi passes the settings of the stack to every plugin, secrets in plain text. The plugin does not read them, and exec plugins must not.
 delete process.env.PULUMI_CONFIG;
 
 const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
 const link = engineAddress === undefined ? undefined : engineLink(engineAddress);
-const engine = watchEngine(link ?? silentLink);
+const engine = watchEngine(link ?? noLink);
 const server = await serve({ resources, env: process.env, now: Date.now, link, engineGone: engine.gone });
 
 const end = async (status: number) => {
-  // Waits end when they are cancelled; a call that does not end is not waited for.
+  // Cancelled calls end at once. A call that does not end gets 200 ms.
   setTimeout(() => process.exit(status), 200);
   await server.drain();
   process.exit(status);
 };
 process.once("SIGTERM", () => end(143));
-// The Pulumi CLI ends its plugins by this signal; a Ctrl-C of the terminal does not reach them, for it sends Cancel.
+// The Pulumi CLI ends its plugins with this signal. After a Ctrl-C it calls Cancel instead.
 process.once("SIGINT", () => end(130));
 void engine.ended.then(() => end(0));
 
 process.stdout.write(`${server.port}\n`);
 
-// Most kubeconfigs are YAML: its parser is read while the engine is still busy with other things.
+// Most kubeconfigs are YAML. The parser loads while the engine starts.
 void import("yaml").catch(() => {});

@@ -1,18 +1,18 @@
 import type { KubeClient } from "../client.ts";
 import { isUnreachable, KubeError } from "../errors.ts";
 
-/** What is known of the issuer of the cluster's service account tokens. */
+/** The issuer of the cluster's ServiceAccount tokens, as far as discovery shows it. */
 export interface IssuerFacts {
-  /** "" where discovery does not tell. */
+  /** "" if discovery does not state it. */
   readonly issuer: string;
-  /** Why it is empty; "" where it is not. */
+  /** Why the issuer is empty; "" if it is not. */
   readonly issuerNote: string;
-  /** JSON Web Key Set as JSON; "" where it cannot be had. */
+  /** JSON Web Key Set as JSON; "" if it could not be read. */
   readonly jwks: string;
 }
 
 /**
- * The issuer as the API server itself states it.
+ * Reads the issuer from the API server's discovery document.
  *
  * @see https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery
  */
@@ -39,7 +39,7 @@ function discoveryNote(error: KubeError): string {
     case "KUBE_FORBIDDEN":
       return "the deployer may not read /.well-known/openid-configuration (403)";
     case "KUBE_NOT_FOUND":
-      return "the API server serves no discovery document (404), as one does whose issuer is not an https URL";
+      return "the API server serves no discovery document (404), which is so if its issuer is not an https URL";
     default:
       return `the discovery document could not be read (${error.code})`;
   }

@@ -7,21 +7,21 @@ export interface Right {
   readonly group?: string;
   readonly resource?: string;
   readonly subresource?: string;
-  /** Without it: in the whole cluster. */
+  /** @default the whole cluster */
   readonly namespace?: string;
   readonly name?: string;
-  /** Instead of a resource: a path of the API server. */
+  /** Path of the API server, instead of a resource. */
   readonly nonResourcePath?: string;
 }
 
 /** Asks the API server which of the rights the client's user lacks, each one once. @throws KubeError */
 export async function missingRights(client: KubeClient, rights: readonly Right[]): Promise<Right[]> {
   const distinct = [...new Map(rights.map((right) => [describeRight(right), right])).values()];
-  const answers = await Promise.all(distinct.map((right) => mayI(client, right)));
+  const answers = await Promise.all(distinct.map((right) => isAllowed(client, right)));
   return distinct.filter((_, index) => !answers[index]);
 }
 
-async function mayI(client: KubeClient, right: Right): Promise<boolean> {
+async function isAllowed(client: KubeClient, right: Right): Promise<boolean> {
   const { verb, nonResourcePath, ...resource } = right;
   const spec =
     nonResourcePath === undefined
@@ -35,7 +35,7 @@ async function mayI(client: KubeClient, right: Right): Promise<boolean> {
   return review.status?.allowed === true;
 }
 
-/** A right in words: "create tokenreviews.authentication.k8s.io in the whole cluster". */
+/** Describes a right: "create tokenreviews.authentication.k8s.io in the whole cluster". */
 export function describeRight(right: Right): string {
   if (right.nonResourcePath !== undefined) return `${right.verb} ${right.nonResourcePath}`;
   const resource = `${right.resource ?? "*"}${right.subresource ? `/${right.subresource}` : ""}${right.group ? `.${right.group}` : ""}`;

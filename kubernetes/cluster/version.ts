@@ -1,7 +1,7 @@
 import type { KubeClient } from "../client.ts";
 import { isKubeError } from "../errors.ts";
 
-/** Major and minor number of a version ("v1.36.3", "v1.31.2-eks-7f9249a"); undefined for what is no release. */
+/** Major and minor number of a version ("v1.36.3", "v1.31.2-eks-7f9249a"); undefined for a text that is not a version. */
 export function numbersOf(version: string): readonly [major: number, minor: number] | undefined {
   const [, major, minor] = /^v?(\d+)\.(\d+)/.exec(version) ?? [];
   return major === undefined ? undefined : [Number(major), Number(minor)];
@@ -18,7 +18,7 @@ export async function readVersion(client: KubeClient): Promise<{ version: string
   }
 }
 
-/** The product that serves the API, by the marks in its version or its address. */
+/** The product that serves the API, by its version or its address; "Kubernetes" if neither shows it. */
 export function distributionOf(gitVersion: string, server: string): string {
   const marks: readonly (readonly [RegExp, string])[] = [
     [/-eks-/, "EKS"],

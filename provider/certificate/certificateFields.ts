@@ -49,37 +49,38 @@ export const certificateInputs: Fields = {
   privateKeyPem: {
     type: "string",
     secret: true,
-    description: "Private key of the request, PEM, for the proof alone; without it the certificate is not proved.",
+    description: "Private key of the request, PEM. It only serves the proof; without it the certificate is not proved.",
   },
   signerName: {
     type: "string",
     default: apiServerClientSigner,
-    description: "Who is to sign.",
+    description: "Name of the signer.",
   },
   usages: {
     type: "strings",
     description:
-      'Usages to ask for; by default "digital signature" and "client auth", for RSA keys "key encipherment" as well.',
+      'Requested usages; by default "digital signature" and "client auth", for RSA keys "key encipherment" as well.',
   },
   expirationSeconds: {
     type: "integer",
     default: defaultCertificateLifetime,
-    description: "Lifetime to ask for, in seconds, at least 600; the signer may choose another one.",
+    description: "Requested lifetime, in seconds, at least 600; the signer may choose another one.",
   },
   renewBefore: {
     type: "integer",
-    description: "Renews this many seconds before the end; by default a third of the lifetime.",
+    description: "Renews this many seconds before the expiry; by default a third of the lifetime.",
   },
   approval: {
     type: "string",
     default: "auto",
-    description: '"auto": approved as the deployer. "external": somebody else approves, and that is waited for.',
+    description:
+      '"auto": the deployer approves the request. "external": the run waits for the approval of another user.',
   },
   proof: {
     type: "string",
     default: "tokenReview",
     description:
-      '"tokenReview": the certificate\'s user must be able to create TokenReviews. "self": it is enough that the API server knows the user.',
+      '"tokenReview": the certificate\'s user must be able to create TokenReviews. "self": the API server must accept the certificate.',
   },
   timeoutSeconds: {
     type: "integer",
@@ -88,17 +89,17 @@ export const certificateInputs: Fields = {
 };
 
 export const certificateOutputs: Fields = {
-  certificatePem: { type: "string", description: "The certificate, and what the signer put behind it, PEM." },
+  certificatePem: { type: "string", description: "The certificate and the intermediate CAs from the signer, PEM." },
   notBefore: { type: "string", description: "Start of validity, RFC 3339." },
   notAfter: { type: "string", description: "End of validity, RFC 3339." },
   issuedAt: { type: "string", description: "When it was approved and signed, RFC 3339, by the API server's clock." },
-  renewAfter: { type: "string", description: "From then on an up renews it, RFC 3339." },
+  renewAfter: { type: "string", description: "Date from which an up renews it, RFC 3339." },
   serial: { type: "string", description: "Serial number, in hexadecimal." },
   fingerprint: { type: "string", description: "SHA-256 of the certificate's DER, in hexadecimal with colons." },
   commonName: { type: "string", description: "Common name: the user." },
   organizations: { type: "strings", description: "Organizations: the user's groups." },
   subject: { type: "string", description: 'Subject of the certificate as text ("O=example,CN=gateway").' },
-  proved: { type: "boolean", description: "Whether a call was made with it." },
-  proofNote: { type: "string", description: "Why none was made." },
+  proved: { type: "boolean", description: "Whether a call with the certificate proved it." },
+  proofNote: { type: "string", description: "Why no call proved it." },
   csrSha256: { type: "string", description: "SHA-256 of the request's DER, in hexadecimal." },
 };

@@ -4,9 +4,9 @@ import type { SuppliedRequest } from "../certificate/suppliedRequest.ts";
 import type { Fields } from "../protocol/fields.ts";
 import type { State } from "../protocol/resource.ts";
 import type { PlannedObject } from "./admission.ts";
-import type { ReservedName } from "./preflight.ts";
+import type { ReservedName } from "./reservedNames.ts";
 
-/** Where the gateway finds the API server, and what it trusts there. */
+/** Where the gateway reaches the API server, and the CA that it trusts there. */
 export interface GatewayTarget {
   readonly host: string;
   /** PEM; "" for a public CA. */
@@ -30,7 +30,7 @@ export interface ClusterInputs {
   readonly certificateRequests: readonly SuppliedRequest[];
 }
 
-/** What is found out about the cluster. */
+/** What the plugin reads of the cluster. */
 export interface ClusterFacts extends IssuerFacts, GatewayTarget {
   readonly caFingerprint: string;
   readonly version: string;
@@ -39,7 +39,7 @@ export interface ClusterFacts extends IssuerFacts, GatewayTarget {
 }
 
 export interface ClusterOutputs extends ClusterFacts {
-  /** This stack's own: those that it asks for, and earlier ones whose objects it has yet to delete. */
+  /** Names of this stack's objects: the wanted ones, and earlier ones whose objects are not deleted yet. */
   readonly reservedNames: readonly ReservedName[];
 }
 
@@ -73,7 +73,7 @@ export const clusterInputs: Fields = {
   trustOnFirstUse: {
     type: "boolean",
     default: false,
-    description: "Takes the CA from the host itself unseen the first time, and compares it ever after.",
+    description: "Trusts the CA that the host shows at first use, and compares it on every later run.",
   },
   allowLoopback: {
     type: "boolean",
@@ -91,11 +91,11 @@ export const clusterInputs: Fields = {
   },
   signerNames: {
     type: "strings",
-    description: "Signers that will be asked for certificates: one that the cluster does not have is refused.",
+    description: "Signers of the requested certificates. A signer that the cluster does not have is refused.",
   },
   rights: {
     type: "objects",
-    description: "Rights that the deployer is going to need; all that are missing are named before anything is made.",
+    description: "Rights that the deployer needs. The error lists every missing one before anything is created.",
     fields: {
       verb: { type: "string", required: true, description: 'Verb ("create").' },
       group: { type: "string", description: 'API group; "" for the core group.' },
@@ -108,7 +108,7 @@ export const clusterInputs: Fields = {
   },
   reservedNames: {
     type: "objects",
-    description: "Objects that will be made under fixed names, which must be free.",
+    description: "Objects that will be created with fixed names, which must be free.",
     fields: reservedName,
   },
   plannedObjects: {
@@ -119,20 +119,20 @@ export const clusterInputs: Fields = {
   certificateRequests: {
     type: "objects",
     secret: true,
-    description: "Requests that were brought and will be signed: what makes one unfit is said before anything is made.",
+    description: "Certificate requests that the program supplies. They are checked before anything is created.",
     fields: {
       csrPem: { type: "string", required: true, description: "The request, PEM." },
       commonName: { type: "string", required: true, description: "The common name that its subject must have." },
       privateKeyPem: {
         type: "string",
         secret: true,
-        description: "Its private key, PEM, if it was brought too: it is compared with the request, and not used.",
+        description: "Its private key, PEM, if the program supplies it. It is compared with the request and not used.",
       },
     },
   },
   requiredObjects: {
     type: "objects",
-    description: "Objects that others make, and that must be there before anything is made.",
+    description: "Objects that this stack does not create and that must exist before it creates anything.",
     fields: reservedName,
   },
 };
@@ -145,7 +145,7 @@ export const clusterOutputs: Fields = {
     description: "SHA-256 of the first CA certificate's DER, in hexadecimal with colons.",
   },
   caSource: { type: "string", description: '"kubeconfig", "given", "pin" or "first use".' },
-  issuer: { type: "string", description: 'Issuer of service account tokens; "" where discovery does not tell.' },
+  issuer: { type: "string", description: 'Issuer of ServiceAccount tokens; "" if discovery does not state it.' },
   issuerNote: { type: "string", description: "Why the issuer is empty." },
   jwks: { type: "string", description: 'Public keys of that issuer, a JSON Web Key Set as JSON; "" where unknown.' },
   version: { type: "string", description: 'Version of the API server ("v1.36.3").' },
@@ -153,8 +153,7 @@ export const clusterOutputs: Fields = {
   uid: { type: "string", description: "What identifies the cluster: the UID of its namespace kube-system." },
   reservedNames: {
     type: "objects",
-    description:
-      "Names that were free when this stack took them, as long as it asks for them or has yet to delete their objects.",
+    description: "Names of this stack's objects: the wanted ones, and earlier ones whose objects are not deleted yet.",
     fields: reservedName,
   },
 };

@@ -1,7 +1,7 @@
 import type { Field, Fields } from "./fields.ts";
 import type { AnyResource } from "./resource.ts";
 
-/** The package schema, made from the fields of the provider's configuration and of the resources. @see https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/ */
+/** Generates the package schema from the fields of the provider's configuration and of the resources. @see https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/ */
 export function packageSchema(
   name: string,
   version: string,

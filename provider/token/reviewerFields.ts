@@ -30,33 +30,34 @@ export interface ReviewerTokenOutputs extends TokenSecret, Credential {
 
 export type TokenState = State<ReviewerTokenInputs, ReviewerTokenOutputs>;
 
-/** What the token belongs to: a change of any makes it another token. */
+/** The objects of the token. A change needs another token. */
 const identity: Fields = {
   namespace: { type: "string", required: true, description: "Namespace of the service account and its Secret." },
   serviceAccountName: { type: "string", required: true, description: "Name of the service account." },
   serviceAccountUid: { type: "string", required: true, description: "UID of the service account." },
-  secretName: { type: "string", required: true, description: "Name of the token Secret that this stack made." },
+  secretName: { type: "string", required: true, description: "Name of this stack's token Secret." },
   secretUid: { type: "string", required: true, description: "UID of that Secret." },
 };
 
-/** What the token is proved with: a change means another proof. */
+/** The server that proves the token. A change needs another proof. */
 const target: Fields = {
   host: { type: "string", required: true, description: "https URL at which the gateway reaches the API server." },
   caPem: { type: "string", required: true, description: 'CA certificates for that host, PEM; "" for a public CA.' },
 };
 
-/** What makes it another kind of token: a change makes another one. */
+/** The kind of the token. A change needs another token. */
 const kindOfToken: Fields = {
   mode: {
     type: "string",
     default: "secret",
     description:
-      '"secret": the token of a token Secret, which does not expire. "tokenRequest": a token with an end, bound to the Secret.',
+      '"secret": the token of a token Secret, which does not expire. "tokenRequest": a token that expires, bound to the Secret.',
   },
   expirationSeconds: {
     type: "integer",
     default: defaultTokenLifetime,
-    description: "Lifetime to ask for in tokenRequest mode, in seconds, at least 600; the API server may give less.",
+    description:
+      "Requested lifetime in tokenRequest mode, in seconds, at least 600; the API server may choose a shorter one.",
   },
 };
 
@@ -74,18 +75,19 @@ export const reviewerInputs: Fields = {
   ...kindOfToken,
   renewBefore: {
     type: "integer",
-    description: "Renews a token with an end so many seconds before it; by default a third of its life.",
+    description: "Renews a token this many seconds before its expiry; by default a third of its lifetime.",
   },
   proof: {
     type: "string",
     default: "tokenReview",
     description:
-      '"tokenReview": the account must be able to create TokenReviews. "self": it is enough that the API server knows it.',
+      '"tokenReview": the account must be able to create TokenReviews. "self": the API server must accept the token.',
   },
   issuer: {
     type: "string",
     default: "",
-    description: 'Issuer of workload tokens as discovery states it; "" takes it from a token minted for the purpose.',
+    description:
+      'Issuer of workload tokens as discovery states it; "" reads it from a token that is requested for this purpose.',
   },
   proveHost: {
     type: "boolean",
@@ -100,22 +102,22 @@ export const reviewerOutputs: Fields = {
   ...audience,
   kind: {
     type: "string",
-    description: '"Secret": a token of a Secret, which does not expire. "TokenRequest": one with an end.',
+    description: '"Secret": a token of a Secret, which does not expire. "TokenRequest": a token that expires.',
   },
   token: { type: "string", secret: true, description: "The reviewer's token, a JWT." },
   tokenSha256: { type: "string", description: "SHA-256 of the token, in hexadecimal." },
   subject: { type: "string", description: 'User name of the token ("system:serviceaccount:NAMESPACE:NAME").' },
   uid: { type: "string", description: "UID of the service account." },
-  issuer: { type: "string", description: 'Issuer of workload tokens; "" where it could not be found out.' },
-  issuerSource: { type: "string", description: '"discovery", "token" (the iss of a minted token) or "none".' },
+  issuer: { type: "string", description: 'Issuer of workload tokens; "" if it is unknown.' },
+  issuerSource: { type: "string", description: '"discovery", "token" (the claim iss of a requested token) or "none".' },
   notBefore: { type: "string", description: 'Start of validity, RFC 3339; "" for a token that has none.' },
   notAfter: { type: "string", description: 'End of validity, RFC 3339; "" for a token that does not expire.' },
   renewAfter: {
     type: "string",
-    description: 'From then on an up renews it, RFC 3339; "" for one that does not expire.',
+    description: 'Date from which an up renews it, RFC 3339; "" for a token that does not expire.',
   },
   audienceAcceptedByDefault: {
     type: "boolean",
-    description: "Whether a review that names no audience accepts a workload's token; false where it was not tried.",
+    description: "Whether a review that names no audience accepts a workload's token; false if it was not tried.",
   },
 };

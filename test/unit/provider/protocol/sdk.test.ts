@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
-const folder = fileURLToPath(new URL("../../../provider", import.meta.url));
+const folder = fileURLToPath(new URL("../../../../provider", import.meta.url));
 
 test("the plugin loads Pulumi's protocol and not its SDK, which logs whole answers", () => {
   const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.(ts|cjs)$/.test(name));

@@ -1,4 +1,4 @@
-import type { RawAnswer } from "../../../kubernetes/transport/https.ts";
+import type { HttpResponse } from "../../../kubernetes/transport/https.ts";
 import { ProviderError, type ProviderErrorCode } from "../../protocol/errors.ts";
 import { type ProductError, productError } from "./productError.ts";
 import type { AkeylessEndpoint } from "./transport.ts";
@@ -17,15 +17,15 @@ const secretFields = new Set([
   "k8s-service-account-token",
 ]);
 
-/** The secret values of a request, which the server's words may repeat. */
-export function withheld(body: object): string[] {
+/** The secret values of a request, which the server's message may repeat. */
+export function secretValues(body: object): string[] {
   return Object.entries(body).flatMap(([key, value]) =>
     secretFields.has(key) && typeof value === "string" && value !== "" ? [value] : [],
   );
 }
 
 /** The error for an answer that is not a JSON object of the product. Its content is not quoted. */
-export function notJson({ url }: AkeylessEndpoint, command: string, answer: RawAnswer): ProviderError {
+export function notJson({ url }: AkeylessEndpoint, command: string, answer: HttpResponse): ProviderError {
   const { status, text, headers } = answer;
   const contentType = String(headers["content-type"] ?? "").split(";")[0] || "no content type";
   const what = text === "" ? `an empty answer (${contentType})` : `${text.length} characters of ${contentType}`;
@@ -36,8 +36,8 @@ export function notJson({ url }: AkeylessEndpoint, command: string, answer: RawA
   );
 }
 
-/** The error for a JSON object in which a field has another type than the product's. @param wrong which one, without its content */
-export function otherShape({ url }: AkeylessEndpoint, command: string, wrong: string): ProviderError {
+/** The error for a JSON object in which a field has another type than the product's. @param wrong which field, without its content */
+export function unexpectedShape({ url }: AkeylessEndpoint, command: string, wrong: string): ProviderError {
   return new ProviderError(
     "AKEYLESS_NOT_JSON",
     `${url} answered ${command} with a JSON object that is not Akeyless's: ${wrong}.`,
@@ -73,21 +73,21 @@ const byStatus: Readonly<Record<number, Kind>> = {
 export function statusError(
   endpoint: AkeylessEndpoint,
   command: string,
-  answer: RawAnswer,
+  answer: HttpResponse,
   secrets: readonly string[],
 ): ProviderError {
   const said = productError(answer.text, secrets);
-  // A body that is not JSON comes from a server in between. Only a server error, where that is usual, keeps its own kind.
+  // A body that is not JSON comes from a proxy. It is usual for a server error, which keeps its code.
   if (said === undefined && answer.status < 500) return notJson(endpoint, command, answer);
   // A proxy's 404 does not mean that an object is absent.
-  if (answer.status === 404 && !said?.isProducts) return notJson(endpoint, command, answer);
-  const { code, what, remedy } = kindOf(command, answer.status, said ?? { message: "", isProducts: false });
+  if (answer.status === 404 && !said?.isFromAkeyless) return notJson(endpoint, command, answer);
+  const { code, what, remedy } = kindOf(command, answer.status, said ?? { message: "", isFromAkeyless: false });
   const words = said?.message ? `: ${said.message.replace(/\.$/, "")}` : "";
   return new ProviderError(code, `${endpoint.url} ${what} ${command} (status ${answer.status})${words}.`, remedy);
 }
 
 function kindOf(command: string, status: number, { code, message }: ProductError): Kind {
-  // Whatever the status: the service's own API says this to every command that only gateways have.
+  // The service's own API answers so to every command that only gateways have, with different statuses.
   if (/not available on public gateway/i.test(message)) {
     return {
       code: "AKEYLESS_PUBLIC_GATEWAY",
@@ -117,8 +117,8 @@ function kindOf(command: string, status: number, { code, message }: ProductError
 }
 
 /**
- * Whether the caller is known but may not do this. The service answers it with 401, as it does a session that has ended; it answers
- * 404 only to a caller who may know that the object does not exist.
+ * Whether the caller is authenticated but not authorized. The service answers 401 in this case and for an expired session. It answers 404
+ * only to a caller who may know that the object does not exist.
  */
 function isDenied(status: number, code: string | undefined, message: string): boolean {
   if (status === 403) return true;
@@ -126,7 +126,7 @@ function isDenied(status: number, code: string | undefined, message: string): bo
   return status === 401 && code === "UnauthorizedAccess" && !ended;
 }
 
-/** What the caller's role must have for a command. */
+/** The remedy for a missing right: what the caller's role needs for a command. */
 function grantFor(command: string): string {
   const rule = (type: string) =>
     `Add a rule of type ${type} with this path and the capabilities read, create, update and delete to the caller's role. Akeyless gives the same answer for an object that does not exist if the caller may not read its path.`;

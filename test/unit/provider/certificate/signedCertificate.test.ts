@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { certificateInputs, certificateOutputs } from "../../../provider/certificate/certificateFields.ts";
-import { signedCertificate } from "../../../provider/certificate/signedCertificate.ts";
-import { readInputs } from "../../../provider/protocol/fields.ts";
-import { unknown } from "../../../provider/protocol/wire.ts";
-import { defaultKey, requestPem } from "./forgery.ts";
+import { certificateInputs, certificateOutputs } from "../../../../provider/certificate/certificateFields.ts";
+import { signedCertificate } from "../../../../provider/certificate/signedCertificate.ts";
+import { readInputs } from "../../../../provider/protocol/fields.ts";
+import { unknown } from "../../../../provider/protocol/wire.ts";
+import { defaultKey, requestPem } from "../x509/forgery.ts";
 
 const base = { host: "https://k8s.example.com", caPem: "", csrPem: requestPem() };
 

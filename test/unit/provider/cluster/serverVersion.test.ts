@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { isOlderThan, oldestTestedMinor, oldServerWarning } from "../../../provider/cluster/serverVersion.ts";
-import { kubernetesVersions } from "../../../sandbox/index.ts";
+import { isOlderThan, oldestTestedMinor, oldServerWarning } from "../../../../provider/cluster/serverVersion.ts";
+import { kubernetesVersions } from "../../../../sandbox/index.ts";
 
 test("the oldest version that is tested is the oldest that the sandbox runs", () => {
   expect(kubernetesVersions()[0]?.minor).toBe(`1.${oldestTestedMinor}`);
@@ -35,7 +35,7 @@ test("the warning names the version, the oldest tested one and what differs in b
 });
 
 test("docs/versions.md lists every difference", () => {
-  const page = readFileSync(new URL("../../../docs/versions.md", import.meta.url), "utf8").replaceAll("`", "");
+  const page = readFileSync(new URL("../../../../docs/versions.md", import.meta.url), "utf8").replaceAll("`", "");
   const [, list = ""] = /Known differences: (.*?)\. Test/.exec(oldServerWarning("v1.21.0") ?? "") ?? [];
   const differences = list.split("; ");
   expect(differences).toHaveLength(5);

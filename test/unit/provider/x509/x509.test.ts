@@ -1,10 +1,10 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { readRequest } from "../../../provider/certificate/csr.ts";
-import { readIssued, renewalDate, requireAsked } from "../../../provider/certificate/issuedCertificate.ts";
-import type { Wanted } from "../../../provider/certificate/signingObject.ts";
-import { signingName } from "../../../provider/certificate/signingObject.ts";
-import { commonNames, nameText, organizations } from "../../../provider/x509/x509.ts";
+import { readRequest } from "../../../../provider/certificate/csr.ts";
+import { readIssued, renewalDate, requireMatch } from "../../../../provider/certificate/issuedCertificate.ts";
+import type { CertificateSpec } from "../../../../provider/certificate/signingObject.ts";
+import { signingName } from "../../../../provider/certificate/signingObject.ts";
+import { commonNames, nameText, organizations } from "../../../../provider/x509/x509.ts";
 import { type CertificateOptions, CN, forgeCertificate, O, requestPem } from "./forgery.ts";
 
 const signer = "kubernetes.io/kube-apiserver-client";
@@ -17,14 +17,14 @@ const otherKey = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;
 const now = new Date();
 const at = (seconds: number) => new Date(now.getTime() + seconds * 1000);
 
-async function wanted(more: Partial<Wanted> = {}): Promise<Wanted> {
+async function wanted(more: Partial<CertificateSpec> = {}): Promise<CertificateSpec> {
   const request = await readRequest(requestPem({ subject }));
   const usages = ["digital signature", "key encipherment", "client auth"];
   return { request, signerName: signer, usages, expirationSeconds: 3600, ...more };
 }
 
-async function compare(options: CertificateOptions, more: Partial<Wanted> = {}): Promise<void> {
-  requireAsked(await readIssued(forgeCertificate({ subject, ...options })), await wanted(more), now);
+async function compare(options: CertificateOptions, more: Partial<CertificateSpec> = {}): Promise<void> {
+  requireMatch(await readIssued(forgeCertificate({ subject, ...options })), await wanted(more), now);
 }
 
 describe("a certificate", () => {
@@ -124,7 +124,7 @@ describe("what a signer writes", () => {
     [
       "a certificate with somebody else's CA",
       forgeCertificate() + forgeCertificate({ ca: true, publicKey: otherKey }),
-      /none of the CAs behind it/,
+      /none of the intermediate CAs signed it/,
     ],
     ["two certificates, none a CA's", forgeCertificate() + forgeCertificate(), /block 2 of 2 is no CA/],
   ])("is refused when it is %s", async (_what, text, expected) => {

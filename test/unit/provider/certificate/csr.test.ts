@@ -1,12 +1,17 @@
 import { createHash, generateKeyPairSync, type KeyObject } from "node:crypto";
 import forge from "node-forge";
 import { describe, expect, test } from "vitest";
-import { readRequest, requireOwnKey } from "../../../provider/certificate/csr.ts";
-import { defaultUsages, requireAllowed, signerFailure, usagesFailure } from "../../../provider/certificate/csrRules.ts";
-import { toPem } from "../../../provider/x509/pemBlocks.ts";
-import { certificateRequest } from "../../support/certificateRequest.ts";
-import { oddRsaKeys } from "../../support/oddRsaKeys.ts";
-import { CN, defaultKey, forgeRequest, O, requestPem } from "./forgery.ts";
+import { toPem } from "../../../../kubernetes/pem.ts";
+import { readRequest, requireOwnKey } from "../../../../provider/certificate/csr.ts";
+import {
+  defaultUsages,
+  requireAllowed,
+  signerFailure,
+  usagesFailure,
+} from "../../../../provider/certificate/csrRules.ts";
+import { certificateRequest } from "../../../support/certificateRequest.ts";
+import { oddRsaKeys } from "../../../support/oddRsaKeys.ts";
+import { CN, defaultKey, forgeRequest, O, requestPem } from "../x509/forgery.ts";
 
 const signer = "kubernetes.io/kube-apiserver-client";
 const { BMPSTRING, PRINTABLESTRING, T61STRING } = { ...forge.asn1.Type, T61STRING: 20 };
