@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ReviewQueue, type Standing } from "../../../../verifier/review/queue.ts";
+import { type ReviewPriority, ReviewQueue } from "../../../../verifier/review/queue.ts";
 import { reviewedUser } from "../../../../verifier/review/reviewedUser.ts";
 import { splitUsername } from "../../../../verifier/token/identity.ts";
 import { uids } from "../tokens.ts";
@@ -85,8 +85,8 @@ describe("the queue of reviews", () => {
     const reviews = new ReviewQueue(limit, maxWaiting);
     const begun: string[] = [];
     const ends: (() => void)[] = [];
-    const add = (name: string, standing: Standing = "unknown") =>
-      reviews.run(standing, async () => {
+    const add = (name: string, priority: ReviewPriority = "unknown") =>
+      reviews.run(priority, async () => {
         begun.push(name);
         await new Promise<void>((resolve) => ends.push(resolve));
         return name;

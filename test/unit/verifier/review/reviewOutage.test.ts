@@ -137,5 +137,5 @@ test("a rejection of one issuer's reviews is shown, and does not make the verifi
   expect((await one.ask(mint())).status).toBe(200);
   const { status: code, body } = await admin(one, "/readyz");
   expect(code).toBe(200);
-  expect(body).toMatch(/^ok\nTokens of other cannot be reviewed: .*bind its ServiceAccount/);
+  expect(body).toMatch(/^ok\nTokens of other cannot be reviewed: .*Bind its ServiceAccount/);
 });

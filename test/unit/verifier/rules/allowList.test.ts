@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { allowedRoutes, parseRule } from "../../../../verifier/rules/allowList.ts";
-import { matchesGlob } from "../../../../verifier/rules/glob.ts";
+import { matchesGlob } from "../../../../verifier/rules/routes.ts";
 import type { Identity } from "../../../../verifier/token/identity.ts";
 
 const who = { namespace: "team-a", serviceAccountName: "web", podName: "web-0" } as Identity;

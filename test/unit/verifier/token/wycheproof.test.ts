@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../../../../verifier/clock.ts";
 import { Refusal, VerifierError } from "../../../../verifier/errors.ts";
-import { Keyring } from "../../../../verifier/keys/keyring.ts";
+import { IssuerKeys } from "../../../../verifier/keys/issuerKeys.ts";
 import { parseJwks } from "../../../../verifier/keys/keySet.ts";
 import { decodeHeader } from "../../../../verifier/token/decode.ts";
 import { checkGrammar } from "../../../../verifier/token/grammar.ts";
@@ -63,10 +63,10 @@ async function signatureOutcome(token: string, keys: readonly Jwk[]): Promise<st
   try {
     const set = parseJwks(JSON.stringify({ keys }), "the vector's key set");
     const load = async () => ({ set, issuer, freshForMs: 60_000 });
-    const keyring = new Keyring({ load, clock: systemClock, maxStaleMs: 0, waits: false });
-    await keyring.refresh();
+    const issuerKeys = new IssuerKeys({ load, clock: systemClock, maxStaleMs: 0, waits: false });
+    await issuerKeys.refresh();
     checkGrammar(token);
-    await verifySignature(token, decodeHeader(token), keyring);
+    await verifySignature(token, decodeHeader(token), issuerKeys);
     return "accepted";
   } catch (error) {
     if (error instanceof Refusal) return error.reason;
