@@ -186,7 +186,7 @@ function proxyOf(get: Reader, env: NodeJS.ProcessEnv, where: string): HttpProxy 
   if (set !== undefined && (parsed.username || parsed.password)) {
     throw new VerifierError(
       "CONFIG_INVALID",
-      `${where}: httpsProxy has a user. The configuration file is not secret. Set the variable HTTPS_PROXY instead.`,
+      `${where}: httpsProxy has a user, but the configuration file is readable by others. Set the variable HTTPS_PROXY instead.`,
     );
   }
   const except = get.list("noProxy").join(",") || env.no_proxy || env.NO_PROXY || "";

@@ -46,7 +46,7 @@ export class Reviewer {
   readonly readiness: ReviewReadiness;
   #failures = 0;
   #pausedUntil = 0;
-  #lastFailure: "review_unavailable" | "review_rejected" = "review_unavailable";
+  #lastFailure: "outage" | "rejected" = "outage";
 
   constructor(options: ReviewerOptions) {
     this.#options = options;
@@ -99,7 +99,7 @@ export class Reviewer {
         const outcome = isOutage(error) ? "outage" : "rejected";
         onReview(outcome, ms);
         this.#failed(error, outcome);
-        throw new Refusal(this.#lastFailure, retryAfterSeconds(error));
+        throw this.#refusal(retryAfterSeconds(error));
       }
       if (!user) throw new Refusal("review_refused", undefined, detail && withoutToken(detail, token));
       return user;
@@ -135,7 +135,7 @@ export class Reviewer {
 
   #checkPause(): void {
     const waitMs = this.#pausedUntil - this.#options.clock.monotonic();
-    if (waitMs > 0) throw new Refusal(this.#lastFailure, 1);
+    if (waitMs > 0) throw this.#refusal(1);
   }
 
   #failed(error: unknown, outcome: "outage" | "rejected"): void {
@@ -143,9 +143,13 @@ export class Reviewer {
     const admitted = this.#errorLines.admit();
     if (admitted)
       this.#options.log.error({ ...errorFields(error), outcome, ...admitted }, "a token could not be reviewed");
-    this.#lastFailure = outcome === "outage" ? "review_unavailable" : "review_rejected";
+    this.#lastFailure = outcome;
     this.#failures += 1;
     if (this.#failures >= maxFailures) this.#pausedUntil = this.#options.clock.monotonic() + pauseMs;
+  }
+
+  #refusal(retryAfterS: number): Refusal {
+    return new Refusal(this.#lastFailure === "outage" ? "review_unavailable" : "review_rejected", retryAfterS);
   }
 
   async #post(path: string, body: string): Promise<unknown> {

@@ -92,7 +92,7 @@ test.each([301, 302, 307, 308])("a redirect (%i) is not followed", async (status
   await expect(discover(redirect)).rejects.toMatchObject({ code: "NET_STATUS", status });
 });
 
-test("403 names the role that is missing, 404 what kind of issuer that is", async () => {
+test("the error for 403 names the missing role, that for 404 the kind of issuer", async () => {
   await expect(discover((_, response) => answer(response, 403, {}))).rejects.toThrow(
     /system:service-account-issuer-discovery/,
   );
@@ -101,7 +101,7 @@ test("403 names the role that is missing, 404 what kind of issuer that is", asyn
 
 describe("trust", () => {
   const otherCa = makeCertificate({ commonName: "other-ca" });
-  test("a server of another CA is not talked to, and gets no token", async () => {
+  test("a server of another CA gets no request and no token", async () => {
     await expect(discover(standard(good), { ca: otherCa.certPem, token: "own" })).rejects.toMatchObject({
       code: "NET_TLS",
     });
@@ -118,7 +118,7 @@ describe("trust", () => {
   test("an empty CA file is refused: it must not mean the public CAs", async () => {
     await expect(discover(standard(good), { ca: "\n" })).rejects.toMatchObject({ code: "FILE_UNREADABLE" });
   });
-  test("a token with a line break is refused without a word of it", async () => {
+  test("a token with a line break is refused, and the error contains no part of it", async () => {
     const work = discover(standard(good), { token: "secret\r\nX-Evil: 1" });
     await expect(work).rejects.toMatchObject({ code: "TOKEN_FILE_INVALID" });
     await expect(work).rejects.not.toThrow("secret");
@@ -172,7 +172,7 @@ test.each(["garbage", "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICA
   },
 );
 
-test("a server that accepts and says nothing costs no more than the time for it", async () => {
+test("a server that accepts a connection and does not answer costs at most the timeout", async () => {
   using folder = new Folder();
   await using server = await localServer(() => {});
   const client = new HttpsClient(

@@ -45,7 +45,7 @@ describe("files", () => {
     );
     expect(() => parseKeyFile(text, "the file")).toThrow("the file");
   });
-  test("a private key is refused by name, without a word of it", () => {
+  test("a private key is refused, and the error contains no part of it", () => {
     const pem = goodKey.privateKey.export({ type: "pkcs8", format: "pem" }) as string;
     expect(() => parseKeyFile(pem, "file")).toThrow(/private key/);
     expect(() => parseKeyFile(pem, "file")).not.toThrow(pem.split("\n")[1]);
@@ -98,21 +98,21 @@ describe("key sets", () => {
   );
 });
 
-describe("which key a token can be of", () => {
+describe("keys that can have signed a token", () => {
   const { keys: named } = parseJwks(setOf(goodKey.jwk, strangeKey.jwk), "set");
   const { keys: nameless } = parseKeyFile(goodKey.publicPem + strangeKey.publicPem, "file");
-  test("the one that it names, and no other", () => {
+  test("only the key that the token names", () => {
     expect(candidates(named, goodKey.kid, "RS256")).toMatchObject({ named: true, keys: [{ kid: goodKey.kid }] });
     expect(candidates(named, "other", "RS256")).toEqual({ named: false, keys: [] });
     expect(candidates(named, undefined, "RS256")).toEqual({ named: false, keys: [] });
     expect(candidates(named, goodKey.kid, "PS256")).toEqual({ named: true, keys: [] });
   });
-  test("of keys without names the one with that thumbprint, or any", () => {
+  test("of keys without a key id, the one with that thumbprint, or any", () => {
     expect(candidates(nameless, goodKey.kid, "RS256").keys).toHaveLength(1);
     expect(candidates(nameless, "other", "RS256").keys).toHaveLength(2);
     expect(candidates(nameless, "other", "ES256").keys).toHaveLength(0);
   });
-  test("never more than eight: a token must not cost more", () => {
+  test("at most eight, to limit the cost of a token", () => {
     const many = Array(20).fill(nameless[0]);
     expect(candidates(many, "other", "RS256").keys).toHaveLength(8);
   });
@@ -158,11 +158,11 @@ describe("the keys of an issuer", () => {
     return { clock, loads, keys, loaded };
   }
 
-  test("has no keys before the first load, and says that it is unavailable", async () => {
+  test("are unavailable before they are loaded", async () => {
     const { keys } = issuerKeys();
     await expect(keys.freshKeys()).rejects.toMatchObject({ reason: "keys_unavailable" });
   });
-  test("tries again soon as long as there are none, and loads again before they are stale", async () => {
+  test("are loaded again soon after a failure, and before they are stale", async () => {
     const { clock, loads, keys, loaded } = issuerKeys();
     keys.start();
     loads[0]?.reject(new Error("away"));
@@ -181,7 +181,7 @@ describe("the keys of an issuer", () => {
     loads[2]?.resolve(loaded(goodKey));
     await keys.stop();
   });
-  test("one look serves all who wait, and no two begin within a second", async () => {
+  test("one refresh serves all callers that wait, and a second passes between two refreshes", async () => {
     const { clock, loads, keys, loaded } = issuerKeys();
     const first = Promise.all([keys.refresh(), keys.refresh()]);
     await until(() => loads.length === 1, "one look");
@@ -196,7 +196,7 @@ describe("the keys of an issuer", () => {
     await second;
     expect(keys.keyCount).toBe(2);
   });
-  test("without waiting, a look a moment ago has to do", async () => {
+  test("with waits: false, a refresh within the cooldown is enough", async () => {
     const { loads, keys, loaded } = issuerKeys({ waits: false });
     const first = keys.refresh();
     await until(() => loads.length === 1, "one look");
@@ -205,7 +205,7 @@ describe("the keys of an issuer", () => {
     await keys.refresh();
     expect(loads).toHaveLength(1);
   });
-  test("too many who wait are told to come back", async () => {
+  test("too many waiting callers get busy", async () => {
     const { loads, keys, loaded } = issuerKeys();
     const waiting = Array.from({ length: 256 }, () => keys.refresh());
     await expect(keys.refresh()).rejects.toMatchObject({ reason: "busy" });
@@ -213,14 +213,14 @@ describe("the keys of an issuer", () => {
     loads[0]?.resolve(loaded(goodKey));
     await Promise.all(waiting);
   });
-  test("a look that fails is no verdict on a token", async () => {
+  test("a failed refresh refuses no token", async () => {
     const { loads, keys } = issuerKeys();
     const waiting = keys.refresh();
     await until(() => loads.length === 1, "one look");
     loads[0]?.reject(new Error("away"));
     await expect(waiting).rejects.toMatchObject({ reason: "keys_unavailable" });
   });
-  test("its generation grows when a key goes or changes, not when one comes", async () => {
+  test("the generation grows when a key is removed or changed, not when one is added", async () => {
     const { clock, loads, keys, loaded } = issuerKeys();
     const next = async (...published: { jwk: object }[]) => {
       const before = loads.length;
@@ -237,7 +237,7 @@ describe("the keys of an issuer", () => {
     expect(await next(strangeKey)).toBe(1);
     expect(await next({ jwk: { ...goodKey.jwk, kid: strangeKey.kid } })).toBe(2);
   });
-  test("keys serve beyond their time only up to the limit", async () => {
+  test("stale keys are used only up to the limit", async () => {
     const { clock, loads, keys, loaded } = issuerKeys({ maxStaleMs: 10_000 });
     const first = keys.refresh();
     await until(() => loads.length === 1, "one look");
