@@ -1,4 +1,4 @@
-/** Requests to servers that we know: pinned CA, own token, limits on time and size. No redirects. */
+/** HTTPS requests to API servers and issuers: with their CA, the verifier's token, and limits on time and size. Follows no redirects. */
 import { X509Certificate } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
@@ -7,37 +7,29 @@ import type { Endpoint, HttpProxy } from "../config/config.ts";
 import { VerifierError } from "../errors.ts";
 import { FileSource, tokenOf } from "./fileSource.ts";
 
-export interface RemoteRequest {
+export interface HttpsRequest {
   readonly method: "GET" | "POST";
   /** Absolute https URL. */
   readonly url: string;
   /** Sent as JSON. */
   readonly body?: string;
   readonly timeoutMs: number;
-  /** Most bytes of an answer that are read. */
+  /** Largest accepted body, in bytes. */
   readonly maxBytes: number;
-  /** Whether the endpoint's token goes along. @default true */
+  /** Whether the request carries the endpoint's token. @default true */
   readonly authenticated?: boolean;
 }
 
-export interface RemoteAnswer {
+export interface HttpsAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
 }
 
-/** One server, or several that are trusted by the same CA. */
-export interface Remote {
-  /** @throws VerifierError NET_…, FILE_UNREADABLE, CA_INVALID, TOKEN_FILE_INVALID */
-  send(request: RemoteRequest): Promise<RemoteAnswer>;
-  /** The token is read again before the next request. */
-  expireToken(): void;
-  close(): void;
-}
-
 const connectTimeoutMs = 1_000;
 
-export class HttpsRemote implements Remote {
+/** Requests to the servers that one CA authenticates, over connections that stay open. */
+export class HttpsClient {
   readonly #ca: FileSource | undefined;
   readonly #token: FileSource | undefined;
   readonly #proxy: HttpProxy | undefined;
@@ -50,7 +42,8 @@ export class HttpsRemote implements Remote {
     this.#proxy = proxy;
   }
 
-  async send(wanted: RemoteRequest): Promise<RemoteAnswer> {
+  /** @throws VerifierError NET_…, FILE_UNREADABLE, CA_INVALID, TOKEN_FILE_INVALID */
+  async send(wanted: HttpsRequest): Promise<HttpsAnswer> {
     const agent = await this.#currentAgent();
     const headers: Record<string, string | number> = {
       Accept: "application/json, */*",
@@ -66,7 +59,7 @@ export class HttpsRemote implements Remote {
     try {
       return await exchange(agent, wanted, headers);
     } catch (error) {
-      // A connection that the server closed while it was idle: another one will do, and no request here changes anything.
+      // The server closed the idle connection. The verifier's requests change nothing, so they can be repeated.
       if (!(error instanceof StaleConnection)) throw error;
     }
     try {
@@ -78,6 +71,7 @@ export class HttpsRemote implements Remote {
     }
   }
 
+  /** Reads the token file again before the next request. */
   expireToken(): void {
     this.#token?.expire();
   }
@@ -110,18 +104,14 @@ export function checkCa(pem: string, path: string): void {
     for (const block of blocks) new X509Certificate(block);
     if (blocks.length > 0) return;
   } catch {
-    // Said below.
+    // The error below states it.
   }
-  throw new VerifierError("CA_INVALID", `${path} holds no CA certificates: expected PEM.`);
+  throw new VerifierError("CA_INVALID", `${path} holds no CA certificate: expected PEM.`);
 }
 
 class StaleConnection extends Error {}
 
-function exchange(
-  agent: Agent,
-  wanted: RemoteRequest,
-  headers: Record<string, string | number>,
-): Promise<RemoteAnswer> {
+function exchange(agent: Agent, wanted: HttpsRequest, headers: Record<string, string | number>): Promise<HttpsAnswer> {
   const where = `${wanted.method} ${wanted.url}`;
   return new Promise((resolve, reject) => {
     const outgoing = request(wanted.url, { method: wanted.method, agent, headers, maxHeaderSize: 16_384 });
@@ -177,7 +167,7 @@ async function read(incoming: IncomingMessage, maxBytes: number, where: string):
     throw networkError(error as NodeJS.ErrnoException, where);
   }
   if (size > maxBytes)
-    throw new VerifierError("NET_TOO_LARGE", `The answer to ${where} has more than ${maxBytes} bytes.`);
+    throw new VerifierError("NET_TOO_LARGE", `The answer to ${where} is larger than ${maxBytes} bytes.`);
   return Buffer.concat(chunks).toString("utf8");
 }
 
@@ -188,20 +178,17 @@ function networkError(
   if (/CERT|^ERR_TLS|^ERR_SSL|SELF_SIGNED|UNABLE_TO|^EPROTO$/.test(code)) {
     return new VerifierError(
       "NET_TLS",
-      `${where}: TLS failed (${code}): check the CA file and the name of the server.`,
+      `${where}: TLS failed (${code}). Check the CA file and the name of the server.`,
     );
   }
   if (code.startsWith("ERR_PROXY_")) {
     return new VerifierError(
       "NET_PROXY",
-      `${where}: the proxy opened no tunnel (${code}): check httpsProxy, noProxy and what the proxy allows.`,
+      `${where}: the proxy opened no tunnel (${code}). Check httpsProxy, noProxy and the rules of the proxy.`,
     );
   }
   if (code.startsWith("HPE_")) {
-    return new VerifierError(
-      "NET_PROTOCOL",
-      `${where}: the answer is not HTTP (${code}): check the address and proxies.`,
-    );
+    return new VerifierError("NET_PROTOCOL", `${where}: the answer is not HTTP (${code}). Check the URL and proxies.`);
   }
   return new VerifierError("NET_UNREACHABLE", `${where} failed (${code === "unknown" ? message : code}).`);
 }

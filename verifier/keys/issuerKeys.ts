@@ -1,69 +1,70 @@
-/** The keys of one issuer, refreshed in the background, and at once for an unknown key. */
+/** The keys of one issuer: refreshed in the background before they are stale, and at once when a token names an unknown key. */
 import { type Clock, longestSince, type Moment, momentOf } from "../clock.ts";
 import { Refusal, VerifierError } from "../errors.ts";
-import { minFreshMs } from "./freshness.ts";
 import { isNoneUsable, type VerificationKey } from "./keySet.ts";
-import type { Loaded, Loader } from "./loaders.ts";
+import { type KeyLoader, type LoadedKeys, minFreshMs } from "./keySource.ts";
 
-export interface KeyringOptions {
-  readonly load: Loader;
+export interface IssuerKeysOptions {
+  readonly load: KeyLoader;
   readonly clock: Clock;
-  /** How long keys serve that cannot be refreshed, in milliseconds. */
+  /** How long keys that cannot be refreshed stay in use after they are stale, in milliseconds. */
   readonly maxStaleMs: number;
   /** If true, a caller that needs fresh keys waits out the refresh cooldown. @default true */
   readonly waits?: boolean;
   /** Longest pause between attempts while there are no keys, in milliseconds. @default 1000 */
   readonly maxFirstRetryMs?: number;
-  /** Called after every attempt. */
-  readonly onAttempt?: (attempt: KeyringAttempt) => void;
+  /** Called after every attempt to load the keys. */
+  readonly onAttempt?: (attempt: LoadAttempt) => void;
   /** @default Math.random */
   readonly random?: () => number;
 }
 
-export type KeyringAttempt =
-  | { readonly ok: true; readonly loaded: Loaded; readonly changed: boolean }
+export type LoadAttempt =
+  | { readonly ok: true; readonly loaded: LoadedKeys; readonly changed: boolean }
   | { readonly ok: false; readonly error: Error };
 
-/** Between two refreshes for unknown keys. */
+/** Shortest time between two refreshes because of unknown keys. */
 const cooldownMs = 1_000;
 const firstRetryMs = 250;
 const maxRetryMs = 30_000;
-/** Requests that wait for keys at a time: tokens with made-up key ids must not pile up. */
+/** Requests that may wait for a refresh at a time. Without a limit, forged key ids could fill the memory. */
 const maxWaiting = 256;
 
-export class Keyring {
-  readonly #options: KeyringOptions;
+export class IssuerKeys {
+  readonly #options: IssuerKeysOptions;
   readonly #stopped = new AbortController();
-  #loaded: Loaded | undefined;
+  #loaded: LoadedKeys | undefined;
   #loadedAt: Moment = { monotonic: 0, wall: 0 };
-  #startedAt = Number.NEGATIVE_INFINITY;
+  #attemptedAt = Number.NEGATIVE_INFINITY;
   #refreshing: Promise<void> | undefined;
-  #wanted: Promise<void> | undefined;
+  /** The next refresh because of an unknown key, from the first request for it until it begins. */
+  #requested: Promise<void> | undefined;
   #waiting = 0;
   #attempts = 0;
   #problem: unknown;
   #generation = 0;
   #running: Promise<void> | undefined;
 
-  constructor(options: KeyringOptions) {
+  constructor(options: IssuerKeysOptions) {
     this.#options = options;
   }
 
-  /** Whether there are keys. */
+  /** True after the first successful attempt, also if the issuer has withdrawn all keys since. */
   get isLoaded(): boolean {
     return this.#loaded !== undefined;
   }
 
-  /** Whether the first attempt is over, whatever came of it. */
+  /** True after the first attempt, successful or not. */
   get wasTried(): boolean {
     return this.#attempts > 0;
   }
 
-  /** What the last attempt failed with; `undefined` after one that succeeded. */
+  /** Error of the last attempt; `undefined` if it succeeded. */
   get problem(): unknown {
     return this.#problem;
   }
 
+  /** Value of `iss` in tokens of these keys; `undefined` before they are loaded. */
   get issuer(): string | undefined {
     return this.#loaded?.issuer;
   }
@@ -72,22 +73,22 @@ export class Keyring {
     return this.#loaded?.set.keys.length ?? 0;
   }
 
-  /** Why there are no keys though there were some; `undefined` while there are. */
+  /** Why the issuer has no keys any more; `undefined` while it has some. */
   get withdrawal(): string | undefined {
     return this.#loaded && this.keyCount === 0 ? this.#loaded.set.leftOut.join("; ") : undefined;
   }
 
-  /** Milliseconds since 1970 of the last success; 0 before it. */
+  /** Milliseconds since 1970 of the last successful attempt; 0 before it. */
   get loadedAt(): number {
     return this.#loadedAt.wall;
   }
 
-  /** Grows whenever a key goes: what was decided with an earlier one has to be decided again. */
+  /** Grows when a key is removed. Decisions of an earlier generation are no longer valid. */
   get generation(): number {
     return this.#generation;
   }
 
-  /** Begins to load, and goes on until `stop`. */
+  /** Loads the keys, and refreshes them until `stop`. */
   start(): void {
     this.#running ??= this.#run();
   }
@@ -98,25 +99,25 @@ export class Keyring {
   }
 
   /**
-   * The keys, refreshed before they are used if they are stale: after a pause of the machine, whose timers have stood still, they can
-   * be stale without any attempt to refresh them. Keys that could not be refreshed serve up to the limit.
+   * The keys, refreshed first if they are stale. They can be stale without an attempt to refresh them: the timers of a paused machine
+   * stand still. If they cannot be refreshed, they are used up to `maxStaleMs`.
    *
    * @throws Refusal keys_unavailable
    */
   async freshKeys(): Promise<readonly VerificationKey[]> {
     const loaded = this.#loaded;
     if (!loaded) throw new Refusal("keys_unavailable", 1);
-    // By the wall clock too, which goes on while a machine is paused. If it was set instead, a refresh does no harm.
+    // By the wall clock too, which continues while a machine is paused. If it was set instead, a refresh does no harm.
     const isStale = longestSince(this.#loadedAt, this.#options.clock) > loaded.freshForMs;
     if (!isStale || (this.#problem !== undefined && !this.#isTooOld)) return loaded.set.keys;
-    // A look that is under way will do. After one that failed, others wait out the cooldown.
+    // A refresh that is running is enough. After a failed one, the cooldown applies.
     const work = this.#problem === undefined || this.#refreshing ? this.#refresh() : this.refresh();
     await work.catch(() => {});
     if (this.#isTooOld) throw new Refusal("keys_unavailable", 1);
     return this.#loaded?.set.keys ?? [];
   }
 
-  /** By the monotonic clock: setting the wall clock makes no key unusable. */
+  /** By the monotonic clock, so that setting the wall clock makes no key unusable. */
   get #isTooOld(): boolean {
     const { clock, maxStaleMs } = this.#options;
     const ageMs = clock.monotonic() - this.#loadedAt.monotonic;
@@ -124,17 +125,17 @@ export class Keyring {
   }
 
   /**
-   * Looks again at the source, because a token names a key that is not known: at most once a second, one look for all who wait.
-   * Returns after a look that began after this call, or with `waits: false` less than a second before it.
+   * Refreshes the keys because a token names an unknown one: at most once a second, one refresh for all callers that wait. Returns after
+   * a refresh that began after this call, or with `waits: false` at most a second before it.
    *
-   * @throws Refusal busy when too many wait, keys_unavailable when the source cannot be had: the token may well be good
+   * @throws Refusal busy if too many callers wait; keys_unavailable if the keys cannot be loaded, because the token may be valid
    */
   async refresh(): Promise<void> {
     if (this.#waiting >= maxWaiting) throw new Refusal("busy", 1);
     this.#waiting += 1;
     try {
-      this.#wanted ??= this.#refreshAfterCooldown();
-      await this.#wanted;
+      this.#requested ??= this.#refreshAfterCooldown();
+      await this.#requested;
     } catch {
       throw new Refusal("keys_unavailable", 1);
     } finally {
@@ -142,45 +143,45 @@ export class Keyring {
     }
   }
 
-  /** Looks again at the source, at most once a second, without a caller that waits for it. */
-  lookAgain(): void {
-    this.#wanted ??= this.#refreshAfterCooldown();
-    this.#wanted.catch(() => {});
+  /** Does the same as `refresh`, without a caller that waits. */
+  refreshInBackground(): void {
+    this.#requested ??= this.#refreshAfterCooldown();
+    this.#requested.catch(() => {});
   }
 
   async #refreshAfterCooldown(): Promise<void> {
     const { clock, waits = true } = this.#options;
-    const waitMs = this.#startedAt + cooldownMs - clock.monotonic();
+    const waitMs = this.#attemptedAt + cooldownMs - clock.monotonic();
     if (waitMs > 0 && waits) await clock.sleep(waitMs, this.#stopped.signal);
     await this.#refreshing?.catch(() => {});
-    // Who comes from here on wants the look after this one.
-    this.#wanted = undefined;
+    // Callers from here on need the refresh after this one.
+    this.#requested = undefined;
     if (waitMs <= 0 || waits) await this.#refresh();
   }
 
   #refresh(): Promise<void> {
-    this.#refreshing ??= this.#load().finally(() => {
+    this.#refreshing ??= this.#attempt().finally(() => {
       this.#refreshing = undefined;
     });
     return this.#refreshing;
   }
 
-  async #load(): Promise<void> {
-    const { clock, load, onAttempt } = this.#options;
-    this.#startedAt = clock.monotonic();
+  async #attempt(): Promise<void> {
+    const { clock, onAttempt } = this.#options;
+    this.#attemptedAt = clock.monotonic();
     try {
-      const loaded = await this.#look(load);
-      const before = thumbprints(this.#loaded);
-      const after = thumbprints(loaded);
-      const lost =
+      const loaded = await this.#load();
+      const before = fingerprints(this.#loaded);
+      const after = fingerprints(loaded);
+      const isAnyRemoved =
         this.#loaded !== undefined &&
         ([...before].some((key) => !after.has(key)) || this.#loaded.issuer !== loaded.issuer);
-      if (lost) this.#generation += 1;
+      if (isAnyRemoved) this.#generation += 1;
       this.#loaded = loaded;
       this.#loadedAt = momentOf(clock);
       this.#attempts += 1;
       this.#problem = undefined;
-      onAttempt?.({ ok: true, loaded, changed: lost || after.size !== before.size });
+      onAttempt?.({ ok: true, loaded, changed: isAnyRemoved || after.size !== before.size });
     } catch (error) {
       this.#attempts += 1;
       this.#problem = error;
@@ -189,10 +190,10 @@ export class Keyring {
     }
   }
 
-  /** A key set without a usable key is the issuer's word once there were keys: it withdraws them. */
-  async #look(load: Loader): Promise<Loaded> {
+  /** After a successful attempt, a key set without a usable key means that the issuer withdraws its keys. */
+  async #load(): Promise<LoadedKeys> {
     try {
-      return await load();
+      return await this.#options.load();
     } catch (error) {
       if (!this.#loaded || !isNoneUsable(error)) throw error;
       return { ...this.#loaded, set: { keys: [], leftOut: [error.message] }, freshForMs: minFreshMs };
@@ -208,7 +209,7 @@ export class Keyring {
       try {
         await this.#refresh();
         failures = 0;
-        // Before they are stale: requests wait for a look once they are.
+        // Before the keys are stale, because requests then wait for a refresh.
         waitMs = (this.#loaded?.freshForMs ?? 0) * (0.7 + random() * 0.2);
       } catch (error) {
         failures += 1;
@@ -220,11 +221,11 @@ export class Keyring {
   }
 }
 
-/** A document of the wrong issuer: another look does not help until the document or the configuration is corrected. */
+/** Whether the discovery document names a wrong issuer. Another attempt fails until the document or the configuration is corrected. */
 function isMistake(error: unknown): boolean {
   return error instanceof VerifierError && error.code.startsWith("DISCOVERY_ISSUER_");
 }
 
-function thumbprints(loaded: Loaded | undefined): Set<string> {
+function fingerprints(loaded: LoadedKeys | undefined): Set<string> {
   return new Set(loaded?.set.keys.map((key) => `${key.kid ?? ""} ${key.algorithm} ${key.thumbprint}`));
 }
