@@ -87,7 +87,7 @@ describe("a machine on which nothing can be built", () => {
     writeFileSync(join(folder, "go"), go, { mode: 0o755 });
     expect((await start()).error).toMatchObject({
       code: "SANDBOX_DOWNLOAD_FAILED",
-      message: expect.stringMatching(/^Go modules could not be downloaded: check the network, .*--verbose$/),
+      message: expect.stringMatching(/^Go modules could not be downloaded\. Check the network, .*--verbose$/),
     });
     expect((await start("--verbose")).error).toMatchObject({ message: expect.stringContaining("\n  go: k8s.io/api") });
   });
