@@ -15,7 +15,7 @@ export interface ClusterAccess {
 
 /** Access by the bearer token of a reviewer. */
 export interface TokenAccess extends ClusterAccess {
-  /** The reviewer's JWT, as it is. */
+  /** The reviewer's JWT, as it is. Secret. */
   readonly token: string;
 }
 
@@ -23,7 +23,7 @@ export interface TokenAccess extends ClusterAccess {
 export interface CertificateAccess extends ClusterAccess {
   /** The certificate, and what its signer put behind it, PEM. */
   readonly certificatePem: string;
-  /** Its private key, PEM. */
+  /** Its private key, PEM. Secret. */
   readonly privateKeyPem: string;
 }
 
@@ -31,7 +31,7 @@ export interface CertificateAccess extends ClusterAccess {
 export interface RancherAccess extends ClusterAccess {
   /** Root URL of the Rancher server; `caPem` holds the CA that signed *its* certificate, not the cluster's. */
   readonly host: string;
-  /** The key's bearer token, `NAME:SECRET`. */
+  /** The key's bearer token, `NAME:SECRET`. Secret. */
   readonly apiKey: string;
   /** The cluster's id in Rancher (`c-…`, `c-m-…`, `local`): the key's scope, where it has one. */
   readonly clusterId: string;

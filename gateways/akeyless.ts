@@ -20,9 +20,9 @@ import { rancherCluster, rancherKey, rancherRoot } from "./rancher.ts";
 
 /** What Akeyless itself gives for an auth method. */
 export interface AkeylessAuthMethod {
-  /** `p-…`. */
+  /** Access id, `p-…`. */
   readonly accessId: string;
-  /** `prv_key`: base64 of a PEM RSA private key; shown once, when the method is made. */
+  /** `prv_key`: base64 of a PEM RSA private key; shown once, when the method is made. Secret. */
   readonly signingKey: string;
 }
 

@@ -1,31 +1,7 @@
 /** The resource plugin `k8sauth`, as a process: serves on a free local port and prints it as its first line. */
-import {
-  akeylessAuthMethod,
-  akeylessCertificate,
-  akeylessGatewayAuthConfig,
-  akeylessRole,
-  akeylessRoleAssociation,
-} from "./akeyless/index.ts";
-import { signedCertificate } from "./certificate/signedCertificate.ts";
-import { cluster } from "./cluster/cluster.ts";
 import { engineLink, silentLink, watchEngine } from "./protocol/engine.ts";
-import type { AnyResource } from "./protocol/resource.ts";
 import { serve } from "./protocol/server.ts";
-import { rancherKey } from "./rancher/rancherKey.ts";
-import { reviewerToken } from "./token/reviewerToken.ts";
-
-/** Every type that the plugin has. */
-const resources = [
-  cluster,
-  reviewerToken,
-  signedCertificate,
-  rancherKey,
-  akeylessAuthMethod,
-  akeylessGatewayAuthConfig,
-  akeylessCertificate,
-  akeylessRole,
-  akeylessRoleAssociation,
-] as unknown as readonly AnyResource[];
+import { resources } from "./resources.ts";
 
 // Pulumi hands every plugin the settings of the stack, secrets in the clear. Nothing here reads them, and exec plugins must not get them.
 delete process.env.PULUMI_CONFIG;

@@ -1,8 +1,6 @@
 /** docs/components.md, from the doc comments of components/index.ts. */
-import { join } from "node:path";
 import ts from "typescript";
-
-const root = join(import.meta.dirname, "..", "..");
+import { loadModule, tagOf, textOf } from "./program.ts";
 
 /** A member of an interface or a class. */
 export interface Member {
@@ -26,50 +24,48 @@ export interface Documented {
 
 /** Every class of components/index.ts, in its order. */
 export function documentedComponents(): Documented[] {
-  const entry = join(root, "components", "index.ts");
-  const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile) as { config: object };
-  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [entry] }, ts.sys, root);
-  const program = ts.createProgram([entry], options);
-  const checker = program.getTypeChecker();
-  const source = program.getSourceFile(entry);
-  const module = source && checker.getSymbolAtLocation(source);
-  if (module === undefined) throw new Error(`${entry} exports nothing.`);
-  return checker.getExportsOfModule(module).flatMap((exported) => {
-    const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
+  const { checker, exported } = loadModule("components/index.ts");
+  return exported.flatMap((symbol) => {
     const declaration = symbol.declarations?.find(ts.isClassDeclaration);
     return declaration ? [documented(declaration, symbol, checker)] : [];
   });
 }
 
 function documented(declaration: ts.ClassDeclaration, symbol: ts.Symbol, checker: ts.TypeChecker): Documented {
-  const construct = declaration.members.find(ts.isConstructorDeclaration);
-  const args = construct?.parameters.find((parameter) => parameter.name.getText() === "args");
-  const argsType = args && checker.getTypeAtLocation(args);
-  const example = symbol.getJsDocTags(checker).find(({ name }) => name === "example")?.text;
   return {
     name: symbol.name,
     description: textOf(symbol, checker),
-    example: example && ts.displayPartsToString(example),
-    args: (argsType?.getProperties() ?? []).map((property) => memberOf(property, checker)),
-    outputs: declaration.members
-      .filter(ts.isPropertyDeclaration)
-      .filter((member) => ts.isIdentifier(member.name))
-      .flatMap((member) => checker.getSymbolAtLocation(member.name) ?? [])
-      .map((property) => memberOf(property, checker)),
+    example: tagOf(symbol, "example", checker),
+    args: argumentsOf(declaration, checker).map((property) => memberOf(property, checker)),
+    outputs: outputsOf(declaration, checker).map((property) => memberOf(property, checker)),
   };
+}
+
+/** The members of the type of the constructor's `args`. */
+export function argumentsOf(declaration: ts.ClassDeclaration, checker: ts.TypeChecker): ts.Symbol[] {
+  const construct = declaration.members.find(ts.isConstructorDeclaration);
+  const args = construct?.parameters.find((parameter) => parameter.name.getText() === "args");
+  return args ? checker.getTypeAtLocation(args).getProperties() : [];
+}
+
+/** The public properties of a class. */
+export function outputsOf(declaration: ts.ClassDeclaration, checker: ts.TypeChecker): ts.Symbol[] {
+  return declaration.members
+    .filter(ts.isPropertyDeclaration)
+    .filter((member) => ts.isIdentifier(member.name))
+    .flatMap((member) => checker.getSymbolAtLocation(member.name) ?? []);
 }
 
 function memberOf(symbol: ts.Symbol, checker: ts.TypeChecker): Member {
   const [declaration] = symbol.declarations ?? [];
   const node = declaration && (ts.isPropertySignature(declaration) || ts.isPropertyDeclaration(declaration));
   const type = node ? (declaration.type?.getText() ?? "") : "";
-  const standard = symbol.getJsDocTags(checker).find(({ name }) => name === "default")?.text;
   return {
     name: symbol.name,
     type: plain(type),
     required: !(symbol.flags & ts.SymbolFlags.Optional),
     description: textOf(symbol, checker),
-    default: standard && ts.displayPartsToString(standard),
+    default: tagOf(symbol, "default", checker),
   };
 }
 
@@ -81,10 +77,6 @@ function plain(type: string): string {
     .replace(/pulumi\.Input<(\w+)>/g, "$1")
     .replace(/\breadonly /g, "");
   return unwrapped.length > 60 ? "object" : unwrapped;
-}
-
-function textOf(symbol: ts.Symbol, checker: ts.TypeChecker): string {
-  return ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim();
 }
 
 /** The page. */

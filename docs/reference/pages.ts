@@ -2,6 +2,7 @@ import { withTables } from "../../stack/settings/describe.ts";
 import { componentsPage } from "./components.ts";
 import { errorsPage } from "./errors/page.ts";
 import { faultsPage } from "./faults/page.ts";
+import { schemaFile } from "./schema/schema.ts";
 
 /** The generated pages by path from the root of the repository: a function from the page as it is to the page as it must be. */
 export const generatedPages: Readonly<Record<string, (page: string) => string>> = {
@@ -9,4 +10,5 @@ export const generatedPages: Readonly<Record<string, (page: string) => string>> 
   "docs/components.md": () => componentsPage(),
   "docs/errors.md": errorsPage,
   "docs/faults.md": () => faultsPage(),
+  "provider/schema.json": schemaFile,
 };

@@ -30,7 +30,6 @@ const aside = ["host", "caPem", "proveHost", "renewBefore", "approval", "proof",
 /** A client certificate that the cluster signs: an event, for the request in the cluster lives for an hour at most. */
 export const signedCertificate: Resource<SignedCertificateInputs, SignedCertificateOutputs> = {
   type: "k8sauth:index:SignedCertificate",
-  description: "A client certificate signed by the cluster, compared with its request and proved by a call.",
   inputs: certificateInputs,
   outputs: certificateOutputs,
 

@@ -33,7 +33,6 @@ const flags = { allowLoopback: false, proveHost: true, trustOnFirstUse: false } 
 /** The cluster of the stack: found, proved, and checked for everything that could stop an `up` half-way. */
 export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
   type: "k8sauth:index:Cluster",
-  description: "Facts of the cluster, proved before anything is made in it.",
   inputs: clusterInputs,
   outputs: clusterOutputs,
 

@@ -33,7 +33,6 @@ export interface Forecast<O> {
 export interface Resource<I, O> {
   /** Type token ("k8sauth:index:Cluster"). */
   readonly type: string;
-  readonly description: string;
   readonly inputs: Fields;
   readonly outputs: Fields;
   /** What is wrong with the inputs beyond their types; asks nobody. */

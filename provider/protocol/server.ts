@@ -20,7 +20,7 @@ import { type CheckFailure, readInputs, same } from "./fields.ts";
 import { Wording } from "./inputNames.ts";
 import type { Log } from "./operation.ts";
 import type { AnyResource, Context, Forecast } from "./resource.ts";
-import { packageSchema } from "./schema.ts";
+import { meaningsOf, packageSchema, providerMeanings } from "./schema.ts";
 import { decodeObject, type WireObject } from "./wire.ts";
 
 /** What a plugin process is made of. */
@@ -107,11 +107,7 @@ class Handlers {
         return new emptyPb.Empty();
       }),
       getPluginInfo: unary(async () => new pluginPb.PluginInfo().setVersion(manifest.version)),
-      getSchema: unary(async () =>
-        new providerPb.GetSchemaResponse().setSchema(
-          packageSchema("k8sauth", manifest.version, deployerFields, [...this.#resources.values()]),
-        ),
-      ),
+      getSchema: unary(async () => new providerPb.GetSchemaResponse().setSchema(packageSchema(manifest.version))),
       checkConfig: unary(async (request: pb.CheckRequest) => this.#checkConfig(request)),
       diffConfig: unary(async (request: pb.DiffRequest) => diffConfig(request)),
       configure: unary(async (request: pb.ConfigureRequest) => this.#configure(request)),
@@ -189,7 +185,7 @@ class Handlers {
 
   #checkConfig(request: pb.CheckRequest): pb.CheckResponse {
     const wire = ownConfig(request.getUrn(), toWire(request.getNews()));
-    const inputs = readInputs<DeployerConfig>(decodeObject(settingsOf(wire)), deployerFields);
+    const inputs = readInputs<DeployerConfig>(decodeObject(settingsOf(wire)), deployerFields, providerMeanings);
     this.#passed = inputs.known;
     const failures = inputs.failures.length > 0 ? inputs.failures : checkDeployer(inputs);
     return checkResponse(completed(wire, deployerFields), failures);
@@ -216,7 +212,7 @@ class Handlers {
   async #check(request: pb.CheckRequest): Promise<pb.CheckResponse> {
     const resource = this.#resource(request.getUrn());
     const wire = toWire(request.getNews());
-    const inputs = readInputs<Record<string, unknown>>(decodeObject(wire), resource.inputs);
+    const inputs = readInputs<Record<string, unknown>>(decodeObject(wire), resource.inputs, meaningsOf(resource.type));
     const failures = [
       ...inputs.failures,
       ...(inputs.failures.length === 0 ? ((await resource.check?.(inputs)) ?? []) : []),

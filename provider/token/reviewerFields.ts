@@ -32,39 +32,27 @@ export type TokenState = State<ReviewerTokenInputs, ReviewerTokenOutputs>;
 
 /** What the token belongs to: a change of any makes it another token. */
 const identity: Fields = {
-  namespace: { type: "string", required: true, description: "Namespace of the service account and its Secret." },
-  serviceAccountName: { type: "string", required: true, description: "Name of the service account." },
-  serviceAccountUid: { type: "string", required: true, description: "UID of the service account." },
-  secretName: { type: "string", required: true, description: "Name of the token Secret that this stack made." },
-  secretUid: { type: "string", required: true, description: "UID of that Secret." },
+  namespace: { type: "string", required: true },
+  serviceAccountName: { type: "string", required: true },
+  serviceAccountUid: { type: "string", required: true },
+  secretName: { type: "string", required: true },
+  secretUid: { type: "string", required: true },
 };
 
 /** What the token is proved with: a change means another proof. */
 const target: Fields = {
-  host: { type: "string", required: true, description: "https URL at which the gateway reaches the API server." },
-  caPem: { type: "string", required: true, description: 'CA certificates for that host, PEM; "" for a public CA.' },
+  host: { type: "string", required: true },
+  caPem: { type: "string", required: true },
 };
 
 /** What makes it another kind of token: a change makes another one. */
 const kindOfToken: Fields = {
-  mode: {
-    type: "string",
-    default: "secret",
-    description:
-      '"secret": the token of a token Secret, which does not expire. "tokenRequest": a token with an end, bound to the Secret.',
-  },
-  expirationSeconds: {
-    type: "integer",
-    default: defaultTokenLifetime,
-    description: "Lifetime to ask for in tokenRequest mode, in seconds, at least 600; the API server may give less.",
-  },
+  mode: { type: "string", default: "secret" },
+  expirationSeconds: { type: "integer", default: defaultTokenLifetime },
 };
 
 const audience: Fields = {
-  audience: {
-    type: "string",
-    description: "Audience that workloads' tokens will have; by default the API server's own.",
-  },
+  audience: { type: "string" },
 };
 
 export const reviewerInputs: Fields = {
@@ -72,50 +60,25 @@ export const reviewerInputs: Fields = {
   ...target,
   ...audience,
   ...kindOfToken,
-  renewBefore: {
-    type: "integer",
-    description: "Renews a token with an end so many seconds before it; by default a third of its life.",
-  },
-  proof: {
-    type: "string",
-    default: "tokenReview",
-    description:
-      '"tokenReview": the account must be able to create TokenReviews. "self": it is enough that the API server knows it.',
-  },
-  issuer: {
-    type: "string",
-    default: "",
-    description: 'Issuer of workload tokens as discovery states it; "" takes it from a token minted for the purpose.',
-  },
-  proveHost: {
-    type: "boolean",
-    default: true,
-    description: "Proves the token at the gateway's host; false proves it at the deployer's server.",
-  },
+  renewBefore: { type: "integer" },
+  proof: { type: "string", default: "tokenReview" },
+  issuer: { type: "string", default: "" },
+  proveHost: { type: "boolean", default: true },
 };
 
 export const reviewerOutputs: Fields = {
   ...identity,
   ...target,
   ...audience,
-  kind: {
-    type: "string",
-    description: '"Secret": a token of a Secret, which does not expire. "TokenRequest": one with an end.',
-  },
-  token: { type: "string", secret: true, description: "The reviewer's token, a JWT." },
-  tokenSha256: { type: "string", description: "SHA-256 of the token, in hexadecimal." },
-  subject: { type: "string", description: 'User name of the token ("system:serviceaccount:NAMESPACE:NAME").' },
-  uid: { type: "string", description: "UID of the service account." },
-  issuer: { type: "string", description: 'Issuer of workload tokens; "" where it could not be found out.' },
-  issuerSource: { type: "string", description: '"discovery", "token" (the iss of a minted token) or "none".' },
-  notBefore: { type: "string", description: 'Start of validity, RFC 3339; "" for a token that has none.' },
-  notAfter: { type: "string", description: 'End of validity, RFC 3339; "" for a token that does not expire.' },
-  renewAfter: {
-    type: "string",
-    description: 'From then on an up renews it, RFC 3339; "" for one that does not expire.',
-  },
-  audienceAcceptedByDefault: {
-    type: "boolean",
-    description: "Whether a review that names no audience accepts a workload's token; false where it was not tried.",
-  },
+  kind: { type: "string" },
+  token: { type: "string", secret: true },
+  tokenSha256: { type: "string" },
+  subject: { type: "string" },
+  uid: { type: "string" },
+  issuer: { type: "string" },
+  issuerSource: { type: "string" },
+  notBefore: { type: "string" },
+  notAfter: { type: "string" },
+  renewAfter: { type: "string" },
+  audienceAcceptedByDefault: { type: "boolean" },
 };

@@ -27,7 +27,6 @@ const assumed: Partial<ReviewerTokenInputs> = { mode: "secret", proof: "tokenRev
 /** The token of the account that reviews workloads' tokens: waited for, and proved by a review of itself. */
 export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> = {
   type: "k8sauth:index:ReviewerToken",
-  description: "The token of a reviewer's service account, proved by real calls.",
   inputs: reviewerInputs,
   outputs: reviewerOutputs,
 

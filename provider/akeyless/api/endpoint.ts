@@ -13,13 +13,8 @@ export interface ApiInputs {
 }
 
 export const apiFields: Fields = {
-  apiUrl: {
-    type: "string",
-    default: publicApi,
-    description:
-      "Base URL of the REST API v2: the service's own, or a gateway's (https://GATEWAY:8000/api/v2, on older gateways https://GATEWAY:8081).",
-  },
-  caPem: { type: "string", description: "CA certificates of that server, PEM; by default the public ones." },
+  apiUrl: { type: "string", default: publicApi },
+  caPem: { type: "string" },
 };
 
 /** Outputs from which `delete` and `read` know where to look. */
@@ -29,7 +24,8 @@ export function apiOutputs({ apiUrl = publicApi, caPem = "" }: Partial<ApiInputs
 
 /** The output by which `read` hands to `diff` what was changed outside this stack. */
 export const driftField = {
-  drift: { type: "strings", description: "What the last refresh found changed outside this stack." },
+  // What the last refresh found changed outside this stack.
+  drift: { type: "strings" },
 } as const satisfies Fields;
 
 /** The API that an object is at. The CA may have changed since. */
