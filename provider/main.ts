@@ -1,4 +1,5 @@
 /** The resource plugin `k8sauth`, as a process: serves on a free local port and prints it as its first line. */
+import { invoke } from "./functions/invoke.ts";
 import { engineLink, silentLink, watchEngine } from "./protocol/engine.ts";
 import { serve } from "./protocol/server.ts";
 import { resources } from "./resources.ts";
@@ -9,7 +10,17 @@ delete process.env.PULUMI_CONFIG;
 const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
 const link = engineAddress === undefined ? undefined : engineLink(engineAddress);
 const engine = watchEngine(link ?? silentLink);
-const server = await serve({ resources, env: process.env, now: Date.now, link, engineGone: engine.gone });
+const server = await serve({
+  resources,
+  // Loads the whole SDK, which most programs never need here.
+  construct: async (...call) => (await import("./components/construct.ts")).construct(...call),
+  invoke,
+  env: process.env,
+  now: Date.now,
+  engineAddress,
+  link,
+  engineGone: engine.gone,
+});
 
 const end = async (status: number) => {
   // Waits end when they are cancelled; a call that does not end is not waited for.

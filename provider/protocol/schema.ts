@@ -1,17 +1,58 @@
+import manifest from "../../package.json" with { type: "json" };
 import schema from "../schema.json" with { type: "json" };
-import type { Meanings } from "./fields.ts";
+import type { Field, Fields, Meanings } from "./fields.ts";
 
-/** The part of the schema that the plugin itself reads. @see https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/ */
+/** A type in the package schema. @see https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/ */
+export interface TypeSpec {
+  readonly type?: string;
+  readonly $ref?: string;
+  readonly oneOf?: readonly TypeSpec[];
+  readonly items?: TypeSpec;
+  readonly additionalProperties?: TypeSpec;
+  readonly description?: string;
+  readonly secret?: boolean;
+  /** Whether nothing in it may be an output. */
+  readonly plain?: boolean;
+}
+
+/** A type with a name. */
+interface NamedSpec {
+  readonly type: string;
+  readonly properties?: Readonly<Record<string, TypeSpec>>;
+  readonly required?: readonly string[];
+  readonly enum?: readonly { readonly value: string }[];
+}
+
+export interface ComponentSpec {
+  readonly inputProperties: Readonly<Record<string, TypeSpec>>;
+  readonly requiredInputs: readonly string[];
+  readonly properties: Readonly<Record<string, TypeSpec>>;
+}
+
+interface FunctionSpec {
+  readonly inputs: {
+    readonly properties: Readonly<Record<string, TypeSpec & { readonly description: string }>>;
+    readonly required: readonly string[];
+  };
+  readonly outputs: { readonly properties: { readonly result: TypeSpec } };
+}
+
 interface Schema {
   readonly provider: { readonly inputProperties: Meanings };
-  readonly resources: Readonly<Record<string, { readonly inputProperties: Meanings }>>;
+  readonly types: Readonly<Record<string, NamedSpec>>;
+  readonly resources: Readonly<
+    Record<string, ComponentSpec & { readonly isComponent?: boolean; readonly inputProperties: Meanings }>
+  >;
+  readonly functions: Readonly<Record<string, FunctionSpec>>;
 }
 
 /** `npm run generate` writes it from the classes of components/ and the functions of gateways/. */
-const { provider, resources }: Schema = schema;
+const { provider, types, resources, functions } = schema as unknown as Schema;
+
+export const { version } = manifest;
 
 /** The package schema, as Pulumi asks for it. */
-export function packageSchema(version: string): string {
+export function packageSchema(): string {
   return JSON.stringify({ ...schema, version });
 }
 
@@ -20,4 +61,35 @@ export const providerMeanings = provider.inputProperties;
 /** Meanings of the inputs of a type. */
 export function meaningsOf(type: string): Meanings {
   return resources[type]?.inputProperties ?? {};
+}
+
+/** The type that a reference in the schema names. */
+export function typeNamed(reference: string | undefined): NamedSpec | undefined {
+  return reference === undefined ? undefined : types[reference.replace("#/types/", "")];
+}
+
+/** The component of a type. */
+export function componentOf(type: string): ComponentSpec | undefined {
+  const found = resources[type];
+  return found?.isComponent ? found : undefined;
+}
+
+/** The arguments of a function, and whether its result is a secret. */
+export function functionOf(token: string) {
+  const found = functions[token];
+  if (found === undefined) return undefined;
+  const { properties, required } = found.inputs;
+  const fields: Fields = Object.fromEntries(
+    Object.entries(properties).map(([name, spec]) => [
+      name,
+      { type: fieldType(spec), required: required.includes(name), secret: spec.secret },
+    ]),
+  );
+  return { fields, meanings: properties, secret: found.outputs.properties.result.secret ?? false };
+}
+
+function fieldType({ type, $ref }: TypeSpec): Field["type"] {
+  const own = typeNamed($ref)?.type ?? type;
+  if (own === "array") return "strings";
+  return own === "object" ? "map" : (own as Field["type"]);
 }

@@ -11,7 +11,6 @@ import providerGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
 import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
-import manifest from "../../package.json" with { type: "json" };
 import { checkDeployer, Deployer, type DeployerConfig, deployerFields } from "../cluster/deployer.ts";
 import { completed, diffResponse, outputsToWire, stateOf, toStruct, toWire } from "./convert.ts";
 import { type EngineLink, engineLink, silentLink } from "./engine.ts";
@@ -20,19 +19,36 @@ import { type CheckFailure, readInputs, same } from "./fields.ts";
 import { Wording } from "./inputNames.ts";
 import type { Log } from "./operation.ts";
 import type { AnyResource, Context, Forecast } from "./resource.ts";
-import { meaningsOf, packageSchema, providerMeanings } from "./schema.ts";
-import { decodeObject, type WireObject } from "./wire.ts";
+import { type ComponentSpec, componentOf, meaningsOf, packageSchema, providerMeanings, version } from "./schema.ts";
+import { decodeObject, type ValueObject, type Wire, type WireObject } from "./wire.ts";
 
 /** What a plugin process is made of. */
 export interface ServerOptions {
   readonly resources: readonly AnyResource[];
+  readonly construct: Construct;
+  readonly invoke: Invoke;
   readonly env: NodeJS.ProcessEnv;
   readonly now: () => number;
-  /** The engine that started us; without it one may attach later. */
+  /** Address of the engine that started us; without it one may attach later. */
+  readonly engineAddress?: string;
   readonly link?: EngineLink;
   /** Whether that engine has ended. @default it is taken to be there */
   readonly engineGone?: () => boolean;
 }
+
+/** Creates a component for a program in another language. */
+export type Construct = (
+  request: pb.ConstructRequest,
+  spec: ComponentSpec,
+  engine: string,
+) => Promise<{
+  readonly urn: string;
+  readonly state: WireObject;
+  readonly dependencies: ReadonlyMap<string, readonly string[]>;
+}>;
+
+/** Calls a function. */
+export type Invoke = (token: string, args: ValueObject) => { readonly result: Wire } | readonly CheckFailure[];
 
 export interface RunningServer {
   readonly port: number;
@@ -76,6 +92,7 @@ class Handlers {
   readonly #resources: ReadonlyMap<string, AnyResource>;
   readonly #abort = new AbortController();
   #link: EngineLink;
+  #engineAddress: string | undefined;
   #deployer = new Deployer();
   /** What the program passed. Undefined for a provider that the engine found in the state: it configures that without a check. */
   #passed: Partial<DeployerConfig> | undefined;
@@ -86,6 +103,7 @@ class Handlers {
     this.#options = options;
     this.#resources = new Map(options.resources.map((resource) => [resource.type, resource]));
     this.#link = options.link ?? silentLink;
+    this.#engineAddress = options.engineAddress;
   }
 
   cancel(): void {
@@ -106,8 +124,8 @@ class Handlers {
         this.#attach(request.getAddress());
         return new emptyPb.Empty();
       }),
-      getPluginInfo: unary(async () => new pluginPb.PluginInfo().setVersion(manifest.version)),
-      getSchema: unary(async () => new providerPb.GetSchemaResponse().setSchema(packageSchema(manifest.version))),
+      getPluginInfo: unary(async () => new pluginPb.PluginInfo().setVersion(version)),
+      getSchema: unary(async () => new providerPb.GetSchemaResponse().setSchema(packageSchema())),
       checkConfig: unary(async (request: pb.CheckRequest) => this.#checkConfig(request)),
       diffConfig: unary(async (request: pb.DiffRequest) => diffConfig(request)),
       configure: unary(async (request: pb.ConfigureRequest) => this.#configure(request)),
@@ -121,9 +139,9 @@ class Handlers {
         this.cancel();
         return new emptyPb.Empty();
       }),
-      invoke: unary(async (request: pb.InvokeRequest) => unimplemented(`The function ${request.getTok()}`)),
+      invoke: unary(async (request: pb.InvokeRequest) => this.#invoke(request)),
       call: unary(async (request: pb.CallRequest) => unimplemented(`The method ${request.getTok()}`)),
-      construct: unary(async (request: pb.ConstructRequest) => unimplemented(`The component ${request.getType()}`)),
+      construct: unary((request: pb.ConstructRequest) => this.#construct(request)),
       parameterize: unary(async () => unimplemented("Parameterization")),
       getMapping: unary(async () => new providerPb.GetMappingResponse()),
       getMappings: unary(async () => new providerPb.GetMappingsResponse()),
@@ -135,7 +153,27 @@ class Handlers {
   }
 
   #attach(address: string): void {
-    if (address !== "" && this.#link === silentLink) this.#link = engineLink(address);
+    if (address === "" || this.#link !== silentLink) return;
+    this.#link = engineLink(address);
+    this.#engineAddress = address;
+  }
+
+  #invoke(request: pb.InvokeRequest): pb.InvokeResponse {
+    const answer = this.#options.invoke(request.getTok(), decodeObject(toWire(request.getArgs())));
+    const response = new providerPb.InvokeResponse();
+    return "result" in answer ? response.setReturn(toStruct(answer)) : response.setFailuresList(checkFailures(answer));
+  }
+
+  async #construct(request: pb.ConstructRequest): Promise<pb.ConstructResponse> {
+    const spec = componentOf(request.getType());
+    if (spec === undefined) throw new ProviderError("TYPE_UNKNOWN", `k8sauth has no component "${request.getType()}".`);
+    const { urn, state, dependencies } = await this.#options.construct(request, spec, this.#engineAddress ?? "");
+    const response = new providerPb.ConstructResponse().setUrn(urn).setState(toStruct(state));
+    for (const [name, urns] of dependencies) {
+      const entry = new providerPb.ConstructResponse.PropertyDependencies().setUrnsList([...urns]);
+      response.getStatedependenciesMap().set(name, entry);
+    }
+    return response;
   }
 
   #resource(urn: string): AnyResource {
@@ -312,12 +350,13 @@ function statusCode(error: unknown): status {
 const notKnown: Forecast<Record<string, unknown>> = { outputs: {} };
 
 function checkResponse(inputs: WireObject, failures: readonly CheckFailure[]): pb.CheckResponse {
-  const response = new providerPb.CheckResponse().setInputs(toStruct(inputs));
+  return new providerPb.CheckResponse().setInputs(toStruct(inputs)).setFailuresList(checkFailures(failures));
+}
+
+function checkFailures(failures: readonly CheckFailure[]): pb.CheckFailure[] {
   // Beside a property's name the engine prints its value: a host with a password, a whole certificate request.
-  return response.setFailuresList(
-    failures.map(({ property, reason }) =>
-      new providerPb.CheckFailure().setReason(property ? `${property}: ${reason}` : reason),
-    ),
+  return failures.map(({ property, reason }) =>
+    new providerPb.CheckFailure().setReason(property ? `${property}: ${reason}` : reason),
   );
 }
 

@@ -11,7 +11,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   stack: ["components", "gateways", "kubernetes", "verifier/config/index.ts"],
   components: ["gateways", "verifier/bundle", "verifier/config/index.ts", "verifier/nodeFlags.ts"],
   gateways: ["kubernetes/rsaKey.ts"],
-  provider: ["kubernetes", "package.json"],
+  provider: ["kubernetes", "package.json", "components/index.ts", "gateways/index.ts"],
   kubernetes: [],
   verifier: [],
   policy: [],

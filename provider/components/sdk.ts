@@ -1,0 +1,31 @@
+/**
+ * Parts of Pulumi's SDK that its own plugin server uses for components, and that it exports without declaring them. They belong to the version
+ * of `@pulumi/pulumi` that package.json pins.
+ */
+import * as pulumi from "@pulumi/pulumi";
+import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
+import server from "@pulumi/pulumi/provider/server.js";
+import state from "@pulumi/pulumi/runtime/state.js";
+
+interface Runtime {
+  awaitFeatureSupport(): Promise<void>;
+  /** Resolves when every registration has been answered. */
+  waitForRPCs(): Promise<void>;
+}
+
+interface State {
+  /** Runs a function with a state of the SDK's runtime of its own: several components are constructed at once. */
+  withLocalStorage<T>(work: () => Promise<T>): Promise<T>;
+}
+
+interface Server {
+  deserializeInputs(
+    inputs: ReturnType<pb.ConstructRequest["getInputs"]>,
+    dependencies: ReturnType<pb.ConstructRequest["getInputdependenciesMap"]>,
+  ): Promise<pulumi.Inputs>;
+  containsOutputs(value: unknown): boolean;
+}
+
+export const { awaitFeatureSupport, waitForRPCs } = pulumi.runtime as unknown as Runtime;
+export const { withLocalStorage } = state as unknown as State;
+export const { deserializeInputs, containsOutputs } = server as unknown as Server;
