@@ -39,7 +39,9 @@ export function schemaFile(): string {
     description:
       "Kubernetes identities for authentication gateways: token reviewers, client certificates, auth configs.",
     license: "Apache-2.0",
-    config: { variables: inputProperties },
+    // Without it, Pulumi's generator of Go refers to types of elements that it does not write.
+    language: { go: { generateExtraInputTypes: true } },
+    config: { variables: withoutEnums(inputProperties) },
     provider: { description: provider?.spec.description, inputProperties },
     types: { ...classTypes.types, ...functionTypes.types },
     resources: Object.fromEntries(resources),
@@ -118,6 +120,13 @@ function merged(shapes: readonly ObjectSpec[]): ObjectSpec {
   const [first] = shapes;
   const required = first?.required.filter((name) => shapes.every((shape) => shape.required.includes(name))) ?? [];
   return { properties: Object.assign({}, ...shapes.map((shape) => shape.properties)), required };
+}
+
+/** Configuration without enumerations, which Pulumi's generator of Go does not import there. */
+function withoutEnums(properties: ObjectSpec["properties"] = {}): ObjectSpec["properties"] {
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, { $ref, ...spec }]) => [name, $ref ? { type: "string", ...spec } : spec]),
+  );
 }
 
 function token(name: string): string {

@@ -38,7 +38,7 @@ export class TypeWriter {
     const properties = members.map((member) => {
       const node = typeOf(member);
       const type = this.convert(node, owner + capital(member.name));
-      return [member.name, { ...type, ...this.#notes(member, node), ...(plain && this.#isPlain(node) && { plain }) }];
+      return [member.name, { ...(plain && this.#isPlain(node) ? asPlain(type) : type), ...this.#notes(member, node) }];
     });
     const required = members.filter((member) => !isOptional(member)).map(({ name }) => name);
     return { properties: Object.fromEntries(properties), required };
@@ -163,6 +163,15 @@ export class TypeWriter {
       ...(literal !== undefined && isScalar && { default: literal }),
     };
   }
+}
+
+/** A type in which nothing may be an output, elements included. */
+function asPlain(type: TypeSpec): TypeSpec {
+  const inner = Object.entries(type).map(([key, value]) => [
+    key,
+    key === "items" || (key === "additionalProperties" && value !== any) ? asPlain(value as TypeSpec) : value,
+  ]);
+  return { ...Object.fromEntries(inner), plain: true };
 }
 
 /** A doc comment states it in a sentence. */
