@@ -36,6 +36,7 @@ export default defineConfig({
           name: "cluster",
           include: ["test/cluster/**/*.test.ts"],
           globalSetup: ["test/cluster/setup.ts"],
+          setupFiles: ["test/cluster/sweep.ts"],
           ...patience,
           maxWorkers: workers,
         },

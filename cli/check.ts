@@ -1,21 +1,23 @@
 import type { CertificateAccess, TokenAccess } from "../gateways/index.ts";
+import type { Finding } from "../kubernetes/finding.ts";
 import { KubeClient, loadConnection } from "../kubernetes/index.ts";
 import { type BearerTokenUser, checkBearerTokenUser } from "./checks/bearerTokenUser.ts";
 import { checkCertificateFlow } from "./checks/certificateFlow.ts";
 import { checkOrphans } from "./checks/orphans.ts";
 import { checkRancherFlow, type RancherConfig } from "./checks/rancherFlow.ts";
-import type { Expiry, Finding } from "./checks/report.ts";
 import { checkTokenFlow } from "./checks/tokenFlow.ts";
 import type { Command, Io } from "./command.ts";
+import type { Expiry } from "./expiry.ts";
 import { preparePulumi } from "./pulumi.ts";
+import { formatExpiries, formatFindings } from "./report.ts";
 import { type Outputs, projectFolder, Stack } from "./stack.ts";
 import { parse, UsageError } from "./usage.ts";
 
 export const checkCommand: Command = {
   name: "check",
   summary: "Prove every credential of the stack by real calls",
-  help: `Prove every credential of a stack by real calls, as the gateway would make them, and say what expires when. The outputs are
-read through Pulumi, as \`k8sauth pulumi stack output\` reads them; pass those of a stack of another login by --outputs.
+  help: `Prove every credential of a stack by real calls, as the gateway makes them, and show when each expires. The outputs are read through
+Pulumi, as \`k8sauth pulumi stack output\` reads them. Pass the outputs of a stack of another login with --outputs.
 
 Usage: k8sauth check [OPTIONS]
        pulumi stack output --show-secrets --json | k8sauth check --outputs - [OPTIONS]
@@ -26,13 +28,16 @@ Options:
       --outputs FILE      Take the outputs from a JSON file (- is standard input) instead
       --kubeconfig FILE   Kubeconfig with the permission to create a ServiceAccount for the test; default that of the stack
       --context NAME      Its context
-  -j, --json              Print what was found as JSON
+  -j, --json              Print findings and expiry dates as JSON
 
-A ServiceAccount named k8sauth-check-… is made in the reviewer's namespace and deleted again. Objects in the cluster that carry the
-stack's label and are not in its state are named: a killed run may leave them. This needs the right to list; it is not done with
+Check creates a ServiceAccount named k8sauth-check-… in the reviewer's namespace and deletes it again. It lists objects in the cluster
+that have the stack's label and are not in its state: a killed run may leave them. This needs the right to list and is skipped with
 --outputs.
 
-Exit status: 0 all holds, 1 something does not, 2 wrong usage. What could not be determined is marked "?" and does not fail.
+Colours are used on a terminal only, and not if NO_COLOR is set.
+
+Exit status: 0 everything holds, 1 something does not, 2 wrong usage. A claim that could not be checked is marked "?" and does not
+fail the command.
 `,
   async run(args, io) {
     const options = {
@@ -53,7 +58,7 @@ Exit status: 0 all holds, 1 something does not, 2 wrong usage. What could not be
     const { findings, expiries } = await check(outputs, deployer);
     if (stack) findings.push(...(await checkOrphans(await stack.export(), deployer)));
     if (values.json) io.out(`${JSON.stringify({ findings, expiries }, undefined, 2)}\n`);
-    else printFindings(findings, expiries, io);
+    else io.out(`${formatFindings(findings, io.terminal)}\n${formatExpiries(expiries, new Date(), io.terminal)}`);
     return findings.every(({ holds }) => holds !== false) ? 0 : 1;
   },
 };
@@ -63,7 +68,7 @@ export async function check(open: Outputs, deployer: KubeClient): Promise<{ find
   const access = open.clusterAccess as Partial<TokenAccess & CertificateAccess> | undefined;
   const credentials = (open.credentials ?? {}) as Record<
     string,
-    { kind?: string; subject: string; namespace: string; notAfter: string }
+    { kind?: string; subject: string; namespace: string; notAfter: string; renewAfter?: string }
   >;
   const { token, certificate, rancher } = credentials;
   const users = Object.entries((open.bearerTokenUsers ?? {}) as Record<string, Omit<BearerTokenUser, "name">>);
@@ -85,28 +90,15 @@ export async function check(open: Outputs, deployer: KubeClient): Promise<{ find
     const user = { ...facts, name, subject: credentials[name]?.subject ?? "", kubeconfig: kubeconfigs[name] ?? "" };
     findings.push(...(await checkBearerTokenUser(user, deployer)));
   }
-  const expiries = Object.entries(credentials).map(([credential, { kind, subject, notAfter }]) => ({
+  const expiries = Object.entries(credentials).map(([credential, { kind, subject, notAfter, renewAfter }]) => ({
     credential,
     subject,
     notAfter,
-    // Rancher does not tell every key when it ends.
+    ...(renewAfter && { renewAfter }),
+    // Rancher does not report the expiry of every key.
     ...(kind === "RancherKey" && !notAfter && { unknown: true }),
   }));
   return { findings, expiries };
-}
-
-/** Prints a line for each finding, and what expires when. */
-export function printFindings(findings: readonly Finding[], expiries: readonly Expiry[], io: Io): void {
-  for (const { claim, holds, seen } of findings) io.out(`  ${mark(holds)}  ${claim} (${seen})\n`);
-  for (const { credential, subject, notAfter, unknown } of expiries) {
-    const forever = unknown ? "its end is not known" : "does not expire";
-    io.out(`  ${credential} of ${subject}: ${notAfter ? `valid until ${notAfter}` : forever}\n`);
-  }
-}
-
-function mark(holds: Finding["holds"]): string {
-  if (holds === null) return "?   ";
-  return holds ? "ok  " : "FAIL";
 }
 
 async function readOutputs(file: string): Promise<Outputs> {

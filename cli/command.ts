@@ -4,11 +4,20 @@ export interface Io {
   out(text: string): void;
   /** Writes text as it is to standard error: progress, warnings, errors. */
   err(text: string): void;
-  /** True where `err` is a terminal: colour and live progress only then. */
+  /** True where `err` is a terminal and NO_COLOR is not set: live progress only then. */
   readonly tty: boolean;
+  /** Set where `out` is a terminal. */
+  readonly terminal?: Terminal;
   readonly env: NodeJS.ProcessEnv;
   /** Aborts on Ctrl-C or SIGTERM; the `cause` of its reason is the name of the signal. */
   readonly signal: AbortSignal;
+}
+
+/** A terminal that shows text. */
+export interface Terminal {
+  readonly columns: number;
+  /** False with NO_COLOR and on terminals without colours. */
+  readonly colors: boolean;
 }
 
 /** One `k8sauth` command. */

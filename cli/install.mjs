@@ -83,11 +83,20 @@ function npmCi() {
         console.error(`Dependencies installed in ${Math.round((Date.now() - started) / 1000)} s.`);
         resolve();
       } else {
-        console.error(`${output}\nInstalling the dependencies failed (npm ci, exit status ${code}).`);
+        console.error(failure(output, code));
         process.exit(1);
       }
     });
   });
+}
+
+/** Why `npm ci` failed: in one line if the network is the reason. */
+function failure(output, status) {
+  const network = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT)\b/.exec(
+    output,
+  );
+  if (!network) return `${output}\nInstalling the dependencies failed (npm ci, exit status ${status}).`;
+  return `Installing the dependencies failed: npm cannot reach its registry (${network[1]}). Connect to the network, or set a registry that this machine can reach: npm config set registry URL.`;
 }
 
 function countPackages() {

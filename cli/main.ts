@@ -1,12 +1,13 @@
 import { enableCompileCache } from "node:module";
 import { isAbsolute, join } from "node:path";
-import type { Command, Io } from "./command.ts";
+import type { WriteStream } from "node:tty";
+import type { Command, Io, Terminal } from "./command.ts";
 import { isUsageError } from "./usage.ts";
 
 /** Commands by name; each is loaded only when it runs. */
 const commands: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
   start: {
-    summary: "Show everything: a sandbox cluster, the stack in it, its outputs, and the proof that they work",
+    summary: "Show everything: a sandbox cluster, the stack in it, its outputs, and the proofs that they work",
     load: async () => (await import("./start.ts")).startCommand,
   },
   check: {
@@ -16,6 +17,10 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
   sandbox: {
     summary: "Start and stop a throw-away Kubernetes on this machine",
     load: async () => (await import("./sandbox.ts")).sandboxCommand,
+  },
+  doctor: {
+    summary: "Examine this machine and a cluster before the first run",
+    load: async () => (await import("./doctor.ts")).doctorCommand,
   },
   pulumi: {
     summary: "Run the Pulumi CLI: the one on the PATH, or one built from Go modules",
@@ -39,6 +44,7 @@ installed.
 
 Examples:
   k8sauth start                       try everything in a sandbox
+  k8sauth doctor --context prod       examine this machine and a cluster
   k8sauth pulumi up --stack prod      provision a stack
   k8sauth check --stack prod          prove its credentials again
 `;
@@ -91,9 +97,15 @@ function processIo(): Io {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     tty: process.stderr.isTTY === true && !process.env.NO_COLOR,
+    ...(process.stdout.isTTY && { terminal: terminalOf(process.stdout) }),
     env: process.env,
     signal: controller.signal,
   };
+}
+
+/** `hasColors` reads NO_COLOR, NODE_DISABLE_COLORS, FORCE_COLOR and TERM. */
+function terminalOf(stream: WriteStream): Terminal {
+  return { columns: stream.columns || 80, colors: stream.hasColors() };
 }
 
 const cache = process.env.XDG_CACHE_HOME || (process.env.HOME && join(process.env.HOME, ".cache"));

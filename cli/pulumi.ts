@@ -60,7 +60,8 @@ function exportLine(name: string, value: string | undefined): string {
 /** Finds or builds the CLI, with its progress on standard error. */
 export async function preparePulumi(io: Io): Promise<Pulumi> {
   const printer = progressPrinter(io.err, io.tty);
-  const onNotice = (line: string) => io.err(`${line}\n`);
+  // A line that shows what runs may be on the terminal.
+  const onNotice = (line: string) => io.err(`${io.tty ? "\r\u001b[K" : ""}${line}\n`);
   const options = { env: io.env, signal: io.signal, onProgress: printer.onProgress, onNotice };
   return ensurePulumi(options).finally(() => printer.finish());
 }

@@ -1,32 +1,41 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { AkeylessTestGateway } from "../demo/akeyless/index.ts";
-import { VaultAuth } from "../demo/gateways/vault/index.ts";
+import { type DemoCluster, describeNode, startDemoCluster } from "../demo/cluster.ts";
+import type { GatewayOutputs } from "../demo/logins.ts";
+import { checkVerifier } from "../demo/verifierCalls.ts";
+import { createWorkloads } from "../demo/workloads/index.ts";
+import {
+  accounts,
+  audiences,
+  demoNamespace,
+  type ProjectedToken,
+  type WorkloadOutputs,
+} from "../demo/workloads/scenario.ts";
 import { maskSecretFields } from "../gateways/index.ts";
+import type { Finding } from "../kubernetes/finding.ts";
 import { KubeClient, loadConnection } from "../kubernetes/index.ts";
 import { withLock } from "../sandbox/build/lock.ts";
 import { stateHome } from "../sandbox/build/paths.ts";
-import { canRunNode, nodeImage, progressPrinter, type Sandbox, sandboxStatus, startSandbox } from "../sandbox/index.ts";
-import { check, printFindings } from "./check.ts";
-import type { Finding } from "./checks/report.ts";
-import type { Command, Io } from "./command.ts";
+import { nodeImage, progressPrinter, SandboxError } from "../sandbox/index.ts";
+import type { Pulumi } from "../sandbox/pulumi/index.ts";
+import { check } from "./check.ts";
+import type { Command, Io, Terminal } from "./command.ts";
+import { printOutputs, summarizeOutputs } from "./outputs.ts";
 import { preparePulumi, runPulumi } from "./pulumi.ts";
+import { formatExpiries, formatFindings } from "./report.ts";
 import { type Outputs, ownProjectFolder, Stack } from "./stack.ts";
-import { type GatewayOutputs, Gateways } from "./start/logins.ts";
-import { printOutputs } from "./start/outputs.ts";
-import { accounts, audiences, type FromOutputs, lodging, type ProjectedToken } from "./start/scene.ts";
-import { checkVerifier } from "./start/verifierCalls.ts";
-import { makeWorkloads } from "./start/workload.ts";
+import { Steps } from "./steps.ts";
+import { paint, table } from "./table.ts";
 import { parse } from "./usage.ts";
 
 const stackName = "sandbox";
 
 export const startCommand: Command = {
   name: "start",
-  summary: "Show everything: a sandbox cluster, the stack in it, its outputs, and the proof that they work",
-  help: `Show everything once: start a sandbox (a real Kubernetes, built on first use; with a node on which pods run where this
-machine can have one), provision the stack "${stackName}" in it, print its outputs with the secrets masked, and prove by calls that
-they work: gateways log a workload in, the verifier tells services who calls them.
+  summary: "Show everything: a sandbox cluster, the stack in it, its outputs, and the proofs that they work",
+  help: `Show the product in five steps: find or build Pulumi, start a sandbox (a real Kubernetes, built on first use; with a node for pods if
+this machine can have one), provision the stack "${stackName}" in it, summarize its outputs, and prove by calls that they work: gateways log
+a workload in, and the verifier reports to a service who its callers are.
 
 Usage: npm start [-- OPTIONS]
        k8sauth start [OPTIONS]
@@ -36,8 +45,9 @@ Options:
       --context NAME      Its context; the current one by default
       --allow-loopback    Accept a cluster that only this machine reaches (kind, minikube)
       --token-only        Without the certificate flow (EKS signs no client certificates)
+  -v, --verbose           Show everything: Pulumi's progress also without a terminal, all outputs with secrets masked, whole errors
 
-Exit status: 0 all holds, 1 something failed, 2 wrong usage.
+Exit status: 0 everything holds, 1 something failed, 2 wrong usage.
 `,
   async run(args, io) {
     const options = {
@@ -45,9 +55,12 @@ Exit status: 0 all holds, 1 something failed, 2 wrong usage.
       context: { type: "string" },
       "allow-loopback": { type: "boolean" },
       "token-only": { type: "boolean" },
+      verbose: { type: "boolean", short: "v" },
     } as const;
     const { values } = parse(args, options);
-    return alone(io, () => start(values, io));
+    return alone(io, () => start(values, io)).catch((error: unknown) => {
+      throw values.verbose ? error : inOneLine(error);
+    });
   },
 };
 
@@ -69,100 +82,119 @@ interface StartOptions {
   readonly context?: string;
   readonly "allow-loopback"?: boolean;
   readonly "token-only"?: boolean;
+  readonly verbose?: boolean;
+}
+
+/** An error of a build without the output of Go. */
+function inOneLine(error: unknown): unknown {
+  if (!(error instanceof SandboxError) || !error.message.includes("\n")) return error;
+  const [line = ""] = error.message.split("\n", 1);
+  return new SandboxError(error.code, `${line}. All of it: npm start -- --verbose`, { cause: error });
 }
 
 async function start(options: StartOptions, io: Io): Promise<number> {
+  const { context, verbose = false } = options;
   const certificate = options["token-only"] !== true;
-  const { context } = options;
+  const steps = new Steps(io, 5);
+  const pulumi = await steps.run(
+    "Pulumi",
+    () => preparePulumi(io),
+    ({ built, command }) => `${built ? "built from Go modules" : "found"}: ${command}`,
+  );
+  const shared = { context, certificate, verbose };
   if (options.kubeconfig !== undefined) {
     const kubeconfig = resolve(options.kubeconfig);
+    const server = () => describeServer(kubeconfig, context, io);
+    await steps.run("Cluster", server, (text) => text);
     const loopback = options["allow-loopback"] === true;
-    return demonstrate({ kubeconfig, context, stack: "start", certificate, loopback }, io);
+    return demonstrate({ ...shared, kubeconfig, stack: "start", loopback }, pulumi, steps, io);
   }
-  const { sandbox, fresh } = await startedSandbox(io);
-  const printer = progressPrinter(io.err, io.tty);
-  const build = { env: io.env, signal: io.signal, onProgress: printer.onProgress };
-  const vault = await VaultAuth.start(build).finally(() => printer.finish());
-  await using gateways = new Gateways(await AkeylessTestGateway.start(), vault);
-  const { kubeconfig } = sandbox;
-  return await demonstrate(
-    { kubeconfig, context, stack: stackName, certificate, loopback: true, sandbox: { sandbox, fresh, gateways } },
-    io,
+  const { cluster } = await steps.run(
+    "Cluster",
+    () => startCluster(io),
+    ({ server }) => server,
   );
+  await using _gateways = cluster.gateways;
+  const { kubeconfig } = cluster.sandbox;
+  io.out(`${indent}${describeNode(cluster.sandbox)}\n`);
+  return await demonstrate({ ...shared, kubeconfig, stack: stackName, loopback: true, cluster }, pulumi, steps, io);
 }
+
+async function startCluster(io: Io): Promise<{ readonly cluster: DemoCluster; readonly server: string }> {
+  const printer = progressPrinter(io.err, io.tty);
+  const options = { env: io.env, signal: io.signal, onProgress: printer.onProgress };
+  const cluster = await startDemoCluster(options).finally(() => printer.finish());
+  return { cluster, server: await describeServer(cluster.sandbox.kubeconfig, undefined, io) };
+}
+
+async function describeServer(kubeconfig: string, context: string | undefined, { env }: Io): Promise<string> {
+  using client = new KubeClient(await loadConnection({ kubeconfig, context }, env));
+  const { gitVersion } = await client.get<{ gitVersion: string }>("/version");
+  return `Kubernetes ${gitVersion} at ${client.connection.server}`;
+}
+
+/** Indent of details below a step. */
+const indent = "     ";
 
 interface Target {
   readonly kubeconfig: string;
   readonly context: string | undefined;
   readonly stack: string;
   readonly loopback: boolean;
-  /** Whether to show the certificate flow too; not every cluster signs certificates. */
+  /** Whether to show the certificate flow too. Not every cluster signs certificates. */
   readonly certificate: boolean;
-  /** Absent on a cluster of the user's own: there no workloads are made. */
-  readonly sandbox?: {
-    readonly sandbox: Sandbox;
-    /** A new one: what the stack made in an earlier one is gone with it. */
-    readonly fresh: boolean;
-    readonly gateways: Gateways;
-  };
+  readonly verbose: boolean;
+  /** Absent on a user's own cluster, where no workloads are created. */
+  readonly cluster?: DemoCluster;
 }
 
-async function startedSandbox(io: Io): Promise<{ sandbox: Sandbox; fresh: boolean }> {
-  heading(io, "1. A real Kubernetes on this machine");
-  const before = await sandboxStatus("default", io.env);
-  const fresh = before.condition !== "running";
-  const support = canRunNode();
-  const printer = progressPrinter(io.err, io.tty);
-  const onProgress = printer.onProgress;
-  // One that runs is used as it is.
-  const node = fresh ? { node: support.ok } : {};
-  const sandbox = await startSandbox({ env: io.env, signal: io.signal, onProgress, ...node });
-  printer.finish();
-  const version = await serverVersion(sandbox.kubeconfig, io);
-  io.out(`  API server ${version} at ${sandbox.server}\n`);
-  if (sandbox.node) io.out("  A node on which pods run\n");
-  else {
-    const why = support.ok ? "the sandbox was started without one" : `missing here: ${support.missing.join(", ")}`;
-    io.out(`  No node (${why}): the verifier and its callers run as processes\n`);
-  }
-  return { sandbox, fresh };
-}
-
-async function serverVersion(kubeconfig: string, io: Io): Promise<string> {
-  using client = new KubeClient(await loadConnection({ kubeconfig }, io.env));
-  return (await client.get<{ gitVersion: string }>("/version")).gitVersion;
-}
-
-async function demonstrate(target: Target, io: Io): Promise<number> {
-  heading(io, "2. Pulumi");
-  const pulumi = await preparePulumi(io);
-  io.out(`  ${pulumi.built ? "Built from Go modules" : "Found"}: ${pulumi.command}\n`);
+async function demonstrate(target: Target, pulumi: Pulumi, steps: Steps, io: Io): Promise<number> {
+  const { kubeconfig, context } = target;
+  using deployer = new KubeClient(await loadConnection({ kubeconfig, context }, io.env));
   const folder = ownProjectFolder();
   const stack = new Stack(pulumi, target.stack, folder);
-  if (target.sandbox?.fresh) await forget(stack);
-  await stack.run(["stack", "select", "--create"]);
-  await configure(target, stack, io);
-
-  heading(io, `3. The program of this repository, as the stack "${target.stack}"`);
-  const flags = ["--stack", target.stack, "--cwd", folder, "--yes", "--skip-preview", "--suppress-outputs"];
-  if (!process.stdout.isTTY) flags.push("--suppress-progress", "--color", "never");
-  const status = await runPulumi(pulumi, ["up", ...flags], io);
-  if (status !== 0) return io.signal.aborted ? 130 : 1;
-
-  heading(io, "4. Its outputs, secrets masked");
-  const outputs = await stack.outputs();
-  printOutputs(maskSecretFields(outputs) as Outputs, io);
-
-  heading(io, "5. Proof, by calls with the credentials of the outputs");
-  using deployer = new KubeClient(
-    await loadConnection({ kubeconfig: target.kubeconfig, context: target.context }, io.env),
+  await steps.run(
+    "Stack",
+    async () => {
+      if (target.cluster?.fresh) await forget(stack);
+      await stack.run(["stack", "select", "--create"]);
+      await configure(target, stack, deployer);
+      steps.clear();
+      await up(target, pulumi, folder, io);
+      return (await stack.export()).deployment.resources?.length ?? 0;
+    },
+    (resources) => `"${target.stack}" has ${resources} resources`,
   );
-  const { findings, expiries } = await check(outputs, deployer);
-  printFindings(findings, expiries, io);
-  const shown = [...findings, ...(await showWorkloads(target, outputs, deployer, io))];
-  const failed = shown.filter((finding) => !finding.holds).length;
-  io.out(summary(target, folder, failed));
+
+  const outputs = await steps.run(
+    "Outputs",
+    () => stack.outputs(),
+    (found) => `${Object.keys(found).length} outputs, secrets encrypted in the state`,
+  );
+  if (target.verbose) printOutputs(maskSecretFields(outputs) as Outputs, io);
+  else io.out(summarizeOutputs(outputs, io.terminal, indent));
+
+  const { findings, expiries } = await steps.run(
+    "Proofs",
+    async () => {
+      const { findings, expiries } = await check(outputs, deployer);
+      return { findings: [...findings, ...(await showWorkloads(target, outputs, deployer, io))], expiries };
+    },
+    ({ findings }) => `${findings.filter(({ holds }) => holds).length} of ${findings.length} hold`,
+  );
+  io.out(formatFindings(findings, io.terminal, indent));
+  io.out(`\n${formatExpiries(expiries, new Date(), io.terminal, indent)}`);
+  const failed = findings.filter(({ holds }) => !holds).length;
+  io.out(summary(target, folder, failed, io.terminal));
   return failed > 0 ? 1 : 0;
+}
+
+/** Runs the program. Pulumi shows its own progress on a terminal. */
+async function up({ stack, verbose }: Target, pulumi: Pulumi, folder: string, io: Io): Promise<void> {
+  const flags = ["--stack", stack, "--cwd", folder, "--yes", "--skip-preview", "--suppress-outputs"];
+  if (!process.stdout.isTTY) flags.push("--color", "never", ...(verbose ? [] : ["--suppress-progress"]));
+  const status = await runPulumi(pulumi, ["up", ...flags], io);
+  if (status !== 0) throw new Error(`\`pulumi up\` failed with exit status ${status}.`);
 }
 
 /** Removes the stack of an earlier sandbox, whose objects are gone with it. */
@@ -173,23 +205,23 @@ async function forget(stack: Stack): Promise<void> {
 }
 
 /** Writes the stack's settings. */
-async function configure({ sandbox, ...target }: Target, stack: Stack, io: Io): Promise<void> {
+async function configure({ cluster, ...target }: Target, stack: Stack, deployer: KubeClient): Promise<void> {
   const { kubeconfig } = target;
-  const { context } = await loadConnection({ kubeconfig, context: target.context }, io.env);
+  const { context } = deployer.connection;
   const plain: Record<string, string | boolean> = {
     kubeconfig,
     context,
     certificateFlow: target.certificate,
     ...(target.loopback && { allowLoopbackHost: true }),
   };
-  if (sandbox) {
-    const { accessId, signingKey, gatewayUrl } = await sandbox.gateways.akeylessAccess();
+  if (cluster) {
+    const { accessId, signingKey, gatewayUrl } = await cluster.gateways.akeylessAccess();
     Object.assign(plain, {
       akeylessAccessId: accessId,
       akeylessGatewayUrl: gatewayUrl,
-      verifier: sandbox.sandbox.node !== undefined,
+      verifier: cluster.sandbox.node !== undefined,
       "verifierAudiences[0]": audiences.own,
-      "verifierAllow[0]": `${lodging}/${accounts.caller}`,
+      "verifierAllow[0]": `${demoNamespace}/${accounts.caller}`,
       verifierImage: nodeImage,
     });
     await stack.run(["config", "set", "--secret", "akeylessSigningKey"], signingKey);
@@ -198,57 +230,47 @@ async function configure({ sandbox, ...target }: Target, stack: Stack, io: Io): 
   await stack.run(["config", "set-all", "--path", ...settings]);
 }
 
-/** Workloads that come to the gateways and to the verifier with nothing but the stack's outputs. */
-async function showWorkloads(
-  { sandbox: target }: Target,
-  stored: Outputs,
-  deployer: KubeClient,
-  io: Io,
-): Promise<Finding[]> {
-  if (!target) return [];
+/** Logs workloads in at the gateways and calls the verifier, with nothing but the stack's outputs. */
+async function showWorkloads({ cluster }: Target, stored: Outputs, deployer: KubeClient, io: Io): Promise<Finding[]> {
+  if (!cluster) return [];
   const outputs = stored as unknown as GatewayOutputs & {
-    readonly clusterAccess: FromOutputs["access"];
+    readonly clusterAccess: WorkloadOutputs["access"];
     readonly workloadLogin: { readonly token: ProjectedToken };
-    readonly verifier?: FromOutputs["verifier"];
+    readonly verifier?: WorkloadOutputs["verifier"];
   };
   const { clusterAccess: access, workloadLogin, verifier } = outputs;
-  heading(io, "6. Gateways that take the auth configs, and a workload that logs in with its own token");
   const from = { access, gatewayToken: workloadLogin.token, ...(verifier && { verifier }) };
-  await using workloads = await makeWorkloads(from, deployer, target.sandbox, io.signal);
-  const logins = await target.gateways.logIn(outputs, workloads);
-  printFindings(logins, [], io);
-  heading(io, "7. The verifier, asked by a service that wants to know who calls it");
-  const answers = await checkVerifier(workloads);
-  printFindings(answers, [], io);
-  return [...logins, ...answers];
+  await using workloads = await createWorkloads(from, deployer, cluster.sandbox, io.signal);
+  return [...(await cluster.gateways.logIn(outputs, workloads)), ...(await checkVerifier(workloads))];
 }
 
-function heading(io: Io, text: string): void {
-  io.out(`\n${text}\n`);
-}
-
-function summary({ stack, sandbox }: Target, folder: string, failed: number): string {
-  const verdict =
-    failed > 0
-      ? `${failed} of the claims above do not hold.`
-      : `A gateway outside this cluster can now tell which workload calls it: it asks the API server, with a token
-or a certificate that can do nothing else.`;
+function summary({ stack, cluster, certificate }: Target, folder: string, failed: number, terminal?: Terminal): string {
+  const credential = certificate ? "a token or a client certificate" : "a token";
+  const shown = [
+    `a reviewer in the cluster, whose credential (${credential}) can review tokens and do nothing else`,
+    ...(cluster
+      ? [
+          "gateways that accept the auth configs unchanged and log a workload in by its own token",
+          "a verifier that reports to a service who its callers are",
+        ]
+      : []),
+  ];
   const flags = `--stack ${stack}${folder === process.cwd() ? "" : ` --cwd ${folder}`}`;
-  const commands = [
-    [`pulumi stack output --show-secrets ${flags}`, "the auth configs, ready for the gateway"],
-    [`pulumi up ${flags}`, "again: nothing changes"],
-    [`check ${flags}`, "prove the credentials again"],
-    [`pulumi destroy ${flags}`, "delete everything"],
-    ...(sandbox ? [["sandbox stop", "end the sandbox"]] : []),
-  ] as const;
-  const width = Math.max(...commands.map(([command]) => command.length));
-  const lines = commands.map(([command, what]) => `  npx --no k8sauth ${command.padEnd(width)}   ${what}`);
+  const next = [
+    [`pulumi stack output authConfigs --show-secrets --json ${flags}`, "the auth configs for the gateways"],
+    [`pulumi up ${flags}`, "run the program again: nothing changes"],
+    ["doctor", 'examine your own cluster; then README.md, "On your own cluster"'],
+  ];
+  const remove = [`pulumi destroy ${flags}`, ...(cluster ? ["sandbox stop"] : [])];
+  const command = (text: string) => `npx --no k8sauth ${text}`;
   return `
-${verdict}
-
-Go on from here:
-${lines.join("\n")}
-
-On a cluster of your own: README.md, "On your own cluster".
+${failed > 0 ? paint(terminal, "red", `${failed} of the claims above do not hold. Expected:`) : "Shown:"}
+${shown.map((line) => `  - ${line}\n`).join("")}
+Next:
+${table(
+  next.map(([text = "", what = ""]) => [command(text), what]),
+  terminal,
+)}
+Delete everything: ${remove.map(command).join(" && ")}
 `;
 }

@@ -4,10 +4,18 @@ import { kubeconfig } from "../gateways/kubeconfig.ts";
 import type { Cluster, ReservedName } from "./cluster.ts";
 import { inputsOf } from "./inputs.ts";
 import { labelled } from "./labels.ts";
-import { roleName } from "./rbac/roleName.ts";
-import { type PolicyRule, ruleProblems } from "./rbac/rules.ts";
+import { metadataOf } from "./metadata.ts";
+import { componentNamespace } from "./namespace.ts";
+import { bindClusterRole, clusterRoleRef, replaceWithSubject, serviceAccountSubject } from "./rbac/bindings.ts";
+import { type PolicyRule, rbacGroup, roleRules, ruleProblems } from "./rbac/rules.ts";
 import { defaultUserTokenMode, ReviewerToken, type TokenMode } from "./resources/reviewerToken.ts";
-import { accountArgs, type TokenSecrets, tokenSecretNames, tokenSecrets, uidOf } from "./resources/tokenSecret.ts";
+import {
+  accountArgs,
+  accountNames,
+  accountTokenInputs,
+  type TokenSecrets,
+  tokenSecrets,
+} from "./resources/tokenSecret.ts";
 import type { Rotation } from "./rotation.ts";
 
 export interface BearerTokenUserArgs {
@@ -44,22 +52,15 @@ export interface BearerTokenUserArgs {
   readonly proveHost?: boolean;
 }
 
-const rbac = "rbac.authorization.k8s.io";
-
-/** The objects that a BearerTokenUser creates under fixed names: they must be free. */
+/** Names of the objects that a BearerTokenUser creates under fixed names. */
 export function bearerTokenUserNames(
   name: string,
   user: Pick<BearerTokenUserArgs, "createNamespace" | "serviceAccountName" | "tokenMode" | "rotation"> & {
     readonly namespace: string;
   },
 ): ReservedName[] {
-  const { namespace, createNamespace, serviceAccountName = name, tokenMode = defaultUserTokenMode } = user;
-  const secrets = tokenSecretNames({ ...user, serviceAccountName, tokenMode });
-  return [
-    ...(createNamespace ? [{ apiVersion: "v1", kind: "Namespace", name: namespace }] : []),
-    { apiVersion: "v1", kind: "ServiceAccount", namespace, name: serviceAccountName },
-    ...secrets.map((secret) => ({ apiVersion: "v1", kind: "Secret", namespace, name: secret })),
-  ];
+  const { createNamespace = false, serviceAccountName = name, tokenMode = defaultUserTokenMode } = user;
+  return accountNames({ ...user, createNamespace, serviceAccountName, tokenMode });
 }
 
 /**
@@ -85,31 +86,18 @@ export class BearerTokenUser extends pulumi.ComponentResource {
 
   constructor(name: string, args: BearerTokenUserArgs, opts?: pulumi.ComponentResourceOptions) {
     super("k8sauth:index:BearerTokenUser", name, inputsOf(args, "cluster"), labelled(opts));
-    this.#refuseContradictions(args);
+    this.#checkRules(args);
     const child = { parent: this };
-    this.namespace = args.createNamespace
-      ? new k8s.core.v1.Namespace(
-          name,
-          { metadata: { name: args.namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } } },
-          child,
-        ).metadata.name
-      : pulumi.output(args.namespace);
-    const { serviceAccountName: accountName = name, tokenMode = defaultUserTokenMode } = args;
-    this.serviceAccount = new k8s.core.v1.ServiceAccount(name, accountArgs(accountName, this.namespace), child);
+    const { createNamespace = false, serviceAccountName = name, tokenMode = defaultUserTokenMode } = args;
+    this.namespace = componentNamespace(name, { ...args, createNamespace }, this);
+    this.serviceAccount = new k8s.core.v1.ServiceAccount(name, accountArgs(serviceAccountName, this.namespace), child);
     const binding = this.#bind(name, args, this.#role(name, args));
-    const naming = { ...args, serviceAccountName: accountName, tokenMode };
+    const naming = { ...args, serviceAccountName, tokenMode };
     this.secrets = tokenSecrets(name, this.serviceAccount, this.namespace, naming, child);
     this.token = new ReviewerToken(
       name,
       {
-        host: args.cluster.host,
-        caPem: args.cluster.caPem,
-        issuer: args.cluster.issuer,
-        namespace: this.namespace,
-        serviceAccountName: this.serviceAccount.metadata.name,
-        serviceAccountUid: uidOf(this.serviceAccount),
-        secretName: this.secrets.current.metadata.name,
-        secretUid: uidOf(this.secrets.current),
+        ...accountTokenInputs(args.cluster, this),
         proveHost: args.proveHost,
         mode: tokenMode,
         expirationSeconds: args.tokenExpirationSeconds,
@@ -124,7 +112,7 @@ export class BearerTokenUser extends pulumi.ComponentResource {
         .apply(([host, caPem, token, namespace]) =>
           kubeconfig(
             { host, caPem, token, issuer: "", audience: "" },
-            { user: accountName, cluster: pulumi.getStack(), namespace },
+            { user: serviceAccountName, cluster: pulumi.getStack(), namespace },
           ),
         ),
     );
@@ -132,7 +120,7 @@ export class BearerTokenUser extends pulumi.ComponentResource {
     this.registerOutputs({ namespace, serviceAccount, secrets, token, kubeconfig: this.kubeconfig });
   }
 
-  #refuseContradictions({ rules, clusterRole, allowWildcards = false }: BearerTokenUserArgs): void {
+  #checkRules({ rules, clusterRole, allowWildcards = false }: BearerTokenUserArgs): void {
     if ((rules === undefined) === (clusterRole === undefined)) {
       throw new pulumi.ResourceError("rules: give either rules or clusterRole.", this);
     }
@@ -140,30 +128,20 @@ export class BearerTokenUser extends pulumi.ComponentResource {
     if (problems.length > 0) throw new pulumi.ResourceError(problems.map((text) => `rules${text}`).join("\n"), this);
   }
 
-  #role(name: string, { rules, clusterRole = "", scope }: BearerTokenUserArgs) {
-    if (rules === undefined) return { apiGroup: rbac, kind: "ClusterRole", name: clusterRole };
-    const granted = rules.map(({ apiGroups = [""], resources, verbs, resourceNames }) => ({
-      apiGroups: [...apiGroups],
-      resources: [...resources],
-      verbs: [...verbs],
-      ...(resourceNames?.length && { resourceNames: [...resourceNames] }),
-    }));
+  #role(name: string, { rules, clusterRole = "", scope }: BearerTokenUserArgs): k8s.types.input.rbac.v1.RoleRef {
+    if (rules === undefined) return clusterRoleRef(clusterRole);
     const child = { parent: this };
-    if (scope === "cluster") {
-      const role = new k8s.rbac.v1.ClusterRole(name, { rules: granted }, child);
-      return { apiGroup: rbac, kind: "ClusterRole", name: roleName(role) };
-    }
-    const args = { metadata: { namespace: this.namespace }, rules: granted };
-    const role = new k8s.rbac.v1.Role(name, args, child);
-    return { apiGroup: rbac, kind: "Role", name: roleName(role) };
+    const granted = { rules: roleRules(rules) };
+    if (scope === "cluster") return clusterRoleRef(metadataOf(new k8s.rbac.v1.ClusterRole(name, granted, child)).name);
+    const role = new k8s.rbac.v1.Role(name, { metadata: { namespace: this.namespace }, ...granted }, child);
+    return { apiGroup: rbacGroup, kind: "Role", name: metadataOf(role).name };
   }
 
   #bind(name: string, { scope }: BearerTokenUserArgs, roleRef: k8s.types.input.rbac.v1.RoleRef): pulumi.Resource {
-    const { name: account } = this.serviceAccount.metadata;
-    const subjects = [{ kind: "ServiceAccount", name: account, namespace: this.namespace }];
-    // Another account gets another binding: the old one keeps its right until the new token is in place.
-    const opts = { parent: this, replaceOnChanges: ["subjects"] };
-    if (scope === "cluster") return new k8s.rbac.v1.ClusterRoleBinding(name, { roleRef, subjects }, opts);
-    return new k8s.rbac.v1.RoleBinding(name, { metadata: { namespace: this.namespace }, roleRef, subjects }, opts);
+    const subject = serviceAccountSubject(this.serviceAccount.metadata.name, this.namespace);
+    const opts = { ...replaceWithSubject, parent: this };
+    if (scope === "cluster") return bindClusterRole(name, roleRef.name, subject, opts);
+    const metadata = { namespace: this.namespace };
+    return new k8s.rbac.v1.RoleBinding(name, { metadata, roleRef, subjects: [subject] }, opts);
   }
 }

@@ -1,15 +1,17 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import type { Cluster } from "./cluster.ts";
 import { inputsOf } from "./inputs.ts";
 import { labelled } from "./labels.ts";
-import { furtherRules, type Product } from "./products.ts";
+import { type Product, productRules } from "./products.ts";
+import { bindClusterRole } from "./rbac/bindings.ts";
 import type { ReviewerRole } from "./rbac/deployerPermissions.ts";
 import { type ReviewerRoles, reviewerRoles } from "./rbac/reviewerRole.ts";
+import { rbacGroup } from "./rbac/rules.ts";
 import { replaceable } from "./resources/replaceable.ts";
 import { SignedCertificate } from "./resources/signedCertificate.ts";
-import { epochsOf, nameIn, type Rotation } from "./rotation.ts";
+import { epochsOf, nameInEpoch, type Rotation } from "./rotation.ts";
 
 /** Kinds of private keys. RSA by bits, ECDSA by NIST curve. */
 export const keyTypes = ["RSA2048", "RSA3072", "RSA4096", "P256", "P384"] as const;
@@ -83,19 +85,19 @@ export class ClientCertificate extends pulumi.ComponentResource {
   readonly privateKeyPem: pulumi.Output<string> | undefined;
 
   constructor(name: string, args: ClientCertificateArgs, opts?: pulumi.ComponentResourceOptions) {
-    const brought = args.privateKeyPem === undefined ? undefined : pulumi.secret(args.privateKeyPem);
-    const inputs = { ...inputsOf(args, "cluster"), privateKeyPem: brought };
+    const suppliedKey = args.privateKeyPem === undefined ? undefined : pulumi.secret(args.privateKeyPem);
+    const inputs = { ...inputsOf(args, "cluster"), privateKeyPem: suppliedKey };
     super("k8sauth:index:ClientCertificate", name, inputs, labelled(opts));
     if (args.csrPem && args.rotation) {
       throw new pulumi.ResourceError("rotation: csrPem has one fixed name. Unset rotation or csrPem.", this);
     }
     const [epoch, ...earlier] = epochsOf(args.rotation);
     const child = { parent: this };
-    const further = furtherRules(args.products, "certificate");
+    const further = productRules(args.products, "certificate");
     const roles = args.clusterRole ? { "": args.clusterRole } : reviewerRoles(name, args.role, further, child);
     this.previous = earlier.map((past) => ({ epoch: past, subject: userName(args, past) }));
-    for (const past of this.previous) this.#bind(nameIn(past.epoch, name), past.subject, roles);
-    const current = nameIn(epoch, name);
+    for (const past of this.previous) this.#bind(nameInEpoch(past.epoch, name), past.subject, roles);
+    const current = nameInEpoch(epoch, name);
     this.epoch = epoch;
     this.commonName = userName(args, epoch);
     const bindings = this.#bind(current, this.commonName, roles);
@@ -121,23 +123,16 @@ export class ClientCertificate extends pulumi.ComponentResource {
   }
 
   #bind(name: string, user: string, roles: ReviewerRoles): k8s.rbac.v1.ClusterRoleBinding[] {
-    return Object.entries(roles).map(
-      ([suffix, role]) =>
-        new k8s.rbac.v1.ClusterRoleBinding(
-          `${name}${suffix}`,
-          {
-            roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
-            subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user }],
-          },
-          { ...replaceable, parent: this },
-        ),
+    const subject = { apiGroup: rbacGroup, kind: "User", name: user };
+    return Object.entries(roles).map(([suffix, role]) =>
+      bindClusterRole(`${name}${suffix}`, role, subject, { ...replaceable, parent: this }),
     );
   }
 
   #request(name: string, args: ClientCertificateArgs) {
     if (args.csrPem) {
-      const brought = args.privateKeyPem === undefined ? undefined : pulumi.secret(args.privateKeyPem);
-      return { csrPem: pulumi.output(args.csrPem), privateKeyPem: brought };
+      const privateKeyPem = args.privateKeyPem === undefined ? undefined : pulumi.secret(args.privateKeyPem);
+      return { csrPem: pulumi.output(args.csrPem), privateKeyPem };
     }
     const child = { ...replaceable, parent: this };
     const key = new tls.PrivateKey(name, keyArgs(args.keyType), child);
@@ -155,7 +150,7 @@ export class ClientCertificate extends pulumi.ComponentResource {
 
 /** The certificate's user in an epoch. */
 export function userName({ commonName }: Pick<ClientCertificateArgs, "commonName">, epoch: string): string {
-  return nameIn(epoch, commonName);
+  return nameInEpoch(epoch, commonName);
 }
 
 function keyArgs(keyType: KeyType = "RSA2048"): tls.PrivateKeyArgs {

@@ -1,7 +1,8 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { ReservedName } from "./cluster.ts";
 import { labelled } from "./labels.ts";
+import { bindClusterRole, replaceWithSubject, serviceAccountSubject } from "./rbac/bindings.ts";
 import type { ReviewerRole } from "./rbac/deployerPermissions.ts";
 import { reviewerRoles } from "./rbac/reviewerRole.ts";
 
@@ -21,7 +22,7 @@ export function gatewayAccountObjects({ namespace, serviceAccountName }: Gateway
 
 /**
  * Permission to create TokenReviews for the ServiceAccount of a gateway that runs in the cluster. No credential leaves the cluster. The
- * component creates the binding alone.
+ * component creates the role and the binding.
  *
  * @example
  * const args = { namespace: "akeyless", serviceAccountName: "akeyless-gateway" };
@@ -35,15 +36,8 @@ export class GatewayAccount extends pulumi.ComponentResource {
     super("k8sauth:index:GatewayAccount", name, args, labelled(opts));
     const { namespace, serviceAccountName } = args;
     const { "": role = "" } = reviewerRoles(name, args.role, [], { parent: this });
-    this.binding = new k8s.rbac.v1.ClusterRoleBinding(
-      name,
-      {
-        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
-        subjects: [{ kind: "ServiceAccount", name: serviceAccountName, namespace }],
-      },
-      // Another account gets another binding: the gateway's old one keeps its right until the new one has it.
-      { parent: this, replaceOnChanges: ["subjects"] },
-    );
+    const subject = serviceAccountSubject(serviceAccountName, namespace);
+    this.binding = bindClusterRole(name, role, subject, { ...replaceWithSubject, parent: this });
     this.registerOutputs({ binding: this.binding });
   }
 }

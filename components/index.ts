@@ -1,10 +1,6 @@
 /** Pulumi component resources: Kubernetes identities for authentication gateways. */
-export {
-  type AkeylessAccess,
-  AkeylessGateway,
-  type AkeylessGatewayArgs,
-  type AkeylessGrant,
-} from "./akeyless/akeylessGateway.ts";
+export { AkeylessGateway, type AkeylessGatewayArgs, type AkeylessGrant } from "./akeyless/akeylessGateway.ts";
+export type { AkeylessAccess } from "./akeyless/authConfigs.ts";
 export {
   type AkeylessApiArgs,
   AkeylessAuthMethod,

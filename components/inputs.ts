@@ -1,7 +1,13 @@
 /**
- * Arguments as the inputs of a component: state, previews and policies show them. Arguments that are resources, or that follow from
- * credentials, are left out: the component would wait for them, and its children with it.
+ * Arguments as inputs of a component, which state, previews and policies show. Omit arguments that are resources or depend on
+ * credentials: the component and its children would wait for them.
  */
-export function inputsOf<Args extends object, Left extends keyof Args>(args: Args, ...left: Left[]): Omit<Args, Left> {
-  return Object.fromEntries(Object.entries(args).filter(([name]) => !left.includes(name as Left))) as Omit<Args, Left>;
+export function inputsOf<Args extends object, Omitted extends keyof Args>(
+  args: Args,
+  ...omitted: Omitted[]
+): Omit<Args, Omitted> {
+  return Object.fromEntries(Object.entries(args).filter(([name]) => !omitted.includes(name as Omitted))) as Omit<
+    Args,
+    Omitted
+  >;
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 
-/** Where Pulumi keeps a stack. */
+/** The full name of a stack. */
 export interface StackName {
   readonly organization: string;
   readonly project: string;
@@ -13,8 +13,8 @@ const maxLength = 63;
 const hashLength = 10;
 
 /**
- * Labels that say which stack an object belongs to. The name of a stack may be longer than a label's value and may start or end with
- * characters that a label refuses; the hash of organization, project and stack keeps values apart whose readable parts are equal.
+ * Labels that name the stack of an object. A stack's name may be longer than the value of a label, and may start or end with characters that
+ * a label refuses. The hash of organization, project and stack makes the value unique.
  */
 export function stackLabels({ organization, project, stack }: StackName): Record<string, string> {
   const hash = createHash("sha256").update(`${organization}/${project}/${stack}`).digest("hex").slice(0, hashLength);
@@ -28,7 +28,7 @@ export function stackLabels({ organization, project, stack }: StackName): Record
   };
 }
 
-/** Options of a component with which every Kubernetes object below it gets the labels of the stack. */
+/** Options of a component that add the labels of the stack to all its Kubernetes objects. */
 export function labelled(
   opts: pulumi.ComponentResourceOptions = {},
   stack: StackName = currentStack(),

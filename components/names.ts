@@ -1,3 +1,3 @@
-/** DNS labels and subdomains, as the API server checks the names of objects (RFC 1123). */
-export const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
-export const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+/** DNS labels and subdomains (RFC 1123), with which the API server checks object names. */
+export const dnsLabel = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+export const dnsSubdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;

@@ -1,37 +1,39 @@
 import type { PolicyRule } from "./rbac/rules.ts";
 
-/** Products whose auth config is created on request, or that need further permissions. */
+/** Products whose auth config is optional, or that need further permissions. */
 export const products = ["consul", "infisical", "spire"] as const;
 export type Product = (typeof products)[number];
 
 interface Profile {
-  /** What the reviewer must be allowed besides creating TokenReviews. */
+  /** Permissions that the reviewer needs besides `create tokenreviews`. */
   readonly rules: readonly PolicyRule[];
-  /** Whether it can log in by a client certificate. */
-  readonly takesCertificates: boolean;
-  /** Whether its auth config needs the API server's CA also if a public CA signed the server's certificate. */
+  /** Whether it can log in with a client certificate. */
+  readonly acceptsCertificates: boolean;
+  /** Whether its auth config contains the CA even if that is a public one. */
   readonly needsCa: boolean;
 }
 
 const profiles: Readonly<Record<Product, Profile>> = {
-  // Consul reads the workload's account, for the service name that its annotation gives.
-  consul: { rules: [{ resources: ["serviceaccounts"], verbs: ["get"] }], takesCertificates: false, needsCa: true },
-  infisical: { rules: [], takesCertificates: false, needsCa: false },
-  // The server's k8s_psat node attestor looks up the agent's pod and node; it reads a kubeconfig, of either kind.
-  spire: { rules: [{ resources: ["pods", "nodes"], verbs: ["get"] }], takesCertificates: true, needsCa: false },
+  // Consul reads the service name from an annotation of the workload's ServiceAccount.
+  consul: { rules: [{ resources: ["serviceaccounts"], verbs: ["get"] }], acceptsCertificates: false, needsCa: true },
+  infisical: { rules: [], acceptsCertificates: false, needsCa: false },
+  // The node attestor k8s_psat of SPIRE's server reads the agent's pod and node. Its kubeconfig may contain a token or a certificate.
+  spire: { rules: [{ resources: ["pods", "nodes"], verbs: ["get"] }], acceptsCertificates: true, needsCa: false },
 };
 
-/** Further rights that a reviewer's credential needs, for the products that can use it. */
-export function furtherRules(asked: readonly Product[] = [], credential: "token" | "certificate"): PolicyRule[] {
-  return asked.filter((product) => takes(product, credential)).flatMap((product) => [...profiles[product].rules]);
+/** Permissions that a reviewer's credential needs for the products that accept it. */
+export function productRules(selected: readonly Product[] = [], credential: "token" | "certificate"): PolicyRule[] {
+  return selected
+    .filter((product) => acceptsCredential(product, credential))
+    .flatMap((product) => [...profiles[product].rules]);
 }
 
-/** Whether the product can use such a credential. */
-export function takes(product: Product, credential: "token" | "certificate"): boolean {
-  return credential === "token" || profiles[product].takesCertificates;
+/** Whether the product accepts such a credential. */
+export function acceptsCredential(product: Product, credential: "token" | "certificate"): boolean {
+  return credential === "token" || profiles[product].acceptsCertificates;
 }
 
-/** Whether the product's auth config needs the API server's CA in any case. */
+/** Whether the product's auth config contains the CA even if that is a public one. */
 export function needsCa(product: Product): boolean {
   return profiles[product].needsCa;
 }

@@ -10,10 +10,10 @@ export interface Rotation {
   readonly previous?: readonly string[];
 }
 
-/** Epochs become part of names of objects, which end at 253 characters. */
+/** Longest epoch. Epochs are part of object names, which have at most 253 characters. */
 export const longestEpoch = 32;
 
-/** A ServiceAccount's name is limited to this many characters, so that its Secret's name always has room for an epoch. */
+/** Longest name of a ServiceAccount. The name of its Secret has room for the longest epoch. */
 export const accountNameLimit = 253 - "-bound-token-".length - longestEpoch;
 
 /** The listed epochs, the current one first. Without a rotation there is one, `""`. */
@@ -21,7 +21,7 @@ export function epochsOf(rotation: Rotation | undefined): readonly [current: str
   return rotation === undefined ? [""] : [rotation.current, ...(rotation.previous ?? [])];
 }
 
-/** `NAME-EPOCH`; in the epoch `""` the name itself. */
-export function nameIn(epoch: string, name: string): string {
+/** `NAME-EPOCH`; the name itself in the epoch `""`. */
+export function nameInEpoch(epoch: string, name: string): string {
   return epoch === "" ? name : `${name}-${epoch}`;
 }

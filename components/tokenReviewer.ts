@@ -3,11 +3,20 @@ import * as pulumi from "@pulumi/pulumi";
 import type { Cluster, ReservedName } from "./cluster.ts";
 import { inputsOf } from "./inputs.ts";
 import { labelled } from "./labels.ts";
-import { furtherRules, type Product } from "./products.ts";
+import { componentNamespace } from "./namespace.ts";
+import { type Product, productRules } from "./products.ts";
+import { bindClusterRole, replaceWithSubject, serviceAccountSubject } from "./rbac/bindings.ts";
 import type { ReviewerRole } from "./rbac/deployerPermissions.ts";
 import { reviewerRoles } from "./rbac/reviewerRole.ts";
+import { rbacGroup } from "./rbac/rules.ts";
 import { ReviewerToken, type TokenMode } from "./resources/reviewerToken.ts";
-import { accountArgs, type TokenSecrets, tokenSecretNames, tokenSecrets, uidOf } from "./resources/tokenSecret.ts";
+import {
+  accountArgs,
+  accountNames,
+  accountTokenInputs,
+  type TokenSecrets,
+  tokenSecrets,
+} from "./resources/tokenSecret.ts";
 import type { Rotation } from "./rotation.ts";
 
 export interface TokenReviewerArgs {
@@ -65,22 +74,17 @@ export interface TokenReviewerArgs {
 
 export const defaultServiceAccountName = "gateway-token-reviewer";
 
-type Names = Pick<
-  TokenReviewerArgs,
-  "namespace" | "createNamespace" | "serviceAccountName" | "bindingName" | "tokenMode" | "rotation"
->;
-
-/** The objects that a TokenReviewer creates under fixed names, in a namespace with a fixed name or in none: they must be free. */
-export function tokenReviewerNames(args: Names): ReservedName[] {
+/** Names of the objects that a TokenReviewer creates under fixed names, except those in a namespace with a generated name. */
+export function tokenReviewerNames(
+  args: Pick<
+    TokenReviewerArgs,
+    "namespace" | "createNamespace" | "serviceAccountName" | "bindingName" | "tokenMode" | "rotation"
+  >,
+): ReservedName[] {
   const { namespace, createNamespace = true, serviceAccountName = defaultServiceAccountName, bindingName } = args;
-  const secrets = tokenSecretNames({ ...args, serviceAccountName });
   return [
-    ...(namespace && createNamespace ? [{ apiVersion: "v1", kind: "Namespace", name: namespace }] : []),
-    ...(namespace ? [{ apiVersion: "v1", kind: "ServiceAccount", namespace, name: serviceAccountName }] : []),
-    ...(namespace ? secrets.map((name) => ({ apiVersion: "v1", kind: "Secret", namespace, name })) : []),
-    ...(bindingName
-      ? [{ apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRoleBinding", name: bindingName }]
-      : []),
+    ...(namespace ? accountNames({ ...args, namespace, createNamespace, serviceAccountName }) : []),
+    ...(bindingName ? [{ apiVersion: `${rbacGroup}/v1`, kind: "ClusterRoleBinding", name: bindingName }] : []),
   ];
 }
 
@@ -114,10 +118,10 @@ export class TokenReviewer extends pulumi.ComponentResource {
   constructor(name: string, args: TokenReviewerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("k8sauth:index:TokenReviewer", name, inputsOf(args, "cluster"), labelled(opts));
     const child = { parent: this };
-    const { serviceAccountName = defaultServiceAccountName } = args;
-    this.namespace = this.#namespace(name, args);
+    const { serviceAccountName = defaultServiceAccountName, createNamespace = true } = args;
+    this.namespace = componentNamespace(name, { ...args, createNamespace }, this);
     this.serviceAccount = new k8s.core.v1.ServiceAccount(name, accountArgs(serviceAccountName, this.namespace), child);
-    const further = furtherRules(args.products, "token");
+    const further = productRules(args.products, "token");
     const bindings = Object.entries(reviewerRoles(name, args.role, further, child)).map(([suffix, role]) =>
       this.#bind(`${name}${suffix}`, role, suffix === "" ? args.bindingName : undefined),
     );
@@ -127,14 +131,7 @@ export class TokenReviewer extends pulumi.ComponentResource {
     this.token = new ReviewerToken(
       name,
       {
-        host: args.cluster.host,
-        caPem: args.cluster.caPem,
-        issuer: args.cluster.issuer,
-        namespace: this.namespace,
-        serviceAccountName: this.serviceAccount.metadata.name,
-        serviceAccountUid: uidOf(this.serviceAccount),
-        secretName: this.secrets.current.metadata.name,
-        secretUid: uidOf(this.secrets.current),
+        ...accountTokenInputs(args.cluster, this),
         audience: args.audience,
         proveHost: args.proveHost,
         mode: args.tokenMode,
@@ -148,37 +145,8 @@ export class TokenReviewer extends pulumi.ComponentResource {
   }
 
   #bind(name: string, role: pulumi.Input<string>, bindingName?: string): k8s.rbac.v1.ClusterRoleBinding {
-    const { name: account } = this.serviceAccount.metadata;
-    return new k8s.rbac.v1.ClusterRoleBinding(
-      name,
-      {
-        metadata: bindingName ? { name: bindingName } : {},
-        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
-        subjects: [{ kind: "ServiceAccount", name: account, namespace: this.namespace }],
-      },
-      // Another account gets another binding: the old one keeps its right until the new token is in place.
-      bindingName ? { parent: this } : { parent: this, replaceOnChanges: ["subjects"] },
-    );
-  }
-
-  #namespace(name: string, { namespace, createNamespace = true }: TokenReviewerArgs): pulumi.Output<string> {
-    if (!createNamespace) {
-      if (namespace) return pulumi.output(namespace);
-      throw new pulumi.ResourceError(
-        "namespace: set the name of an existing namespace, or set createNamespace to true.",
-        this,
-      );
-    }
-    const made = new k8s.core.v1.Namespace(
-      name,
-      {
-        metadata: {
-          ...(namespace && { name: namespace }),
-          labels: { "pod-security.kubernetes.io/enforce": "restricted" },
-        },
-      },
-      { parent: this },
-    );
-    return made.metadata.name;
+    const subject = serviceAccountSubject(this.serviceAccount.metadata.name, this.namespace);
+    if (bindingName) return bindClusterRole(name, role, subject, { parent: this }, { name: bindingName });
+    return bindClusterRole(name, role, subject, { ...replaceWithSubject, parent: this });
   }
 }

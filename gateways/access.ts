@@ -1,27 +1,24 @@
-/**
- * What a gateway needs to review tokens in a cluster, whatever product it is: the neutral core that every product's auth
- * config is made from.
- */
+/** Access of a gateway to the TokenReviews of a cluster: the neutral core of the auth configs of all products. */
 export interface ClusterAccess {
   /** https URL of the API server, as the gateway reaches it. */
   readonly host: string;
-  /** CA certificates of that host, PEM; "" where a public CA signed it. */
+  /** CA certificates of that host, PEM; "" if a public CA signed its certificate. */
   readonly caPem: string;
-  /** Issuer of workloads' tokens; "" where it is not known. */
+  /** Issuer of workloads' tokens; "" if it is not known. */
   readonly issuer: string;
-  /** Audience that workloads' tokens must have; "" is the API server's own. */
+  /** Required audience of workloads' tokens; "" for the API server's own. */
   readonly audience: string;
 }
 
 /** Access by the bearer token of a reviewer. */
 export interface TokenAccess extends ClusterAccess {
-  /** The reviewer's JWT, as it is. Secret. */
+  /** The reviewer's JWT. Secret. */
   readonly token: string;
 }
 
 /** Access by a client certificate. */
 export interface CertificateAccess extends ClusterAccess {
-  /** The certificate, and what its signer put behind it, PEM. */
+  /** The certificate, followed by the chain that its signer added, PEM. */
   readonly certificatePem: string;
   /** Its private key, PEM. Secret. */
   readonly privateKeyPem: string;
@@ -29,20 +26,20 @@ export interface CertificateAccess extends ClusterAccess {
 
 /** Access through a Rancher server, by an API key of one of its users. */
 export interface RancherAccess extends ClusterAccess {
-  /** Root URL of the Rancher server; `caPem` holds the CA that signed *its* certificate, not the cluster's. */
+  /** Root URL of the Rancher server. `caPem` contains its CA, not the cluster's. */
   readonly host: string;
   /** The key's bearer token, `NAME:SECRET`. Secret. */
   readonly apiKey: string;
-  /** The cluster's id in Rancher (`c-…`, `c-m-…`, `local`): the key's scope, where it has one. */
+  /** Id of the cluster in Rancher (`c-…`, `c-m-…`, `local`), which is the scope of the key if it has one. */
   readonly clusterId: string;
 }
 
-/** Thrown for input from which no right auth config can be made. Names the field; never shows a secret. */
+/** Input from which no valid auth config can be created. The message names the field and contains no secret. */
 export class GatewayInputError extends Error {
   override readonly name = "GatewayInputError";
   readonly code = "GATEWAY_INPUT_INVALID";
   readonly field: string;
-  /** What is wrong, as a predicate: "is not …". */
+  /** The problem as a predicate: "is not …". */
   readonly problem: string;
 
   constructor(field: string, problem: string) {

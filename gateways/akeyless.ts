@@ -16,27 +16,27 @@ import {
   rawJwt,
   signingKey,
 } from "./encoding.ts";
-import { rancherCluster, rancherKey, rancherRoot } from "./rancher.ts";
+import { rancherApiKey, rancherClusterId, rancherServerUrl } from "./rancher.ts";
 
-/** What Akeyless itself gives for an auth method. */
-export interface AkeylessAuthMethod {
+/** Credentials of an auth method, from Akeyless. */
+export interface AkeylessCredentials {
   /** Access id, `p-…`. */
   readonly accessId: string;
-  /** `prv_key`: base64 of a PEM RSA private key; shown once, when the method is made. Secret. */
+  /** `prv_key`: base64 of a PEM RSA private key. Akeyless returns it once, when it creates the auth method. Secret. */
   readonly signingKey: string;
 }
 
 export interface AkeylessOptions {
-  /** The config's name, which workloads pass when they log in. */
+  /** Name of the auth config, which workloads pass when they log in. */
   readonly name: string;
-  /** Whether the gateway compares a token's issuer itself. The API server does in any case. */
+  /** Whether the gateway compares the issuer of a token. The API server always does. */
   readonly validateIssuer: boolean;
-  /** Life of the token by which the gateway vouches for a login, in seconds. @default the gateway's, 300 */
+  /** Lifetime in seconds of the token by which the gateway confirms a login. @default the gateway's, 300 */
   readonly tokenExpiration?: number;
 }
 
 /**
- * What every `gateway-create-k8s-auth-config` says, by the REST API's own field names. The CLI's flags are the same with
+ * The common fields of `gateway-create-k8s-auth-config`, by the REST API's own field names. The CLI's flags are the same with
  * `--`, Terraform's with `_`. Optional fields that do not apply are absent.
  */
 interface AkeylessClusterAuthConfig {
@@ -44,10 +44,10 @@ interface AkeylessClusterAuthConfig {
   readonly "access-id": string;
   readonly "signing-key": Base64Pem;
   readonly "k8s-host": string;
-  /** Absent where a public CA signed the host's certificate. */
+  /** CA certificates of the host. Absent if a public CA signed the host's certificate. */
   readonly "k8s-ca-cert"?: Base64Pem;
   readonly "k8s-issuer"?: string;
-  /** Text, not a boolean. Always said: documents and clients disagree about its default. */
+  /** Text, not a boolean. Always set, because documents and clients disagree about its default. */
   readonly "disable-issuer-validation": "true" | "false";
   readonly "token-exp"?: number;
 }
@@ -56,42 +56,42 @@ interface AkeylessNativeAuthConfig extends AkeylessClusterAuthConfig {
   readonly "cluster-api-type": "native_k8s";
 }
 
-/** By a reviewer's bearer token. */
+/** Auth config of the token flow: `gateway-create-k8s-auth-config` with a reviewer's bearer token. */
 export interface AkeylessTokenAuthConfig extends AkeylessNativeAuthConfig {
   readonly "k8s-auth-type": "token";
   readonly "token-reviewer-jwt": Jwt;
 }
 
-/** By a client certificate. */
+/** Auth config of the certificate flow: `gateway-create-k8s-auth-config` with a client certificate. */
 export interface AkeylessCertificateAuthConfig extends AkeylessNativeAuthConfig {
   readonly "k8s-auth-type": "certificate";
   readonly "k8s-client-certificate": Base64Pem;
   readonly "k8s-client-key": Base64Pem;
 }
 
-/** Through Rancher, by an API key. */
+/** Auth config through Rancher: `gateway-create-k8s-auth-config` with an API key. */
 export interface AkeylessRancherAuthConfig extends AkeylessClusterAuthConfig {
   readonly "cluster-api-type": "rancher";
-  /** The bearer token as it is, without "Bearer ". */
+  /** The bearer token, without "Bearer ". */
   readonly "rancher-api-key": string;
   readonly "rancher-cluster-id": string;
 }
 
-/** By the ServiceAccount of the gateway's own pod, which runs in the cluster: its CA and token are the pod's. */
+/** Auth config of a gateway that runs in the cluster and reviews as its own ServiceAccount, with the CA and token of its pod. */
 export interface AkeylessGatewayAccountAuthConfig extends Omit<AkeylessNativeAuthConfig, "k8s-ca-cert"> {
   readonly "k8s-auth-type": "token";
-  /** What Terraform and answers call `use_local_ca_jwt`. */
+  /** Terraform and the answers of the API call it `use_local_ca_jwt`. */
   readonly "use-gw-service-account": true;
 }
 
-/** Any of the auth configs that a gateway takes. */
+/** An auth config of any kind. */
 export type AkeylessAuthConfig =
   | AkeylessTokenAuthConfig
   | AkeylessCertificateAuthConfig
   | AkeylessRancherAuthConfig
   | AkeylessGatewayAccountAuthConfig;
 
-/** The kinds, in the order in which workloads are told to use them. */
+/** Kinds of auth configs. Workloads use the first one that the stack has. */
 export const akeylessKinds = ["token", "certificate", "rancher", "gatewayAccount"] as const;
 export type AkeylessKind = (typeof akeylessKinds)[number];
 
@@ -103,43 +103,43 @@ const suffixes: Readonly<Record<AkeylessKind, string>> = {
 };
 
 /**
- * Names the auth config of a kind; a gateway has one config of a name. The token's has the name itself. The others have their
- * kind as a suffix, also if they are alone: a flow that is added or removed must not take the name of another one.
+ * Name of the auth config of a kind, unique at the gateway: `name` for the token, and `name` with the kind as a suffix for all others. The
+ * suffix does not depend on other flows, so adding or removing a flow renames no config.
  */
 export function akeylessConfigName(name: string, kind: AkeylessKind): string {
   return name + suffixes[kind];
 }
 
 /**
- * The auth config by which an Akeyless Gateway reviews tokens with a reviewer's token.
+ * Auth config with which an Akeyless Gateway reviews tokens by a reviewer's token.
  *
- * @throws GatewayInputError naming the field that can't be right
+ * @throws GatewayInputError that names the invalid field
  */
 export function akeylessTokenAuthConfig(
   access: TokenAccess,
-  method: AkeylessAuthMethod,
+  credentials: AkeylessCredentials,
   options: AkeylessOptions,
 ): AkeylessTokenAuthConfig {
   return {
-    ...nativeAuthConfig(access, method, options),
+    ...nativeAuthConfig(access, credentials, options),
     "k8s-auth-type": "token",
     "token-reviewer-jwt": rawJwt("token-reviewer-jwt", access.token),
   };
 }
 
 /**
- * The auth config by which an Akeyless Gateway reviews tokens with a client certificate.
+ * Auth config with which an Akeyless Gateway reviews tokens by a client certificate.
  *
- * @throws GatewayInputError naming the field that can't be right
+ * @throws GatewayInputError that names the invalid field
  */
 export function akeylessCertificateAuthConfig(
   access: CertificateAccess,
-  method: AkeylessAuthMethod,
+  credentials: AkeylessCredentials,
   options: AkeylessOptions,
 ): AkeylessCertificateAuthConfig {
   const { certificate, key } = keyPairPem({ certificate: "k8s-client-certificate", key: "k8s-client-key" }, access);
   return {
-    ...nativeAuthConfig(access, method, options),
+    ...nativeAuthConfig(access, credentials, options),
     "k8s-auth-type": "certificate",
     "k8s-client-certificate": base64(certificate),
     "k8s-client-key": base64(key),
@@ -147,38 +147,37 @@ export function akeylessCertificateAuthConfig(
 }
 
 /**
- * The auth config by which an Akeyless Gateway reviews tokens through Rancher. `k8s-auth-type` does not apply.
+ * Auth config with which an Akeyless Gateway reviews tokens through Rancher. `k8s-auth-type` does not apply.
  *
- * @throws GatewayInputError naming the field that can't be right
+ * @throws GatewayInputError that names the invalid field
  */
 export function akeylessRancherAuthConfig(
   access: RancherAccess,
-  method: AkeylessAuthMethod,
+  credentials: AkeylessCredentials,
   options: AkeylessOptions,
 ): AkeylessRancherAuthConfig {
   return {
-    ...clusterAuthConfig(access, method, options),
+    ...clusterAuthConfig(access, credentials, options),
     "cluster-api-type": "rancher",
-    "k8s-host": rancherRoot("k8s-host", access.host),
-    "rancher-api-key": rancherKey("rancher-api-key", access.apiKey),
-    "rancher-cluster-id": rancherCluster("rancher-cluster-id", access.clusterId),
+    "k8s-host": rancherServerUrl("k8s-host", access.host),
+    "rancher-api-key": rancherApiKey("rancher-api-key", access.apiKey),
+    "rancher-cluster-id": rancherClusterId("rancher-cluster-id", access.clusterId),
   };
 }
 
 /**
- * The auth config by which an Akeyless Gateway that runs in the cluster reviews tokens as its own ServiceAccount, which then
- * needs `create tokenreviews`. The REST API asks for a host also here (the CLI does not): `https://kubernetes.default.svc`
- * is what the gateway's pod reaches.
+ * Auth config with which an Akeyless Gateway that runs in the cluster reviews tokens as its own ServiceAccount. The account needs
+ * `create tokenreviews`. Unlike the CLI, the REST API requires a host: a pod reaches `https://kubernetes.default.svc`.
  *
- * @throws GatewayInputError naming the field that can't be right
+ * @throws GatewayInputError that names the invalid field
  */
 export function akeylessGatewayAccountAuthConfig(
   access: ClusterAccess,
-  method: AkeylessAuthMethod,
+  credentials: AkeylessCredentials,
   options: AkeylessOptions,
 ): AkeylessGatewayAccountAuthConfig {
   return {
-    ...nativeAuthConfig({ ...access, caPem: "" }, method, options),
+    ...nativeAuthConfig({ ...access, caPem: "" }, credentials, options),
     "k8s-auth-type": "token",
     "use-gw-service-account": true,
   };
@@ -186,30 +185,27 @@ export function akeylessGatewayAccountAuthConfig(
 
 function nativeAuthConfig(
   access: ClusterAccess,
-  method: AkeylessAuthMethod,
+  credentials: AkeylessCredentials,
   options: AkeylessOptions,
 ): AkeylessNativeAuthConfig {
-  return { ...clusterAuthConfig(access, method, options), "cluster-api-type": "native_k8s" };
+  return { ...clusterAuthConfig(access, credentials, options), "cluster-api-type": "native_k8s" };
 }
 
 function clusterAuthConfig(
   { host, caPem, issuer }: ClusterAccess,
-  method: AkeylessAuthMethod,
+  credentials: AkeylessCredentials,
   { name, validateIssuer, tokenExpiration }: AkeylessOptions,
 ): AkeylessClusterAuthConfig {
   if (tokenExpiration !== undefined && !(Number.isSafeInteger(tokenExpiration) && tokenExpiration > 0)) {
     throw new GatewayInputError("token-exp", "is not a number of seconds above 0");
   }
   if (validateIssuer && issuer === "") {
-    throw new GatewayInputError(
-      "k8s-issuer",
-      "the issuer is not known, so it can't be validated; turn validateIssuer off",
-    );
+    throw new GatewayInputError("k8s-issuer", "is unknown and cannot be validated. Set validateIssuer to false");
   }
   return {
     name,
-    "access-id": akeylessAccessId("access-id", method.accessId),
-    "signing-key": akeylessSigningKey("signing-key", method.signingKey),
+    "access-id": akeylessAccessId("access-id", credentials.accessId),
+    "signing-key": akeylessSigningKey("signing-key", credentials.signingKey),
     "k8s-host": apiServer("k8s-host", host),
     ...(caPem && { "k8s-ca-cert": base64(certificatesPem("k8s-ca-cert", caPem)) }),
     ...(issuer && { "k8s-issuer": rawIssuer("k8s-issuer", issuer) }),
@@ -218,25 +214,25 @@ function clusterAuthConfig(
   };
 }
 
-/** An auth method's access id. @throws GatewayInputError naming the field */
+/** Checks the access id of an auth method. @throws GatewayInputError that names the field */
 export function akeylessAccessId(field: string, value: string): string {
   const id = value.trim();
   if (/^p-[a-z0-9]+$/i.test(id)) return id;
   throw new GatewayInputError(field, 'is not an access id of Akeyless ("p-" and letters or digits)');
 }
 
-/** An auth method's private key as auth configs take it. @throws GatewayInputError naming the field, that does not show it */
+/** Encodes the private key of an auth method for auth configs. @throws GatewayInputError that names the field */
 export function akeylessSigningKey(field: string, value: string): Base64Pem {
   return signingKey(field, value);
 }
 
-/** What a workload passes to Akeyless, and mounts, to log in. Nothing in it is secret. */
+/** The parameters and the volume with which a workload logs in at Akeyless. None of them is secret. */
 export interface AkeylessWorkloadLogin {
   readonly accessType: "k8s";
   readonly accessId: string;
   readonly gatewayUrl: string;
   readonly k8sAuthConfigName: string;
-  /** Where the workload's token is mounted by `volume` and `volumeMount`. */
+  /** Path of the token that `volume` and `volumeMount` mount. */
   readonly k8sTokenPath: string;
   readonly volume: Readonly<Record<string, unknown>>;
   readonly volumeMount: Readonly<Record<string, unknown>>;
@@ -261,13 +257,16 @@ export function akeylessWorkloadLogin(options: {
   };
 }
 
-/** A pod's volume with a token of its ServiceAccount that the kubelet renews, and its mount. */
-export function projectedToken(audience: string) {
-  const name = "gateway-token";
-  const mountPath = "/var/run/secrets/k8sauth";
+/**
+ * A projected volume with a token of the pod's ServiceAccount, which the kubelet renews, and its mount.
+ *
+ * @param audience "" for the API server's own
+ * @param name of the volume
+ */
+export function projectedToken(audience: string, name = "gateway-token", mountPath = "/var/run/secrets/k8sauth") {
   return {
     tokenPath: `${mountPath}/token`,
-    // 3607 s would make the API server extend the token to a year; an hour is an hour.
+    // The API server extends a token with a requested lifetime of exactly 3607 s to a year.
     volume: {
       name,
       projected: {

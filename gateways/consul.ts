@@ -3,8 +3,8 @@ import { apiServer, certificatesPem, type Jwt, type Pem, tokenOf } from "./encod
 
 /**
  * The `Config` of an ACL auth method of type `kubernetes` in Consul (`consul acl auth-method create -config`), raw PEM and
- * raw JWT. Consul reads the workload's ServiceAccount too: its reviewer needs `get serviceaccounts`. It wants a CA also where a
- * public one signed the host's certificate, and names no audience in its reviews.
+ * raw JWT. Consul reads the workload's ServiceAccount too: its reviewer needs `get serviceaccounts`. It requires a CA even if
+ * a public one signed the host's certificate, and names no audience in its reviews.
  */
 export interface ConsulAuthMethodConfig {
   readonly Host: string;
@@ -12,13 +12,10 @@ export interface ConsulAuthMethodConfig {
   readonly ServiceAccountJWT: Jwt;
 }
 
-/** The auth method's config by which Consul reviews tokens. @throws GatewayInputError naming the field that can't be right */
+/** Config of an auth method with which Consul reviews tokens. @throws GatewayInputError that names the invalid field */
 export function consulAuthMethodConfig(access: TokenAccess): ConsulAuthMethodConfig {
   if (access.caPem === "") {
-    throw new GatewayInputError(
-      "CACert",
-      "is empty, and Consul wants a CA in any case: set kubernetesCa to the public one",
-    );
+    throw new GatewayInputError("CACert", "is empty, but Consul requires a CA. Set kubernetesCa to the public CA");
   }
   return {
     Host: apiServer("Host", access.host),

@@ -1,58 +1,50 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { rsaProblem } from "../kubernetes/rsaKey.ts";
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from "node:crypto";
+import { isCertificate, isEncryptedKey, looksLikePem, pemBlocks } from "../kubernetes/pem.ts";
+import { rsaProblem } from "../verifier/keys/rsa.ts";
 import { GatewayInputError, type TokenAccess } from "./access.ts";
 
 declare const encoding: unique symbol;
 type Encoded<Name extends string> = string & { readonly [encoding]: Name };
 
-/** Blocks of PEM, lines ended by one newline each, the last one too. */
+/** PEM blocks. Each line ends with one newline. */
 export type Pem = Encoded<"PEM">;
-/** PEM as base64 in one line: what Akeyless calls "PEM format and base64 encoding". */
+/** Base64 of PEM in one line ("PEM format and base64 encoding" in the documents of Akeyless). */
 export type Base64Pem = Encoded<"base64 of PEM">;
-/** A JWT as it is. */
+/** A JWT, without further encoding. */
 export type Jwt = Encoded<"JWT">;
 
-const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
-
 /**
- * The blocks of a kind in what may have come as PEM, with whatever line ends, indented or with text around, or as base64 of
- * PEM, wrapped or not: each with lines ended by one newline, the last one too.
+ * The PEM blocks of a kind. The input is PEM with any line ends, indentation and surrounding text, or base64 of that, in one or several
+ * lines.
  */
 function blocksOf(field: string, value: string, kind: RegExp, what: string): string[] {
-  // Copied out of YAML, lines may be indented.
-  const text = pemText(field, value).replaceAll(/^[ \t]+|[ \t\r]+$/gm, "");
-  const blocks = [...text.matchAll(pemBlock)].filter(([, label = ""]) => kind.test(label));
+  const blocks = pemBlocks(pemText(field, value)).filter(({ label }) => kind.test(label));
   if (blocks.length === 0) {
-    throw new GatewayInputError(field, `holds no ${what} in PEM (-----BEGIN … to -----END …-----); was it cut off?`);
+    throw new GatewayInputError(
+      field,
+      `holds no ${what} in PEM (-----BEGIN … to -----END …-----). Check that it was not cut off`,
+    );
   }
-  return blocks.map(([block]) => `${block}\n`);
+  return blocks.map(({ text }) => text);
 }
 
 function pemText(field: string, value: string): string {
-  if (value.includes("-----BEGIN ")) return value;
+  if (looksLikePem(value)) return value;
   const compact = value.replaceAll(/\s/g, "");
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(compact)) throw new GatewayInputError(field, "is neither PEM nor base64");
   const decoded = Buffer.from(compact, "base64").toString("utf8");
-  if (decoded.includes("-----BEGIN ")) return decoded;
-  throw new GatewayInputError(field, "is base64, but not of PEM (was it encoded twice, or cut off?)");
+  if (looksLikePem(decoded)) return decoded;
+  throw new GatewayInputError(field, "is base64, but not of PEM. Check that it was not encoded twice or cut off");
 }
 
-/** Certificates as PEM, in order. What else stands there, a private key even, is left out. */
+/** The certificates, in order. Other blocks, such as a private key, are omitted. */
 export function certificatesPem(field: string, value: string): Pem {
   const blocks = blocksOf(field, value, /^CERTIFICATE$/, "certificate");
   if (!blocks.every(isCertificate)) throw new GatewayInputError(field, "holds a certificate that cannot be read");
   return blocks.join("") as Pem;
 }
 
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).raw.length > 0;
-  } catch {
-    return false;
-  }
-}
-
-/** One private key as PEM, as which it was: PKCS #8, PKCS #1 or SEC 1, without a passphrase. */
+/** One private key without a passphrase, in its own format: PKCS #8, PKCS #1 or SEC 1. */
 export function privateKeyPem(field: string, value: string): Pem {
   return readKey(field, value).pem;
 }
@@ -61,7 +53,7 @@ function readKey(field: string, value: string): { readonly pem: Pem; readonly ke
   const [pem = "", ...others] = blocksOf(field, value, /PRIVATE KEY$/, "private key");
   if (others.length > 0) throw new GatewayInputError(field, `holds ${others.length + 1} private keys`);
   const key = readable(field, pem);
-  const problem = rsaProblem(key);
+  const problem = key.asymmetricKeyType === "rsa" ? rsaProblem(createPublicKey(key)) : undefined;
   if (problem !== undefined) throw new GatewayInputError(field, `holds a private key that ${problem}`);
   return { pem: pem as Pem, key };
 }
@@ -70,12 +62,12 @@ function readable(field: string, pem: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch {
-    const encrypted = /BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(pem);
-    throw new GatewayInputError(field, `holds a private key that ${encrypted ? "is encrypted" : "cannot be read"}`);
+    const why = isEncryptedKey(pem) ? "is encrypted" : "cannot be read";
+    throw new GatewayInputError(field, `holds a private key that ${why}`);
   }
 }
 
-/** A certificate, with what is behind it, and its private key, as PEM. */
+/** A certificate with its chain, and its private key. */
 export function keyPairPem(
   fields: { readonly certificate: string; readonly key: string },
   pair: { readonly certificatePem: string; readonly privateKeyPem: string },
@@ -86,30 +78,33 @@ export function keyPairPem(
   throw new GatewayInputError(fields.key, `is not the private key of the certificate in ${fields.certificate}`);
 }
 
-/** The RSA private key with which a gateway signs for its auth method, as base64 of PEM in one line. */
+/** The RSA private key with which a gateway signs requests for its auth method. */
 export function signingKey(field: string, value: string): Base64Pem {
   const { pem, key } = readKey(field, value);
   if (key.asymmetricKeyType === "rsa") return base64(pem);
-  throw new GatewayInputError(field, "is not an RSA key, and that of an auth method is");
+  throw new GatewayInputError(field, "is not an RSA key. The key of an auth method is one");
 }
 
 export function base64(pem: Pem): Base64Pem {
   return Buffer.from(pem, "utf8").toString("base64") as Base64Pem;
 }
 
-/** A JWT as it is: three parts, nothing around them. */
+/** A JWT without surrounding white space. */
 export function rawJwt(field: string, token: string): Jwt {
   const trimmed = token.trim();
   if (isJwt(trimmed)) return trimmed as Jwt;
   if (isJwt(Buffer.from(trimmed, "base64").toString("utf8"))) {
-    throw new GatewayInputError(field, "is base64 of a JWT; a Secret's data.token has to be decoded once");
+    throw new GatewayInputError(field, "is base64 of a JWT. Decode the data.token of a Secret once");
   }
-  throw new GatewayInputError(field, "is not a JWT (three parts of base64url, joined by dots); was it cut off?");
+  throw new GatewayInputError(
+    field,
+    "is not a JWT (three parts of base64url, joined by dots). Check that it was not cut off",
+  );
 }
 
 function isJwt(text: string): boolean {
   const [, ...parts] = /^([\w-]+)\.([\w-]+)\.([\w-]+)$/.exec(text) ?? [];
-  // No bytes have 4n + 1 characters of base64.
+  // Base64 of whole bytes never has 4n + 1 characters.
   return parts.length === 3 && parts.every((part) => part.length % 4 !== 1) && parts.slice(0, 2).every(isJson);
 }
 
@@ -121,7 +116,7 @@ function isJson(part: string): boolean {
   }
 }
 
-/** The https URL of an API server, which may have a path; no slash at the end. */
+/** The https URL of an API server, which may have a path, without a trailing slash. */
 export function apiServer(field: string, host: string): string {
   const url = URL.canParse(host.trim()) ? new URL(host.trim()) : undefined;
   if (url?.protocol === "https:" && !url.username && !url.password && !url.search && !url.hash) {
@@ -130,24 +125,22 @@ export function apiServer(field: string, host: string): string {
   throw new GatewayInputError(field, "is not an https URL without credentials, query and fragment (https://HOST:PORT)");
 }
 
-/** An issuer as tokens have it, compared byte by byte: a URL, or what older clusters have. */
+/** An issuer. It is compared byte by byte and, in older clusters, is not always a URL. */
 export function rawIssuer(field: string, issuer: string): string {
   const trimmed = issuer.trim();
   if (!/[\s\p{C}"]/u.test(trimmed)) return trimmed;
-  throw new GatewayInputError(field, "is not an issuer: white space or quotes are within");
+  throw new GatewayInputError(field, "is not an issuer: it contains white space, control characters or quotes");
 }
 
 /**
- * The reviewer's JWT, for products that know no other credential. Types say so already; access that came as JSON has none.
+ * The reviewer's JWT, for products that accept no other credential. It is checked here too, because access that was read from JSON has no
+ * type.
  *
- * @throws GatewayInputError naming the field
+ * @throws GatewayInputError that names the field
  */
 export function tokenOf(product: string, field: string, access: Partial<TokenAccess>): Jwt {
   if (access.token === undefined) {
-    throw new GatewayInputError(
-      field,
-      `there is no token, and ${product} takes no client certificate: use the token flow`,
-    );
+    throw new GatewayInputError(field, `is absent, and ${product} accepts no client certificate. Use the token flow`);
   }
   return rawJwt(field, access.token);
 }

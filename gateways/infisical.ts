@@ -9,8 +9,8 @@ export interface InfisicalOptions {
 }
 
 /**
- * The body of `POST /api/v1/auth/kubernetes-auth/identities/{identityId}` of Infisical, raw PEM and raw JWT; lists are
- * text, joined by commas.
+ * The body of `POST /api/v1/auth/kubernetes-auth/identities/{identityId}` of Infisical, with raw PEM and raw JWT. Lists
+ * are text, joined by commas.
  */
 export interface InfisicalKubernetesAuth {
   readonly kubernetesHost: string;
@@ -22,7 +22,7 @@ export interface InfisicalKubernetesAuth {
   readonly allowedAudience: string;
 }
 
-/** The auth config by which Infisical reviews tokens. @throws GatewayInputError naming the field that can't be right */
+/** Auth config with which Infisical reviews tokens. @throws GatewayInputError that names the invalid field */
 export function infisicalKubernetesAuth(access: TokenAccess, options: InfisicalOptions): InfisicalKubernetesAuth {
   return {
     kubernetesHost: apiServer("kubernetesHost", access.host),
@@ -38,7 +38,7 @@ export function infisicalKubernetesAuth(access: TokenAccess, options: InfisicalO
 function joined(field: string, names: readonly string[]): string {
   for (const name of names) {
     if (name.includes(",") || name.trim() === "")
-      throw new GatewayInputError(field, `"${name}" can't be part of a list`);
+      throw new GatewayInputError(field, `has "${name}". Names must not be empty or contain a comma`);
   }
   return names.join(",");
 }

@@ -3,7 +3,7 @@ import { apiServer, base64, certificatesPem, keyPairPem, rawJwt } from "./encodi
 
 /** Names inside the kubeconfig. */
 export interface KubeconfigOptions {
-  /** The user's name, which the context gets too. */
+  /** Name of the user and of the context. */
   readonly user: string;
   readonly cluster: string;
   /** Namespace of the context. @default none, which is "default" */
@@ -11,10 +11,9 @@ export interface KubeconfigOptions {
 }
 
 /**
- * A kubeconfig for one user, with everything embedded and its context current, as JSON: kubeconfigs are YAML, and so is
- * JSON. For SPIRE, kubectl and whatever else reads kubeconfigs.
+ * A kubeconfig for one user, with embedded credentials and the context as the current one. It is JSON, which is valid YAML.
  *
- * @throws GatewayInputError naming the field that can't be right
+ * @throws GatewayInputError that names the invalid field
  */
 export function kubeconfig(
   access: TokenAccess | CertificateAccess,

@@ -1,4 +1,4 @@
-/** Fields of auth configs, in the products' own spelling, that let their holder act as somebody. */
+/** Fields of auth configs that contain credentials, in the products' spelling. */
 const secretFields = new Set([
   "token",
   "signing-key",
@@ -11,7 +11,7 @@ const secretFields = new Set([
   "tokenReviewerJwt",
 ]);
 
-/** A copy of an auth config in which what is secret is masked: to show what it is like, not to use it. */
+/** A copy of an auth config with masked secrets, for display. */
 export function maskSecretFields(value: unknown): unknown {
   if (typeof value === "string") return looksSecret(value) ? "[secret]" : value;
   if (Array.isArray(value)) return value.map(maskSecretFields);
@@ -28,7 +28,7 @@ const jwt = /\beyJ[\w-]+\.[\w-]+\.[\w-]+/;
 const privateKey = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
 const base64 = /[A-Za-z0-9+/]{40,}={0,2}/g;
 
-/** A token or private key anywhere in a text, whatever field it stands in: a kubeconfig, say. */
+/** Whether a text, such as a kubeconfig, contains a token or a private key. */
 function looksSecret(text: string): boolean {
   if (jwt.test(text) || privateKey.test(text)) return true;
   return (text.match(base64) ?? []).some((part) => privateKey.test(Buffer.from(part, "base64").toString("latin1")));

@@ -3,17 +3,17 @@ import { apiServer, certificatesPem, type Jwt, type Pem, tokenOf } from "./encod
 
 /**
  * The body of `POST auth/kubernetes/config` of Vault and OpenBao, for a server outside the cluster. Certificates are raw
- * PEM with a final newline, the token is the raw JWT. `issuer` is deprecated there and left out: the API server checks.
+ * PEM with a final newline, the token is the raw JWT. `issuer` is deprecated there and absent: the API server checks it.
  */
 export interface VaultKubernetesAuthConfig {
   readonly kubernetes_host: string;
   readonly kubernetes_ca_cert?: Pem;
   readonly token_reviewer_jwt: Jwt;
-  /** True: a Vault that runs in a pod of another cluster must not take that pod's token and CA. */
+  /** A Vault that runs in a pod of another cluster would otherwise use that pod's token and CA. */
   readonly disable_local_ca_jwt: true;
 }
 
-/** The auth config by which Vault or OpenBao reviews tokens. @throws GatewayInputError naming the field that can't be right */
+/** Auth config with which Vault or OpenBao reviews tokens. @throws GatewayInputError that names the invalid field */
 export function vaultAuthConfig(access: TokenAccess): VaultKubernetesAuthConfig {
   return {
     kubernetes_host: apiServer("kubernetes_host", access.host),

@@ -5,24 +5,24 @@ import { Deadline, deadlineReason } from "./deadline.ts";
 import { isKubeError, KubeError } from "./errors.ts";
 import { type DirectConnection, directConnection } from "./kubeconfig/loadConnection.ts";
 import { notJson, redirected, statusError } from "./status.ts";
-import { type RawAnswer, retryAfterMs } from "./transport/https.ts";
+import { type HttpResponse, retryAfterMs } from "./transport/https.ts";
 import { agentFor, send } from "./transport/transport.ts";
 
-/** How a client behaves; everything has a default. */
+/** Options of a client. */
 export interface ClientOptions {
-  /** Time for a request with all its retries, in milliseconds; the time of an exec plugin does not count. @default 15000 */
+  /** Timeout of a request with all its retries, in milliseconds. The time of an exec plugin does not count. @default 15000 */
   readonly timeoutMs?: number;
   /** First pause before a retry, in milliseconds; doubles with each, up to 2 s, with jitter. @default 100 */
   readonly retryMs?: number;
   /** Most attempts that one request makes. @default 6 */
   readonly attempts?: number;
-  /** Connections to share with other clients; their creator closes them. @default separate connections */
+  /** Connections that are shared with other clients. Their creator closes them. @default separate connections */
   readonly agent?: Agent;
   /** Ends every request of this client. */
   readonly signal?: AbortSignal;
 }
 
-/** What one request may set. */
+/** Options of one request. */
 export interface RequestOptions {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   /** Sent as JSON. */
@@ -31,21 +31,21 @@ export interface RequestOptions {
   readonly contentType?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Whether 429, 5xx and resets are tried again where that is safe. @default true */
+  /** Whether 429, 5xx and resets are retried if that is safe. @default true */
   readonly retry?: boolean;
-  /** The request changes nothing, whatever its method (a review): it is tried again like a GET. @default method is GET */
+  /** Whether the request changes nothing, such as a review, so that a retry is safe. @default true for GET */
   readonly safe?: boolean;
 }
 
 /** A parsed answer with its status line. */
-export interface Answer<T> {
+export interface ApiResponse<T> {
   readonly status: number;
   readonly body: T;
-  /** The server's own clock, where it said so. */
+  /** Time of the server's clock, from the header Date. */
   readonly date: Date | undefined;
 }
 
-/** An object of the API, as far as everything has it. */
+/** An object of the API, with the fields that every object has. */
 export interface KubeObject {
   readonly apiVersion?: string;
   readonly kind?: string;
@@ -67,9 +67,9 @@ export interface ObjectMeta {
 
 export interface ApplyOptions extends RequestOptions {
   readonly fieldManager: string;
-  /** Takes over fields that another manager owns. @default false */
+  /** Overwrites fields that another manager owns. @default false */
   readonly force?: boolean;
-  /** The server checks and answers, and keeps nothing. @default false */
+  /** The server checks and answers, but stores nothing. @default false */
   readonly dryRun?: boolean;
 }
 
@@ -82,11 +82,11 @@ export interface DeleteOptions extends RequestOptions {
   /** Deletes only the object with this UID. */
   readonly uid?: string;
   readonly propagationPolicy?: "Foreground" | "Background" | "Orphan";
-  /** Answers undefined for an object that is not there. @default false */
+  /** Returns undefined for an object that does not exist. @default false */
   readonly ignoreNotFound?: boolean;
 }
 
-/** Talks to one API server as one user over connections that stay open. `close` when done. */
+/** A client of one API server for one user. Connections stay open until `close`. */
 export class KubeClient implements Disposable {
   readonly connection: Connection;
   readonly #agent: Agent;
@@ -98,7 +98,7 @@ export class KubeClient implements Disposable {
     this.#options = options;
   }
 
-  /** A client for explicit credentials, to prove that they work. Proxy variables come from `env`. */
+  /** A client for explicit credentials, without a kubeconfig. Proxy variables come from `env`. */
   static direct(direct: DirectConnection, options: ClientOptions = {}, env: NodeJS.ProcessEnv = {}): KubeClient {
     return new KubeClient(directConnection(direct, env), options);
   }
@@ -109,7 +109,7 @@ export class KubeClient implements Disposable {
   }
 
   /** Like `request`, with status and server time. @throws KubeError */
-  async exchange<T = KubeObject>(method: string, path: string, options: RequestOptions = {}): Promise<Answer<T>> {
+  async exchange<T = KubeObject>(method: string, path: string, options: RequestOptions = {}): Promise<ApiResponse<T>> {
     using deadline = new Deadline(options.timeoutMs ?? this.#options.timeoutMs ?? 15_000);
     const answer = await this.#attempts(method, path + queryText(options.query), options, deadline);
     return { status: answer.status, body: this.#parse<T>(method, path, answer), date: serverDate(answer) };
@@ -119,7 +119,7 @@ export class KubeClient implements Disposable {
     return this.request<T>("GET", path, options);
   }
 
-  /** The object, or undefined where there is none. */
+  /** The object; undefined if it does not exist. */
   async find<T = KubeObject>(path: string, options?: RequestOptions): Promise<T | undefined> {
     try {
       return await this.request<T>("GET", path, options);
@@ -169,7 +169,7 @@ export class KubeClient implements Disposable {
     this.close();
   }
 
-  async #attempts(method: string, path: string, options: RequestOptions, deadline: Deadline): Promise<RawAnswer> {
+  async #attempts(method: string, path: string, options: RequestOptions, deadline: Deadline): Promise<HttpResponse> {
     const callers = [options.signal, this.#options.signal].filter((signal) => signal !== undefined);
     const cancel = AbortSignal.any(callers);
     const signal = AbortSignal.any([deadline.signal, ...callers]);
@@ -180,7 +180,7 @@ export class KubeClient implements Disposable {
     let refreshed = false;
     for (let attempt = 1; ; attempt++) {
       const credentials = await credentialsOf();
-      let answer: RawAnswer;
+      let answer: HttpResponse;
       try {
         answer = await this.#send(method, path, options, credentials, signal);
       } catch (error) {
@@ -208,14 +208,14 @@ export class KubeClient implements Disposable {
     options: RequestOptions,
     credentials: Credentials,
     signal: AbortSignal,
-  ): Promise<RawAnswer> {
+  ): Promise<HttpResponse> {
     const body = options.body === undefined ? undefined : JSON.stringify(options.body);
     const headers: Record<string, string> =
       body === undefined ? {} : { "Content-Type": options.contentType ?? "application/json" };
     return send(this.connection, this.#agent, { method, path, headers, body, credentials, signal });
   }
 
-  /** Waits before the next attempt; the error of the last one is thrown when time runs out first. */
+  /** Waits before the next attempt. Throws the error of the last attempt if the timeout ends first. */
   async #pause(attempt: number, askedMs = 0, signal: AbortSignal, error: unknown): Promise<void> {
     const backoff = { firstMs: this.#options.retryMs ?? 100, maxMs: 2_000 };
     await pause(backoff, attempt, askedMs, signal).catch(() => {
@@ -224,13 +224,13 @@ export class KubeClient implements Disposable {
     });
   }
 
-  #parse<T>(method: string, path: string, answer: RawAnswer): T {
+  #parse<T>(method: string, path: string, answer: HttpResponse): T {
     if (answer.text === "" && answer.status !== 200) return undefined as T;
     try {
       const body: unknown = JSON.parse(answer.text);
       if (typeof body === "object" && body !== null && !Array.isArray(body)) return body as T;
     } catch {
-      // Said below.
+      // Reported below.
     }
     throw notJson(method, path, answer, this.connection);
   }
@@ -242,13 +242,13 @@ function queryText(query: RequestOptions["query"]): string {
   return `?${new URLSearchParams(entries.map(([key, value]): [string, string] => [key, String(value)]))}`;
 }
 
-/** 429 and 503 are said before anything is done; other server errors leave open whether something was. */
+/** 429 and 503 are answered before the request has any effect. After other server errors the effect is unknown. */
 function isRetriable(safe: boolean, status: number): boolean {
   if (status === 429 || status === 503) return true;
   return safe && (status === 500 || status === 502 || status === 504);
 }
 
-function serverDate(answer: RawAnswer): Date | undefined {
+function serverDate(answer: HttpResponse): Date | undefined {
   const date = new Date(String(answer.headers.date));
   return Number.isNaN(date.getTime()) ? undefined : date;
 }

@@ -1,17 +1,17 @@
 import type { Agent } from "node:https";
 import type { Json } from "./kubeconfig/kubeconfig.ts";
 
-/** Everything that a client needs to talk to one API server as one user. */
+/** Everything that a client needs for requests to one API server as one user. */
 export interface Connection {
   /** Base URL without a trailing slash; always https. */
   readonly server: string;
   /** CA certificates of the server, PEM; "" means the public roots that Node.js trusts. */
   readonly caPem: string;
-  /** The name that the server's certificate must carry, when it is not the one in `server`. */
+  /** The name that the server's certificate must carry. @default the host of `server` */
   readonly tlsServerName?: string;
   /** Namespace of the context; "default" without one. */
   readonly namespace: string;
-  /** Names, for messages: context, cluster and user of the kubeconfig, and where that came from. */
+  /** Names for messages: context, cluster and user of the kubeconfig, and its source. */
   readonly context: string;
   readonly cluster: string;
   readonly user: string;
@@ -19,14 +19,14 @@ export interface Connection {
   /** Impersonate-* headers. */
   readonly impersonation: Readonly<Record<string, string | readonly string[]>>;
   readonly credentials: CredentialSource;
-  /** Connections through the proxy of the kubeconfig; without one, HTTPS_PROXY and NO_PROXY of `env` decide. */
+  /** Connections through the proxy of the kubeconfig. @default HTTPS_PROXY and NO_PROXY of `env` decide */
   readonly proxyAgent?: Agent;
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** What one request authenticates with. */
+/** The credentials of one request. */
 export interface Credentials {
-  /** Complete Authorization header. */
+  /** Value of the header Authorization. */
   readonly authorization?: string;
   /** PEM. */
   readonly certPem?: string;
@@ -34,9 +34,9 @@ export interface Credentials {
   readonly keyPem?: string;
 }
 
-/** Gives the credentials for a request. `refresh` asks for new ones because the server refused the last. */
+/** Returns the credentials for a request. `refresh` requests new ones, because the server rejected the last. */
 export interface CredentialSource {
-  /** Whether asking again can bring something new (a plugin, a token file that rotates). */
+  /** Whether a refresh can return other credentials (an exec plugin, a token file). */
   readonly refreshable: boolean;
   /** @param signal ends the wait, and a plugin that no other caller waits for */
   get(refresh?: boolean, signal?: AbortSignal): Promise<Credentials>;

@@ -18,7 +18,7 @@ export class Deadline implements Disposable {
     return this.#abort.signal;
   }
 
-  /** Does work whose duration does not count. */
+  /** Runs work whose duration does not count. */
   async suspended<T>(work: () => Promise<T>): Promise<T> {
     clearTimeout(this.#timer);
     this.#leftMs -= performance.now() - this.#since;

@@ -1,6 +1,6 @@
 import { refusedUser } from "./anonymous.ts";
 
-/** Why the API server, or something before it, answered 403: in the words of the error's first sentence, and what to do. */
+/** Why the API server, or a proxy before it, answered 403, and what to do. `by` starts the first sentence of the error. */
 export interface Denial {
   readonly code: "KUBE_FORBIDDEN" | "KUBE_DENIED";
   readonly by: string;
@@ -11,7 +11,7 @@ interface Kind extends Omit<Denial, "code"> {
   readonly message: RegExp;
 }
 
-/** Denials of admission, which takes place after the check of rights: no role changes them. The messages are those of Kubernetes. */
+/** Denials of admission, which follows the check of rights, so no role helps. The messages are those of Kubernetes. */
 const admission: readonly Kind[] = [
   {
     message: /admission webhook ".*" denied the request/,
@@ -44,7 +44,7 @@ const admission: readonly Kind[] = [
 const rights = /user not permitted to|is attempting to grant RBAC permissions not currently held/;
 
 /**
- * The reason of a 403.
+ * Finds the reason of a 403.
  *
  * @param serverMessage message of the Status; undefined for an answer without one
  */

@@ -1,6 +1,6 @@
-/** Codes of everything that can go wrong between us and an API server. Codes are stable: match on them. docs/errors.md explains each. */
+/** Codes of errors of the Kubernetes client. Codes are stable. docs/errors.md explains each. */
 export type KubeErrorCode =
-  // finding and reading the deployer's own connection
+  // kubeconfig and credentials
   | "KUBECONFIG_NOT_FOUND"
   | "KUBECONFIG_UNREADABLE"
   | "KUBECONFIG_MALFORMED"
@@ -19,7 +19,7 @@ export type KubeErrorCode =
   | "KUBECONFIG_EXEC_TIMEOUT"
   | "KUBECONFIG_EXEC_RECURSION"
   | "KUBECONFIG_AUTH_PROVIDER"
-  // the way to the server
+  // connection
   | "KUBE_UNREACHABLE_DNS"
   | "KUBE_UNREACHABLE"
   | "KUBE_REFUSED"
@@ -34,7 +34,7 @@ export type KubeErrorCode =
   | "KUBE_PROXY_UNREACHABLE"
   | "KUBE_PROXY_REFUSED"
   | "KUBE_CANCELLED"
-  // what the server answered
+  // answers of the server
   | "KUBE_NOT_JSON"
   | "KUBE_BAD_REQUEST"
   | "KUBE_UNAUTHORIZED"
@@ -52,19 +52,19 @@ export type KubeErrorCode =
   | "KUBE_UNAVAILABLE"
   | "KUBE_SERVER_ERROR"
   | "KUBE_STATUS"
-  // asking for what this client does not know
+  // requests that this client does not support
   | "KUBE_KIND_UNKNOWN"
   | "KUBE_NAMESPACE_MISSING";
 
-/** What an error carries beside its code and text. */
+/** Details of an error. */
 export interface KubeErrorDetail {
-  /** What the reader can do about it; one or two full sentences. */
+  /** Steps that fix the error, as one or two sentences. */
   readonly remedy?: string;
-  /** HTTP status, where the server answered. */
+  /** HTTP status, if the server answered. */
   readonly status?: number;
   /** `reason` of the server's Status object ("Forbidden", "AlreadyExists"). */
   readonly reason?: string;
-  /** The server's own message, as it came but without secrets. */
+  /** The server's message, without secrets. */
   readonly serverMessage?: string;
 }
 
@@ -87,12 +87,12 @@ export class KubeError extends Error {
   }
 }
 
-/** Whether an error is a KubeError, with one of these codes where any are named. */
+/** Whether an error is a KubeError, with one of the codes if there are any. */
 export function isKubeError(error: unknown, ...codes: readonly KubeErrorCode[]): error is KubeError {
   return error instanceof KubeError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** Codes of errors without an answer of the API server. */
+/** Whether an error is a failed connection, without an answer of the API server. */
 export function isUnreachable(error: unknown): error is KubeError {
   return isKubeError(
     error,
@@ -116,7 +116,7 @@ const bearer = /\b(Bearer|Basic)\s+(?!(?-i:[a-z]{1,19})(?:[ ,.;:)]|$))[\w.~+/=-]
 const credentialField =
   /(["']?(?:token(?!: (?-i:[a-z']{1,19}),? +(?-i:[a-z]))|password|clientKeyData|client-key-data|clientSecret|client-secret)["']?\s*[:=]\s*)(?:"[^"]*"|'[^']*'|[^\s,}]+)/gi;
 
-/** Takes out what looks like a credential: tokens, private keys, authorization headers, credential fields, users of URLs. */
+/** Removes everything that looks like a credential: tokens, private keys, authorization headers, credential fields, users of URLs. */
 export function scrub(text: string): string {
   return text
     .replace(privateKey, "[private key]")

@@ -4,7 +4,7 @@ import { KubeError } from "./errors.ts";
 /**
  * Refuses a value that HTTP cannot carry in a header (RFC 9110, section 5.5), such as a token with a line break.
  *
- * @param what the subject of the error, which does not show the value
+ * @param what subject of the error message, which does not contain the value
  * @throws KubeError KUBECONFIG_CREDENTIAL_INVALID
  */
 export function requireSendable(value: string, what: string): void {

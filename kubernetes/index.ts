@@ -1,7 +1,7 @@
-/** A small Kubernetes client on node:https: finds the deployer's connection, asks the API server, and explains errors. */
+/** A small Kubernetes client on node:https: reads kubeconfigs, sends requests, and explains errors. */
 export { anonymousError, anonymousUser, refusedUser } from "./anonymous.ts";
 export {
-  type Answer,
+  type ApiResponse,
   type ApplyOptions,
   type ClientOptions,
   type CreateOptions,
@@ -13,12 +13,12 @@ export {
 } from "./client.ts";
 export type { Connection, CredentialSource, Credentials } from "./connection.ts";
 export { isKubeError, isUnreachable, KubeError, type KubeErrorCode, scrub } from "./errors.ts";
+export { caCertificates } from "./kubeconfig/caCertificates.ts";
 export {
   type ConnectionChoice,
   type DirectConnection,
   directConnection,
   loadConnection,
 } from "./kubeconfig/loadConnection.ts";
-export { certificates } from "./kubeconfig/pem.ts";
 export { type ApiResource, isKnownKind, pathFor, resourceFor } from "./paths.ts";
-export { type Shown, showOf } from "./probe.ts";
+export { probeServer, type ServerProbe } from "./probe.ts";

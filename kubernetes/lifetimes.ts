@@ -1,8 +1,8 @@
 /** Lifetimes of credentials, in seconds. */
 
-/** The API server and its signers issue nothing shorter. */
+/** The shortest lifetime that the API server and its signers accept. */
 export const shortestLifetime = 600;
-/** Of a token that is requested. */
+/** Default lifetime of a requested token. */
 export const defaultTokenLifetime = 30 * 24 * 3600;
-/** Of a client certificate. */
+/** Default lifetime of a client certificate. */
 export const defaultCertificateLifetime = 90 * 24 * 3600;

@@ -63,16 +63,12 @@ export function resourceFor(apiVersion: string, kind: string): ApiResource {
   const found = kinds.get(`${apiVersion} ${kind}`);
   if (found) return found;
   const versions = [...kinds.keys()].filter((key) => key.endsWith(` ${kind}`)).map((key) => key.split(" ")[0]);
-  throw new KubeError(
-    "KUBE_KIND_UNKNOWN",
-    `The kind ${kind} of apiVersion ${apiVersion} is not one that is known here.`,
-    {
-      remedy:
-        versions.length > 0
-          ? `${kind} is known with apiVersion ${versions.join(", ")}.`
-          : `Known are: ${[...kinds.keys()].map((key) => key.split(" ")[1]).join(", ")}.`,
-    },
-  );
+  throw new KubeError("KUBE_KIND_UNKNOWN", `The kind ${kind} of apiVersion ${apiVersion} is not known.`, {
+    remedy:
+      versions.length > 0
+        ? `${kind} is known with apiVersion ${versions.join(", ")}.`
+        : `Known are: ${[...kinds.keys()].map((key) => key.split(" ")[1]).join(", ")}.`,
+  });
 }
 
 /** Whether the kind is in the table. */
@@ -81,8 +77,8 @@ export function isKnownKind(apiVersion: string, kind: string): boolean {
 }
 
 /**
- * The REST path of an object, or of its collection when no name is given (for a POST, or a list).
- * A namespaced kind without a namespace is an error with a name, and lists all namespaces without one.
+ * The REST path of an object, or of its collection without a name (for a POST or a list). A namespaced kind needs a namespace with a name;
+ * without both the path lists all namespaces.
  *
  * @throws KubeError KUBE_KIND_UNKNOWN, KUBE_NAMESPACE_MISSING
  */

@@ -7,25 +7,25 @@ import type { TunnelOptions } from "./transport/proxyAgent.ts";
 import { agentFor, networkError } from "./transport/transport.ts";
 
 /** The certificates that a server presents, before any CA is trusted. */
-export interface Shown {
-  /** The server's own certificate, then those that vouch for it, as far as the server sent them. */
+export interface ServerProbe {
+  /** The server's certificate, then the CA certificates that it sent. */
   readonly chain: readonly X509Certificate[];
   readonly status: number;
   readonly location: string;
   readonly contentType: string;
-  /** At most 256 KiB of it. */
+  /** The first 256 KiB of the body. */
   readonly body: string;
 }
 
-const most = 256 * 1024;
+const maxBodyLength = 256 * 1024;
 
 /**
- * Asks a server for one path without checking its certificate, and says what it showed. Nothing is sent that is worth
- * anything, and nothing that comes back may be believed before it was compared with something that is known.
+ * Requests one path without a check of the server's certificate, and returns certificates and answer. The request contains no credential.
+ * Compare the result with a known value before you trust it.
  *
  * @throws KubeError KUBE_UNREACHABLE_DNS, KUBE_REFUSED, KUBE_TIMEOUT, KUBE_TLS_PROTOCOL…
  */
-export async function showOf(server: string, path: string, signal: AbortSignal): Promise<Shown> {
+export async function probeServer(server: string, path: string, signal: AbortSignal): Promise<ServerProbe> {
   const connection = directConnection({ server, caPem: "", label: "a stranger" }, process.env);
   const attempt = { method: "GET", path, headers: {}, credentials: {}, signal };
   const url = new URL(server);
@@ -33,14 +33,14 @@ export async function showOf(server: string, path: string, signal: AbortSignal):
   const agent = agentFor(connection);
   let stage: "connecting" | "handshake" | "reading" = "connecting";
   try {
-    return await new Promise<Shown>((resolve, reject) => {
+    return await new Promise<ServerProbe>((resolve, reject) => {
       const options: RequestOptions & TunnelOptions = {
         agent,
         tunnelSignal: signal,
         host,
         port: url.port || 443,
         path,
-        // A name is asked for by SNI; addresses have none (RFC 6066).
+        // SNI is for names and not for addresses (RFC 6066).
         servername: isIP(host) ? "" : host,
         rejectUnauthorized: false,
         minVersion: "TLSv1.2",
@@ -62,10 +62,12 @@ export async function showOf(server: string, path: string, signal: AbortSignal):
         let body = "";
         incoming.setEncoding("utf8").on("data", (text: string) => {
           body += text;
-          if (body.length > most) incoming.destroy();
+          if (body.length > maxBodyLength) incoming.destroy();
         });
         incoming.once("error", reject);
-        incoming.once("close", () => resolve({ chain, status, location, contentType, body: body.slice(0, most) }));
+        incoming.once("close", () =>
+          resolve({ chain, status, location, contentType, body: body.slice(0, maxBodyLength) }),
+        );
       });
       outgoing.end();
     });

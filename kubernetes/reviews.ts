@@ -1,4 +1,4 @@
-/** The API server's review APIs and TokenRequest. Answers are read as far as their types are as documented. */
+/** The API server's review APIs and TokenRequest. Fields of answers that have another type than documented are ignored. */
 import type { KubeClient } from "./client.ts";
 import { isKubeError } from "./errors.ts";
 import { pathFor } from "./paths.ts";
@@ -11,7 +11,7 @@ export interface Review {
   readonly username: string;
   readonly uid: string;
   readonly audiences: readonly string[];
-  /** The authenticator's own words, which contain no part of the token. */
+  /** The authenticator's message, which contains no part of the token. */
   readonly error: string;
 }
 
@@ -49,7 +49,7 @@ export interface SelfReview {
   readonly date?: Date;
 }
 
-/** Creates a SelfSubjectReview. Undefined from servers older than 1.28, which have none. @throws KubeError */
+/** Creates a SelfSubjectReview. Undefined from servers older than 1.28, which do not have it. @throws KubeError */
 export async function reviewSelf(client: KubeClient): Promise<SelfReview | undefined> {
   const body = { apiVersion: authentication, kind: "SelfSubjectReview" };
   const path = pathFor(authentication, "SelfSubjectReview");
@@ -64,7 +64,7 @@ export async function reviewSelf(client: KubeClient): Promise<SelfReview | undef
   }
 }
 
-/** Creates a SelfSubjectAccessReview, whatever its result: a server answers it only for a credential that it accepts. @throws KubeError */
+/** Creates a SelfSubjectAccessReview. It succeeds for every credential that the server accepts. @throws KubeError */
 export async function reviewOwnAccess(client: KubeClient): Promise<void> {
   const apiVersion = "authorization.k8s.io/v1";
   const kind = "SelfSubjectAccessReview";
@@ -73,8 +73,7 @@ export async function reviewOwnAccess(client: KubeClient): Promise<void> {
 }
 
 /**
- * The user of a client's credential. Undefined from servers older than 1.28, which do not say it; they answer only for a credential that
- * they accept.
+ * The user of a client's credential. Undefined from servers older than 1.28, which do not state it.
  *
  * @throws KubeError KUBE_UNAUTHORIZED for a credential that is not accepted
  */
@@ -100,7 +99,7 @@ export interface TokenRequestSpec {
 /**
  * Requests a token of a ServiceAccount.
  *
- * @returns "" and NaN for what the answer lacks
+ * @returns "" and NaN for missing fields of the answer
  * @throws KubeError
  * @see https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
  */

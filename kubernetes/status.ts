@@ -3,10 +3,10 @@ import { anonymousError, anonymousUser, refusedUser } from "./anonymous.ts";
 import type { Connection, Credentials } from "./connection.ts";
 import { denialOf } from "./denial.ts";
 import { KubeError, scrub } from "./errors.ts";
-import type { RawAnswer } from "./transport/https.ts";
+import type { HttpResponse } from "./transport/https.ts";
 
-/** The error for an answer that is not JSON; nothing of it is quoted. */
-export function notJson(method: string, path: string, answer: RawAnswer, connection: Connection): KubeError {
+/** The error for an answer that is not JSON. It quotes no part of the answer. */
+export function notJson(method: string, path: string, answer: HttpResponse, connection: Connection): KubeError {
   const type = String(answer.headers["content-type"] ?? "no content type").split(";")[0];
   const what = `${connection.server} answered ${method} ${path.split("?")[0]} with status ${answer.status} and ${answer.text.length} characters of ${type}, which is not a complete JSON object.`;
   return new KubeError("KUBE_NOT_JSON", what, {
@@ -16,7 +16,7 @@ export function notJson(method: string, path: string, answer: RawAnswer, connect
 }
 
 /** The error for a redirect. It is not followed: the credential is for this server alone. */
-export function redirected(method: string, path: string, answer: RawAnswer, connection: Connection): KubeError {
+export function redirected(method: string, path: string, answer: HttpResponse, connection: Connection): KubeError {
   const location = String(answer.headers.location ?? "");
   const url = URL.canParse(location, connection.server) ? new URL(location, connection.server) : undefined;
   const target = location !== "" && url !== undefined ? ` to ${url.origin}${url.pathname}` : "";
@@ -30,7 +30,7 @@ export function redirected(method: string, path: string, answer: RawAnswer, conn
   );
 }
 
-/** An answer as far as it is read, of whatever types. */
+/** The fields of an answer that are read. They may have any type. */
 interface Status {
   readonly kind?: unknown;
   readonly message?: unknown;
@@ -42,7 +42,7 @@ interface Status {
 export function statusError(
   method: string,
   path: string,
-  answer: RawAnswer,
+  answer: HttpResponse,
   connection: Connection,
   credentials: Credentials,
 ): KubeError {
@@ -55,7 +55,7 @@ export function statusError(
     answer.status !== 401 &&
     answer.status !== 403 &&
     answer.status !== 404 &&
-    // The API server refuses what is too much for it in plain text.
+    // The API server answers 429 in plain text.
     answer.status !== 429
   ) {
     return notJson(method, path, answer, connection);
@@ -69,7 +69,7 @@ export function statusError(
     case 401:
       return make(
         "KUBE_UNAUTHORIZED",
-        `${connection.server} does not accept ${who(connection)} (${method} ${path.split("?")[0]}).`,
+        `${connection.server} does not accept ${describeCredentials(connection)} (${method} ${path.split("?")[0]}).`,
         expiryHint(connection, credentials),
       );
     case 403: {
@@ -87,7 +87,7 @@ export function statusError(
         ? make(
             "KUBE_ALREADY_EXISTS",
             `It exists already: ${what}${said}.`,
-            "Choose another name, or remove what is there.",
+            "Choose another name, or delete the object.",
           )
         : make("KUBE_CONFLICT", `Conflict: ${what}${said}.`, conflictRemedy(status));
     case 410:
@@ -97,7 +97,7 @@ export function statusError(
     case 422:
       return make("KUBE_INVALID", `The server refuses the object: ${what}${said}.`, "");
     case 429:
-      return make("KUBE_TOO_MANY_REQUESTS", `The server is asked too much: ${what}${said}.`, "Try again later.");
+      return make("KUBE_TOO_MANY_REQUESTS", `The server is overloaded: ${what}${said}.`, "Try again later.");
     case 502:
     case 503:
     case 504:
@@ -111,13 +111,13 @@ export function statusError(
         ? make(
             "KUBE_SERVER_ERROR",
             `The server failed (${answer.status}): ${what}${said}.`,
-            "Look at the API server's log.",
+            "Check the API server's log.",
           )
         : make("KUBE_STATUS", `Status ${answer.status}: ${what}${said}.`, "");
   }
 }
 
-function parseStatus(answer: RawAnswer): Status | undefined {
+function parseStatus(answer: HttpResponse): Status | undefined {
   try {
     const parsed = JSON.parse(answer.text) as Status;
     return typeof parsed === "object" && parsed !== null ? parsed : undefined;
@@ -130,17 +130,17 @@ function textOf(value: unknown): string {
   return typeof value === "string" ? value : "";
 }
 
-/** What is shorter than this is a word of a sentence, and no credential. */
+/** A shorter text may be a word of a sentence, and is not replaced. */
 const shortestCredential = 8;
 
-/** A server's words without the credential of the request, which some servers repeat. */
+/** Removes the credential of the request from a server's message, since some servers repeat it. */
 function withoutCredential(words: string, { authorization = "" }: Credentials): string {
   const credential = authorization.replace(/^\w+ /, "");
   const scrubbed = scrub(words);
   return credential.length < shortestCredential ? scrubbed : scrubbed.replaceAll(credential, "[credential]");
 }
 
-function who(connection: Connection): string {
+function describeCredentials(connection: Connection): string {
   return connection.context === ""
     ? connection.user
     : `the credentials of user "${connection.user}" (context "${connection.context}" of ${connection.source})`;
@@ -154,7 +154,7 @@ function expiryHint(connection: Connection, { certPem }: Credentials): string {
         return `Its client certificate expired on ${validToDate.toISOString()}: get a new kubeconfig.`;
       }
     } catch {
-      // Not readable here: the server's refusal stands for itself.
+      // The certificate cannot be read. The server's message explains the rejection.
     }
   }
   return connection.context === ""
@@ -162,12 +162,12 @@ function expiryHint(connection: Connection, { certPem }: Credentials): string {
     : "They have expired, were revoked, or belong to another cluster: log in again or get a new kubeconfig.";
 }
 
-/** Two conflicts under one code: of server-side apply, where another manager owns a field, and of a stale copy. */
+/** The remedy of a conflict: with another field manager, or of an outdated copy. */
 function conflictRemedy(status: Status | undefined): string {
   const causes = status?.details?.causes;
   const owned =
     Array.isArray(causes) && causes.some((cause: Status | null) => cause?.reason === "FieldManagerConflict");
   return owned
-    ? "Another tool owns that field: take it out here, or have that tool give it up (kubectl get --show-managed-fields)."
-    : "Something else changed it at the same time; try again.";
+    ? "Another tool owns that field: remove the field here, or from that tool's configuration (kubectl get --show-managed-fields)."
+    : "Something else changed the object at the same time: try again.";
 }

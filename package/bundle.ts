@@ -1,4 +1,4 @@
-/** What the bundles of the npm package and of the plugin have in common. */
+/** The bundler of the npm package and of the plugin. */
 import { dirname, join } from "node:path";
 import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
 import { licenseTexts } from "../verifier/bundle/licenses.ts";
@@ -21,7 +21,7 @@ export interface Bundled {
   readonly metafile: Metafile;
 }
 
-/** Bundles one module and everything that it imports into one readable file. Equal sources give equal bytes in whatever folder. */
+/** Bundles one module and everything that it imports into one readable file. Equal sources give equal bytes in any folder. */
 export async function bundle(options: BuildOptions & { readonly entryPoints: [string] }): Promise<Bundled> {
   const result = await build({
     absWorkingDir: root,
@@ -31,7 +31,7 @@ export async function bundle(options: BuildOptions & { readonly entryPoints: [st
     platform: "node",
     target: "node24",
     charset: "utf8",
-    // Users read stack traces of it, and auditors read the code.
+    // For stack traces and audits.
     minify: false,
     legalComments: "eof",
     logLevel: "silent",
@@ -45,7 +45,7 @@ export async function bundle(options: BuildOptions & { readonly entryPoints: [st
   return { code: file.text, metafile: result.metafile };
 }
 
-/** Replaces imports of modules. The path that comes second is that of another module, or of a file that exists at run time. */
+/** Replaces imports of the modules that match `filter` with another module or, if `external`, with a file that exists at run time. */
 export function replaceImports(name: string, filter: RegExp, path: string, external: boolean): Plugin {
   return { name, setup: (build) => build.onResolve({ filter }, () => ({ path, external })) };
 }
@@ -60,15 +60,15 @@ export function withPrebuiltVerifier(folder: string): {
   return { plugins: [plugin], define: { VERIFIER_FOLDER: JSON.stringify(folder) } };
 }
 
-/** Packages with a choice of licenses: the choice as they declare it, and the license that applies to the code in the bundles. */
-const chosenLicenses: Readonly<Record<string, { readonly of: string; readonly license: string }>> = {
-  "node-forge": { of: "(BSD-3-Clause OR GPL-2.0)", license: "BSD-3-Clause" },
+/** Packages with a choice of licenses: the declared choice, and the license that applies to the bundles. */
+const chosenLicenses: Readonly<Record<string, { readonly declared: string; readonly license: string }>> = {
+  "node-forge": { declared: "(BSD-3-Clause OR GPL-2.0)", license: "BSD-3-Clause" },
 };
 
-/** A package under the license that was chosen. Another choice than the one that is known stays as it is declared. */
+/** A package with the chosen license. If the package declares another choice, its declaration is kept. */
 function underChosenLicense(one: Package): Package {
   const choice = chosenLicenses[one.name];
-  return choice && choice.of === one.license ? { ...one, license: choice.license } : one;
+  return choice && choice.declared === one.license ? { ...one, license: choice.license } : one;
 }
 
 /** Names, versions and license texts of the packages whose code the bundles contain, esbuild's helpers included. */

@@ -15,7 +15,7 @@ export async function libraryFiles(plugin: Files, name?: string): Promise<Files>
       bundle({
         entryPoints: [`package/entries/${entry}.ts`],
         format: "cjs",
-        // The SDKs are the user's.
+        // The user's project has the SDKs.
         external: ["@pulumi/*"],
         ...withPrebuiltVerifier(`plugin/${verifierFolder}`),
       }),

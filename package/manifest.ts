@@ -1,10 +1,10 @@
 /** package.json of the npm package. */
 import manifest from "../package.json" with { type: "json" };
 
-/** Modules that users import: the name in the package, and what it is imported by. */
+/** Modules that users import: file name, and subpath in `exports`. */
 export const entries = { index: ".", gateways: "./gateways", policy: "./policy" } as const;
 
-/** Packages of the user's project, at the user's versions: two copies of an SDK would need two versions of its plugin. */
+/** Packages that the user's project must have: two copies of an SDK would need two versions of its plugin. */
 const peers = {
   "@pulumi/kubernetes": "^4.0.0",
   "@pulumi/policy": "^1.21.0",
@@ -31,7 +31,7 @@ export function libraryManifest(name?: string): object {
     types: "./index.d.ts",
     exports: { ...Object.fromEntries(exported), "./package.json": "./package.json" },
     peerDependencies: peers,
-    // For the policies alone.
+    // Only the policies need it.
     peerDependenciesMeta: { "@pulumi/policy": { optional: true } },
   };
 }

@@ -12,7 +12,7 @@ const require = k8sauthCreateRequire(import.meta.url);`;
 
 const esModule = { format: "esm", banner: { js: requireBanner } } as const;
 
-/** The client library is larger than all else together, and only kubeconfigs with an auth-provider need it: its own file. */
+/** The client library has its own file: it is larger than all other code together, and only kubeconfigs with an auth-provider need it. */
 const clientLibrary = "@kubernetes/client-node";
 const clientFile = "clientNode.mjs";
 
@@ -40,13 +40,13 @@ const withoutUnused: Plugin = {
 };
 
 export async function pluginFiles(): Promise<Files> {
-  const apart = replaceImports("client library", new RegExp(`^${clientLibrary}$`), `./${clientFile}`, true);
-  const componentsApart = replaceImports("components", /\/components\/construct\.ts$/, `./${componentsFile}`, true);
+  const separate = replaceImports("client library", new RegExp(`^${clientLibrary}$`), `./${clientFile}`, true);
+  const separateComponents = replaceImports("components", /\/components\/construct\.ts$/, `./${componentsFile}`, true);
   const { plugins, define } = withPrebuiltVerifier(verifierFolder);
   const required = JSON.stringify(manifest.engines.node.replace(/^>=/, ">= "));
   const [main, client, components, start, verifier] = await Promise.all([
-    bundle({ ...esModule, entryPoints: ["provider/main.ts"], plugins: [apart, componentsApart] }),
-    // The module of its KubeConfig, which is all that is used.
+    bundle({ ...esModule, entryPoints: ["provider/main.ts"], plugins: [separate, separateComponents] }),
+    // Only its KubeConfig is used.
     bundle({ ...esModule, entryPoints: [`node_modules/${clientLibrary}/dist/config.js`] }),
     bundle({
       entryPoints: ["provider/components/construct.ts"],

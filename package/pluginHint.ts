@@ -1,15 +1,15 @@
-/** Says what to write in Pulumi.yaml, before Pulumi reports that it finds no plugin. */
+/** Prints the lines to add to Pulumi.yaml, before Pulumi reports that it finds no plugin. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, isAbsolute, join, relative } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 
-/** Variables by which Pulumi finds plugins in further places. */
+/** Variables with which Pulumi finds plugins in other places. */
 const redirects = ["PULUMI_DEBUG_PROVIDERS", "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES"];
 
 /**
  * Warns if a Pulumi program that runs now has no plugin: Pulumi.yaml does not name it, and it is installed neither in Pulumi's home nor on
- * the PATH. It is silent in doubt, and outside of a run (unit tests, the Automation API before a run).
+ * the PATH. It does not warn if that is not certain, or outside of a run (unit tests, the Automation API before a run).
  *
  * @param library folder of the npm package
  */
@@ -19,7 +19,8 @@ export function warnWithoutPlugin(library: string, env: NodeJS.ProcessEnv = proc
   if (!isAbsolute(root) || redirects.some((name) => env[name]) || isInstalled(env)) return;
   const file = ["Pulumi.yaml", "Pulumi.yml", "Pulumi.json"].map((name) => join(root, name)).find(existsSync);
   if (file === undefined || namesPlugin(readFileSync(file, "utf8"))) return;
-  // Pulumi shows it before its own error. A message to the engine can come too late: it ends at the first provider that it does not find.
+  // Pulumi prints standard error before its own error. A log message to the engine could be too late, because the engine stops at the first
+  // missing provider.
   process.stderr.write(
     `k8sauth: ${file} does not name the plugin. Add to it:\nplugins:\n  providers:\n    - name: k8sauth\n      path: ${pluginPath(root, library)}\n`,
   );
@@ -37,7 +38,7 @@ function isInstalled(env: NodeJS.ProcessEnv): boolean {
   return installed || folders.some((folder) => executables.some((name) => existsSync(join(folder, name))));
 }
 
-/** Path of the plugin for Pulumi.yaml. Package managers with links have the package at another place than its name says. */
+/** Path of the plugin for Pulumi.yaml: below node_modules by the package's name, or the real path if that does not exist. */
 function pluginPath(root: string, library: string): string {
   const { name } = JSON.parse(readFileSync(join(library, "package.json"), "utf8")) as { name: string };
   const byName = join(root, "node_modules", name, "plugin");

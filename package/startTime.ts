@@ -1,9 +1,9 @@
-/** How fast the plugin starts. */
+/** Measures the start of the plugin. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
-/** Times from the start of the process to the line with its port, in milliseconds, sorted. One start before them is not counted. */
+/** Times from the start of the process to the line with its port, in milliseconds, sorted. A first start is not counted. */
 export async function startTimes(executable: string, count: number): Promise<number[]> {
   await startTime(executable);
   const times: number[] = [];

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 
-/** What makes an https URL useless for a gateway outside; undefined for one that may work. */
+/** Why a gateway outside of the cluster cannot use a URL; undefined if it may work. */
 export function unreachableReason(url: string): string | undefined {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed?.protocol !== "https:") return "no https URL";
@@ -15,7 +15,7 @@ function nameReason(name: string): string | undefined {
 }
 
 function addressReason(address: string): string | undefined {
-  // URL writes IPv4 addresses inside of IPv6 ones as two groups of hexadecimal digits.
+  // URL writes an IPv4-mapped IPv6 address with two groups of hexadecimal digits.
   const mapped = /^::ffff:([0-9a-f]{1,4}):/.exec(address);
   const first = mapped ? Number.parseInt(mapped[1] as string, 16) >> 8 : Number.parseInt(address, 10);
   if (address === "::1" || ((mapped || isIP(address) === 4) && first === 127)) return "a loopback address";

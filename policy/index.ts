@@ -4,7 +4,7 @@ import { policies } from "./policies.ts";
 
 new PolicyPack("k8sauth", { policies });
 
-// A killed engine ends no process. The process that started this one stays its parent for as long as it lives.
+// A killed engine does not end its plugins. This process then has another parent.
 const parent = process.ppid;
 setInterval(() => {
   if (process.ppid !== parent) process.exit(0);

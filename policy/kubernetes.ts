@@ -1,4 +1,4 @@
-/** Kubernetes resources as Pulumi names and shapes them, as far as the rules read them. */
+/** The parts of Kubernetes resources that the rules read, with the names of Pulumi's SDKs. */
 
 export interface ObjectMeta {
   readonly name?: string;
@@ -39,18 +39,18 @@ export interface Role {
   readonly aggregationRule?: object;
 }
 
-const rbac = "rbac.authorization.k8s.io";
+const rbacGroup = "rbac.authorization.k8s.io";
 
-/** Group ("" for the core group) and kind of a type token; undefined for what is no Kubernetes object. */
+/** Group ("" for the core group) and kind of a type token; undefined if it is not a Kubernetes object. */
 export function kindOf(type: string): { readonly group: string; readonly kind: string } | undefined {
   const match = /^kubernetes:([^/:]+)\/[^:]+:(\w+?)(?:Patch)?$/.exec(type);
   if (!match) return undefined;
   const [, group = "", kind = ""] = match;
-  // The SDKs' modules are called by the group's first part, those of custom resources by the whole of it.
+  // Modules of the SDK have the first part of the group as their name, modules of custom resources all of it.
   return { group: group === "core" ? "" : (group.split(".")[0] as string), kind };
 }
 
-/** Types of one group by kinds, also in their `Patch` form and of every version. */
+/** Types of a group and some kinds, of every version, and their `Patch` resources. */
 export function ofKinds(group: string, ...kinds: readonly string[]): (type: string) => boolean {
   const short = group.split(".")[0];
   return (type) => {
@@ -59,26 +59,26 @@ export function ofKinds(group: string, ...kinds: readonly string[]): (type: stri
   };
 }
 
-export const isBinding = ofKinds(rbac, "ClusterRoleBinding", "RoleBinding");
-export const isRole = ofKinds(rbac, "ClusterRole", "Role");
-export const isClusterRole = ofKinds(rbac, "ClusterRole");
+export const isBinding = ofKinds(rbacGroup, "ClusterRoleBinding", "RoleBinding");
+export const isRole = ofKinds(rbacGroup, "ClusterRole", "Role");
+export const isClusterRole = ofKinds(rbacGroup, "ClusterRole");
 export const isSecret = ofKinds("", "Secret");
 export const isServiceAccount = ofKinds("", "ServiceAccount");
 export const isConfigMap = ofKinds("", "ConfigMap");
 export const isNamespace = ofKinds("", "Namespace");
 export const isNetworkPolicy = ofKinds("networking.k8s.io", "NetworkPolicy");
 
-/** Whether this is an object, and not a component or one of the SDK's own constructs around it. */
+/** Whether a type is a Kubernetes object, and not a component of the SDK such as a Helm chart. */
 export function isKubernetesObject(type: string): boolean {
   const found = kindOf(type);
   return found !== undefined && !["helm", "kustomize", "yaml"].includes(found.group);
 }
 
-/** Kinds of a namespace, as far as they matter here: for them a namespace that is not said is the provider's choice. */
+/** Whether objects of this type are in a namespace: the provider's default, if none is set. Only kinds that rules read are known. */
 export function isNamespaced(type: string): boolean {
   return (
     ofKinds("", "Secret", "ServiceAccount", "ConfigMap", "Pod", "Service", "ReplicationController")(type) ||
-    ofKinds(rbac, "Role", "RoleBinding")(type) ||
+    ofKinds(rbacGroup, "Role", "RoleBinding")(type) ||
     ofKinds("apps", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")(type) ||
     ofKinds("batch", "Job", "CronJob")(type) ||
     ofKinds("autoscaling", "HorizontalPodAutoscaler")(type) ||
@@ -87,15 +87,15 @@ export function isNamespaced(type: string): boolean {
   );
 }
 
-/** Whether a name fits one of the patterns, in which `*` stands for anything. */
-export function fits(name: string, patterns: readonly string[]): boolean {
+/** Whether a name matches one of the patterns, in which `*` stands for any text. */
+export function matches(name: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => {
     const parts = pattern.split("*").map((part) => part.replaceAll(/[\\^$.|?+()[\]{}]/g, "\\$&"));
     return new RegExp(`^${parts.join(".*")}$`, "s").test(name);
   });
 }
 
-/** A binding's subject as a message names it. */
+/** Name of a binding's subject in a message. */
 export function subjectName({ kind = "?", name = "?", namespace }: BindingSubject): string {
   return namespace === undefined ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }

@@ -1,4 +1,4 @@
-/** Pods and what makes them, as far as the rules read them. */
+/** The parts of pods and workloads that the rules read. */
 import { kindOf, type ObjectMeta } from "./kubernetes.ts";
 
 export interface SecurityContext {
@@ -31,7 +31,7 @@ export interface PodTemplate {
   readonly spec?: PodSpec;
 }
 
-/** By kind, the way from a workload to its pods. */
+/** By kind, the path from a workload to its pod template. */
 const templates: Readonly<Record<string, readonly string[]>> = {
   Pod: [],
   ReplicationController: ["spec", "template"],
@@ -43,22 +43,22 @@ const templates: Readonly<Record<string, readonly string[]>> = {
   CronJob: ["spec", "jobTemplate", "spec", "template"],
 };
 
-/** Whether objects of this type are pods, or make pods. */
+/** Whether objects of this type are pods or create pods. */
 export function isWorkload(type: string): boolean {
   const found = kindOf(type);
   return found !== undefined && ["", "apps", "batch"].includes(found.group) && found.kind in templates;
 }
 
-/** The pods of a workload, as it describes them. */
+/** The pod template of a workload. */
 export function podOf(type: string, props: Readonly<Record<string, unknown>>): PodTemplate {
-  let at: unknown = props;
+  let value: unknown = props;
   for (const key of templates[kindOf(type)?.kind ?? ""] ?? []) {
-    at = (at as Readonly<Record<string, unknown>> | undefined)?.[key];
+    value = (value as Readonly<Record<string, unknown>> | undefined)?.[key];
   }
-  return (at ?? {}) as PodTemplate;
+  return (value ?? {}) as PodTemplate;
 }
 
-/** The containers of a pod of every kind, by lists: one of them that is not known hides no other. */
+/** The lists of a pod's containers. They are functions, so that an unknown list does not hide another one. */
 export function containerLists(pod: PodTemplate): readonly (() => readonly Container[] | undefined)[] {
   return [() => pod.spec?.containers, () => pod.spec?.initContainers, () => pod.spec?.ephemeralContainers];
 }

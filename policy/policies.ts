@@ -1,6 +1,4 @@
-/**
- * The policies as objects: for a pack of your own, and for tests. To import them starts nothing; index.ts makes the pack.
- */
+/** The policies as objects, for your own pack and for tests. index.ts creates the pack. */
 import type { Policies } from "@pulumi/policy";
 import { bindingRules } from "./rules/bindings.ts";
 import { certificateRules } from "./rules/certificates.ts";
@@ -14,7 +12,7 @@ import { tokenRules } from "./rules/tokens.ts";
 import { verifierRules } from "./rules/verifier.ts";
 import { workloadRules } from "./rules/workloads.ts";
 
-/** Every policy, with `now` for what depends on dates. */
+/** All policies. @param now the clock of policies that compare dates */
 export function makePolicies(now: () => Date = () => new Date()): Policies {
   return [
     ...bindingRules,

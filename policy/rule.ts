@@ -1,4 +1,4 @@
-/** How this pack writes policies: one object for each, and the settings' defaults where no engine fills them in. */
+/** Policies as objects. The defaults of their settings also apply if no engine adds them. */
 import type {
   EnforcementLevel,
   PolicyConfigSchema,
@@ -16,43 +16,43 @@ export interface Setting<T> {
   readonly description: string;
   readonly default: T;
   readonly type: "boolean" | "integer" | "string" | "array";
-  /** The least that makes sense, for integers. */
+  /** Smallest integer. */
   readonly minimum?: number;
 }
 
 export type Settings<C> = { readonly [K in keyof C]: Setting<C[K]> };
 
-/** What every rule says of itself. */
+/** Name, texts and settings of a rule. */
 export interface RuleText<C extends object> {
   readonly name: string;
-  /** Whether a violation stops an `up`; the configuration file can say otherwise. */
+  /** Default level. `mandatory`: a violation stops `pulumi up`. The configuration file can set another level. */
   readonly level: Exclude<EnforcementLevel, "remediate">;
   readonly severity: Severity;
-  /** What is forbidden or demanded, as one sentence. */
+  /** The requirement, as one sentence. */
   readonly description: string;
-  /** Why: what goes wrong otherwise. */
+  /** Consequence of a violation, as one sentence. */
   readonly reason: string;
-  /** What to do instead. */
+  /** What to do, as one or more sentences. */
   readonly remedy: string;
-  /** Where the rule comes from. */
+  /** Source of the rule. */
   readonly url: string;
   readonly tags: readonly string[];
   readonly settings?: Settings<C>;
 }
 
-/** A resource as rules see it. Secrets are unwrapped here: a message never holds a value that may be one. */
+/** A resource. Its secrets are unwrapped, so messages must not contain values that may be secret. */
 export interface Subject {
   readonly type: string;
   readonly name: string;
   readonly urn: string;
-  /** Inputs of a resource that is checked by itself, outputs of those of a stack. */
+  /** For a ResourceRule the inputs, for a StackRule the outputs. */
   readonly props: Readonly<Record<string, unknown>>;
   readonly additionalSecretOutputs: readonly string[];
   /** Whether Pulumi refuses to delete it. */
   readonly protect: boolean;
 }
 
-/** Says what is wrong, as one sentence about the resource; `subject` names it, for rules about a whole stack. */
+/** Reports a problem, as one sentence about the resource. StackRules pass the resource as `subject`. */
 export type Report = (found: string, subject?: Subject) => void;
 
 export interface ResourceRule<C extends object> extends RuleText<C> {
@@ -64,7 +64,7 @@ export interface StackRule<C extends object> extends RuleText<C> {
   readonly checkStack: (subjects: readonly Subject[], report: Report, settings: C) => void;
 }
 
-/** A policy on the inputs of each resource, before it is made. */
+/** A policy for the inputs of each resource, before it is created. */
 export function resourceRule<C extends object>(rule: ResourceRule<C>): ResourceValidationPolicy {
   return {
     ...policyText(rule),
@@ -75,7 +75,7 @@ export function resourceRule<C extends object>(rule: ResourceRule<C>): ResourceV
   };
 }
 
-/** A policy on all resources of a stack together, as they came out. */
+/** A policy for the outputs of all resources of a stack together. */
 export function stackRule<C extends object>(rule: StackRule<C>): StackValidationPolicy {
   return {
     ...policyText(rule),

@@ -1,23 +1,23 @@
-// Pulumi's runner registers ts-node, which compiles `.ts` files that are required and knows neither ES modules nor `.ts`
-// specifiers. What is imported goes through Node.js's own loader, which strips the types.
+// Pulumi's runner registers ts-node for required `.ts` files, which supports neither ES modules nor `.ts` specifiers. For imported files
+// Node.js's own loader is used, which strips the types.
 "use strict";
 const { dirname, join } = require("node:path");
 
-function end(why) {
-  process.stderr.write(`k8sauth: ${why}\n`);
+function fail(problem) {
+  process.stderr.write(`k8sauth: ${problem}\n`);
   process.exit(1);
 }
 
-/** The node_modules folder that the SDK is in. */
-function modules() {
+/** The node_modules folder with the SDK. */
+function modulesFolder() {
   try {
     return join(dirname(require.resolve("@pulumi/policy/package.json")), "..", "..");
   } catch {
-    return end(`the policy pack has no @pulumi/policy installed. Run \`npm install\` in ${__dirname}.`);
+    return fail(`the policy pack has no @pulumi/policy installed. Run \`npm install\` in ${__dirname}.`);
   }
 }
 
-// The pack stands alone: it has its own package.json, whose version of Node.js is that of the product.
+// The pack can be used without the rest of the product, so its own package.json states the version of Node.js.
 const required = require("./package.json").engines.node.replace(/^>=/, ">= ");
 const [major, minor] = process.version.slice(1).split(".").map(Number);
 const [leastMajor, leastMinor] = required.slice(3).split(".").map(Number);
@@ -27,9 +27,9 @@ if (major < leastMajor || (major === leastMajor && minor < leastMinor) || !proce
   );
   process.exit(1);
 }
-const folder = modules();
+const folder = modulesFolder();
 if (!process.env.NODE_COMPILE_CACHE) {
-  // Where npm packages keep what they can make again; a folder that others can write to would be no place for code.
+  // The cache folder of npm packages. Other users must not be able to write to it, because the cache contains code.
   require("node:module").enableCompileCache(join(folder, ".cache", "k8sauth"));
 }
-import("./index.ts").catch((error) => end(`the policy pack did not start: ${error.stack}`));
+import("./index.ts").catch((error) => fail(`the policy pack did not start: ${error.stack}`));

@@ -1,11 +1,11 @@
 /**
- * Looking at values of which some are not known yet. In previews, @pulumi/policy throws an UnknownValueError where one is
- * read, and turns it into a warning that the policy could not be run. These helpers look at everything else first, so that
- * an unknown value hides no violation beside it, and throw in the end, so that it never counts as a pass.
+ * Checks of values that may be unknown. In previews, @pulumi/policy throws an UnknownValueError when a policy reads an unknown value, and
+ * warns that the policy could not run. These helpers first run all checks of known values, so that an unknown value hides no violation. Then
+ * they throw, so that an unknown value does not pass.
  */
 import { UnknownValueError } from "@pulumi/policy";
 
-/** Runs every check; then throws what the first one that could not be run threw. */
+/** Runs all checks, then throws the error of the first one that failed. */
 export function all(...checks: readonly (() => void)[]): void {
   const errors: unknown[] = [];
   for (const check of checks) {
@@ -15,13 +15,13 @@ export function all(...checks: readonly (() => void)[]): void {
       errors.push(error);
     }
   }
-  // What is no unknown is a mistake of the policy's, and more important.
-  const mistake = errors.find((error) => !(error instanceof UnknownValueError));
-  if (mistake !== undefined) throw mistake;
+  // Any other error is a defect of the policy and has priority.
+  const defect = errors.find((error) => !(error instanceof UnknownValueError));
+  if (defect !== undefined) throw defect;
   if (errors.length > 0) throw errors[0];
 }
 
-/** Runs a check on every element that is there. */
+/** Runs a check on every element. Skips empty ones. */
 export function each<T>(list: readonly T[] | undefined, check: (element: T, index: number) => void): void {
   if (!Array.isArray(list)) return;
   const checkAt = (index: number) => () => {
@@ -37,7 +37,7 @@ export function eachEntry<T>(map: Readonly<Record<string, T>> | undefined, check
   all(...Object.keys(map).map((key) => () => check(key, map[key] as T)));
 }
 
-/** Whether an element is such; throws if none that is known is, and one is not known. */
+/** Whether an element passes the test. Throws if no known element passes and another one is unknown. */
 export function some<T>(list: readonly T[] | undefined, test: (element: T) => boolean): boolean {
   let found = false;
   try {
@@ -50,16 +50,16 @@ export function some<T>(list: readonly T[] | undefined, test: (element: T) => bo
   return found;
 }
 
-/** Whether every element is such; throws if every one that is known is, and one is not known. */
+/** Whether all elements pass the test. Throws if all known elements pass and another one is unknown. */
 export function every<T>(list: readonly T[] | undefined, test: (element: T) => boolean): boolean {
   return !some(list, (element) => !test(element));
 }
 
-/** What is there in the end and may be absent in a preview: absent, it is not known. */
+/** A value that is absent only while it is unknown. */
 export function present<T>(value: T | undefined | null, path: string): T {
   if (value !== undefined && value !== null) return value;
   throw new UnknownValueError(unknownString, [path]);
 }
 
-/** Stands for a string that is not known yet. Source: `UnknownStringValue` of Pulumi's SDKs. */
+/** Pulumi's value for an unknown string (`UnknownStringValue` of its SDKs). */
 export const unknownString = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";

@@ -1,18 +1,18 @@
-/** The resource plugin `k8sauth`, as a process: serves on a free local port and prints it as its first line. */
+/** The resource plugin `k8sauth`. Serves on a free local port and prints the port as its first line. */
 import { invoke } from "./functions/invoke.ts";
-import { engineLink, silentLink, watchEngine } from "./protocol/engine.ts";
+import { engineLink, noLink, watchEngine } from "./protocol/engine.ts";
 import { serve } from "./protocol/server.ts";
 import { resources } from "./resources.ts";
 
-// Pulumi hands every plugin the settings of the stack, secrets in the clear. Nothing here reads them, and exec plugins must not get them.
+// Pulumi passes the settings of the stack to every plugin, secrets in plain text. The plugin does not read them, and exec plugins must not.
 delete process.env.PULUMI_CONFIG;
 
 const engineAddress = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
 const link = engineAddress === undefined ? undefined : engineLink(engineAddress);
-const engine = watchEngine(link ?? silentLink);
+const engine = watchEngine(link ?? noLink);
 const server = await serve({
   resources,
-  // Loads the whole SDK, which most programs never need here.
+  // The import loads the whole SDK. Only programs in other languages need it.
   construct: async (...call) => (await import("./components/construct.ts")).construct(...call),
   invoke,
   env: process.env,
@@ -23,17 +23,17 @@ const server = await serve({
 });
 
 const end = async (status: number) => {
-  // Waits end when they are cancelled; a call that does not end is not waited for.
+  // Cancelled calls end at once. A call that does not end gets 200 ms.
   setTimeout(() => process.exit(status), 200);
   await server.drain();
   process.exit(status);
 };
 process.once("SIGTERM", () => end(143));
-// The Pulumi CLI ends its plugins by this signal; a Ctrl-C of the terminal does not reach them, for it sends Cancel.
+// The Pulumi CLI ends its plugins with this signal. After a Ctrl-C it calls Cancel instead.
 process.once("SIGINT", () => end(130));
 void engine.ended.then(() => end(0));
 
 process.stdout.write(`${server.port}\n`);
 
-// Most kubeconfigs are YAML: its parser is read while the engine is still busy with other things.
+// Most kubeconfigs are YAML. The parser loads while the engine starts.
 void import("yaml").catch(() => {});

@@ -11,7 +11,7 @@ import type { AnyResource } from "./protocol/resource.ts";
 import { rancherKey } from "./rancher/rancherKey.ts";
 import { reviewerToken } from "./token/reviewerToken.ts";
 
-/** Every type of resource that the plugin creates. */
+/** Every resource type of the plugin. */
 export const resources = [
   cluster,
   reviewerToken,

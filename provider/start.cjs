@@ -1,4 +1,4 @@
-// Any Node.js can parse this: one that is too old gets a message instead of a syntax error.
+// Every Node.js can parse this file, so an old one prints a message and not a syntax error.
 "use strict";
 require("../runtime/node.cjs").prepareNode();
 

@@ -1,9 +1,9 @@
-/** A throw-away real Kubernetes on this machine: etcd, API server and controller manager, and a node where it is asked for. */
+/** A throw-away real Kubernetes on this machine: etcd, API server, controller manager, and a node on request. */
 import { mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SandboxError } from "./build/errors.ts";
-import { askedKubernetes, defaultKubernetes, ensureBinary } from "./build/kubernetes.ts";
+import { defaultKubernetes, ensureBinary, selectedKubernetes } from "./build/kubernetes.ts";
 import { type LockOptions, withLock } from "./build/lock.ts";
 import { checkName, stateRoot, storageError } from "./build/paths.ts";
 import { type Progress, ProgressMeter } from "./build/progress.ts";
@@ -24,12 +24,14 @@ import { checkNodeSupport, prepareNode } from "./node/prepare.ts";
 export type { BuildOptions } from "./build/build.ts";
 export { SandboxError, type SandboxErrorCode } from "./build/errors.ts";
 export {
-  askedKubernetes,
   defaultKubernetes,
   ensureBinary,
+  goVersion,
+  isBinaryBuilt,
   type KubernetesOptions,
   type KubernetesVersion,
   kubernetesVersions,
+  selectedKubernetes,
 } from "./build/kubernetes.ts";
 export {
   describeProgress,
@@ -45,47 +47,47 @@ export type { Condition, Pids, SandboxStatus } from "./cluster/state.ts";
 export { nodeImage } from "./node/builtinImages.ts";
 export type { ImageFile, ImageSpec } from "./node/image.ts";
 export type { ImageSource } from "./node/import.ts";
-export { canRunNode, type NodeSupport } from "./node/requirements.ts";
+export { canRunNode, type NodeSupport, nodeRemedy } from "./node/requirements.ts";
 
-/** The issuer that most clusters have. */
+/** The default issuer of kubeadm. */
 const clusterIssuer = "https://kubernetes.default.svc.cluster.local";
 
 export interface SandboxOptions {
-  /** Several can run side by side: 1 to 40 lower-case letters, digits and dashes. @default "default" */
+  /** Name of the sandbox: 1 to 40 lower-case letters, digits and dashes. Several sandboxes can run at once. @default "default" */
   readonly name?: string;
   /**
-   * Version of Kubernetes, of those that {@link kubernetesVersions} lists: "1.34", or in full "1.34.4".
+   * Version of Kubernetes, one of {@link kubernetesVersions}: "1.34" or "1.34.4".
    *
-   * @default K8SAUTH_KUBERNETES of `env`, else of a sandbox that runs its own, else {@link defaultKubernetes}
+   * @default K8SAUTH_KUBERNETES of `env`, then the version of the running sandbox, then {@link defaultKubernetes}
    */
   readonly kubernetes?: string;
   /**
-   * Issuer of service account tokens: `cluster` is https://kubernetes.default.svc.cluster.local, `self` the sandbox's own
-   * https address. Anything else is used as it is; what is no https URL, such as `api`, switches discovery off.
+   * Issuer of ServiceAccount tokens: `cluster` for https://kubernetes.default.svc.cluster.local, `self` for the sandbox's https address, or any
+   * other issuer. An issuer that is not an https URL, such as `api`, disables discovery.
    *
    * @default "cluster"
    */
   readonly issuer?: "cluster" | "self" | (string & {});
-  /** Audiences of the API server beside the issuer. @default [] */
+  /** Audiences of the API server besides the issuer. @default [] */
   readonly apiAudiences?: readonly string[];
   /**
-   * True: always a new sandbox, in a temporary folder, which ends with this process, also when that is killed. False: it
-   * lives on in the background until it is stopped.
+   * If true, a new sandbox in a temporary folder is started, which ends with this process, even if that is killed. If false, the sandbox runs
+   * in the background until it is stopped.
    *
    * @default false
    */
   readonly ephemeral?: boolean;
   /**
-   * Whether pods can run in it: with a scheduler, a kubelet, kube-proxy, cluster DNS, containerd and images (see
-   * {@link SandboxNode}). Needs what {@link canRunNode} names, and about 0.7 GB of memory more.
+   * Adds a node, so that pods can run: scheduler, kubelet, kube-proxy, cluster DNS, containerd and images (see {@link SandboxNode}). It has the
+   * requirements of {@link canRunNode} and needs about 0.7 GB more memory.
    *
    * @default false
    */
   readonly node?: boolean | NodeOptions;
   readonly onProgress?: (progress: Progress) => void;
-  /** Where HOME, XDG_CACHE_HOME, XDG_STATE_HOME, PATH and Go's settings come from. @default process.env */
+  /** HOME, XDG_CACHE_HOME, XDG_STATE_HOME, PATH and the settings of Go. @default process.env */
   readonly env?: NodeJS.ProcessEnv;
-  /** Cancels the start; nothing of it stays. */
+  /** Cancels the start. All its processes and files are removed. */
   readonly signal?: AbortSignal;
 }
 
@@ -95,19 +97,20 @@ export interface NodeOptions {
 }
 
 /**
- * Starts a sandbox, or returns the one of that name if it runs already; one that is only half there is replaced.
+ * Starts a sandbox, or returns the running one of that name. A damaged one is replaced.
  *
- * @throws SandboxError SANDBOX_NAME_INVALID, SANDBOX_OPTION_INVALID, SANDBOX_DIFFERENT when it runs with other settings than those
- *   asked for, SANDBOX_NODE_UNSUPPORTED when it shall have a node and {@link canRunNode} says no, SANDBOX_COMPONENT_ENDED, SANDBOX_TIMEOUT, SANDBOX_BUSY, and all that {@link ensureBinary} throws
+ * @throws SandboxError SANDBOX_NAME_INVALID, SANDBOX_OPTION_INVALID, SANDBOX_DIFFERENT if it runs with other settings,
+ *   SANDBOX_NODE_UNSUPPORTED if {@link canRunNode} is false for a requested node, SANDBOX_COMPONENT_ENDED, SANDBOX_TIMEOUT, SANDBOX_BUSY,
+ *   and those of {@link ensureBinary}
  */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const name = checkName(options.name ?? "default");
   checkOptions(options);
-  const asked = askedKubernetes(options);
+  const selected = selectedKubernetes(options);
   if (process.platform === "win32") {
     throw new SandboxError(
       "SANDBOX_PLATFORM",
-      "The sandbox needs Unix sockets and signals: run it in WSL, or use a cluster of your own.",
+      "The sandbox needs Unix sockets and signals. Run it in WSL, or use another cluster.",
     );
   }
   const nodeName = nodeNameOf(options);
@@ -122,7 +125,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     const found = inspect(name, dir);
     const record = readRecord(dir);
     if (found.condition === "running" && record) {
-      checkSameSettings(record, options, asked?.version);
+      checkSameSettings(record, options, selected?.version);
       return sandboxHandle(dir, record, () => stop(name, env));
     }
     await removeSandbox(dir);
@@ -133,7 +136,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   });
 }
 
-/** Stops a sandbox and removes all that it kept; false when there was none of that name. */
+/** Stops a sandbox and removes its files; false if there is none of that name. */
 export async function stopSandbox(name: string, env: NodeJS.ProcessEnv = process.env): Promise<boolean> {
   checkName(name);
   if (inspect(name, sandboxDir(name, env)).condition === "absent") return false;
@@ -141,17 +144,17 @@ export async function stopSandbox(name: string, env: NodeJS.ProcessEnv = process
   return true;
 }
 
-/** What there is of a sandbox; a sandbox that was never started is `absent`. */
+/** Status of a sandbox; `absent` if it was never started. */
 export async function sandboxStatus(name: string, env: NodeJS.ProcessEnv = process.env): Promise<SandboxStatus> {
   return inspect(checkName(name), sandboxDir(name, env));
 }
 
-/** All sandboxes of this user that live in the background, by name. */
+/** All sandboxes of this user in the background, by name. */
 export async function listSandboxes(env: NodeJS.ProcessEnv = process.env): Promise<SandboxStatus[]> {
   return sandboxNames(env).map((name) => inspect(name, sandboxDir(name, env)));
 }
 
-/** A sandbox that runs. @throws SandboxError SANDBOX_NOT_RUNNING */
+/** A running sandbox. @throws SandboxError SANDBOX_NOT_RUNNING */
 export async function openSandbox(name: string, env: NodeJS.ProcessEnv = process.env): Promise<Sandbox> {
   const dir = sandboxDir(checkName(name), env);
   const { condition } = inspect(name, dir);
@@ -169,14 +172,14 @@ async function create(name: string, options: SandboxOptions, makeDir: () => stri
   const [binary, pki] = await Promise.all([ensureBinary(options), makePki()]);
   const nodeName = nodeNameOf(options);
   const node = nodeName === undefined ? undefined : await prepareNode({ ...options, name: nodeName, env }, pki);
-  // Not before now: what a killed build leaves is in the cache alone.
+  // After the build, so that a killed build leaves no folder.
   const dir = makeFolder(makeDir);
   try {
     const record = await launch({
       name,
       dir,
       binary,
-      kubernetes: (askedKubernetes(options) ?? defaultKubernetes()).version,
+      kubernetes: (selectedKubernetes(options) ?? defaultKubernetes()).version,
       issuer: !options.issuer || options.issuer === "cluster" ? clusterIssuer : options.issuer,
       apiAudiences: options.apiAudiences ?? [],
       ephemeral: options.ephemeral ?? false,
@@ -207,7 +210,7 @@ async function stop(name: string, env: NodeJS.ProcessEnv): Promise<void> {
   await locked(name, env, undefined, removeSandbox);
 }
 
-/** Start and stop of one name exclude each other, over all processes. */
+/** Excludes concurrent starts and stops of one name in all processes. */
 async function locked<T>(
   name: string,
   env: NodeJS.ProcessEnv,
@@ -225,7 +228,7 @@ async function locked<T>(
 }
 
 function checkOptions({ issuer, apiAudiences }: SandboxOptions): void {
-  // Both end up in comma-separated lists of the API server.
+  // Both are in comma-separated lists of the API server.
   const bad = [issuer ?? "cluster", ...(apiAudiences ?? [])].find((value) => !/^[^\s,]{1,1024}$/.test(value));
   if (bad === undefined) return;
   throw new SandboxError(
@@ -241,22 +244,22 @@ function nodeNameOf({ node }: SandboxOptions): string | undefined {
 
 function checkSameSettings(record: SandboxRecord, options: SandboxOptions, kubernetes: string | undefined): void {
   const { issuer, apiAudiences, node } = options;
-  const wanted = issuer === "cluster" ? clusterIssuer : issuer === "self" ? record.server : issuer;
+  const expectedIssuer = issuer === "cluster" ? clusterIssuer : issuer === "self" ? record.server : issuer;
   const same =
-    (wanted === undefined || wanted === record.issuer) &&
+    (expectedIssuer === undefined || expectedIssuer === record.issuer) &&
     (kubernetes === undefined || kubernetes === record.kubernetes) &&
     (node === undefined || nodeNameOf(options) === record.node?.name) &&
     sameSet(apiAudiences, record.apiAudiences);
   if (same) return;
   throw new SandboxError(
     "SANDBOX_DIFFERENT",
-    `The sandbox ${record.name} already runs Kubernetes ${record.kubernetes ?? "of another version"} with issuer ${record.issuer} and API audiences [${record.apiAudiences.join(", ")}], ${record.node ? `with the node ${record.node.name}` : "without a node"}: stop it first, or start another one with a name of its own.`,
+    `The sandbox ${record.name} already runs Kubernetes ${record.kubernetes ?? "of another version"} with issuer ${record.issuer} and API audiences [${record.apiAudiences.join(", ")}], ${record.node ? `with the node ${record.node.name}` : "without a node"}. Stop it first, or start another sandbox with a different name.`,
   );
 }
 
-function sameSet(wanted: readonly string[] | undefined, have: readonly string[]): boolean {
+function sameSet(expected: readonly string[] | undefined, actual: readonly string[]): boolean {
   return (
-    wanted === undefined ||
-    (new Set([...wanted, ...have]).size === new Set(have).size && new Set(wanted).size === new Set(have).size)
+    expected === undefined ||
+    (new Set([...expected, ...actual]).size === new Set(actual).size && new Set(expected).size === new Set(actual).size)
   );
 }

@@ -3,7 +3,7 @@ import { AkeylessGateway } from "../components/akeyless/akeylessGateway.ts";
 import type { StackAccess } from "./clusterAccess.ts";
 import type { Settings } from "./settings/index.ts";
 
-/** Brings what the stack has to Akeyless, if the settings ask for it and once the checks that come first have passed. */
+/** With `akeylessPush`: auth method, auth configs, expiry notice and roles at Akeyless. */
 export function pushToAkeyless(
   settings: Settings,
   access: StackAccess,
@@ -11,18 +11,18 @@ export function pushToAkeyless(
 ): AkeylessGateway | undefined {
   const { push, gatewayUrl, authConfigName, accessId, signingKey } = settings.akeyless;
   if (push === undefined) return undefined;
-  const { token, certificate, rancher, gatewayAccount } = access;
   const { audience, validateIssuer } = settings;
+  const { certificate } = access;
   const { gatewayApi, apiUrl, caPem, authMethod, roles, tokenExpiration, proofAccount } = push;
   const { certificateName, certificateItem, expiryNoticeDays } = push;
-  const given = accessId && signingKey ? signingKey.apply((key) => ({ accessId, signingKey: key })) : undefined;
+  const existing = accessId && signingKey ? signingKey.apply((key) => ({ accessId, signingKey: key })) : undefined;
   const args = {
     gatewayApi,
     gatewayUrl,
     caPem,
     api: apiUrl ? { apiUrl, caPem } : {},
-    authMethod: given ?? { name: "", ...authMethod, ...(audience && { audience }) },
-    access: { token, certificate, rancher, gatewayAccount },
+    authMethod: existing ?? { name: "", ...authMethod, ...(audience && { audience }) },
+    access,
     authConfigName,
     validateIssuer,
     tokenExpiration,

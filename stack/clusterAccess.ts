@@ -4,11 +4,12 @@ import type { Cluster } from "../components/cluster.ts";
 import type { RancherKey } from "../components/resources/rancherKey.ts";
 import type { TokenReviewer } from "../components/tokenReviewer.ts";
 import type { CertificateAccess, ClusterAccess, RancherAccess, TokenAccess } from "../gateways/index.ts";
-import type { Flows } from "./credentials.ts";
+import type { Flows } from "./flows.ts";
 import type { Settings } from "./settings/index.ts";
 
-/** The neutral core of every auth config, and by flow what its credential adds. */
+/** Access of a gateway to the cluster, by flow. */
 export interface StackAccess {
+  /** The neutral core of every auth config. */
   readonly core: pulumi.Output<ClusterAccess>;
   /** Secret. */
   readonly token?: pulumi.Output<TokenAccess>;
@@ -16,11 +17,11 @@ export interface StackAccess {
   readonly certificate?: pulumi.Output<CertificateAccess>;
   /** Secret. */
   readonly rancher?: pulumi.Output<RancherAccess>;
-  /** For a gateway in the cluster, at the address that its pod has it at. */
+  /** For a gateway in the cluster, by the address that pods use. */
   readonly gatewayAccount?: pulumi.Output<ClusterAccess>;
 }
 
-/** How a gateway gets at the cluster, by each of the stack's flows. */
+/** Adds the credential of each flow to the neutral core. */
 export function stackAccess(settings: Settings, cluster: Cluster, flows: Flows): StackAccess {
   const { audience = "" } = settings;
   const issuer = flows.token?.token.issuer ?? cluster.issuer;
@@ -54,7 +55,7 @@ function rancherAccess(core: pulumi.Output<ClusterAccess>, { server, caPem, apiK
   );
 }
 
-/** Without the private key, which stays with who brought the request, there is nothing to log in with. */
+/** Undefined if the private key of a supplied request is not known: a gateway cannot log in without it. */
 function certificateAccess(core: pulumi.Output<ClusterAccess>, { certificate, privateKeyPem }: ClientCertificate) {
   if (privateKeyPem === undefined) return undefined;
   return pulumi.secret(

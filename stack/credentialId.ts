@@ -1,9 +1,9 @@
 /**
  * Names of credentials in a cluster's audit log: `user.extra["authentication.kubernetes.io/credential-id"]` of an event, and of a
- * SelfSubjectReview. "" for a credential that has none.
+ * SelfSubjectReview. "" if the log does not name the credential.
  */
 import { decodeJwt } from "jose/jwt/decode";
-import { numbersOf } from "../kubernetes/version.ts";
+import { numbersOf } from "../kubernetes/cluster/version.ts";
 
 /**
  * `JTI=` and the token's `jti`. The API server writes a `jti` into tokens of TokenRequests since Kubernetes 1.30 (feature

@@ -1,39 +1,27 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { BearerTokenUser } from "../components/bearerTokenUser.ts";
 import type { ClientCertificate } from "../components/clientCertificate.ts";
-import type { GatewayAccount } from "../components/gatewayAccount.ts";
 import type { RancherKey } from "../components/resources/rancherKey.ts";
 import type { TokenReviewer } from "../components/tokenReviewer.ts";
 import { certificateCredentialId, tokenCredentialId } from "./credentialId.ts";
-
-/** What a stack makes, as far as its settings ask for it. */
-export interface Flows {
-  readonly token?: TokenReviewer;
-  readonly certificate?: ClientCertificate;
-  readonly rancher?: RancherKey;
-  /** No credential: the gateway has its own. */
-  readonly gatewayAccount?: GatewayAccount;
-  /** By name. */
-  readonly users: Readonly<Record<string, BearerTokenUser>>;
-}
+import type { Flows } from "./flows.ts";
 
 /**
- * Every credential that the outputs carry, without the credential. `credentialId` is its name in the cluster's audit log, "" if it has
- * none there.
+ * Facts about every credential in the outputs, without the credential. `credentialId` is its name in the cluster's audit log, "" if the
+ * log does not name it.
  */
 export function credentialOutputs({ token, certificate, rancher, users }: Flows, version: pulumi.Output<string>) {
-  const ofUsers = Object.entries(users).map(([name, user]) => [name, tokenFacts(user)] as const);
   return {
     ...(token && { token: tokenFacts(token) }),
     ...(certificate && { certificate: certificateFacts(certificate, version) }),
     ...(rancher && { rancher: rancherFacts(rancher) }),
-    ...Object.fromEntries(ofUsers),
+    ...Object.fromEntries(Object.entries(users).map(([name, user]) => [name, tokenFacts(user)])),
   };
 }
 
 function tokenFacts({ token, namespace, secrets }: Pick<TokenReviewer, "namespace" | "secrets" | "token">) {
   const { kind, subject, tokenSha256: fingerprint, notBefore, notAfter, renewAfter } = token;
   const { epoch, currentName: secret, previous } = secrets;
+  /** Its name in the cluster's audit log; "" if it has none there. */
   const credentialId = pulumi.unsecret(token.token.apply(tokenCredentialId));
   const dates = { notBefore, notAfter, renewAfter };
   return { kind, subject, namespace, secret, epoch, previous, serial: "", fingerprint, credentialId, ...dates };
@@ -42,13 +30,16 @@ function tokenFacts({ token, namespace, secrets }: Pick<TokenReviewer, "namespac
 function certificateFacts({ certificate, epoch, previous }: ClientCertificate, version: pulumi.Output<string>) {
   const { commonName: subject, serial, fingerprint, notBefore, notAfter, renewAfter } = certificate;
   const { proved, proofNote: note } = certificate;
-  const credentialId = pulumi.all([fingerprint, version]).apply(([hash, of]) => certificateCredentialId(hash, of));
+  /** Its name in the cluster's audit log; "" if it has none there. */
+  const credentialId = pulumi
+    .all([fingerprint, version])
+    .apply(([hash, server]) => certificateCredentialId(hash, server));
   const dates = { notBefore, notAfter, renewAfter };
   return { kind: "Certificate", subject, epoch, previous, serial, fingerprint, credentialId, ...dates, proved, note };
 }
 
 function rancherFacts({ keyName: subject, keySha256: fingerprint, notAfter }: RancherKey) {
-  // The cluster sees Rancher's own credential.
+  // The cluster's audit log names the credential that the Rancher server uses, not the API key.
   const none = { serial: "", credentialId: "", notBefore: "", renewAfter: "" };
   return { kind: "RancherKey", subject, fingerprint, notAfter, ...none };
 }

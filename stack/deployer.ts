@@ -3,10 +3,12 @@ import { inClusterContext, podKubeconfig } from "../kubernetes/kubeconfig/inClus
 import type { Settings } from "./settings/index.ts";
 
 /**
- * The deployer, as `@pulumi/kubernetes` takes it. An empty kubeconfig makes its plugin read `$KUBECONFIG` or `~/.kube/config` as kubectl
- * does, and keeps that out of the state. The pod's account is written as a kubeconfig: by itself the plugin prefers any file that it finds.
+ * The deployer's kubeconfig and context for `@pulumi/kubernetes`.
+ *
+ * If the kubeconfig is "", that plugin reads `KUBECONFIG` or `~/.kube/config` as kubectl does, and the state does not contain the content.
+ * The pod's ServiceAccount is passed as a kubeconfig, because the plugin by itself prefers any kubeconfig file that it finds.
  */
-export function kubernetesDeployer({ kubeconfig, context }: Pick<Settings, "kubeconfig" | "context">): {
+export function kubernetesProviderArgs({ kubeconfig, context }: Pick<Settings, "kubeconfig" | "context">): {
   readonly kubeconfig: pulumi.Input<string>;
   readonly context?: string;
 } {

@@ -1,18 +1,19 @@
 import type * as pulumi from "@pulumi/pulumi";
 
 /**
- * Namespaces by name, as what may make them knows them: their names then carry the dependency, and what lives in such a
- * namespace is made after it and deleted before it.
+ * Maps a namespace name to the component that creates it. An object that gets the name from here depends on that component: it is
+ * created after the namespace and deleted before it.
  */
-export class Homes {
-  readonly #known = new Map<string, pulumi.Output<string>>();
+export class NamespaceOwners {
+  readonly #names = new Map<string, pulumi.Output<string>>();
 
-  /** The first who names one is who makes it. */
-  add(name: string | undefined, maker: { readonly namespace: pulumi.Output<string> } | undefined): void {
-    if (name && maker && !this.#known.has(name)) this.#known.set(name, maker.namespace);
+  /** The first component to register a name owns it. */
+  register(name: string | undefined, owner: { readonly namespace: pulumi.Output<string> } | undefined): void {
+    if (name && owner && !this.#names.has(name)) this.#names.set(name, owner.namespace);
   }
 
-  of<Name extends string | undefined>(name: Name): Name | pulumi.Output<string> {
-    return (name && this.#known.get(name)) ?? name;
+  /** The namespace's name: an output of its owner, if it has one. */
+  nameOf<Name extends string | undefined>(name: Name): Name | pulumi.Output<string> {
+    return (name && this.#names.get(name)) ?? name;
   }
 }

@@ -1,26 +1,45 @@
 import { bearerTokenUserNames } from "../components/bearerTokenUser.ts";
-import type { PlannedObject, ReservedName, Right, SuppliedRequest } from "../components/cluster.ts";
+import type { ClusterArgs, PlannedObject, ReservedName, Right, SuppliedRequest } from "../components/cluster.ts";
 import { gatewayAccountObjects } from "../components/gatewayAccount.ts";
 import { withStackLabels } from "../components/labels.ts";
-import { needsCa, type Product } from "../components/products.ts";
+import { needsCa } from "../components/products.ts";
 import {
   bearerTokenUserRights,
   clientCertificateRights,
   clientSigner,
   gatewayAccountRights,
-  rbac,
   tokenReviewerRights,
 } from "../components/rbac/deployerPermissions.ts";
+import { rbacGroup } from "../components/rbac/rules.ts";
 import { defaultUserTokenMode } from "../components/resources/reviewerToken.ts";
 import { accountObjects } from "../components/resources/tokenSecret.ts";
 import { tokenReviewerNames } from "../components/tokenReviewer.ts";
-import { verifierObjects } from "../components/verifier/objects.ts";
+import { verifierNames, verifierObjects } from "../components/verifier/objects.ts";
 import { verifierRights } from "../components/verifier/permissions.ts";
-import { verifierNames } from "../components/verifier/verifier.ts";
 import type { Settings } from "./settings/index.ts";
 
-/** What the deployer must be allowed to do, for all that the settings ask for. */
-export function neededRights(settings: Settings): Right[] {
+/** The checks of a stack's cluster: they run before anything is created, and again on every run. */
+export function clusterArgs(settings: Settings): ClusterArgs {
+  const { tokenFlow, certificateFlow, products } = settings;
+  return {
+    host: settings.kubernetesHost,
+    caPem: settings.kubernetesCa,
+    caPin: settings.kubernetesCaPin,
+    trustOnFirstUse: settings.trustOnFirstUse,
+    allowLoopback: settings.allowLoopbackHost,
+    proveHost: settings.proveHost,
+    caRequiredBy: tokenFlow ? products.filter(needsCa) : [],
+    signerNames: certificateFlow ? [clientSigner] : [],
+    rights: deployerRights(settings),
+    reservedNames: reservedNames(settings),
+    requiredObjects: requiredObjects(settings),
+    plannedObjects: plannedObjects(settings),
+    certificateRequests: certificateRequests(settings),
+  };
+}
+
+/** Permissions that the deployer needs. */
+export function deployerRights(settings: Settings): Right[] {
   const { reviewerRole: role, certificate, products } = settings;
   return [
     ...(settings.tokenFlow ? tokenReviewerRights({ ...settings, ...settings.token, role }) : []),
@@ -35,7 +54,7 @@ export function neededRights(settings: Settings): Right[] {
   ];
 }
 
-/** Names that must be free, for all that the settings ask for. */
+/** Objects with fixed names that the stack creates. The names must be free. */
 export function reservedNames(settings: Settings): ReservedName[] {
   return [
     ...(settings.tokenFlow ? tokenReviewerNames({ ...settings, ...settings.token }) : []),
@@ -44,19 +63,19 @@ export function reservedNames(settings: Settings): ReservedName[] {
   ];
 }
 
-/** What must be there, for all that the settings ask for: namespaces that the stack does not make, and others' objects. */
-export function requiredObjects(settings: Settings): ReservedName[] {
+/** Objects that must exist: namespaces that the stack does not create, ClusterRoles, and the gateway's ServiceAccount. */
+function requiredObjects(settings: Settings): ReservedName[] {
   const { bearerTokenUsers, akeyless } = settings;
   const roles = Object.values(bearerTokenUsers).flatMap(({ clusterRole }) => (clusterRole ? [clusterRole] : []));
   return [
-    ...[...othersNamespaces(settings)].map((name) => ({ apiVersion: "v1", kind: "Namespace", name })),
-    ...[...new Set(roles)].map((name) => ({ apiVersion: `${rbac}/v1`, kind: "ClusterRole", name })),
+    ...[...existingNamespaces(settings)].map((name) => ({ apiVersion: "v1", kind: "Namespace", name })),
+    ...[...new Set(roles)].map((name) => ({ apiVersion: `${rbacGroup}/v1`, kind: "ClusterRole", name })),
     ...(akeyless.gatewayAccount ? gatewayAccountObjects(akeyless.gatewayAccount) : []),
   ];
 }
 
-/** Namespaces that the settings name and the stack does not make. */
-function othersNamespaces({
+/** Namespaces that the settings name and the stack does not create. */
+function existingNamespaces({
   tokenFlow,
   namespace,
   createNamespace,
@@ -64,16 +83,16 @@ function othersNamespaces({
   bearerTokenUsers,
 }: Settings): Set<string> {
   const reviewer = tokenFlow ? [{ namespace, createNamespace }] : [];
-  const homes = [...reviewer, ...Object.values(bearerTokenUsers), ...(verifier ? [verifier] : [])];
-  const made = homes.flatMap(({ namespace, createNamespace }) => (createNamespace && namespace ? [namespace] : []));
-  const named = homes.flatMap(({ namespace, createNamespace }) => (!createNamespace && namespace ? [namespace] : []));
-  return new Set(named.filter((name) => !made.includes(name)));
+  const components = [...reviewer, ...Object.values(bearerTokenUsers), ...(verifier ? [verifier] : [])];
+  const created = new Set(components.flatMap(({ createNamespace, namespace }) => (createNamespace ? [namespace] : [])));
+  const named = components.flatMap(({ namespace }) => (namespace ? [namespace] : []));
+  return new Set(named.filter((name) => !created.has(name)));
 }
 
-/** What will be created in namespaces that exist, for a dry run. */
-export function plannedObjects(settings: Settings): PlannedObject[] {
+/** Objects that the stack creates in namespaces that exist, for a dry run. */
+function plannedObjects(settings: Settings): PlannedObject[] {
   const { tokenFlow, namespace = "", serviceAccountName, token, bearerTokenUsers, verifier } = settings;
-  const others = othersNamespaces(settings);
+  const existing = existingNamespaces(settings);
   const users = Object.entries(bearerTokenUsers).map(([name, user]) => ({
     ...user,
     serviceAccountName: name,
@@ -84,21 +103,11 @@ export function plannedObjects(settings: Settings): PlannedObject[] {
     ...users.flatMap(accountObjects),
     ...(verifier ? verifierObjects("verifier", { ...verifier, namespace: verifier.namespace ?? "" }) : []),
   ];
-  return objects.filter(({ metadata }) => others.has(metadata.namespace)).map((object) => withStackLabels(object));
+  return objects.filter(({ metadata }) => existing.has(metadata.namespace)).map((object) => withStackLabels(object));
 }
 
-/** Products whose auth configs need a known CA. */
-export function caRequiredBy({ tokenFlow, products }: Settings): Product[] {
-  return tokenFlow ? products.filter(needsCa) : [];
-}
-
-/** Signers that will be asked for certificates. */
-export function signerNames({ certificateFlow }: Settings): string[] {
-  return certificateFlow ? [clientSigner] : [];
-}
-
-/** The certificate request that was brought, for whom, and its key. */
-export function certificateRequests({ certificateFlow, certificate }: Settings): SuppliedRequest[] {
+/** The user's own certificate request, if there is one. */
+function certificateRequests({ certificateFlow, certificate }: Settings): SuppliedRequest[] {
   const { csrPem, commonName, privateKeyPem } = certificate;
   return certificateFlow && csrPem ? [{ csrPem, commonName, privateKeyPem }] : [];
 }

@@ -1,13 +1,13 @@
 /**
- * Time, injected where it matters. Durations are differences of `monotonic`, because the wall clock can be set. Dates in tokens,
- * certificates and HTTP headers are compared with `now`.
+ * The clocks. Durations are differences of `monotonic`, because the wall clock can be set. Dates in tokens, certificates and HTTP
+ * headers are compared with `now`.
  */
 export interface Clock {
   /** The wall clock: milliseconds since 1970. */
   now(): number;
-  /** Milliseconds since an arbitrary moment. Never goes back, and does not follow the wall clock when that is set. */
+  /** Milliseconds since an arbitrary moment. Never goes back, and is independent of the wall clock. */
   monotonic(): number;
-  /** Resolves after that many milliseconds of the monotonic clock, or when the signal aborts. Keeps no process alive. */
+  /** Resolves after this many milliseconds of the monotonic clock, or when the signal aborts. Does not keep the process alive. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
@@ -39,8 +39,8 @@ export function momentOf(clock: Clock): Moment {
 }
 
 /**
- * Milliseconds since a moment by the clock that says more. A paused machine's monotonic clock may have stood still, so what must not be
- * older than a limit is measured by both; a wall clock that is set back changes nothing.
+ * Milliseconds since a moment, by the clock that shows more. For ages with a limit: the monotonic clock can stand still while the
+ * machine is paused, and the wall clock can be set back.
  */
 export function longestSince(moment: Moment, clock: Clock): number {
   return Math.max(clock.monotonic() - moment.monotonic, clock.now() - moment.wall);

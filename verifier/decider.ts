@@ -1,59 +1,55 @@
-/** From a token to a decision: grammar, caches, one verification for all who ask at the same time, and the issuer's authority. */
+/** Decides about a token: grammar, caches, one verification for all requests with the same token, and then the token's issuer. */
 import { AcceptedCache, RefusedCache, TokenDigest } from "./cache/caches.ts";
 import { type Clock, momentOf } from "./clock.ts";
+import type { Config } from "./config/config.ts";
 import { Refusal, type RefusalReason, refusals } from "./errors.ts";
-import type { Acceptance, Authority } from "./token/authority.ts";
+import { type AcceptedAnswer, acceptedAnswer, acceptedBytes } from "./http/answers.ts";
 import { decode } from "./token/decode.ts";
 import { checkGrammar } from "./token/grammar.ts";
 import type { Identity } from "./token/identity.ts";
+import type { Issuers } from "./token/issuers.ts";
 
-export interface DeciderOptions<Answer> {
-  readonly authorities: readonly Authority[];
+export interface DeciderOptions {
+  readonly issuers: Issuers;
   readonly clock: Clock;
-  readonly cacheEntries: number;
-  readonly refusedCacheEntries: number;
-  readonly refusedCacheSeconds: number;
-  /** What is remembered for an accepted token: made once, sent many times. */
-  readonly prepare: (identity: Identity, routes: Acceptance["routes"]) => Answer;
-  /** Memory of what is remembered. */
-  readonly bytesOf: (answer: Answer) => number;
-  /** Called with what is no refusal: a defect, or a file that cannot be read. */
-  readonly onError?: (error: unknown) => void;
-  /** Called after each verification that no cache spared. */
-  readonly onVerified?: (ms: number) => void;
+  readonly settings: Pick<Config, "cacheEntries" | "refusedCacheEntries" | "refusedCacheSeconds">;
+  /** Called with an error that is not a refusal: a defect, or a file that cannot be read. */
+  readonly onError: (error: unknown) => void;
+  /** Called after each verification. */
+  readonly onVerified: (ms: number) => void;
 }
 
 export interface Refused {
   readonly reason: RefusalReason;
   readonly retryAfterSeconds?: number | undefined;
-  /** Who was refused, once that is certain (403). */
+  /** The caller, if it is known (403). */
   readonly identity?: Identity;
-  /** For the log alone. */
+  /** For the log only. */
   readonly detail?: string | undefined;
 }
 
-export type Decision<Answer> =
-  | { readonly accepted: Answer }
+export type Decision =
+  | { readonly accepted: AcceptedAnswer }
   | { readonly accepted: undefined; readonly refused: Refused };
 
-/** Verifications at a time; more would only grow the memory, not the speed. */
+/** Most concurrent verifications. More would use memory and not be faster. */
 const maxPending = 2_048;
 
-/** Refusals that may be over the next moment, and how long they hold at most, in seconds. */
+/** Refusals that soon may no longer apply, and their longest time in the cache, in seconds. */
 const shortLived: Partial<Record<RefusalReason, number>> = { unknown_key: 0, not_yet_valid: 0, review_refused: 1 };
 
-export class Decider<Answer extends object> {
-  readonly #options: DeciderOptions<Answer>;
-  readonly #accepted: AcceptedCache<Answer>;
+export class Decider {
+  readonly #options: DeciderOptions;
+  readonly #accepted: AcceptedCache<AcceptedAnswer>;
   readonly #refused: RefusedCache;
   readonly #digest = new TokenDigest();
-  readonly #pending = new Map<string, Promise<Decision<Answer>>>();
+  readonly #pending = new Map<string, Promise<Decision>>();
   readonly counts = { acceptedHits: 0, refusedHits: 0, misses: 0, shared: 0 };
 
-  constructor(options: DeciderOptions<Answer>) {
+  constructor(options: DeciderOptions) {
     this.#options = options;
-    this.#accepted = new AcceptedCache(options.cacheEntries);
-    this.#refused = new RefusedCache(options.refusedCacheEntries);
+    this.#accepted = new AcceptedCache(options.settings.cacheEntries);
+    this.#refused = new RefusedCache(options.settings.refusedCacheEntries);
   }
 
   /** Entries and bytes of both caches. */
@@ -69,22 +65,22 @@ export class Decider<Answer extends object> {
     return this.#pending.size;
   }
 
-  /** The answer for a token that was accepted lately. */
-  recall(token: string): Answer | undefined {
+  /** The cached answer for an accepted token. */
+  recall(token: string): AcceptedAnswer | undefined {
     const answer = this.#accepted.get(token, momentOf(this.#options.clock));
     if (answer) this.counts.acceptedHits += 1;
     return answer;
   }
 
-  /** Removes remembered tokens that are no longer accepted or refused without another look. */
+  /** Removes expired entries from the caches. */
   sweep(): void {
     const now = momentOf(this.#options.clock);
     this.#accepted.sweep(now);
     this.#refused.sweep(now.monotonic);
   }
 
-  /** Decides about a token that `recall` does not know. Never rejects. */
-  decide(token: string): Decision<Answer> | Promise<Decision<Answer>> {
+  /** Decides about a token that `recall` does not find. Never rejects. */
+  decide(token: string): Decision | Promise<Decision> {
     const { clock } = this.#options;
     try {
       checkGrammar(token);
@@ -104,63 +100,53 @@ export class Decider<Answer extends object> {
     }
     if (this.#pending.size >= maxPending) return refuse("busy", { retryAfterSeconds: 1 });
     this.counts.misses += 1;
-    // Taken out in a later turn at the earliest, also where the decision falls at once: what went before it was put in would stay.
+    // `finally` runs in a later turn, after `set`, even if the verification ends without a wait.
     const work = this.#verify(token, digest).finally(() => this.#pending.delete(digest));
     this.#pending.set(digest, work);
     return work;
   }
 
-  async #verify(token: string, digest: string): Promise<Decision<Answer>> {
-    const { clock, prepare, bytesOf, onError, onVerified } = this.#options;
+  async #verify(token: string, digest: string): Promise<Decision> {
+    const { clock, issuers, onError, onVerified } = this.#options;
     const startedAt = momentOf(clock);
     const measuredFrom = performance.now();
     try {
       const decoded = decode(token);
-      const authority = this.#authorityOf(decoded.payload.iss);
-      const { identity, cacheSeconds, routes, generation } = await authority.decide(token, decoded);
+      const issuer = issuers.of(decoded.payload.iss);
+      const { identity, cacheSeconds, routes, generation } = await issuer.decide(token, decoded);
       const leftMs = (identity.expiresAt ?? Number.POSITIVE_INFINITY) * 1000 - startedAt.wall;
-      const holdsMs = Math.min(leftMs, cacheSeconds * 1000);
-      // What was reviewed is as old as the question, not as the answer.
-      const until = { monotonic: startedAt.monotonic + holdsMs, wall: startedAt.wall + holdsMs };
+      const cacheMs = Math.min(leftMs, cacheSeconds * 1000);
+      // From the start, because a review can be as old as its request.
+      const until = { monotonic: startedAt.monotonic + cacheMs, wall: startedAt.wall + cacheMs };
       if (routes.length === 0) {
-        this.#refuseFor(digest, "not_allowed", until.monotonic);
+        this.#cacheRefusal(digest, "not_allowed", until.monotonic);
         return refuse("not_allowed", { identity });
       }
-      const answer = prepare(identity, routes);
-      if (holdsMs > 0) {
-        const isCurrent = () => authority.generation === generation;
-        this.#accepted.set({ token, answer, until, isCurrent, answerBytes: bytesOf(answer) });
+      const answer = acceptedAnswer(identity, routes);
+      if (cacheMs > 0) {
+        const isCurrent = () => issuer.generation === generation;
+        this.#accepted.set({ token, answer, until, isCurrent, answerBytes: acceptedBytes(answer) });
       }
       return { accepted: answer };
     } catch (error) {
       if (!(error instanceof Refusal)) {
-        onError?.(error);
+        onError(error);
         return refuse("internal", { retryAfterSeconds: 1 });
       }
-      if (refusals[error.reason].status === 401) this.#refuseFor(digest, error.reason, Number.POSITIVE_INFINITY);
+      if (refusals[error.reason].status === 401) this.#cacheRefusal(digest, error.reason, Number.POSITIVE_INFINITY);
       return refuse(error.reason, error);
     } finally {
-      onVerified?.(performance.now() - measuredFrom);
+      onVerified(performance.now() - measuredFrom);
     }
   }
 
-  /** @param limit by the monotonic clock */
-  #refuseFor(digest: string, reason: RefusalReason, limit: number): void {
+  /** @param limit latest end, by the monotonic clock */
+  #cacheRefusal(digest: string, reason: RefusalReason, limit: number): void {
     const now = this.#options.clock.monotonic();
-    const seconds = Math.min(this.#options.refusedCacheSeconds, shortLived[reason] ?? Number.POSITIVE_INFINITY);
+    const { refusedCacheSeconds } = this.#options.settings;
+    const seconds = Math.min(refusedCacheSeconds, shortLived[reason] ?? Number.POSITIVE_INFINITY);
     const until = Math.min(limit, now + seconds * 1000);
     if (until > now) this.#refused.set(digest, reason, until);
-  }
-
-  /** The authority of a token's issuer, or the one that accepts every issuer. While an issuer's name is not known yet, no token is rejected for its issuer. */
-  #authorityOf(issuer: unknown): Authority {
-    const { authorities } = this.#options;
-    const found =
-      authorities.find((authority) => authority.issuer !== undefined && authority.issuer === issuer) ??
-      authorities.find((authority) => authority.takesAll);
-    if (found) return found;
-    if (authorities.some((authority) => authority.isNameless)) throw new Refusal("keys_unavailable", 1);
-    throw new Refusal("unknown_issuer");
   }
 }
 

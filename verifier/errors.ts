@@ -1,8 +1,8 @@
 import { withoutUserinfo } from "./redact.ts";
 
-/** Codes of everything that can keep the verifier from starting or from deciding. Codes are stable: match on them. docs/errors.md explains each. */
+/** Codes of errors that prevent a start or a decision. They are stable. docs/errors.md explains each. */
 export type VerifierErrorCode =
-  // what was asked for
+  // configuration
   | "CONFIG_UNKNOWN_SETTING"
   | "CONFIG_INVALID"
   | "CONFIG_FILE_UNREADABLE"
@@ -15,7 +15,7 @@ export type VerifierErrorCode =
   | "CONFIG_ISSUER_TWICE"
   | "CONFIG_KEYS_MISSING"
   | "CONFIG_CONTRADICTION"
-  // files that are read again and again
+  // files that are read repeatedly
   | "FILE_UNREADABLE"
   | "CA_INVALID"
   | "TLS_INVALID"
@@ -27,7 +27,7 @@ export type VerifierErrorCode =
   | "DISCOVERY_ISSUER_MISMATCH"
   | "DISCOVERY_ISSUER_TAKEN"
   | "DISCOVERY_JWKS_URI"
-  // asking another server
+  // requests to other servers
   | "NET_UNREACHABLE"
   | "NET_TIMEOUT"
   | "NET_TLS"
@@ -41,18 +41,17 @@ export type VerifierErrorCode =
   | "REVIEW_MALFORMED"
   // serving
   | "LISTEN_FAILED"
-  // an error of none of these kinds
+  // any other error
   | "INTERNAL";
 
-/** What an error carries beside its code and text. */
 export interface VerifierErrorDetail {
-  /** HTTP status that another server answered with. */
+  /** HTTP status of another server's answer. */
   readonly status?: number;
-  /** How long that server asked to wait, in milliseconds. */
+  /** Retry-After of that answer, in milliseconds. */
   readonly retryAfterMs?: number;
 }
 
-/** An error of the verifier. Its message says what happened, what was expected and what to do; never a token, a key or the user in a URL. */
+/** An error of the verifier. Its message contains no token, no key and no user of a URL. */
 export class VerifierError extends Error {
   readonly code: VerifierErrorCode;
   readonly status: number | undefined;
@@ -68,8 +67,8 @@ export class VerifierError extends Error {
 }
 
 /**
- * Whether an error says that the other server is away: it cannot be reached, does not answer in time, or answers with 5xx. Every other
- * answer, also a failure of TLS or HTTP, means that the server is there and rejects the request.
+ * Whether the other server is away: it cannot be reached, does not answer in time, or answers with 5xx. Any other answer, also an error of
+ * TLS or HTTP, is a rejection of the request.
  */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof VerifierError)) return false;
@@ -77,7 +76,7 @@ export function isOutage(error: unknown): boolean {
   return error.code === "NET_STATUS" && (error.status ?? 0) >= 500;
 }
 
-/** Why a request was not answered with 200. Each has one status and one text, and texts never depend on the token. */
+/** Reasons for an answer other than 200. Their texts do not depend on the token. */
 export const refusals = {
   no_token: { status: 401, error: "", text: "No bearer token was sent." },
   malformed_request: {
@@ -89,18 +88,18 @@ export const refusals = {
   unsupported_header: {
     status: 401,
     error: "invalid_token",
-    text: "The token's header asks for what is not supported.",
+    text: "The token's header has a parameter that is not supported.",
   },
   unsupported_algorithm: {
     status: 401,
     error: "invalid_token",
-    text: "The token's algorithm is not the one of its key.",
+    text: "The token's algorithm is not that of its key.",
   },
-  unknown_issuer: { status: 401, error: "invalid_token", text: "The token's issuer is not trusted here." },
+  unknown_issuer: { status: 401, error: "invalid_token", text: "The token's issuer is not accepted." },
   unknown_key: {
     status: 401,
     error: "invalid_token",
-    text: "The token was signed with a key that its issuer does not publish.",
+    text: "The token is signed with a key that its issuer does not publish.",
   },
   bad_signature: { status: 401, error: "invalid_token", text: "The token's signature does not verify." },
   missing_claim: { status: 401, error: "invalid_token", text: "The token lacks a claim that is required." },
@@ -111,12 +110,12 @@ export const refusals = {
   },
   expired: { status: 401, error: "invalid_token", text: "The token has expired." },
   not_yet_valid: { status: 401, error: "invalid_token", text: "The token is not valid yet." },
-  lifetime_too_long: { status: 401, error: "invalid_token", text: "The token lives longer than is accepted." },
+  lifetime_too_long: { status: 401, error: "invalid_token", text: "The token's lifetime is longer than is accepted." },
   wrong_audience: { status: 401, error: "invalid_token", text: "The token is for another audience." },
   api_audience: {
     status: 401,
     error: "invalid_token",
-    text: "The token is also for the API server; ask for one with this audience alone.",
+    text: "The token is also for the API server. Request one that is only for this audience.",
   },
   not_a_service_account: { status: 401, error: "invalid_token", text: "The token's subject is not a ServiceAccount." },
   claims_disagree: {
@@ -127,24 +126,24 @@ export const refusals = {
   review_refused: {
     status: 401,
     error: "invalid_token",
-    text: "The API server does not accept the token: it or what it is bound to may be gone.",
+    text: "The API server does not accept the token. The token or the object that it is bound to may be deleted.",
   },
   not_allowed: { status: 403, error: "insufficient_scope", text: "The caller is known, but no rule allows it." },
-  keys_unavailable: { status: 503, error: "", text: "The issuer's keys cannot be had at the moment." },
-  review_unavailable: { status: 503, error: "", text: "The API server cannot be asked at the moment." },
-  review_rejected: { status: 503, error: "", text: "The API server rejects the verifier's requests for reviews." },
+  keys_unavailable: { status: 503, error: "", text: "The issuer's keys are not available at the moment." },
+  review_unavailable: { status: 503, error: "", text: "The API server is not available at the moment." },
+  review_rejected: { status: 503, error: "", text: "The API server rejects the verifier's reviews." },
   busy: { status: 503, error: "", text: "Too many tokens are being verified at the moment." },
   internal: { status: 503, error: "", text: "The token could not be verified." },
 } as const satisfies Record<string, { status: 401 | 403 | 503; error: string; text: string }>;
 
 export type RefusalReason = keyof typeof refusals;
 
-/** Thrown on the way to a decision: the token is refused, or cannot be judged now. */
+/** Thrown if a token is refused, or cannot be verified now. */
 export class Refusal extends Error {
   readonly reason: RefusalReason;
-  /** When to come back, in seconds, for what is only unavailable. */
+  /** Time until a retry, in seconds (503). */
   readonly retryAfterSeconds: number | undefined;
-  /** For the log alone: what another server said of the token, without its parts. */
+  /** For the log only: the reason of the API server, without parts of the token. */
   readonly detail: string | undefined;
 
   constructor(reason: RefusalReason, retryAfterSeconds?: number, detail?: string) {

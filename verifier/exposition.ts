@@ -4,7 +4,7 @@ export const contentType = "text/plain; version=0.0.4; charset=utf-8";
 
 type Labels = Readonly<Record<string, string>>;
 
-/** One value of a metric, and what distinguishes it from the others. */
+/** One value of a metric. */
 export interface Sample {
   readonly labels?: Labels;
   readonly value: number;
@@ -12,7 +12,7 @@ export interface Sample {
   readonly suffix?: string;
 }
 
-/** A metric, read when it is scraped. */
+/** A metric, whose values are read at each scrape. */
 export interface Metric {
   readonly name: string;
   readonly help: string;
@@ -42,7 +42,7 @@ function escaped(value: string): string {
   return value.replace(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
 }
 
-/** Counts by the values of some labels. */
+/** A counter for each combination of label values. */
 export class Counts {
   readonly #samples = new Map<string, { readonly labels: Labels; value: number }>();
 
@@ -58,7 +58,7 @@ export class Counts {
   }
 }
 
-/** A distribution of durations in seconds, by the value of one label or of none. */
+/** A histogram of durations in seconds, for each combination of label values. */
 export class Durations {
   readonly #bounds: readonly number[];
   readonly #series = new Map<

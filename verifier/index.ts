@@ -1,4 +1,4 @@
-/** The verifier: a service that says who a Kubernetes ServiceAccount token belongs to. */
+/** The verifier: a service that identifies the ServiceAccount and pod of a Kubernetes token. */
 export type { Config, IssuerConfig, Mode } from "./config/config.ts";
 export { modes } from "./config/config.ts";
 export { loadConfig } from "./config/load.ts";

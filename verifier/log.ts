@@ -1,4 +1,4 @@
-/** Structured logs: JSON lines on standard output, with levels by name. No line contains a token. */
+/** Logs JSON lines to standard output. No line contains a token. */
 import { type LogLevel, logLevels } from "./config/config.ts";
 import { VerifierError, type VerifierErrorCode } from "./errors.ts";
 import { withoutUserinfo } from "./redact.ts";
@@ -14,9 +14,9 @@ export function createLog(
   level: LogLevel,
   write: (line: string) => void = (line) => void process.stdout.write(line),
 ): Log {
-  const least = logLevels.indexOf(level);
+  const lowest = logLevels.indexOf(level);
   const at = (name: keyof Log) => {
-    if (logLevels.indexOf(name) < least) return () => {};
+    if (logLevels.indexOf(name) < lowest) return () => {};
     return (fields: object, msg: string) => {
       const line = JSON.stringify({ level: name, time: new Date().toISOString(), ...fields, msg });
       write(`${withoutUserinfo(line)}\n`);
@@ -25,14 +25,14 @@ export function createLog(
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-/** An error as fields: our own codes and texts, and of all others no more than their name and code. */
+/** Fields of an error: code and message of a VerifierError, only code and name of any other error. */
 export function errorFields(error: unknown): object {
   if (error instanceof VerifierError) return { code: error.code, detail: error.message };
   const { name = "unknown", code } = (error ?? {}) as NodeJS.ErrnoException;
   return { code: code ?? ("INTERNAL" satisfies VerifierErrorCode), detail: name };
 }
 
-/** Admits a number of lines in each second, and counts those that it does not. */
+/** Limits the number of log lines in each second, and counts the suppressed ones. */
 export class LineLimit {
   readonly #perSecond: number;
   readonly #monotonic: () => number;
@@ -46,7 +46,7 @@ export class LineLimit {
     this.#monotonic = monotonic;
   }
 
-  /** Fields to add to the line, or `undefined` when it is one too many. */
+  /** Fields to add to the line; `undefined` if the line is above the limit. */
   admit(): { readonly suppressed?: number } | undefined {
     const now = this.#monotonic();
     if (now - this.#since >= 1000) {

@@ -1,4 +1,4 @@
-/** The process: `node verifier.mjs`. Ends with 0 when it was asked to, 1 when it cannot run, 2 for a bad configuration. */
+/** The process: `node verifier.mjs`. Exit codes: 0 after SIGTERM or SIGINT, 1 if it cannot run, 2 for an invalid configuration. */
 import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load.ts";
 import { helpText } from "./config/settings.ts";
@@ -21,10 +21,10 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const log = createLog(config.logLevel);
-  const asked = stopSignal();
+  const signalled = stopSignal();
   try {
     const service = await startService(config, { log });
-    await asked;
+    await signalled;
     await service.stop();
     process.exit(0);
   } catch (error) {
@@ -33,14 +33,14 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-/** As process 1 of a container there is no default handling of signals. The second one ends at once. */
+/** Resolves at the first signal. The second one ends the process at once. Process 1 of a container has no default handling of signals. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
+    let isSecond = false;
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       process.on(signal, () => {
-        if (asked) process.exit(1);
-        asked = true;
+        if (isSecond) process.exit(1);
+        isSecond = true;
         resolve();
       });
     }

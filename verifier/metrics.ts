@@ -1,4 +1,4 @@
-/** The verifier's metrics. What happens for each request is counted in plain numbers and read when metrics are scraped. */
+/** The verifier's metrics. Requests increment plain numbers, which are read at each scrape. */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { type RefusalReason, refusals } from "./errors.ts";
 import { Counts, Durations, exposition, type Metric, type Sample } from "./exposition.ts";
@@ -6,7 +6,7 @@ import { Counts, Durations, exposition, type Metric, type Sample } from "./expos
 const prefix = "k8sauth_verifier_";
 const bounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** Numbers that other parts of the service keep. */
+/** Values of other parts of the service, read at each scrape. */
 export interface Gauges {
   readonly cached: () => Readonly<Record<"accepted" | "refused", { readonly entries: number; readonly bytes: number }>>;
   readonly cacheCounts: () => Readonly<Record<"acceptedHits" | "refusedHits" | "misses" | "shared", number>>;
@@ -57,22 +57,22 @@ export class Metrics {
     this.#unchecked += 1;
   }
 
-  /** A TokenReview ended. */
+  /** Counts a TokenReview. */
   reviewed(outcome: string, ms: number): void {
     this.#reviews.observe(ms / 1000, { outcome });
   }
 
-  /** A token was verified that no cache knew. */
+  /** Counts a verification of a token that was not in a cache. */
   verified(ms: number): void {
     this.#verifications.observe(ms / 1000);
   }
 
-  /** An issuer's keys were fetched, or could not be. */
+  /** Counts an attempt to load the keys of an issuer. */
   keysRefreshed(issuer: string, isOk: boolean): void {
     this.#keyRefreshes.increment({ issuer, outcome: isOk ? "ok" : "error" });
   }
 
-  /** All metrics, as Prometheus reads them. */
+  /** All metrics, in the text format of Prometheus. */
   text(): string {
     return exposition(this.#metrics);
   }
@@ -123,7 +123,7 @@ export class Metrics {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;
     };
-    // Names and texts of the last three are those of Prometheus' client libraries.
+    // The last three have the names and texts of Prometheus' client libraries.
     return [
       gauge("event_loop_delay_p99_seconds", "Delay of the event loop since the last scrape, 99th percentile", delay),
       {

@@ -1,14 +1,14 @@
-/** Keeps credentials of others out of texts that are logged or answered. Pure. */
+/** Removes credentials from texts that are logged or sent. Pure. */
 
-/** Removes user and password from the URLs in a text (RFC 3986 §3.2.1). */
+/** Removes user and password from the URLs in a text (RFC 3986, section 3.2.1). */
 export function withoutUserinfo(text: string): string {
   return text.includes("@") ? text.replace(/(:\/\/)[^/?#\s"'\\]*@/g, "$1") : text;
 }
 
-/** At least this many characters that also stand in a token are taken for a part of it. */
+/** A common substring of this length counts as a part of the token. */
 const shortestPart = 8;
 
-/** A text of another server about a token: without the token's parts, in printable ASCII, and short. */
+/** Removes the parts of a token from another server's text, and limits the text to 512 printable ASCII characters. */
 export function withoutToken(text: string, token: string): string {
   const plain = text.slice(0, 2_048).replace(/[^\x20-\x7e]/g, " ");
   let shown = "";
@@ -21,7 +21,7 @@ export function withoutToken(text: string, token: string): string {
   return shown.slice(0, 512);
 }
 
-/** The length of the longest part of a token that begins at a place of a text; 0 for none. */
+/** Length of the longest part of the token that begins at this place of the text; 0 for none. */
 function commonLength(text: string, at: number, token: string): number {
   let length = Math.min(shortestPart, text.length - at);
   if (length < shortestPart || !token.includes(text.slice(at, at + length))) return 0;

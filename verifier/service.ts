@@ -1,14 +1,14 @@
-/** The whole service, put together from a configuration. */
+/** Creates the service from a configuration: issuers, caches, two servers, and what runs in the background. */
 import type { IncomingMessage } from "node:http";
 import type { Server as TlsServer } from "node:https";
 import { totalmem } from "node:os";
 import { getHeapStatistics } from "node:v8";
 import { type Clock, systemClock } from "./clock.ts";
-import type { Config, Endpoint } from "./config/config.ts";
+import type { Config } from "./config/config.ts";
 import { Decider, type Refused } from "./decider.ts";
 import { refusals } from "./errors.ts";
 import { adminServer } from "./http/adminServer.ts";
-import { type AcceptedAnswer, acceptedAnswer, acceptedBytes } from "./http/answers.ts";
+import type { AcceptedAnswer } from "./http/answers.ts";
 import { connectionCapacity, connectionLimits, type MemoryLimits } from "./http/capacity.ts";
 import { Connections } from "./http/connections.ts";
 import { decisionServer, isRequestId } from "./http/decisionServer.ts";
@@ -16,44 +16,42 @@ import { close, listen } from "./http/listening.ts";
 import { readTls, type TlsMaterial } from "./http/tlsFiles.ts";
 import { createLog, errorFields, LineLimit, type Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
-import type { Remote } from "./net/remote.ts";
 import { withoutUserinfo } from "./redact.ts";
 import { questionOf } from "./rules/routes.ts";
 import { claimedOrigin } from "./token/decode.ts";
-import { type Issuer, issuersOf } from "./token/issuer.ts";
+import { Issuers } from "./token/issuers.ts";
 
 export interface ServiceOptions {
-  /** @default the system's */
+  /** @default the system's clocks */
   readonly clock?: Clock;
   /** @default JSON lines on standard output */
   readonly log?: Log;
-  /** Makes connections to other servers. @default node:https with the endpoint's CA and token */
-  readonly connect?: (endpoint: Endpoint) => Remote;
   /** @default the container's memory limit and the process's heap limit */
   readonly memory?: MemoryLimits;
 }
 
-/** A verifier that runs. */
+/** A running verifier. */
 export interface Service {
-  /** Ports that it listens on. */
+  /** Port for callers and gateways. */
   readonly port: number;
+  /** Port of `/livez`, `/readyz` and `/metrics`. */
   readonly adminPort: number;
-  /** Why it is not ready; empty when it is. */
+  /** Why it is not ready; empty if it is ready. */
   unreadyReasons(): readonly string[];
-  /** Says that it is unready, goes on answering for the drain time, then ends all without losing a request. */
+  /** Becomes unready, continues to answer for the drain time, and then closes everything without losing a request. */
   stop(options?: { readonly drainSeconds?: number }): Promise<void>;
 }
 
 const tlsIntervalMs = 10_000;
 const closeLimitMs = 10_000;
 const sweepIntervalMs = 1_000;
-/** Logged refusals per second: a flood of requests must not fill the disk. */
+/** Log lines about refusals per second, so that a flood of requests does not fill the disk. */
 const refusalLinesPerSecond = 50;
 
 /**
- * Starts a verifier: listens at once, and is ready when the keys are there and reviews are known to work.
+ * Starts a verifier. It listens at once, and is ready when keys are loaded and the API server does reviews.
  *
- * @throws VerifierError LISTEN_FAILED, TLS_INVALID, CA_INVALID, FILE_UNREADABLE, KEYS_… for what cannot get better by waiting
+ * @throws VerifierError LISTEN_FAILED, TLS_INVALID, CA_INVALID, FILE_UNREADABLE, KEYS_… for errors that a wait does not mend
  */
 export async function startService(config: Config, options: ServiceOptions = {}): Promise<Service> {
   const { clock = systemClock, log = createLog(config.logLevel) } = options;
@@ -61,37 +59,33 @@ export async function startService(config: Config, options: ServiceOptions = {})
   let draining = false;
   let tls: TlsMaterial | undefined = config.tls && (await readTls(config.tls));
 
-  const issuers: readonly Issuer[] = await issuersOf(config, {
+  const issuers = await Issuers.create(config, {
     clock,
     log,
-    connect: options.connect,
     signal: stopped.signal,
-    metrics: () => metrics,
+    onReview: (outcome, ms) => metrics.reviewed(outcome, ms),
+    onKeysLoaded: (issuer, isOk) => metrics.keysRefreshed(issuer, isOk),
   });
-  const decider: Decider<AcceptedAnswer> = new Decider<AcceptedAnswer>({
-    authorities: issuers.map((issuer) => issuer.authority),
+  const decider = new Decider({
+    issuers,
     clock,
-    cacheEntries: config.cacheEntries,
-    refusedCacheEntries: config.refusedCacheEntries,
-    refusedCacheSeconds: config.refusedCacheSeconds,
-    prepare: acceptedAnswer,
-    bytesOf: acceptedBytes,
+    settings: config,
     onError: (error) => log.error(errorFields(error), "a token could not be verified"),
     onVerified: (ms) => metrics.verified(ms),
   });
-  const reasons = () => issuers.map((issuer) => issuer.unreadyReason()).filter((reason) => reason !== undefined);
   const connections = guardedConnections(config, options.memory ?? processLimits(), log, clock);
-  const unreadyReasons = () => (draining ? ["The verifier is stopping."] : unready(issuers));
+  const unreadyReasons = () => (draining ? ["The verifier is stopping."] : issuers.unreadyReasons);
   const metrics: Metrics = new Metrics({
     cached: () => decider.cached,
     cacheCounts: () => decider.counts,
     pending: () => decider.pending,
-    reviewsInFlight: () => issuers.reduce((sum, { reviewer }) => sum + (reviewer?.inFlight ?? 0), 0),
+    reviewsInFlight: () => issuers.list.reduce((sum, { reviewsInFlight }) => sum + reviewsInFlight, 0),
     keys: () =>
-      issuers.flatMap(({ name, keyring }) =>
-        keyring ? [{ issuer: name, count: keyring.keyCount, loadedAtMs: keyring.loadedAt }] : [],
+      issuers.list.flatMap(({ name, keys }) =>
+        keys ? [{ issuer: name, count: keys.keyCount, loadedAtMs: keys.loadedAt }] : [],
       ),
-    issuers: () => issuers.map((issuer) => ({ issuer: issuer.name, ready: issuer.unreadyReason() === undefined })),
+    issuers: () =>
+      issuers.list.map(({ name, unreadyReason }) => ({ issuer: name, ready: unreadyReason === undefined })),
     certificateNotAfterMs: () => tls?.notAfterMs,
     ready: () => unreadyReasons().length === 0,
     connections: () => ({ open: connections.size, limit: connections.limits.max, ...connections.counts }),
@@ -110,10 +104,10 @@ export async function startService(config: Config, options: ServiceOptions = {})
     onUnchecked: () => metrics.unchecked(),
     onRefused: refusalLog(config, log, metrics, clock),
   });
-  const admin = adminServer({ metrics, unreadyReasons, degradedReasons: reasons });
+  const admin = adminServer({ metrics, unreadyReasons, degradedReasons: () => issuers.degradedReasons });
   const release = async () => {
     stopped.abort();
-    await Promise.all(issuers.map((issuer) => issuer.stop()));
+    await issuers.stop();
     metrics.stop();
   };
   let port: number;
@@ -125,7 +119,7 @@ export async function startService(config: Config, options: ServiceOptions = {})
     await Promise.all([close(admin, 0), release()]);
     throw error;
   }
-  for (const issuer of issuers) issuer.start();
+  issuers.start();
   const reloading = config.tls && reloadTls(server as unknown as TlsServer);
   const sweeping = sweep();
   log.info(
@@ -134,12 +128,12 @@ export async function startService(config: Config, options: ServiceOptions = {})
       adminPort,
       tls: tls !== undefined,
       connections: connections.limits,
-      issuers: issuers.map(({ name, mode }) => ({ name, mode })),
+      issuers: issuers.list.map(({ name, mode }) => ({ name, mode })),
     },
     "listening",
   );
 
-  /** Looks at the files again and again, for as long as the service runs. */
+  /** Replaces the serving certificate when its files change. */
   async function reloadTls(target: TlsServer): Promise<void> {
     while (config.tls) {
       await clock.sleep(tlsIntervalMs, stopped.signal);
@@ -156,7 +150,7 @@ export async function startService(config: Config, options: ServiceOptions = {})
     }
   }
 
-  /** A token is not kept in memory for longer than it is accepted. */
+  /** Removes tokens from memory within a second after they expire from the cache. */
   async function sweep(): Promise<void> {
     while (!stopped.signal.aborted) {
       await clock.sleep(sweepIntervalMs, stopped.signal);
@@ -186,15 +180,7 @@ export async function startService(config: Config, options: ServiceOptions = {})
   };
 }
 
-/** Ready once each issuer is settled and one of them works: a foreign issuer that is down must not keep all others from serving. */
-function unready(issuers: readonly Issuer[]): readonly string[] {
-  const reasons = issuers.map((issuer) => issuer.unreadyReason());
-  const works = reasons.some((reason) => reason === undefined);
-  const settled = issuers.every((issuer) => issuer.isSettled());
-  return works && settled ? [] : reasons.filter((reason) => reason !== undefined);
-}
-
-/** The container's limit, where it has one. */
+/** Memory limit of the container or the machine, and heap limit of the process. */
 function processLimits(): MemoryLimits {
   const memoryBytes = Math.min(process.constrainedMemory() || Number.POSITIVE_INFINITY, totalmem());
   return { memoryBytes, heapBytes: getHeapStatistics().heap_size_limit };
@@ -212,7 +198,7 @@ function guardedConnections(config: Config, memory: MemoryLimits, log: Log, cloc
   });
 }
 
-/** Accepted calls, for an audit. The path has no query, which may hold secrets. */
+/** Logs accepted calls for audits. The path is logged without its query, which can contain secrets. */
 function acceptedLog({ auditLog, pathFrom }: Config, log: Log, metrics: Metrics) {
   return ({ identity }: AcceptedAnswer, request: IncomingMessage, isVerified: boolean) => {
     metrics.accepted(withoutUserinfo(identity.issuer));
@@ -233,7 +219,7 @@ function refusalLog({ pathFrom }: Config, log: Log, metrics: Metrics, clock: Clo
   return ({ reason, identity, detail }: Refused, requestId: string, request: IncomingMessage, token?: string) => {
     metrics.refused(reason);
     const fields = { reason, status: refusals[reason].status, requestId, peer: request.socket.remoteAddress };
-    // Health checks of gateways come without a token, all the time.
+    // Health checks of gateways have no token, and are frequent.
     if (reason === "no_token") return log.debug(fields, "refused");
     const admitted = limit.admit();
     if (!admitted) return;

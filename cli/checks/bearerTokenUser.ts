@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
+import type { Finding } from "../../kubernetes/finding.ts";
 import { KubeClient, loadConnection, pathFor } from "../../kubernetes/index.ts";
 import { reviewSelf, workloadToken } from "../../kubernetes/reviews.ts";
-import { type Finding, forbidden } from "./report.ts";
+import { forbidden } from "./report.ts";
 
 /** A rule of RBAC, as roles and reviews have it. */
 interface Rule {

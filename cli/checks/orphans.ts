@@ -1,6 +1,6 @@
+import type { Finding } from "../../kubernetes/finding.ts";
 import { isKubeError, type KubeClient, type KubeObject, pathFor } from "../../kubernetes/index.ts";
 import type { ExportedStack, ResourceState } from "../stack.ts";
-import type { Finding } from "./report.ts";
 
 /** The label that the components give to every Kubernetes object (components/labels.ts). */
 const stackLabel = "k8sauth.dev/stack";

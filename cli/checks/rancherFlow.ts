@@ -1,6 +1,6 @@
+import type { Finding } from "../../kubernetes/finding.ts";
 import { KubeClient } from "../../kubernetes/index.ts";
 import { reviewToken, workloadToken } from "../../kubernetes/reviews.ts";
-import type { Finding } from "./report.ts";
 
 /** Akeyless' auth config for a gateway that goes through Rancher, as far as a check needs it. */
 export interface RancherConfig {

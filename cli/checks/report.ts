@@ -1,24 +1,5 @@
+import type { Finding } from "../../kubernetes/finding.ts";
 import { isKubeError, type KubeClient } from "../../kubernetes/index.ts";
-
-/** What one check found. */
-export interface Finding {
-  /** What ought to be so, as a sentence. */
-  readonly claim: string;
-  /** null: could not be determined. */
-  readonly holds: boolean | null;
-  /** What was seen. Never a secret. */
-  readonly seen: string;
-}
-
-/** A credential's life, for the list of what expires when. */
-export interface Expiry {
-  readonly credential: string;
-  readonly subject: string;
-  /** RFC 3339; "" for one that does not expire. */
-  readonly notAfter: string;
-  /** The expiry is unknown. */
-  readonly unknown?: boolean;
-}
 
 /** A stolen credential of a reviewer must not read anything. */
 export async function readsNoSecrets(client: KubeClient, claim: string): Promise<Finding> {

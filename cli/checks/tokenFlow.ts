@@ -1,9 +1,10 @@
 import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TokenAccess } from "../../gateways/index.ts";
+import type { Finding } from "../../kubernetes/finding.ts";
 import { KubeClient, pathFor } from "../../kubernetes/index.ts";
 import { type Review, reviewToken, workloadToken } from "../../kubernetes/reviews.ts";
-import { type Finding, readsNoSecrets } from "./report.ts";
+import { readsNoSecrets } from "./report.ts";
 
 /** Says of an account that a check made it, so that one which was interrupted can be cleaned up by the next. */
 const labels = { "app.kubernetes.io/managed-by": "k8sauth-check" };

@@ -2,21 +2,12 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import {
   type AkeylessAuthConfig,
-  type AkeylessAuthMethod as AkeylessCredentials,
+  type AkeylessCredentials,
   type AkeylessKind,
-  type AkeylessOptions,
-  akeylessCertificateAuthConfig,
   akeylessConfigName,
-  akeylessGatewayAccountAuthConfig,
-  akeylessKinds,
-  akeylessRancherAuthConfig,
-  akeylessTokenAuthConfig,
-  type CertificateAccess,
-  type ClusterAccess,
-  type RancherAccess,
-  type TokenAccess,
 } from "../../gateways/index.ts";
 import { inputsOf } from "../inputs.ts";
+import { type AkeylessAccess, accessKinds, akeylessAuthConfigs } from "./authConfigs.ts";
 import {
   type AkeylessApiArgs,
   AkeylessAuthMethod,
@@ -29,18 +20,6 @@ import {
   type AkeylessRule,
   type AkeylessSubClaims,
 } from "./resources.ts";
-
-/** Access of a gateway to a cluster, by kind of auth config. */
-export interface AkeylessAccess {
-  /** By the token of a TokenReviewer. */
-  readonly token?: pulumi.Input<TokenAccess>;
-  /** By the certificate of a ClientCertificate. */
-  readonly certificate?: pulumi.Input<CertificateAccess>;
-  /** By a RancherKey. */
-  readonly rancher?: pulumi.Input<RancherAccess>;
-  /** By the ServiceAccount of a gateway that runs in the cluster. */
-  readonly gatewayAccount?: pulumi.Input<ClusterAccess>;
-}
 
 export interface AkeylessGatewayArgs {
   /** Base URL of the gateway's REST API v2: `https://GATEWAY:8000/api/v2`, or `https://GATEWAY:8081` on an older gateway. */
@@ -114,34 +93,31 @@ export class AkeylessGateway extends pulumi.ComponentResource {
   readonly authConfigName: pulumi.Output<string>;
 
   constructor(name: string, args: AkeylessGatewayArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("k8sauth:index:AkeylessGateway", name, shown(args), opts);
-    const { authMethod } = args;
-    const own = isOwn(authMethod) ? this.#method(name, authMethod, args, opts) : undefined;
-    const credentials = own?.credentials ?? pulumi.secret(authMethod as pulumi.Input<AkeylessCredentials>);
-    const wanted = akeylessKinds.filter((kind) => args.access[kind] !== undefined);
-    const pushed = wanted.map((kind) => {
-      const config = this.#config(kind, args, credentials);
-      return { kind, config, resource: this.#push(resourceName(name, kind), config, args) };
-    });
-    const [first] = pushed;
+    super("k8sauth:index:AkeylessGateway", name, shownInputs(args), opts);
+    const { authMethod, access, authConfigName, validateIssuer = false, tokenExpiration } = args;
+    const created = isNew(authMethod) ? this.#method(name, authMethod, args, opts) : undefined;
+    const credentials = created?.credentials ?? pulumi.secret(authMethod as pulumi.Input<AkeylessCredentials>);
+    this.authConfigs = akeylessAuthConfigs(access, credentials, { authConfigName, validateIssuer, tokenExpiration });
+    const [first] = (Object.entries(this.authConfigs) as [AkeylessKind, pulumi.Output<AkeylessAuthConfig>][]).map(
+      ([kind, config]) => this.#push(resourceName(name, kind), config, args),
+    );
     if (first === undefined) throw new pulumi.ResourceError("access: set at least one flow.", this);
-    this.authConfigs = Object.fromEntries(pushed.map(({ kind, config }) => [kind, config]));
-    this.authConfigName = first.resource.name;
-    this.accessId = own?.method.accessId ?? first.resource.accessId;
-    this.#watch(name, args);
-    this.#associate(name, args, own?.method);
-    const { accessId, authConfigs, authConfigName } = this;
-    this.registerOutputs({ accessId, authConfigs, authConfigName });
+    this.authConfigName = first.name;
+    this.accessId = created?.method.accessId ?? first.accessId;
+    this.#register(name, args);
+    this.#associate(name, args, created?.method);
+    const { accessId, authConfigs } = this;
+    this.registerOutputs({ accessId, authConfigs, authConfigName: this.authConfigName });
   }
 
-  /** With a key pair of the stack's own: no moment in which it could get lost. */
+  /** Creates the auth method with a key pair from the state: a killed run cannot lose its private key. */
   #method(
     name: string,
     settings: Omit<AkeylessAuthMethodArgs, "publicKey">,
     { api }: AkeylessGatewayArgs,
     { dependsOn }: pulumi.ComponentResourceOptions = {},
   ) {
-    // It needs nothing of the cluster, and would be made while the cluster is still being checked.
+    // Without these dependencies it would be created while the cluster is still being checked.
     const child = { parent: this, dependsOn };
     const key = new tls.PrivateKey(name, { algorithm: "RSA", rsaBits: 2048 }, child);
     const method = new AkeylessAuthMethod(name, { ...api, ...settings, publicKey: key.publicKeyPem }, child);
@@ -153,26 +129,6 @@ export class AkeylessGateway extends pulumi.ComponentResource {
     return { method, credentials };
   }
 
-  #config(
-    kind: AkeylessKind,
-    args: AkeylessGatewayArgs,
-    credentials: pulumi.Output<AkeylessCredentials>,
-  ): pulumi.Output<AkeylessAuthConfig> {
-    const options = {
-      name: akeylessConfigName(args.authConfigName, kind),
-      validateIssuer: args.validateIssuer ?? false,
-      tokenExpiration: args.tokenExpiration,
-    };
-    const format = formats[kind] as (
-      access: ClusterAccess,
-      method: AkeylessCredentials,
-      options: AkeylessOptions,
-    ) => AkeylessAuthConfig;
-    const access = args.access[kind] as pulumi.Input<ClusterAccess>;
-    const config = pulumi.all([access, credentials]).apply(([known, method]) => format(known, method, options));
-    return pulumi.secret(config);
-  }
-
   #push(name: string, config: pulumi.Output<AkeylessAuthConfig>, args: AkeylessGatewayArgs) {
     const { gatewayApi, gatewayUrl, caPem, proof } = args;
     const { account: proofAccount, audience: proofAudience } = proof ?? {};
@@ -180,7 +136,7 @@ export class AkeylessGateway extends pulumi.ComponentResource {
     return new AkeylessGatewayAuthConfig(name, { gatewayApi, caPem, config, ...login }, { parent: this });
   }
 
-  #watch(name: string, { expiryNotice, api }: AkeylessGatewayArgs): void {
+  #register(name: string, { expiryNotice, api }: AkeylessGatewayArgs): void {
     if (expiryNotice === undefined) return;
     const { days, ...certificate } = expiryNotice;
     new AkeylessCertificate(name, { ...api, ...certificate, expirationEventIn: days }, { parent: this });
@@ -195,8 +151,8 @@ export class AkeylessGateway extends pulumi.ComponentResource {
     }
     const child = { parent: this };
     for (const [roleName, { claims, caseSensitive, rules, description }] of Object.entries(roles)) {
-      // `/shop/reader` and `shop/reader` are one role: spelt differently it must not become another resource.
-      const path = absolute(roleName);
+      // Renaming a resource replaces it, so its name does not depend on the spelling.
+      const path = rolePath(roleName);
       const role = rules && new AkeylessRole(`${name}-${path}`, { ...api, name: roleName, rules, description }, child);
       const args = {
         ...api,
@@ -212,33 +168,27 @@ export class AkeylessGateway extends pulumi.ComponentResource {
 }
 
 /** The inputs of the component. Credentials are left out: they are inputs of the auth configs. */
-function shown(args: AkeylessGatewayArgs): pulumi.Inputs {
+function shownInputs(args: AkeylessGatewayArgs): pulumi.Inputs {
   const { authMethod, access, expiryNotice } = args;
   return {
     ...inputsOf(args, "access", "authMethod", "expiryNotice"),
-    kinds: akeylessKinds.filter((kind) => access[kind] !== undefined),
-    ...(isOwn(authMethod) && { authMethod }),
+    kinds: accessKinds(access),
+    ...(isNew(authMethod) && { authMethod }),
     ...(expiryNotice && { expiryNotice: inputsOf(expiryNotice, "certificatePem") }),
   };
 }
 
-const formats = {
-  token: akeylessTokenAuthConfig,
-  certificate: akeylessCertificateAuthConfig,
-  rancher: akeylessRancherAuthConfig,
-  gatewayAccount: akeylessGatewayAccountAuthConfig,
-};
-
-function absolute(path: string): string {
-  return path.startsWith("/") ? path : `/${path}`;
+/** The path of a role. `/shop/reader` and `shop/reader` are the same role. */
+export function rolePath(name: string): string {
+  return name.startsWith("/") ? name : `/${name}`;
 }
 
-/** By kind also for the token: names of resources are compared with those in state. */
+/** Unlike the auth config's name, it has a suffix for the token too. */
 function resourceName(name: string, kind: AkeylessKind): string {
   return kind === "token" ? `${name}-token` : akeylessConfigName(name, kind);
 }
 
-function isOwn(
+function isNew(
   method: AkeylessGatewayArgs["authMethod"],
 ): method is Omit<AkeylessAuthMethodArgs, "publicKey" | "apiUrl" | "caPem"> {
   return !pulumi.Output.isInstance(method) && !(method instanceof Promise) && !("accessId" in method);

@@ -1,31 +1,30 @@
 import type { BearerTokenUserArgs } from "../bearerTokenUser.ts";
 import type { Right } from "../cluster.ts";
-import { furtherRules, type Product } from "../products.ts";
+import { type Product, productRules } from "../products.ts";
 import { defaultUserTokenMode, type TokenMode } from "../resources/reviewerToken.ts";
 import { type TokenSecretNaming, tokenSecretNames } from "../resources/tokenSecret.ts";
 import type { Rotation } from "../rotation.ts";
-import type { PolicyRule } from "./rules.ts";
+import { type PolicyRule, rbacGroup } from "./rules.ts";
 
-export const rbac = "rbac.authorization.k8s.io";
 /**
- * To create, change and delete a kind. The Kubernetes plugin waits for the end of what it deletes with an informer, which lists and
- * watches the whole kind; without these two verbs it waits for as long as the run lasts, and says nothing.
+ * Verbs to create, change and delete objects of a kind. The Kubernetes plugin waits for a deletion with an informer, which lists and watches
+ * the whole kind. Without these two verbs it waits until the run is canceled, without a message.
  */
-export const manage = ["create", "get", "list", "watch", "patch", "delete"];
-/** Verbs for which Kubernetes knows no name of an object, or the informer gives none. */
-const unnamed = ["create", "list", "watch"];
+const manageVerbs = ["create", "get", "list", "watch", "patch", "delete"];
+/** Verbs of requests without an object's name: `create`, and the informer's `list` and `watch`. */
+const unnamedVerbs = ["create", "list", "watch"];
 
 /** The same right for several verbs. */
-export function all(verbs: readonly string[], right: Omit<Right, "verb">): Right[] {
+export function withVerbs(verbs: readonly string[], right: Omit<Right, "verb">): Right[] {
   return verbs.map((verb) => ({ verb, ...right }));
 }
 
-/** To create, change and delete an object. Where its name is fixed, the right to that one is enough for `get`, `patch` and `delete`. */
-function managing({ name, ...right }: Omit<Right, "verb">): Right[] {
-  return manage.map((verb) => ({ verb, ...right, ...(!unnamed.includes(verb) && name && { name }) }));
+/** Permissions to create, change and delete an object. With a fixed name, `get`, `patch` and `delete` are limited to that object. */
+export function manageRights({ name, ...right }: Omit<Right, "verb">): Right[] {
+  return manageVerbs.map((verb) => ({ verb, ...right, ...(!unnamedVerbs.includes(verb) && name && { name }) }));
 }
 
-/** What the reviewer's role is called in settings. */
+/** Roles of a reviewer. */
 export const reviewerRoleNames = ["tokenreviews", "auth-delegator"] as const;
 export type ReviewerRole = (typeof reviewerRoleNames)[number];
 
@@ -43,28 +42,28 @@ export function tokenReviewerRights(options: {
   const { serviceAccountName, bindingName, role } = options;
   const { namespace } = options;
   return [
-    ...(options.createNamespace ? managing({ group: "", resource: "namespaces", name: namespace }) : []),
+    ...(options.createNamespace ? manageRights({ group: "", resource: "namespaces", name: namespace }) : []),
     ...accountRights(options, namespace),
-    // Besides the token of mode tokenRequest it mints one as workloads have it, to see that a review accepts it.
-    mintingRight(serviceAccountName, namespace),
-    ...roleRights(role, furtherRules(options.products, "token"), bindingName),
+    // The plugin also requests a token like a workload's, to test that a review accepts it.
+    tokenRequestRight(serviceAccountName, namespace),
+    ...reviewerRoleRights(role, productRules(options.products, "token"), bindingName),
   ];
 }
 
 function accountRights(account: TokenSecretNaming, namespace: string | undefined): Right[] {
   return [
-    ...managing({ group: "", resource: "serviceaccounts", namespace, name: account.serviceAccountName }),
-    ...tokenSecretNames(account).flatMap((name) => managing({ group: "", resource: "secrets", namespace, name })),
+    ...manageRights({ group: "", resource: "serviceaccounts", namespace, name: account.serviceAccountName }),
+    ...tokenSecretNames(account).flatMap((name) => manageRights({ group: "", resource: "secrets", namespace, name })),
   ];
 }
 
-function mintingRight(name: string, namespace: string | undefined): Right {
+function tokenRequestRight(name: string, namespace: string | undefined): Right {
   return { verb: "create", group: "", resource: "serviceaccounts", subresource: "token", namespace, name };
 }
 
 /**
- * What a BearerTokenUser takes: beside its objects, every right that its rules give (RBAC escalation prevention), or to bind
- * the ClusterRole.
+ * Permissions to create, change and delete a BearerTokenUser. They include all permissions of its rules, or `bind` of its ClusterRole (RBAC
+ * escalation prevention).
  */
 export function bearerTokenUserRights(
   user: Pick<BearerTokenUserArgs, "createNamespace" | "rules" | "clusterRole" | "scope" | "tokenMode" | "rotation"> & {
@@ -77,18 +76,18 @@ export function bearerTokenUserRights(
   const kinds = scope === "cluster" ? ["clusterrolebindings", "clusterroles"] : ["rolebindings", "roles"];
   const [bindings = "", roles = ""] = kinds;
   return [
-    ...(user.createNamespace ? managing({ group: "", resource: "namespaces", name: namespace }) : []),
+    ...(user.createNamespace ? manageRights({ group: "", resource: "namespaces", name: namespace }) : []),
     ...accountRights({ ...user, tokenMode }, namespace),
-    ...(tokenMode === "tokenRequest" ? [mintingRight(serviceAccountName, namespace)] : []),
-    ...all(manage, { group: rbac, resource: bindings, ...where }),
-    ...(rules ? all(manage, { group: rbac, resource: roles, ...where }) : []),
-    ...(clusterRole ? [{ verb: "bind", group: rbac, resource: "clusterroles", name: clusterRole, ...where }] : []),
-    ...(rules ?? []).flatMap((rule) => granted(rule).map((right) => ({ ...right, ...where }))),
+    ...(tokenMode === "tokenRequest" ? [tokenRequestRight(serviceAccountName, namespace)] : []),
+    ...manageRights({ group: rbacGroup, resource: bindings, ...where }),
+    ...(rules ? manageRights({ group: rbacGroup, resource: roles, ...where }) : []),
+    ...(clusterRole ? [{ verb: "bind", group: rbacGroup, resource: "clusterroles", name: clusterRole, ...where }] : []),
+    ...(rules ?? []).flatMap((rule) => rightsOf(rule).map((right) => ({ ...right, ...where }))),
   ];
 }
 
-/** Every single right of a rule. */
-function granted({ apiGroups = [""], resources, verbs, resourceNames }: PolicyRule): Right[] {
+/** The single permissions of a rule. */
+function rightsOf({ apiGroups = [""], resources, verbs, resourceNames }: PolicyRule): Right[] {
   const names = resourceNames?.length ? resourceNames : [undefined];
   return apiGroups.flatMap((group) =>
     resources.flatMap((path) => {
@@ -110,33 +109,33 @@ export function clientCertificateRights(options: {
   const group = "certificates.k8s.io";
   const resource = "certificatesigningrequests";
   return [
-    ...all(["create", "get", "delete"], { group, resource }),
+    ...withVerbs(["create", "get", "delete"], { group, resource }),
     ...(options.approve
       ? [
           { verb: "update", group, resource, subresource: "approval" },
           { verb: "approve", group, resource: "signers", name: clientSigner },
         ]
       : []),
-    ...roleRights(options.role, furtherRules(options.products, "certificate")),
+    ...reviewerRoleRights(options.role, productRules(options.products, "certificate")),
   ];
 }
 
-/** What a GatewayAccount takes. */
+/** Permissions to create, change and delete a GatewayAccount. */
 export function gatewayAccountRights(role: ReviewerRole): Right[] {
-  return roleRights(role, []);
+  return reviewerRoleRights(role, []);
 }
 
-function roleRights(role: ReviewerRole, further: readonly PolicyRule[], bindingName?: string): Right[] {
-  const own = role === "tokenreviews";
-  // A binding of a fixed name is one; the one for further rules is called as Pulumi likes.
-  const named = further.length > 0 && !own ? undefined : bindingName;
+function reviewerRoleRights(role: ReviewerRole, further: readonly PolicyRule[], bindingName?: string): Right[] {
+  const createsRole = role === "tokenreviews";
+  // Beside the binding with the fixed name there may be one for further rules, whose name is generated.
+  const name = further.length > 0 && !createsRole ? undefined : bindingName;
   return [
-    ...managing({ group: rbac, resource: "clusterrolebindings", name: named }),
-    ...(own || further.length > 0 ? managing({ group: rbac, resource: "clusterroles" }) : []),
+    ...manageRights({ group: rbacGroup, resource: "clusterrolebindings", name }),
+    ...(createsRole || further.length > 0 ? manageRights({ group: rbacGroup, resource: "clusterroles" }) : []),
     // A user can grant only permissions that it has itself (RBAC escalation prevention).
-    ...(own
+    ...(createsRole
       ? [{ verb: "create", group: "authentication.k8s.io", resource: "tokenreviews" }]
-      : [{ verb: "bind", group: rbac, resource: "clusterroles", name: "system:auth-delegator" }]),
-    ...further.flatMap(granted),
+      : [{ verb: "bind", group: rbacGroup, resource: "clusterroles", name: "system:auth-delegator" }]),
+    ...further.flatMap(rightsOf),
   ];
 }

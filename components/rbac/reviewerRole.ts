@@ -1,15 +1,15 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
+import { metadataOf } from "../metadata.ts";
 import type { ReviewerRole } from "./deployerPermissions.ts";
-import { roleName } from "./roleName.ts";
-import type { PolicyRule } from "./rules.ts";
+import { type PolicyRule, roleRules } from "./rules.ts";
 
-/** The ClusterRoles that a reviewer is bound to, by the suffix that the binding's name gets. */
+/** Names of the ClusterRoles of a reviewer. Keys are suffixes of the bindings' resource names. */
 export type ReviewerRoles = Readonly<Record<string, pulumi.Input<string>>>;
 
 /**
- * What a reviewer may do: by a role that is made here and lets its holder create TokenReviews, besides the further rules
- * and nothing else; or by the cluster's own `system:auth-delegator`, with a role beside it for the further rules.
+ * The ClusterRoles of a reviewer. `tokenreviews`: a new role with `create tokenreviews` and the further rules. `auth-delegator`: the
+ * built-in `system:auth-delegator`, and a new role with the further rules.
  */
 export function reviewerRoles(
   name: string,
@@ -17,16 +17,12 @@ export function reviewerRoles(
   further: readonly PolicyRule[] = [],
   opts?: pulumi.CustomResourceOptions,
 ): ReviewerRoles {
-  const added = further.map(({ apiGroups = [""], resources, verbs }) => ({
-    apiGroups: [...apiGroups],
-    resources: [...resources],
-    verbs: [...verbs],
-  }));
+  const furtherRules = roleRules(further);
   if (role === "tokenreviews") {
     const reviews = { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] };
-    return { "": roleName(new k8s.rbac.v1.ClusterRole(name, { rules: [reviews, ...added] }, opts)) };
+    return { "": metadataOf(new k8s.rbac.v1.ClusterRole(name, { rules: [reviews, ...furtherRules] }, opts)).name };
   }
-  if (added.length === 0) return { "": "system:auth-delegator" };
-  const beside = new k8s.rbac.v1.ClusterRole(`${name}-products`, { rules: added }, opts);
-  return { "": "system:auth-delegator", "-products": roleName(beside) };
+  if (furtherRules.length === 0) return { "": "system:auth-delegator" };
+  const products = new k8s.rbac.v1.ClusterRole(`${name}-products`, { rules: furtherRules }, opts);
+  return { "": "system:auth-delegator", "-products": metadataOf(products).name };
 }

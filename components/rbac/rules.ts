@@ -1,3 +1,6 @@
+/** API group of roles and bindings. */
+export const rbacGroup = "rbac.authorization.k8s.io";
+
 /** Rule of a Role or ClusterRole (rbac.authorization.k8s.io/v1 PolicyRule), for resources alone. */
 export interface PolicyRule {
   /** API groups. @default [""], the core group */
@@ -33,7 +36,17 @@ export type Verb = (typeof verbs)[number];
 
 const knownFields = ["apiGroups", "resources", "verbs", "resourceNames"];
 
-/** What is wrong with rules that came from outside, each problem as a sentence's end. */
+/** Rules as inputs of a Role or ClusterRole. */
+export function roleRules(rules: readonly PolicyRule[]) {
+  return rules.map(({ apiGroups = [""], resources, verbs, resourceNames }) => ({
+    apiGroups: [...apiGroups],
+    resources: [...resources],
+    verbs: [...verbs],
+    ...(resourceNames?.length && { resourceNames: [...resourceNames] }),
+  }));
+}
+
+/** Problems of rules from a configuration. Each starts with the path of the value, such as `[0].verbs`. */
 export function ruleProblems(rules: unknown, allowWildcards: boolean): string[] {
   const example = "[{resources: [pods], verbs: [get, list]}]";
   if (!Array.isArray(rules) || rules.length === 0) return [`is not a list of rules such as ${example}`];
@@ -41,8 +54,8 @@ export function ruleProblems(rules: unknown, allowWildcards: boolean): string[] 
     const at = `[${index}]`;
     if (typeof rule !== "object" || rule === null || Array.isArray(rule)) return [`${at} is not an object`];
     const { apiGroups = [""], resources, verbs: given, resourceNames = [] } = rule as Record<string, unknown>;
-    const stray = Object.keys(rule).filter((key) => !knownFields.includes(key));
-    const problems = stray.map((key) => `${at}.${key} is not known; known are ${knownFields.join(", ")}`);
+    const unknownFields = Object.keys(rule).filter((key) => !knownFields.includes(key));
+    const problems = unknownFields.map((key) => `${at}.${key} is not known; known are ${knownFields.join(", ")}`);
     const lists = { apiGroups, resources, verbs: given, resourceNames };
     for (const [key, list] of Object.entries(lists)) {
       if (!isTexts(list) || (list.length === 0 && key !== "resourceNames")) {

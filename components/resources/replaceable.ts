@@ -1,5 +1,5 @@
 /**
- * Options of what a renewal or a rotation replaces or deletes. Pulumi refuses both for a protected resource, so these are not protected
- * with their component.
+ * Options of resources that a renewal or a rotation replaces or deletes. They do not inherit the component's `protect`, with which Pulumi
+ * refuses both.
  */
 export const replaceable = { protect: false } as const;

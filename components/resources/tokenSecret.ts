@@ -1,39 +1,41 @@
 import * as k8s from "@pulumi/kubernetes";
-import * as pulumi from "@pulumi/pulumi";
-import type { PlannedObject } from "../cluster.ts";
-import { epochsOf, nameIn, type Rotation } from "../rotation.ts";
+import type * as pulumi from "@pulumi/pulumi";
+import type { Cluster, PlannedObject, ReservedName } from "../cluster.ts";
+import { metadataOf } from "../metadata.ts";
+import { epochsOf, nameInEpoch, type Rotation } from "../rotation.ts";
 import { replaceable } from "./replaceable.ts";
 import type { TokenMode } from "./reviewerToken.ts";
 
-/** Inputs of the names of a ServiceAccount's token Secrets. */
+/** The values from which the names of a ServiceAccount's token Secrets follow. */
 export interface TokenSecretNaming {
   readonly serviceAccountName: string;
   readonly tokenMode?: TokenMode;
   readonly rotation?: Rotation;
 }
 
-/** Names of an account's token Secrets, by the listed epochs, the current one first. */
+/** Names of the token Secrets of all listed epochs. The current epoch is the first. */
 export function tokenSecretNames({ serviceAccountName, tokenMode, rotation }: TokenSecretNaming): string[] {
   return epochsOf(rotation).map((epoch) => tokenSecretName(serviceAccountName, tokenMode, epoch));
 }
 
-/** Each mode and each epoch has its own Secret, so that the new one is created before the old one is deleted. */
+/** Each mode and each epoch has its own Secret, so that a new one is created before the old one is deleted. */
 function tokenSecretName(serviceAccountName: string, mode: TokenMode | undefined, epoch: string): string {
-  return nameIn(epoch, `${serviceAccountName}${mode === "tokenRequest" ? "-bound-token" : "-token"}`);
+  return nameInEpoch(epoch, `${serviceAccountName}${mode === "tokenRequest" ? "-bound-token" : "-token"}`);
 }
 
-/** An account's token Secrets. The deletion of one revokes its tokens and no others. */
+/** The token Secrets of a ServiceAccount. Deleting one revokes its tokens and no others. */
 export interface TokenSecrets {
   /** The epoch of `current`; "" without a rotation. */
   readonly epoch: string;
   /** The Secret that the token comes from or is bound to. */
   readonly current: k8s.core.v1.Secret;
+  /** Name of the Secret of the current token. */
   readonly currentName: string;
   /** Secrets of previous epochs, whose tokens keep working. */
   readonly previous: readonly { readonly epoch: string; readonly secret: string }[];
 }
 
-/** Creates a token Secret for each listed epoch of a service account. */
+/** Creates a token Secret for each listed epoch. */
 export function tokenSecrets(
   name: string,
   account: k8s.core.v1.ServiceAccount,
@@ -41,45 +43,36 @@ export function tokenSecrets(
   naming: TokenSecretNaming,
   opts: pulumi.CustomResourceOptions,
 ): TokenSecrets {
-  const [epoch, ...earlier] = epochsOf(naming.rotation);
-  const nameOf = (of: string) => tokenSecretName(naming.serviceAccountName, naming.tokenMode, of);
-  const make = (of: string) =>
-    tokenSecret(name, account, namespace, nameOf(of), naming.tokenMode, of, { ...replaceable, ...opts });
-  for (const past of earlier) make(past);
-  const previous = earlier.map((past) => ({ epoch: past, secret: nameOf(past) }));
-  return { epoch, current: make(epoch), currentName: nameOf(epoch), previous };
+  const { serviceAccountName, tokenMode = "secret", rotation } = naming;
+  const [current, ...earlier] = epochsOf(rotation);
+  const secretName = (epoch: string) => tokenSecretName(serviceAccountName, tokenMode, epoch);
+  const create = (epoch: string) => {
+    const args = secretArgs(secretName(epoch), namespace, account.metadata.name, tokenMode);
+    return new k8s.core.v1.Secret(resourceName(name, tokenMode, epoch), args, { ...replaceable, ...opts });
+  };
+  for (const epoch of earlier) create(epoch);
+  const previous = earlier.map((epoch) => ({ epoch, secret: secretName(epoch) }));
+  return { epoch: current, current: create(current), currentName: secretName(current), previous };
 }
 
-/**
- * The Secret that a service account's token comes from, or that it is bound to: its deletion revokes the token. One that
- * is only bound to stays empty.
- */
-function tokenSecret(
-  name: string,
-  account: k8s.core.v1.ServiceAccount,
-  namespace: pulumi.Input<string>,
-  secretName: string,
-  mode: TokenMode = "secret",
-  epoch: string,
-  opts: pulumi.CustomResourceOptions,
-): k8s.core.v1.Secret {
-  // An "@" is in no name and in no epoch: "reader" in the epoch "b" is never the user "reader-b".
-  const within = epoch && `@${epoch}`;
-  const resource = mode === "tokenRequest" ? `${name}-bound${within}` : `${name}${within}`;
-  return new k8s.core.v1.Secret(resource, secretArgs(secretName, namespace, account.metadata.name, mode), opts);
+function resourceName(name: string, mode: TokenMode, epoch: string): string {
+  // No name and no epoch contains "@": "reader" in the epoch "b" is never the user "reader-b".
+  const suffix = epoch && `@${epoch}`;
+  return mode === "tokenRequest" ? `${name}-bound${suffix}` : `${name}${suffix}`;
 }
 
+/** The token controller fills a Secret of the mode `secret`. In mode `tokenRequest` the Secret stays empty, and the token is bound to it. */
 function secretArgs<Text>(name: string, namespace: Text, accountName: Text, mode: TokenMode) {
   if (mode === "tokenRequest") return { metadata: { name, namespace }, type: "Opaque" };
   const annotations = {
     "kubernetes.io/service-account.name": accountName,
-    // ReviewerToken waits for the token, longer and with better reasons.
+    // ReviewerToken waits for the token, and its errors name the cause.
     "pulumi.com/skipAwait": "true",
   };
   return { metadata: { name, namespace, annotations }, type: "kubernetes.io/service-account-token" };
 }
 
-/** What a ServiceAccount of a user outside the cluster is: no pod runs as it. */
+/** A ServiceAccount for use outside the cluster. */
 export function accountArgs<Text>(name: string, namespace: Text) {
   return { metadata: { name, namespace }, automountServiceAccountToken: false };
 }
@@ -94,9 +87,36 @@ export function accountObjects(account: TokenSecretNaming & { readonly namespace
   ];
 }
 
-/** The UID that the API server gave an object; unknown, like its id, for as long as the object is not there. */
-export function uidOf(
-  resource: pulumi.CustomResource & { readonly metadata: pulumi.Output<{ uid: string }> },
-): pulumi.Output<string> {
-  return pulumi.all([resource.id, resource.metadata]).apply(([, metadata]) => metadata.uid);
+/** Names of a ServiceAccount, its token Secrets, and its namespace if that is created. */
+export function accountNames(
+  account: TokenSecretNaming & { readonly namespace: string; readonly createNamespace: boolean },
+): ReservedName[] {
+  const { namespace, createNamespace, serviceAccountName } = account;
+  return [
+    ...(createNamespace ? [{ apiVersion: "v1", kind: "Namespace", name: namespace }] : []),
+    { apiVersion: "v1", kind: "ServiceAccount", namespace, name: serviceAccountName },
+    ...tokenSecretNames(account).map((name) => ({ apiVersion: "v1", kind: "Secret", namespace, name })),
+  ];
+}
+
+/** Inputs of a ReviewerToken that say where the token is proved, whose it is and which Secret it belongs to. */
+export function accountTokenInputs(
+  { host, caPem, issuer }: Cluster,
+  account: {
+    readonly namespace: pulumi.Output<string>;
+    readonly serviceAccount: k8s.core.v1.ServiceAccount;
+    readonly secrets: TokenSecrets;
+  },
+) {
+  const { namespace, serviceAccount, secrets } = account;
+  return {
+    host,
+    caPem,
+    issuer,
+    namespace,
+    serviceAccountName: serviceAccount.metadata.name,
+    serviceAccountUid: metadataOf(serviceAccount).uid,
+    secretName: secrets.current.metadata.name,
+    secretUid: metadataOf(secrets.current).uid,
+  };
 }

@@ -1,7 +1,7 @@
-/** A tag: a digest that is not raised regularly misses security fixes of Node.js. Pin a digest if a tool raises it. */
+/** A tag, because a digest that no tool updates misses security fixes of Node.js. */
 export const defaultVerifierImage = "gcr.io/distroless/nodejs24-debian13:nonroot";
 
-/** Warns about an image that is not pinned by digest. */
+/** A warning if the image is not pinned by digest. */
 export function imageNotes(image: string): string[] {
   if (/@sha256:[0-9a-f]{64}$/.test(image)) return [];
   return [

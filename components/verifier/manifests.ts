@@ -1,11 +1,12 @@
 import type * as pulumi from "@pulumi/pulumi";
+import { projectedToken } from "../../gateways/index.ts";
 import { nodeFlags } from "../../verifier/nodeFlags.ts";
 
 /** How tokens are verified. */
 export const verifierModes = ["hybrid", "tokenreview", "oidc-discovery", "jwt-pubkey"] as const;
 export type VerifierMode = (typeof verifierModes)[number];
 
-/** The verifier runs as this user: `nonroot` of distroless images. */
+/** User of the verifier: `nonroot` of distroless images. */
 const userId = 65_532;
 const folders = {
   app: "/app",
@@ -27,12 +28,12 @@ export interface VerifierSettings {
   readonly allow: readonly string[];
   /** Whether it serves TLS, with a certificate from a Secret. */
   readonly tls: boolean;
-  /** Further settings, as they stand in the verifier's file: `issuers`, `reviewCacheSeconds`, `logLevel` and others. */
+  /** Further settings, by their names in the verifier's file: `issuers`, `reviewCacheSeconds`, `logLevel` and others. */
   readonly more?: Readonly<Record<string, unknown>>;
 }
 
-/** Settings of the verifier's file that follow from others, or from what the pod mounts. */
-export const ownSettings: readonly string[] = [
+/** Settings of the verifier's file that follow from other settings or from the pod's mounts. */
+export const derivedSettings: readonly string[] = [
   ...["mode", "audience", "issuer", "allow", "publicKeyFile", "apiServer", "apiCaFile", "apiTokenFile"],
   ...["listen", "adminListen", "tlsCertFile", "tlsKeyFile"],
 ];
@@ -43,7 +44,7 @@ export function verifierConfig({ mode, audiences, issuer, allow, tls, more = {} 
   const config = {
     mode,
     audience: audiences,
-    // Where entries are listed each has its own, and the cluster's learns it from the API server.
+    // Each entry of `issuers` has its own. The cluster's entry reads it from the API server.
     ...(issuer && !more.issuers && { issuer }),
     ...(allow.length > 0 && { allow }),
     ...(mode === "jwt-pubkey" && { publicKeyFile: [`${folders.config}/${keysFile}`] }),
@@ -55,19 +56,19 @@ export function verifierConfig({ mode, audiences, issuer, allow, tls, more = {} 
 }
 
 const programFiles = ["verifier.mjs", "verifier.licenses.txt"] as const;
-/** The program, and the licenses that copies of it must be accompanied by. */
+/** The program and its licenses, which copies of it must include. */
 export type ProgramFiles = Readonly<Record<(typeof programFiles)[number], string>>;
 
-/** The data of the ConfigMap that holds program (unless the image does), configuration and, where they are given, keys. */
+/** Data of the ConfigMap: the program (unless the image contains it), the configuration, and the keys of `jwt-pubkey`. */
 export function verifierFiles(settings: VerifierSettings, program?: ProgramFiles): Record<string, string> {
   const keys: Record<string, string> = settings.mode === "jwt-pubkey" ? { [keysFile]: settings.publicKeys } : {};
   return { ...program, "config.json": verifierConfig(settings), ...keys };
 }
 
-/** Where an API server publishes its issuer and keys. */
+/** Paths at which an API server publishes its issuer and keys. */
 export const discoveryPaths = ["/.well-known/openid-configuration", "/openid/v1/jwks"];
 
-/** The rights of a mode: to ask for reviews, to read the issuer's keys, or none at all. */
+/** Permissions of a mode: create TokenReviews, read the issuer's keys, both, or none. */
 export function verifierRules(mode: VerifierMode) {
   const review = { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] };
   const discovery = { nonResourceURLs: discoveryPaths, verbs: ["get"] };
@@ -107,29 +108,29 @@ export interface VerifierResources {
 
 const leastMemory = 192 * 1024 * 1024;
 
-/** What is wrong with resources; `undefined` where nothing is. */
+/** The problem of the resources; undefined without one. */
 export function resourcesProblem({ memoryLimit }: VerifierResources): string | undefined {
   if (memoryLimit === undefined) return undefined;
   const [, number, unit = ""] = /^(\d+(?:\.\d+)?)(Ki|Mi|Gi|k|M|G)?$/.exec(memoryLimit) ?? [];
   const factor = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, k: 1e3, M: 1e6, G: 1e9 }[unit] ?? 1;
   if (number !== undefined && Number(number) * factor >= leastMemory) return undefined;
-  return `memoryLimit is ${JSON.stringify(memoryLimit)}. Set a quantity of at least 192Mi, for example 256Mi: the verifier's heap takes that much.`;
+  return `memoryLimit is ${JSON.stringify(memoryLimit)}. Set a quantity of at least 192Mi, for example 256Mi: the verifier's heap needs that much.`;
 }
 
-/** The verifier's pod. It meets the restricted pod security standard and mounts a token only in modes that need one. */
+/** The verifier's pod. It complies with the restricted pod security standard, and mounts a token only in modes that need one. */
 export function verifierPod(options: PodOptions) {
   const { mode, image, labels, configMap, serviceAccount, tlsSecret, priorityClassName, hostUsers } = options;
   const { selfContainedImage = false } = options;
   const { cpuRequest = "100m", memoryRequest = "96Mi", cpuLimit, memoryLimit = "192Mi" } = options.resources ?? {};
   const asksApi = mode !== "jwt-pubkey";
-  // Kubernetes' default is 1 s, which a node that is short of CPU time can exceed.
+  // On a busy node, an answer can need more than Kubernetes' default of 1 s.
   const probe = (path: string) => ({ httpGet: { path, port: "admin" }, timeoutSeconds: 3 });
   const readable = [
     ...[folders.app, folders.config],
     ...(asksApi ? [folders.account] : []),
     ...(tlsSecret ? [folders.tls] : []),
   ];
-  // The entry point is Node.js, which may read nothing but this. An image that contains the verifier has the same command as its entry point.
+  // The entry point is Node.js, which may read these folders only. The entry point of an image with the verifier contains the same flags.
   const nodeArgs = selfContainedImage
     ? []
     : [...nodeFlags, ...readable.map((folder) => `--allow-fs-read=${folder}/`), `${folders.app}/verifier.mjs`];
@@ -152,7 +153,7 @@ export function verifierPod(options: PodOptions) {
       topologyKey,
       whenUnsatisfiable: "ScheduleAnyway",
       labelSelector: { matchLabels: labels },
-      // Pods of the version before, which are about to end, do not count.
+      // Pods of an earlier ReplicaSet do not count.
       matchLabelKeys: ["pod-template-hash"],
     })),
     containers: [
@@ -191,7 +192,7 @@ export function verifierPod(options: PodOptions) {
         configMap: { name: configMap, items: items(["config.json", ...(asksApi ? [] : [keysFile])]) },
       },
       ...(asksApi ? [accountVolume] : []),
-      // Read again as it is renewed. Readable for the pod's own group, which fsGroup makes it.
+      // Readable for the group of fsGroup.
       ...(tlsSecret ? [{ name: "tls", secret: { secretName: tlsSecret, defaultMode: 0o440 } }] : []),
     ],
   };
@@ -201,7 +202,7 @@ function items(keys: readonly string[]) {
   return keys.map((key) => ({ key, path: key }));
 }
 
-/** The verifier's own token, for an hour at a time, and the cluster's CA. Of 3607 s the API server would make a year. */
+/** The verifier's own token, and the cluster's CA. */
 const accountVolume = {
   name: "account",
   projected: {
@@ -212,16 +213,7 @@ const accountVolume = {
   },
 };
 
-/** Volume that a workload mounts to call a service behind the verifier, and the path of its token. */
+/** Volume that a workload mounts to call a service that uses the verifier, and the path of its token. */
 export function callerToken(audience: string) {
-  const name = "verifier-token";
-  const mountPath = "/var/run/secrets/k8sauth-verifier";
-  return {
-    tokenPath: `${mountPath}/token`,
-    volume: {
-      name,
-      projected: { sources: [{ serviceAccountToken: { path: "token", expirationSeconds: 3600, audience } }] },
-    },
-    volumeMount: { name, mountPath, readOnly: true },
-  };
+  return projectedToken(audience, "verifier-token", "/var/run/secrets/k8sauth-verifier");
 }

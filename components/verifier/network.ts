@@ -11,37 +11,37 @@ export interface Callers {
 
 export interface NetworkOptions {
   readonly mode: VerifierMode;
-  /** Of the verifier's pods. */
+  /** Labels of the verifier's pods. */
   readonly labels: Record<string, string>;
-  /** Who may ask it. */
+  /** Pods that may call the verifier. */
   readonly callers: readonly Callers[];
-  /** Who may read its metrics. */
+  /** Pods that may read its metrics. */
   readonly monitoring: readonly Callers[];
-  /** Port of the API server as it is known from outside. */
+  /** Port of the API server outside of the cluster. */
   readonly apiPort: number;
   /** Networks of the API server and of issuers, as CIDRs. @default every address */
   readonly egressCidrs?: readonly string[];
 }
 
-/** What is wrong with a list of CIDRs; `undefined` where nothing is. */
+/** The problem of a list of CIDRs; undefined without one. */
 export function cidrsProblem(cidrs: readonly string[]): string | undefined {
-  const wrong = cidrs.find((cidr) => {
+  const invalid = cidrs.find((cidr) => {
     const [address = "", bits = "", ...rest] = cidr.split("/");
     const version = isIP(address);
     return rest.length > 0 || version === 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > (version === 4 ? 32 : 128);
   });
-  return wrong === undefined
+  return invalid === undefined
     ? undefined
-    : `egressCidrs has ${JSON.stringify(wrong)}. Set networks such as 10.0.0.1/32 or fd00::/8.`;
+    : `egressCidrs has ${JSON.stringify(invalid)}. Set networks such as 10.0.0.1/32 or fd00::/8.`;
 }
 
-/** Lets callers in, and the verifier out to no more than its mode takes: the API server or an issuer, and the cluster's DNS. */
+/** Admits callers, and connections of the verifier to DNS and to the API server or an issuer, if its mode needs one. */
 export function verifierNetwork({ mode, labels, callers, monitoring, apiPort, egressCidrs = [] }: NetworkOptions) {
   const tcp = (port: number) => ({ protocol: "TCP", port });
   const egress = [
     {
       ports: [...new Set([443, 6443, apiPort])].map(tcp),
-      // No selector can name the API server.
+      // No selector can select the API server.
       ...(egressCidrs.length > 0 && { to: egressCidrs.map((cidr) => ({ ipBlock: { cidr } })) }),
     },
     { ports: [{ protocol: "UDP", port: 53 }, tcp(53)] },

@@ -1,13 +1,13 @@
-import type { PlannedObject } from "../cluster.ts";
+import type { PlannedObject, ReservedName } from "../cluster.ts";
 import { type PodOptions, verifierPod, verifierPorts } from "./manifests.ts";
 
 type Labels = Record<string, string>;
 
 /** The number of the verifier's pods. */
 export interface Replicas {
-  /** With `maxReplicas` the least number. */
+  /** With `maxReplicas` the smallest number. */
   readonly replicas: number;
-  /** If it is set, an autoscaler sets the number. */
+  /** Largest number. If it is set, an autoscaler sets the number. */
   readonly maxReplicas?: number;
 }
 
@@ -16,10 +16,31 @@ export function verifierLabels(name: string): Labels {
   return { "app.kubernetes.io/name": name };
 }
 
+/** Names of the objects that a Verifier creates under fixed names, in a namespace with a fixed name. */
+export function verifierNames(
+  name: string,
+  verifier: { readonly namespace?: string; readonly createNamespace: boolean; readonly maxReplicas?: number },
+): ReservedName[] {
+  const { namespace, createNamespace, maxReplicas } = verifier;
+  if (!namespace) return [];
+  const kinds = [
+    ["v1", "ServiceAccount"],
+    ["v1", "Service"],
+    ["apps/v1", "Deployment"],
+    ["policy/v1", "PodDisruptionBudget"],
+    ["networking.k8s.io/v1", "NetworkPolicy"],
+    ...(maxReplicas === undefined ? [] : [["autoscaling/v2", "HorizontalPodAutoscaler"] as const]),
+  ] as const;
+  return [
+    ...(createNamespace ? [{ apiVersion: "v1", kind: "Namespace", name: namespace }] : []),
+    ...kinds.map(([apiVersion, kind]) => ({ apiVersion, kind, namespace, name })),
+  ];
+}
+
 export function deploymentSpec<Hash, Pod>(options: Replicas & { labels: Labels; hash: Hash; pod: Pod }) {
   const { labels, hash, pod, replicas, maxReplicas } = options;
   return {
-    // The autoscaler's, where there is one.
+    // An autoscaler owns the field.
     ...(maxReplicas === undefined && { replicas }),
     selector: { matchLabels: labels },
     strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
@@ -44,12 +65,12 @@ export function budgetSpec(labels: Labels) {
   return { selector: { matchLabels: labels }, maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" };
 }
 
-/** The Deployment has pods that are ready by then. Pulumi would watch the endpoints for 10 s more. */
+/** Skips the wait for endpoints, which takes 10 s: the Deployment has ready pods already. */
 export const serviceAnnotations = { "pulumi.com/skipAwait": "true" };
 
 /**
- * Manifests of the objects that a Verifier creates under fixed names, but for the network policy, which depends on the cluster. The
- * ConfigMap and its hash are not known beforehand.
+ * Manifests of the objects that a Verifier creates under fixed names, except the NetworkPolicy, which depends on the cluster. The hash of
+ * the ConfigMap is not known beforehand.
  */
 export function verifierObjects(
   name: string,

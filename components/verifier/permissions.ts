@@ -1,8 +1,9 @@
 import type { Right } from "../cluster.ts";
-import { all, manage, rbac } from "../rbac/deployerPermissions.ts";
+import { manageRights, withVerbs } from "../rbac/deployerPermissions.ts";
+import { rbacGroup } from "../rbac/rules.ts";
 import { discoveryPaths, type VerifierMode } from "./manifests.ts";
 
-/** What a Verifier takes: workloads in its namespace, and a role with the rights of its mode. */
+/** Permissions to create, change and delete a Verifier: its objects, and a role with the permissions of its mode. */
 export function verifierRights(options: {
   readonly namespace?: string;
   readonly createNamespace: boolean;
@@ -10,13 +11,13 @@ export function verifierRights(options: {
   readonly maxReplicas?: number;
 }): Right[] {
   const { namespace, createNamespace, mode, maxReplicas } = options;
-  const within = (group: string, resource: string) => all(manage, { group, resource, namespace });
-  const watched = (group: string, resource: string) => all(["list", "watch"], { group, resource, namespace });
+  const within = (group: string, resource: string) => manageRights({ group, resource, namespace });
+  const watched = (group: string, resource: string) => withVerbs(["list", "watch"], { group, resource, namespace });
   return [
-    ...(createNamespace ? all(manage, { group: "", resource: "namespaces" }) : []),
+    ...(createNamespace ? manageRights({ group: "", resource: "namespaces" }) : []),
     ...["serviceaccounts", "configmaps", "services"].flatMap((resource) => within("", resource)),
     ...within("apps", "deployments"),
-    // What the Kubernetes plugin looks at until the Deployment is ready.
+    // The Kubernetes plugin watches these until the Deployment is ready.
     ...["pods", "persistentvolumeclaims"].flatMap((resource) => watched("", resource)),
     ...watched("apps", "replicasets"),
     ...within("policy", "poddisruptionbudgets"),
@@ -24,7 +25,7 @@ export function verifierRights(options: {
     ...(maxReplicas === undefined ? [] : within("autoscaling", "horizontalpodautoscalers")),
     ...(mode === "jwt-pubkey"
       ? []
-      : ["clusterroles", "clusterrolebindings"].flatMap((resource) => all(manage, { group: rbac, resource }))),
+      : ["clusterroles", "clusterrolebindings"].flatMap((resource) => manageRights({ group: rbacGroup, resource }))),
     // A user can grant only permissions that it has itself (RBAC escalation prevention).
     ...(mode === "hybrid" || mode === "tokenreview"
       ? [{ verb: "create", group: "authentication.k8s.io", resource: "tokenreviews" }]

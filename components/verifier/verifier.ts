@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { Cluster, ReservedName } from "../cluster.ts";
+import type { Cluster } from "../cluster.ts";
 import { inputsOf } from "../inputs.ts";
 import { labelled } from "../labels.ts";
-import { roleName } from "../rbac/roleName.ts";
-import { checkVerifierConfig } from "./configCheck.ts";
+import { metadataOf } from "../metadata.ts";
+import { componentNamespace } from "../namespace.ts";
+import { bindClusterRole, replaceWithSubject, serviceAccountSubject } from "../rbac/bindings.ts";
+import { verifierConfigProblem } from "./configProblem.ts";
 import { defaultVerifierImage, imageProblem } from "./image.ts";
 import {
   callerToken,
@@ -131,45 +133,21 @@ export class Verifier extends pulumi.ComponentResource {
 
   constructor(name: string, args: VerifierArgs, opts?: pulumi.ComponentResourceOptions) {
     super("k8sauth:index:Verifier", name, inputsOf(args, "cluster"), labelled(opts));
+    this.#checkArgs(args);
     const child = { parent: this };
-    const { mode = "hybrid", image = defaultVerifierImage, audiences, allow = [], tlsSecret } = args;
-    const { callers = [{}], monitoring = [], replicas = 2, maxReplicas, resources = {}, egressCidrs = [] } = args;
-    const { selfContainedImage = false } = args;
-    const wrong = resourcesProblem(resources) ?? cidrsProblem(egressCidrs) ?? imageProblem(image, selfContainedImage);
-    if (wrong) throw new pulumi.ResourceError(wrong, this);
-    if (maxReplicas !== undefined && maxReplicas < replicas)
-      throw new pulumi.ResourceError(`maxReplicas is ${maxReplicas}, which is less than replicas (${replicas}).`, this);
+    const { mode = "hybrid", image = defaultVerifierImage, audiences, tlsSecret, createNamespace = true } = args;
+    const { callers = [{}], monitoring = [], replicas = 2, maxReplicas, egressCidrs } = args;
     this.mode = mode;
     this.image = image;
     this.callers = Object.fromEntries(audiences.map((audience) => [audience, callerToken(audience)]));
-    this.namespace = this.#namespace(name, args);
+    this.namespace = componentNamespace(name, { ...args, createNamespace }, this);
     const labels = verifierLabels(name);
     const metadata = { name, namespace: this.namespace, labels };
 
     const account = new k8s.core.v1.ServiceAccount(name, { metadata, automountServiceAccountToken: false }, child);
     const granted = this.#grant(name, mode, account);
-    const settings = pulumi
-      .all([args.cluster.issuer, args.publicKeys ?? args.cluster.jwks])
-      .apply(([issuer, publicKeys]): VerifierSettings => {
-        const known = { mode, audiences, issuer, publicKeys, allow, tls: tlsSecret !== undefined, more: args.settings };
-        const problem = checkVerifierConfig(known);
-        if (problem) throw new pulumi.ResourceError(problem, this);
-        return known;
-      });
-    const files = settings.apply(async (known) =>
-      verifierFiles(known, selfContainedImage ? undefined : await bundled()),
-    );
-    const hash = files.apply((data) => createHash("sha256").update(JSON.stringify(data)).digest("hex").slice(0, 12));
-    const config = new k8s.core.v1.ConfigMap(
-      name,
-      {
-        // The name is generated: the content, and a name made from it, depend on the cluster and cannot be checked beforehand.
-        metadata: { namespace: this.namespace, labels },
-        immutable: true,
-        data: files,
-      },
-      child,
-    );
+    const { config, hash } = this.#config(name, args, labels);
+    const { selfContainedImage, priorityClassName, hostUsers, resources } = args;
     const pod = verifierPod({
       mode,
       image,
@@ -178,16 +156,13 @@ export class Verifier extends pulumi.ComponentResource {
       configMap: config.metadata.name,
       serviceAccount: account.metadata.name,
       tlsSecret,
-      priorityClassName: args.priorityClassName,
-      hostUsers: args.hostUsers,
+      priorityClassName,
+      hostUsers,
       resources,
     });
     const deployment = new k8s.apps.v1.Deployment(
       name,
-      {
-        metadata,
-        spec: deploymentSpec({ labels, hash, pod, replicas, maxReplicas }),
-      },
+      { metadata, spec: deploymentSpec({ labels, hash, pod, replicas, maxReplicas }) },
       { ...child, dependsOn: granted },
     );
     const service = new k8s.core.v1.Service(
@@ -195,44 +170,50 @@ export class Verifier extends pulumi.ComponentResource {
       { metadata: { ...metadata, annotations: serviceAnnotations }, spec: serviceSpec(labels) },
       { ...child, dependsOn: [deployment] },
     );
-    if (maxReplicas !== undefined)
-      new k8s.autoscaling.v2.HorizontalPodAutoscaler(
-        name,
-        { metadata, spec: autoscalerSpec(deployment.metadata.name, replicas, maxReplicas) },
-        child,
-      );
+    if (maxReplicas !== undefined) {
+      const spec = autoscalerSpec(deployment.metadata.name, replicas, maxReplicas);
+      new k8s.autoscaling.v2.HorizontalPodAutoscaler(name, { metadata, spec }, child);
+    }
     new k8s.policy.v1.PodDisruptionBudget(name, { metadata, spec: budgetSpec(labels) }, child);
-    new k8s.networking.v1.NetworkPolicy(
-      name,
-      {
-        metadata,
-        spec: args.cluster.host.apply((host) =>
-          verifierNetwork({ mode, labels, callers, monitoring, apiPort: portOf(host), egressCidrs }),
-        ),
-      },
-      child,
+    const network = args.cluster.host.apply((host) =>
+      verifierNetwork({ mode, labels, callers, monitoring, apiPort: portOf(host), egressCidrs }),
     );
+    new k8s.networking.v1.NetworkPolicy(name, { metadata, spec: network }, child);
     const scheme = tlsSecret ? "https" : "http";
     this.url = pulumi.interpolate`${scheme}://${service.metadata.name}.${this.namespace}.svc:${verifierPorts.http}`;
     const { namespace, url } = this;
     this.registerOutputs({ namespace, url, mode, image, callers: this.callers });
   }
 
-  #namespace(name: string, { namespace, createNamespace = true }: VerifierArgs): pulumi.Output<string> {
-    if (!createNamespace) {
-      if (namespace) return pulumi.output(namespace);
-      throw new pulumi.ResourceError(
-        "namespace: set the name of an existing namespace, or set createNamespace to true.",
-        this,
-      );
-    }
-    const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
-    const made = new k8s.core.v1.Namespace(
-      name,
-      { metadata: { ...(namespace && { name: namespace }), labels } },
-      { parent: this },
+  #checkArgs(args: VerifierArgs): void {
+    const { image = defaultVerifierImage, selfContainedImage = false, resources = {}, egressCidrs = [] } = args;
+    const { replicas = 2, maxReplicas } = args;
+    const problem = resourcesProblem(resources) ?? cidrsProblem(egressCidrs) ?? imageProblem(image, selfContainedImage);
+    if (problem) throw new pulumi.ResourceError(problem, this);
+    if (maxReplicas !== undefined && maxReplicas < replicas)
+      throw new pulumi.ResourceError(`maxReplicas is ${maxReplicas}, which is less than replicas (${replicas}).`, this);
+  }
+
+  /** Creates the ConfigMap. The hash of its content changes the pods with it. */
+  #config(name: string, args: VerifierArgs, labels: Record<string, string>) {
+    const { cluster, mode = "hybrid", audiences, allow = [], publicKeys, tlsSecret, selfContainedImage } = args;
+    const settings = pulumi
+      .all([cluster.issuer, publicKeys ?? cluster.jwks])
+      .apply(([issuer, keys]): VerifierSettings => {
+        const tls = tlsSecret !== undefined;
+        const known = { mode, audiences, issuer, publicKeys: keys, allow, tls, more: args.settings };
+        const problem = verifierConfigProblem(known);
+        if (problem) throw new pulumi.ResourceError(problem, this);
+        return known;
+      });
+    const data = settings.apply(async (known) =>
+      verifierFiles(known, selfContainedImage ? undefined : await bundled()),
     );
-    return made.metadata.name;
+    const hash = data.apply((files) => createHash("sha256").update(JSON.stringify(files)).digest("hex").slice(0, 12));
+    // A name from the hash of the content could not be checked beforehand, because the content depends on the cluster.
+    const metadata = { namespace: this.namespace, labels };
+    const config = new k8s.core.v1.ConfigMap(name, { metadata, immutable: true, data }, { parent: this });
+    return { config, hash };
   }
 
   /** Grants the permissions of the mode. Mode `jwt-pubkey` needs none. */
@@ -240,40 +221,9 @@ export class Verifier extends pulumi.ComponentResource {
     const rules = verifierRules(mode);
     if (rules.length === 0) return [];
     const role = new k8s.rbac.v1.ClusterRole(name, { rules }, { parent: this });
-    const binding = new k8s.rbac.v1.ClusterRoleBinding(
-      name,
-      {
-        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: roleName(role) },
-        subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace: this.namespace }],
-      },
-      { parent: this, replaceOnChanges: ["subjects"] },
-    );
-    return [binding];
+    const subject = serviceAccountSubject(account.metadata.name, this.namespace);
+    return [bindClusterRole(name, metadataOf(role).name, subject, { ...replaceWithSubject, parent: this })];
   }
-}
-
-/** Objects that a Verifier creates under fixed names, in a namespace with a fixed name. */
-export function verifierNames(
-  name: string,
-  {
-    namespace,
-    createNamespace = true,
-    maxReplicas,
-  }: Pick<VerifierArgs, "createNamespace" | "maxReplicas"> & { readonly namespace?: string },
-): ReservedName[] {
-  if (!namespace) return [];
-  const kinds = [
-    ["v1", "ServiceAccount"],
-    ["v1", "Service"],
-    ["apps/v1", "Deployment"],
-    ["policy/v1", "PodDisruptionBudget"],
-    ["networking.k8s.io/v1", "NetworkPolicy"],
-    ...(maxReplicas === undefined ? [] : [["autoscaling/v2", "HorizontalPodAutoscaler"] as const]),
-  ] as const;
-  return [
-    ...(createNamespace ? [{ apiVersion: "v1", kind: "Namespace", name: namespace }] : []),
-    ...kinds.map(([apiVersion, kind]) => ({ apiVersion, kind, namespace, name })),
-  ];
 }
 
 /** The program as one file, and its licenses. The bundler is loaded only for a ConfigMap with the program, because it starts slowly. */

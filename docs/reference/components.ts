@@ -1,6 +1,7 @@
 /** docs/components.md, from the doc comments of components/index.ts. */
 import ts from "typescript";
-import { loadModule, tagOf, textOf } from "./program.ts";
+import { firstSentence, row } from "./part.ts";
+import { exportsOf, tagOf, textOf } from "./program.ts";
 
 /** A member of an interface or a class. */
 export interface Member {
@@ -24,7 +25,7 @@ export interface Documented {
 
 /** Every class of components/index.ts, in its order. */
 export function documentedComponents(): Documented[] {
-  const { checker, exported } = loadModule("components/index.ts");
+  const { checker, exported } = exportsOf("components/index.ts");
   return exported.flatMap((symbol) => {
     const declaration = symbol.declarations?.find(ts.isClassDeclaration);
     return declaration ? [documented(declaration, symbol, checker)] : [];
@@ -111,24 +112,11 @@ function table(kind: "argument" | "property", members: readonly Member[]): strin
   const isArgument = kind === "argument";
   const rows = members.map((member) => {
     const name = `\`${member.name}\`${isArgument && member.required ? " (required)" : ""}`;
-    const cells = [
-      name,
-      `\`${member.type}\``,
-      flat(member.description),
-      ...(isArgument ? [flat(member.default ?? "")] : []),
-    ];
-    return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+    const cells = [name, `\`${member.type}\``, member.description, ...(isArgument ? [member.default ?? ""] : [])];
+    return row(cells);
   });
   const heads = isArgument
     ? "| argument | type | meaning | default |\n|---|---|---|---|"
     : "| property | type | meaning |\n|---|---|---|";
   return `${heads}\n${rows.join("\n")}`;
-}
-
-function flat(text: string): string {
-  return text.replace(/\s+/g, " ");
-}
-
-function firstSentence(text: string): string {
-  return flat(text).replace(/^(.*?[^.]\.)(?: .*)?$/, "$1");
 }

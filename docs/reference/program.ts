@@ -1,41 +1,35 @@
-/** Modules of this repository, as the TypeScript compiler sees them. */
+/** The sources as TypeScript's compiler sees them: one program for all pages that follow from types and doc comments. */
 import { join } from "node:path";
 import ts from "typescript";
 
 const root = join(import.meta.dirname, "..", "..");
+const entries = ["index.ts", "components/index.ts", "gateways/index.ts"] as const;
+let loaded: ts.Program | undefined;
 
-export interface Module {
-  readonly checker: ts.TypeChecker;
-  /** What the module exports, re-exports included, in its order. */
-  readonly exported: readonly ts.Symbol[];
-}
-
-const loaded = new Map<string, Module>();
-
-/** @param path of the module, from the root of the repository */
-export function loadModule(path: string): Module {
-  const known = loaded.get(path);
-  if (known) return known;
-  const entry = join(root, path);
-  const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile) as { config: object };
-  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files: [entry] }, ts.sys, root);
-  const program = ts.createProgram([entry], options);
-  const checker = program.getTypeChecker();
-  const source = program.getSourceFile(entry);
+/** Exports of an entry file, re-exports included, in their order, each as the symbol that declares it. */
+export function exportsOf(entry: (typeof entries)[number]): { checker: ts.TypeChecker; exported: ts.Symbol[] } {
+  loaded ??= load();
+  const checker = loaded.getTypeChecker();
+  const source = loaded.getSourceFile(join(root, entry));
   const module = source && checker.getSymbolAtLocation(source);
   if (module === undefined) throw new Error(`${entry} exports nothing.`);
-  const exported = checker.getExportsOfModule(module).map((symbol) => aliased(symbol, checker));
-  const result = { checker, exported };
-  loaded.set(path, result);
-  return result;
+  const exported = checker.getExportsOfModule(module).map((symbol) => declared(symbol, checker));
+  return { checker, exported };
 }
 
-/** The symbol itself, whatever name it was imported or exported by. */
-export function aliased(symbol: ts.Symbol, checker: ts.TypeChecker): ts.Symbol {
+function load(): ts.Program {
+  const files = entries.map((entry) => join(root, entry));
+  const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile) as { config: object };
+  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files }, ts.sys, root);
+  return ts.createProgram(files, options);
+}
+
+/** The symbol that declares an imported or exported name. */
+export function declared(symbol: ts.Symbol, checker: ts.TypeChecker): ts.Symbol {
   return symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
 }
 
-/** The text of a doc comment, without its tags. */
+/** The text of a doc comment, without tags. */
 export function textOf(symbol: ts.Symbol, checker: ts.TypeChecker): string {
   return ts.displayPartsToString(symbol.getDocumentationComment(checker)).trim();
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { PreviewOptions, UpOptions } from "@pulumi/pulumi/automation/index.js";
 import { parse } from "yaml";
 
-/** By names, as in the `config` block of `Pulumi.STACK.yaml`. */
+/** Settings by name, as in the `config` block of `Pulumi.STACK.yaml`. */
 type Settings = Readonly<Record<string, unknown>>;
 
 export interface Cluster {
@@ -21,9 +21,9 @@ export function parseList(text: string, file: string) {
   const fitting = Math.min(availableParallelism(), Math.floor(process.availableMemory() / 1e6 / stackMB));
   const { program, stackPrefix = "", defaults, clusters, ...list } = parse(text) ?? {};
   const { parallel = Math.max(1, fitting), timeoutSeconds = 600, options = {}, ...unknown } = list;
-  const [stray] = Object.keys(unknown);
+  const [unknownKey] = Object.keys(unknown);
   const invalid = (problem: string) => new Error(`${file}: ${problem}`);
-  if (stray) throw invalid(`unknown key \`${stray}\`. The example's fleet.yaml has all keys.`);
+  if (unknownKey) throw invalid(`unknown key \`${unknownKey}\`. The example's fleet.yaml has all keys.`);
   if (!isMap(clusters)) throw invalid("`clusters` is not a map from cluster names to settings.");
   if (!(timeoutSeconds > 0)) throw invalid("`timeoutSeconds` is not a number above 0.");
   if (!Number.isInteger(parallel) || parallel < 1) throw invalid("`parallel` is not a whole number above 0.");
@@ -38,7 +38,7 @@ export function parseList(text: string, file: string) {
   };
 }
 
-/** Merges the list's settings into a stack's: secrets and other namespaces stay, all else comes from the list alone. */
+/** Merges settings. Secrets and settings of other projects come from the stack, all others from the list. */
 export function mergeSettings(project: string, present: Settings, listed: Settings): Settings {
   const secret = (value: unknown) => isMap(value) && "secure" in value;
   const kept = Object.entries(present).filter(([key, value]) => !key.startsWith(`${project}:`) || secret(value));

@@ -1,4 +1,4 @@
-/** Runs `up` or `preview` on the stacks of many clusters: see README.md beside this file. */
+/** Runs `up` or `preview` on the stacks of many clusters: see README.md in this folder. */
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { PulumiCommand } from "@pulumi/pulumi/automation/index.js";
@@ -32,7 +32,7 @@ const prepared = await prepare().catch((error: Error) => {
   process.exit(2);
 });
 const [interruption, cancellation] = [new AbortController(), new AbortController()];
-// A terminal sends SIGINT to Pulumi as well; a second one would make it stop without its clean-up.
+// A terminal sends SIGINT to Pulumi too. A second SIGINT would stop it without its clean-up.
 process.on("SIGINT", () => interruption.abort());
 process.on("SIGTERM", () => {
   interruption.abort();

@@ -21,7 +21,7 @@ interface Credential {
 const style = `:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif } table { border-collapse: collapse }
 th, td { padding: .3rem 1rem .3rem 0; text-align: left } tr { border-bottom: 1px solid #8886 } .alert { color: #c22 }`;
 
-/** Renders what expires when, the first to expire at the top, as an HTML page without scripts or parts from elsewhere. */
+/** Renders all credentials by expiry date as an HTML page without scripts and external files. */
 export function expiryPage(stacks: readonly StackReport[], now: Date): string {
   const expiry = ({ notAfter }: Credential) => (notAfter ? Date.parse(notAfter) : Number.MAX_VALUE);
   const rows = stacks

@@ -11,7 +11,7 @@ export interface Run extends ReturnType<typeof parseList> {
   readonly cancelled: AbortSignal;
 }
 
-/** Runs the operation on a cluster's stack. The report holds whatever fails; nothing is thrown. */
+/** Runs the operation on a cluster's stack. Errors are part of the report and are not thrown. */
 export async function runStack(cluster: Cluster, run: Run, say: (line: string) => void): Promise<StackReport> {
   const { operation, options, interrupted, timeoutSeconds } = run;
   const started = performance.now();

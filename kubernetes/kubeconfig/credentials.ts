@@ -3,16 +3,16 @@ import { dirname } from "node:path";
 import type { CredentialSource, Credentials, ExecCluster } from "../connection.ts";
 import { KubeError, scrub } from "../errors.ts";
 import { requireSendable } from "../headers.ts";
-import { type ExecHandling, execCredentials } from "./execPlugin.ts";
+import { type ExecOptions, execCredentials } from "./execPlugin.ts";
 import { pairProblem } from "./keyPair.ts";
-import { type Entry, isObject, type JsonObject, pathOf, text } from "./kubeconfig.ts";
+import { type Entry, isObject, type JsonObject, nonEmpty, pathOf } from "./kubeconfig.ts";
 import { SharedRun } from "./sharedRun.ts";
 
 export function fixedCredentials(credentials: Credentials): CredentialSource {
   return { refreshable: false, get: async () => credentials };
 }
 
-/** A token in a file that something else rotates: read again at most every few seconds, and on a refusal. */
+/** The token in a file that is rotated. The file is read again after 10 s, and after a rejection. */
 export function tokenFileCredentials(path: string, base: Credentials = {}, now = Date.now): CredentialSource {
   let token = "";
   let readAt = Number.NEGATIVE_INFINITY;
@@ -32,13 +32,13 @@ export function tokenFileCredentials(path: string, base: Credentials = {}, now =
 /**
  * The credentials of a kubeconfig's user, in kubectl's order of precedence.
  *
- * @throws KubeError KUBECONFIG_CREDENTIAL_MISSING for a file that is not there, KUBECONFIG_CREDENTIAL_INVALID
+ * @throws KubeError KUBECONFIG_CREDENTIAL_MISSING for a file that does not exist, KUBECONFIG_CREDENTIAL_INVALID
  */
 export function userCredentials(
   user: Entry,
   cluster: ExecCluster,
   env: NodeJS.ProcessEnv,
-  handling?: ExecHandling,
+  handling?: ExecOptions,
 ): CredentialSource {
   const { value } = user;
   const certPem = dataOrFile(user, "client-certificate");
@@ -47,21 +47,21 @@ export function userCredentials(
     throw new KubeError(
       "KUBECONFIG_CREDENTIAL_INVALID",
       `User "${user.name}" of the kubeconfig has a client ${certPem === undefined ? "key without a certificate" : "certificate without a key"}.`,
-      { remedy: "Give both client-certificate and client-key, or neither." },
+      { remedy: "Set both client-certificate and client-key, or neither." },
     );
   }
   if (certPem !== undefined && keyPem !== undefined) requirePair(user, certPem, keyPem);
   const certificate: Credentials = certPem === undefined ? {} : { certPem, keyPem };
-  const tokenFile = text(value.tokenFile);
-  const token = text(value.token);
+  const tokenFile = nonEmpty(value.tokenFile);
+  const token = nonEmpty(value.token);
   if (tokenFile !== undefined) return tokenFileCredentials(pathOf(user, tokenFile), certificate);
   if (token !== undefined) {
     requireSendable(token, `The token of user "${user.name}"`);
     return fixedCredentials({ ...certificate, authorization: `Bearer ${token}` });
   }
-  const username = text(value.username);
+  const username = nonEmpty(value.username);
   if (username !== undefined) {
-    const pair = Buffer.from(`${username}:${text(value.password) ?? ""}`).toString("base64");
+    const pair = Buffer.from(`${username}:${nonEmpty(value.password) ?? ""}`).toString("base64");
     return fixedCredentials({ ...certificate, authorization: `Basic ${pair}` });
   }
   if (isObject(value.exec)) return execCredentials(user, value.exec, cluster, env, handling);
@@ -70,7 +70,7 @@ export function userCredentials(
   return fixedCredentials(certificate);
 }
 
-/** The in-tree providers ask again at most once in a second when several requests are refused together. */
+/** Credentials of an auth-provider. If several requests are rejected together, it is called again at most once per second. */
 function sharedProvider(load: () => Promise<Credentials>): CredentialSource {
   const runs = new SharedRun<Credentials>("The login of the auth-provider");
   let refreshedAt = Number.NEGATIVE_INFINITY;
@@ -89,7 +89,7 @@ function tail(stderr: string): string {
   return clean.length > 600 ? `… ${clean.slice(-600)}` : clean;
 }
 
-/** The in-tree providers of old kubeconfigs (oidc, gcp, azure) are the client library's business. */
+/** Runs an auth-provider of an old kubeconfig (oidc, gcp, azure) with the client library. */
 async function providerCredentials(user: Entry, provider: JsonObject, cluster: ExecCluster): Promise<Credentials> {
   const { KubeConfig } = await import("@kubernetes/client-node");
   const config = new KubeConfig();
@@ -101,7 +101,7 @@ async function providerCredentials(user: Entry, provider: JsonObject, cluster: E
   try {
     await config.applyToHTTPSOptions(options);
   } catch (error) {
-    const kind = text(provider.name) ?? "unknown";
+    const kind = nonEmpty(provider.name) ?? "unknown";
     throw new KubeError(
       "KUBECONFIG_AUTH_PROVIDER",
       `The auth-provider "${kind}" of user "${user.name}" failed: ${tail(String((error as Error).message))}.`,
@@ -128,15 +128,15 @@ function requirePair(user: Entry, certPem: string, keyPem: string): void {
 
 /** The field that is used: "client-key-data", or "client-key" with its path. */
 function fieldOf(user: Entry, key: "client-certificate" | "client-key"): string {
-  return text(user.value[`${key}-data`]) === undefined
-    ? `${key} (${pathOf(user, text(user.value[key]) ?? "")})`
+  return nonEmpty(user.value[`${key}-data`]) === undefined
+    ? `${key} (${pathOf(user, nonEmpty(user.value[key]) ?? "")})`
     : `${key}-data`;
 }
 
 function dataOrFile(user: Entry, key: "client-certificate" | "client-key"): string | undefined {
-  const data = text(user.value[`${key}-data`]);
+  const data = nonEmpty(user.value[`${key}-data`]);
   if (data !== undefined) return Buffer.from(data, "base64").toString("utf8");
-  const file = text(user.value[key]);
+  const file = nonEmpty(user.value[key]);
   return file === undefined ? undefined : readCredential(pathOf(user, file), key);
 }
 

@@ -5,20 +5,20 @@ import type { CredentialSource, Credentials, ExecCluster } from "../connection.t
 import { KubeError, scrub } from "../errors.ts";
 import { requireSendable } from "../headers.ts";
 import { pairProblem } from "./keyPair.ts";
-import { type Entry, isObject, type Json, type JsonObject, text, words } from "./kubeconfig.ts";
-import { type Ended, type Limits, type Program, runProgram } from "./pluginProcess.ts";
+import { type Entry, isObject, type Json, type JsonObject, nonEmpty, stringList } from "./kubeconfig.ts";
+import { type Limits, type ProcessResult, type Program, runProgram } from "./pluginProcess.ts";
 import { SharedRun } from "./sharedRun.ts";
 
-/** How exec plugins are run. */
-export interface ExecHandling {
+/** Options of exec plugins. */
+export interface ExecOptions {
   /** Receives what a plugin writes to its standard error, line by line while it runs. @default this process's own standard error */
-  readonly say?: (line: string) => void;
+  readonly onLine?: (line: string) => void;
   readonly limits?: Limits;
 }
 
-/** Counts how many exec plugins run inside one another. A plugin that uses the kubeconfig that it serves would start itself without end. */
+/** Counts nested exec plugins. A plugin that uses the kubeconfig that it provides credentials for would start itself without limit. */
 const depthVariable = "K8SAUTH_EXEC_DEPTH";
-const mostDepth = 3;
+const maxDepth = 3;
 
 interface Plugin extends Program {
   /** The plugin and its user, for messages. */
@@ -27,17 +27,17 @@ interface Plugin extends Program {
   readonly depth: number;
 }
 
-interface Kept {
+interface CachedCredentials {
   readonly credentials: Credentials;
   /** Milliseconds since the epoch. */
   readonly expires: number;
 }
 
-/** By plugin, with arguments and environment: a plugin that asks for a login asks once for all connections of this process. */
+/** Credentials by plugin, arguments and environment, so that one login serves all connections of this process. */
 const sources = new Map<string, ExecSource>();
 
 /**
- * The credentials of an exec plugin, kept until the expiry that it names.
+ * The credentials of an exec plugin, cached until the expiry that the plugin states.
  *
  * @see https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
  * @throws KubeError KUBECONFIG_EXEC_MISSING for a plugin without a command
@@ -47,7 +47,7 @@ export function execCredentials(
   spec: JsonObject,
   cluster: ExecCluster,
   env: NodeJS.ProcessEnv,
-  { say = toStandardError, limits = {} }: ExecHandling = {},
+  { onLine: say = toStandardError, limits = {} }: ExecOptions = {},
 ): CredentialSource {
   const plugin = readPlugin(user, spec, cluster, env);
   const identity = JSON.stringify([plugin.command, plugin.args, Object.entries(plugin.env).sort()]);
@@ -59,8 +59,8 @@ export function execCredentials(
 
 class ExecSource {
   readonly #plugin: Plugin;
-  readonly #runs: SharedRun<Kept>;
-  #kept: Kept | undefined;
+  readonly #runs: SharedRun<CachedCredentials>;
+  #cached: CachedCredentials | undefined;
   #turn = 0;
   #refreshedAt = Number.NEGATIVE_INFINITY;
 
@@ -75,38 +75,38 @@ class ExecSource {
     say: (line: string) => void,
     limits: Limits,
   ): Promise<Credentials> {
-    // Requests that are refused together ask for a new credential once.
+    // Requests that are rejected together cause one refresh.
     const anew = refresh && performance.now() - this.#refreshedAt > 1_000;
     if (anew) {
       this.#refreshedAt = performance.now();
-      this.#kept = undefined;
+      this.#cached = undefined;
     }
-    if (this.#kept !== undefined && this.#kept.expires > Date.now()) return this.#kept.credentials;
+    if (this.#cached !== undefined && this.#cached.expires > Date.now()) return this.#cached.credentials;
     const run = async (abort: AbortSignal) => {
       const turn = ++this.#turn;
-      const kept = await askPlugin(this.#plugin, say, abort, limits);
-      // A run that was started before a refusal may end after the one that was started for it.
-      if (turn === this.#turn) this.#kept = kept;
+      const kept = await runPlugin(this.#plugin, say, abort, limits);
+      // A run that started before a rejection may end after the run of the refresh.
+      if (turn === this.#turn) this.#cached = kept;
       return kept;
     };
     return (await this.#runs.join(run, anew, signal)).credentials;
   }
 }
 
-async function askPlugin(
+async function runPlugin(
   plugin: Plugin,
   say: (line: string) => void,
   signal: AbortSignal,
   limits: Limits,
-): Promise<Kept> {
-  if (plugin.depth > mostDepth) {
+): Promise<CachedCredentials> {
+  if (plugin.depth > maxDepth) {
     throw new KubeError(
       "KUBECONFIG_EXEC_RECURSION",
-      `${plugin.label} was not started: ${mostDepth} exec plugins already run inside one another, so it or a command that it starts uses the kubeconfig that it provides the credential for.`,
+      `${plugin.label} was not started: ${maxDepth} exec plugins already run inside one another, so it or a command that it starts uses the kubeconfig that it provides the credential for.`,
       { remedy: ownKubeconfig },
     );
   }
-  let ended: Ended;
+  let ended: ProcessResult;
   try {
     ended = await runProgram(plugin, withoutSecrets(say), signal, limits);
   } catch (error) {
@@ -117,14 +117,14 @@ async function askPlugin(
 }
 
 function readPlugin(user: Entry, spec: JsonObject, cluster: ExecCluster, env: NodeJS.ProcessEnv): Plugin {
-  const command = text(spec.command);
+  const command = nonEmpty(spec.command);
   if (command === undefined) {
     throw new KubeError("KUBECONFIG_EXEC_MISSING", `The exec plugin of user "${user.name}" has no command.`, {
       remedy: "Set users[].user.exec.command.",
     });
   }
   const info = {
-    apiVersion: text(spec.apiVersion) ?? "client.authentication.k8s.io/v1",
+    apiVersion: nonEmpty(spec.apiVersion) ?? "client.authentication.k8s.io/v1",
     kind: "ExecCredential",
     spec: {
       interactive: false,
@@ -142,12 +142,14 @@ function readPlugin(user: Entry, spec: JsonObject, cluster: ExecCluster, env: No
         : {}),
     },
   };
-  const given = Array.isArray(spec.env) ? spec.env.filter((one) => isObject(one) && text(one.name) !== undefined) : [];
+  const given = Array.isArray(spec.env)
+    ? spec.env.filter((one) => isObject(one) && nonEmpty(one.name) !== undefined)
+    : [];
   const depth = 1 + (Number(env[depthVariable] ?? process.env[depthVariable]) || 0);
   return {
-    // A command with a separator is relative to the kubeconfig; a bare one is searched on the PATH.
+    // A command with a separator is relative to the kubeconfig. A bare one is searched on the PATH.
     command: command.includes(sep) ? resolve(user.folder, command) : command,
-    args: words(spec.args, `exec.args of user "${user.name}"`),
+    args: stringList(spec.args, `exec.args of user "${user.name}"`),
     env: {
       ...process.env,
       ...env,
@@ -156,7 +158,7 @@ function readPlugin(user: Entry, spec: JsonObject, cluster: ExecCluster, env: No
       [depthVariable]: String(depth),
     },
     label: `The exec plugin "${command}" of user "${user.name}"`,
-    installHint: text(spec.installHint),
+    installHint: nonEmpty(spec.installHint),
     depth,
   };
 }
@@ -166,13 +168,13 @@ function word(value: Json | undefined): string {
   return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value ?? "");
 }
 
-function readCredential(plugin: Plugin, stdout: string): Kept {
+function readCredential(plugin: Plugin, stdout: string): CachedCredentials {
   const status = statusOf(stdout);
-  const token = text(status?.token);
-  const certPem = text(status?.clientCertificateData);
-  const keyPem = text(status?.clientKeyData);
+  const token = nonEmpty(status?.token);
+  const certPem = nonEmpty(status?.clientCertificateData);
+  const keyPem = nonEmpty(status?.clientKeyData);
   if (status === undefined || (token === undefined && (certPem === undefined || keyPem === undefined))) {
-    // Nothing of the output is quoted: it may hold a credential.
+    // The output may contain a credential, so the message does not quote it.
     const what = status === undefined ? "something that is not an ExecCredential" : "neither a token nor a certificate";
     throw new KubeError("KUBECONFIG_EXEC_FAILED", `${plugin.label} printed ${what}.`, {
       remedy: "Expected an ExecCredential with status.token, or status.clientCertificateData and status.clientKeyData.",
@@ -188,7 +190,7 @@ function readCredential(plugin: Plugin, stdout: string): Kept {
       { remedy: "Clear the plugin's cache and log in again." },
     );
   }
-  const expires = Date.parse(text(status.expirationTimestamp) ?? "");
+  const expires = Date.parse(nonEmpty(status.expirationTimestamp) ?? "");
   return {
     credentials: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...pair },
     expires: Number.isNaN(expires) ? Number.POSITIVE_INFINITY : expires,
@@ -205,7 +207,7 @@ function statusOf(stdout: string): JsonObject | undefined {
 }
 
 const ownKubeconfig =
-  "Give the commands that the plugin starts a kubeconfig with another credential (KUBECONFIG in users[].user.exec.env).";
+  "Set KUBECONFIG in users[].user.exec.env to a kubeconfig with another credential, for the commands that the plugin starts.";
 
 function notStarted({ label, installHint }: Plugin, { code = "unknown error" }: NodeJS.ErrnoException): KubeError {
   if (code !== "ENOENT" && code !== "EACCES") {
@@ -220,7 +222,7 @@ function notStarted({ label, installHint }: Plugin, { code = "unknown error" }: 
 
 const byHand = "Run it by hand, log in again if it asks for that, and try again.";
 
-function failed({ label }: Plugin, { why, stderr, status, limit }: Ended): KubeError {
+function failed({ label }: Plugin, { why, stderr, status, limit }: ProcessResult): KubeError {
   const said = tail(stderr);
   const quoted = said === "" ? "" : ` Its standard error: ${said}.`;
   switch (why) {
@@ -254,7 +256,7 @@ function tail(stderr: string): string {
   return clean.length > 600 ? `… ${clean.slice(-600)}` : clean;
 }
 
-/** Passes lines on without control sequences and credentials; of a private key nothing passes. */
+/** Removes control sequences and credentials from lines, and drops all lines of a private key. */
 function withoutSecrets(say: (line: string) => void): (line: string) => void {
   let inKey = false;
   return (line) => {

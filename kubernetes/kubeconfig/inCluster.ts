@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
 
-/** Stands for the pod's own account where otherwise a context of a kubeconfig is named. */
+/** The name of the context that means the account of the pod. */
 export const inClusterContext = "in-cluster";
 
-/** Where a pod finds token, CA and namespace of its account. */
+/** Folder with token, CA and namespace of the pod's account. */
 export const accountFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** The API server's address and the account's files; undefined outside a pod. */
@@ -22,7 +22,7 @@ export function podAccount(env: NodeJS.ProcessEnv, folder: string = accountFolde
   };
 }
 
-/** A kubeconfig for the pod's account, for clients that read one. It holds paths alone, no credential; undefined outside a pod. */
+/** A kubeconfig for the pod's account, for clients that read one. It contains paths and no credential. Undefined outside a pod. */
 export function podKubeconfig(env: NodeJS.ProcessEnv, folder?: string): string | undefined {
   const account = podAccount(env, folder);
   if (account === undefined) return undefined;

@@ -11,9 +11,9 @@ export type JsonObject = { readonly [key: string]: Json | undefined };
 export interface Entry {
   readonly name: string;
   readonly value: JsonObject;
-  /** Folder of the file; "" for content that has no file (relative paths then start at the working directory). */
+  /** Folder of the file; "" for content without a file, whose relative paths start at the working directory. */
   readonly folder: string;
-  /** Why the entry cannot be used; entries that are not used may have one. */
+  /** Why the entry cannot be used. It is an error only if the entry is used. */
   readonly problem?: string;
 }
 
@@ -31,17 +31,17 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The value as text, where it is a non-empty string. */
-export function text(value: Json | undefined): string | undefined {
+/** The value if it is a string that is not empty. */
+export function nonEmpty(value: Json | undefined): string | undefined {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 /**
- * A list of words; numbers are taken as they are written. Empty without a list.
+ * A list of strings. Numbers become strings. Empty without a list.
  *
  * @throws KubeError KUBECONFIG_MALFORMED for a list that holds lists or mappings
  */
-export function words(value: Json | undefined, where: string): readonly string[] {
+export function stringList(value: Json | undefined, where: string): readonly string[] {
   if (!Array.isArray(value)) return [];
   if (value.every((one: Json) => typeof one !== "object")) return value.map(String);
   throw new KubeError("KUBECONFIG_MALFORMED", `${where} is not a list of text.`, {
@@ -52,8 +52,8 @@ export function words(value: Json | undefined, where: string): readonly string[]
 const inline = "the kubeconfig given as content";
 
 /**
- * Finds and reads the kubeconfig: `given` is a path or the content; without it the files of KUBECONFIG, or ~/.kube/config.
- * Undefined when nothing was given, and no file is there or all are empty.
+ * Finds and reads the kubeconfig: `given` is a path or the content. Without it the files of KUBECONFIG are read, or ~/.kube/config. Undefined if
+ * none of these files exists or all are empty.
  *
  * @see https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
  */
@@ -65,14 +65,14 @@ export async function findKubeconfig(
     if (looksLikeContent(given)) return merge([await parse(withoutMark(given), inline, "")]);
     if (!looksLikePath(given)) {
       throw new KubeError("KUBECONFIG_NOT_FOUND", "The kubeconfig given is neither a path nor the content of one.", {
-        remedy: "Give the path of a file that exists, or the content as YAML or JSON. Decode base64 once.",
+        remedy: "Set the path of a file that exists, or the content as YAML or JSON. Decode base64 once.",
       });
     }
     const path = expandHome(given.trim(), env);
     const config = await readFile(path);
     if (config !== undefined) return config;
     throw new KubeError("KUBECONFIG_NOT_FOUND", `There is no kubeconfig at ${path}.`, {
-      remedy: "Give the path of a file that exists, or the content of a kubeconfig.",
+      remedy: "Set the path of a file that exists, or the content of a kubeconfig.",
     });
   }
   const listed = env.KUBECONFIG ? env.KUBECONFIG.split(delimiter).filter((path) => path !== "") : undefined;
@@ -90,13 +90,13 @@ export async function findKubeconfig(
   return empty && merged.currentContext === "" ? undefined : merged;
 }
 
-/** Where kubectl looks without KUBECONFIG; undefined where there is no home folder. */
+/** The path that kubectl reads without KUBECONFIG. Undefined without a home folder. */
 export function standardPath(env: NodeJS.ProcessEnv): string | undefined {
   const home = env.HOME || env.USERPROFILE;
   return home ? join(home, ".kube", "config") : undefined;
 }
 
-/** Makes a path of a kubeconfig entry absolute, as kubectl does. */
+/** Resolves a path of an entry, as kubectl does. */
 export function pathOf(entry: Entry, path: string): string {
   return isAbsolute(path) ? path : resolve(entry.folder, path);
 }
@@ -109,13 +109,13 @@ function expandHome(path: string, env: NodeJS.ProcessEnv): string {
 
 const topLevelKey = /^["']?(?:apiVersion|kind|clusters|contexts|current-context|extensions|preferences|users)["']?\s*:/;
 
-/** Whether a kubeconfig was given as its content and not as a path. */
+/** Whether a kubeconfig is content and not a path. */
 export function looksLikeContent(given: string): boolean {
   const trimmed = withoutMark(given).trim();
   return trimmed.startsWith("{") || trimmed.includes("\n") || topLevelKey.test(trimmed);
 }
 
-/** Whether a text can be shown as a path. Other texts can hold a credential: content that is not recognised, or base64 of a kubeconfig. */
+/** Whether a text may be shown as a path. Other texts may contain a credential: unrecognized content, or base64 of a kubeconfig. */
 function looksLikePath(given: string): boolean {
   const trimmed = given.trim();
   const decoded = Buffer.from(trimmed, "base64").toString("utf8").trimStart();
@@ -155,25 +155,25 @@ async function parse(content: Buffer | string, source: string, folder: string): 
   }
   if (!isObject(document)) throw malformed(source, "it is not a mapping");
   const { apiVersion, kind } = document;
-  if ((text(apiVersion) ?? "v1") !== "v1" || (text(kind) ?? "Config") !== "Config") {
+  if ((nonEmpty(apiVersion) ?? "v1") !== "v1" || (nonEmpty(kind) ?? "Config") !== "Config") {
     throw malformed(source, 'its apiVersion is not "v1", or its kind is not "Config"');
   }
   const read = (list: string, key: string) => entries(document[list], list, key, source, folder);
   return {
     source,
-    currentContext: text(document["current-context"]) ?? "",
+    currentContext: nonEmpty(document["current-context"]) ?? "",
     clusters: read("clusters", "cluster"),
     contexts: read("contexts", "context"),
     users: read("users", "user"),
   };
 }
 
-/** Reads all entries that have a name, since only such an entry can be used. */
+/** Reads the entries that have a name. Only these can be used. */
 function entries(value: Json | undefined, list: string, key: string, source: string, folder: string): readonly Entry[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw malformed(source, `"${list}" is not a list`);
   const named = value.flatMap((item: Json, index): Entry[] => {
-    const name = isObject(item) ? text(item.name) : undefined;
+    const name = isObject(item) ? nonEmpty(item.name) : undefined;
     if (!isObject(item) || name === undefined) return [];
     const inner = item[key] ?? {};
     if (!isObject(inner)) return [{ name, value: {}, folder, problem: `${list}[${index}].${key} is not a mapping` }];
@@ -215,7 +215,7 @@ function mistyped(value: JsonObject): string | undefined {
   const field = textFields.find((name) => present(name) && typeof value[name] !== "string");
   if (field !== undefined)
     return `${field} is not text (YAML reads digits and words like yes as other types unless they are in quotes)`;
-  const data = textFields.find((name) => name.endsWith("-data") && !isBase64(text(value[name]) ?? ""));
+  const data = textFields.find((name) => name.endsWith("-data") && !isBase64(nonEmpty(value[name]) ?? ""));
   if (data !== undefined) return `${data} is not base64`;
   const mapping = ["exec", "auth-provider"].find((name) => present(name) && !isObject(value[name]));
   return mapping && `${mapping} is not a mapping`;

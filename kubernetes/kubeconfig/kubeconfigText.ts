@@ -1,6 +1,6 @@
 import type { Document, Pair } from "yaml";
 
-/** What keeps a text from being read. It names a line at most, and quotes nothing: kubeconfigs hold credentials. */
+/** A text that cannot be read. Kubeconfigs contain credentials, so the message states the line and quotes nothing. */
 export class TextError extends Error {}
 
 /**
@@ -21,8 +21,8 @@ export function decodeText(bytes: Buffer): string {
 }
 
 /**
- * Parses JSON, or the first document of YAML 1.1, as kubectl does: of repeated keys the last wins, and a merge key (`<<`) overrides the keys
- * before it. Undefined for a text without a document.
+ * Parses JSON, or the first document of YAML 1.1, as kubectl does: the last of repeated keys has precedence, and a merge key (`<<`) overrides
+ * the keys before it. Undefined for a text without a document.
  *
  * @throws TextError
  */
@@ -31,7 +31,7 @@ export async function parseText(content: string): Promise<unknown> {
     try {
       return JSON.parse(content);
     } catch {
-      // YAML's flow style also starts with a brace.
+      // YAML's flow style starts with a brace too.
     }
   }
   const yaml = await import("yaml");

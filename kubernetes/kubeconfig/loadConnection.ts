@@ -4,8 +4,9 @@ import { KubeError } from "../errors.ts";
 import { requireSendable } from "../headers.ts";
 import { agentThrough } from "../transport/https.ts";
 import { proxyUrl } from "../transport/proxyRules.ts";
+import { caCertificates } from "./caCertificates.ts";
 import { fixedCredentials, tokenFileCredentials, userCredentials } from "./credentials.ts";
-import type { ExecHandling } from "./execPlugin.ts";
+import type { ExecOptions } from "./execPlugin.ts";
 import { impersonation } from "./impersonation.ts";
 import { accountFolder, inClusterContext, podAccount } from "./inCluster.ts";
 import {
@@ -14,25 +15,23 @@ import {
   findKubeconfig,
   isObject,
   type Kubeconfig,
+  nonEmpty,
   pathOf,
   standardPath,
-  text,
 } from "./kubeconfig.ts";
-import { certificates } from "./pem.ts";
 
-/** Which kubeconfig, and what of it. */
+/** The kubeconfig, and the entries of it to use. */
 export interface ConnectionChoice {
-  /** A path ("~" is the home folder) or the content. Default: KUBECONFIG, ~/.kube/config, then the pod's own account. */
+  /** A path ("~" is the home folder) or the content. @default KUBECONFIG, ~/.kube/config, then the account of the pod */
   readonly kubeconfig?: string;
-  /** Default: the current context. `in-cluster` is the pod's own account, whatever kubeconfig there is. */
+  /** `in-cluster` is the account of the pod, even if there is a kubeconfig. @default the current context */
   readonly context?: string;
-  /** Uses this cluster of the kubeconfig instead of the context's. */
+  /** Name of a cluster of the kubeconfig. @default the context's */
   readonly cluster?: string;
-  /** How an exec plugin is run. */
-  readonly exec?: ExecHandling;
+  readonly exec?: ExecOptions;
 }
 
-/** Credentials and server given one by one, without a kubeconfig: to prove that they work. */
+/** Server and credentials without a kubeconfig. */
 export interface DirectConnection {
   readonly server: string;
   /** PEM; "" means the public roots. */
@@ -41,15 +40,15 @@ export interface DirectConnection {
   readonly token?: string;
   readonly certPem?: string;
   readonly keyPem?: string;
-  /** What to call the credential in messages ("the reviewer token"). */
+  /** Name of the credential in messages ("the reviewer token"). */
   readonly label?: string;
 }
 
 /**
- * Finds the connection of the deployer. Nothing is sent anywhere; an exec plugin runs with the first request.
+ * Finds the connection of the deployer without any request. An exec plugin runs with the first request.
  *
- * @param accountPath folder of the pod's own service account
- * @throws KubeError KUBECONFIG_*: what was looked for, where, and what would be right
+ * @param accountPath folder of the pod's ServiceAccount
+ * @throws KubeError KUBECONFIG_*
  */
 export async function loadConnection(
   choice: ConnectionChoice,
@@ -64,7 +63,7 @@ export async function loadConnection(
       "KUBECONFIG_NOT_FOUND",
       `No kubeconfig was found, so there is no context "${choice.context}": none was given, KUBECONFIG is not set, and ${standardPath(env) ?? "~/.kube/config"} does not exist or is empty.`,
       {
-        remedy: `Give a kubeconfig (path or content), or set KUBECONFIG. In a pod, set the context to ${inClusterContext}.`,
+        remedy: `Set the kubeconfig (path or content) or KUBECONFIG. In a pod, set the context to ${inClusterContext}.`,
       },
     );
   }
@@ -73,7 +72,7 @@ export async function loadConnection(
   throw new KubeError(
     "KUBECONFIG_NOT_FOUND",
     `No kubeconfig was found: none was given, KUBECONFIG is not set, ${standardPath(env) ?? "there is no home folder"}${standardPath(env) ? " does not exist or is empty" : ""}, and this is not a pod (KUBERNETES_SERVICE_HOST or ${accountPath}/token is missing).`,
-    { remedy: "Give a kubeconfig (path or content), or set KUBECONFIG." },
+    { remedy: "Set the kubeconfig (path or content) or KUBECONFIG." },
   );
 }
 
@@ -87,7 +86,7 @@ export function directConnection(direct: DirectConnection, env: NodeJS.ProcessEn
   };
   return {
     server: serverUrl(direct.server, label),
-    caPem: direct.caPem === "" ? "" : certificates(direct.caPem, label),
+    caPem: direct.caPem === "" ? "" : caCertificates(direct.caPem, label),
     tlsServerName: direct.tlsServerName,
     namespace: "default",
     context: "",
@@ -121,37 +120,37 @@ async function fromKubeconfig(
       remedy: `It has: ${names(config.contexts)}.`,
     });
   }
-  const clusterName = choice.cluster || text(context.value.cluster);
+  const clusterName = choice.cluster || nonEmpty(context.value.cluster);
   const cluster = clusterName === undefined ? undefined : entryOf(config, "clusters", clusterName);
   if (cluster === undefined) {
     throw new KubeError(
       "KUBECONFIG_CLUSTER_UNKNOWN",
       clusterName === undefined
         ? `Context "${contextName}" of ${config.source} names no cluster.`
-        : `Context "${contextName}" of ${config.source} asks for cluster "${clusterName}", which is not there.`,
+        : `Context "${contextName}" of ${config.source} names the cluster "${clusterName}", which does not exist.`,
       { remedy: `It has: ${names(config.clusters)}.` },
     );
   }
-  const userName = text(context.value.user);
+  const userName = nonEmpty(context.value.user);
   const user = userName === undefined ? undefined : entryOf(config, "users", userName);
   if (user === undefined) {
     throw new KubeError(
       "KUBECONFIG_USER_UNKNOWN",
       userName === undefined
         ? `Context "${contextName}" of ${config.source} names no user.`
-        : `Context "${contextName}" of ${config.source} asks for user "${userName}", which is not there.`,
+        : `Context "${contextName}" of ${config.source} names the user "${userName}", which does not exist.`,
       { remedy: `It has: ${names(config.users)}.` },
     );
   }
   const server = clusterServer(cluster);
   const caPem = clusterCa(cluster);
-  const tlsServerName = text(cluster.value["tls-server-name"]);
-  const proxy = text(cluster.value["proxy-url"]);
+  const tlsServerName = nonEmpty(cluster.value["tls-server-name"]);
+  const proxy = nonEmpty(cluster.value["proxy-url"]);
   return {
     server,
     caPem,
     tlsServerName,
-    namespace: text(context.value.namespace) ?? "default",
+    namespace: nonEmpty(context.value.namespace) ?? "default",
     context: contextName,
     cluster: cluster.name,
     user: user.name,
@@ -169,14 +168,14 @@ async function fromKubeconfig(
   };
 }
 
-/** The account of the pod that we run in; its token is read again as it rotates. */
+/** The connection of the account of this pod. Undefined outside a pod. */
 function fromPod(env: NodeJS.ProcessEnv, folder: string): Connection | undefined {
   const account = podAccount(env, folder);
   if (account === undefined) return undefined;
   const { caPath, tokenPath } = account;
   return {
     server: serverUrl(account.server, "this pod"),
-    caPem: existsSync(caPath) ? certificates(readFileSync(caPath, "utf8"), caPath) : "",
+    caPem: existsSync(caPath) ? caCertificates(readFileSync(caPath, "utf8"), caPath) : "",
     namespace: readOptional(account.namespacePath) ?? "default",
     context: inClusterContext,
     cluster: inClusterContext,
@@ -208,11 +207,12 @@ function clusterServer(cluster: Entry): string {
       "KUBECONFIG_INSECURE",
       `Cluster "${cluster.name}" of the kubeconfig sets insecure-skip-tls-verify.`,
       {
-        remedy: "A server that proves nothing cannot vouch for anybody. Remove it and set certificate-authority-data.",
+        remedy:
+          "Without TLS verification the server's answers cannot be trusted. Remove insecure-skip-tls-verify and set certificate-authority-data.",
       },
     );
   }
-  return serverUrl(text(cluster.value.server) ?? "", `cluster "${cluster.name}"`);
+  return serverUrl(nonEmpty(cluster.value.server) ?? "", `cluster "${cluster.name}"`);
 }
 
 function serverUrl(given: string, owner: string): string {
@@ -224,30 +224,26 @@ function serverUrl(given: string, owner: string): string {
   }
   if (url?.protocol !== "https:") {
     throw new KubeError("KUBECONFIG_SERVER_INVALID", `The server of ${owner} is not a URL: ${JSON.stringify(given)}.`, {
-      remedy: 'Expected something like "https://host:6443".',
+      remedy: 'Expected a URL like "https://host:6443".',
     });
   }
   if (url.username || url.password || url.search || url.hash) {
-    throw new KubeError(
-      "KUBECONFIG_SERVER_INVALID",
-      `The server of ${owner} carries credentials, a query or a fragment.`,
-      {
-        remedy: 'Expected only scheme, host, port and perhaps a path, like "https://host:6443".',
-      },
-    );
+    throw new KubeError("KUBECONFIG_SERVER_INVALID", `The server of ${owner} has credentials, a query or a fragment.`, {
+      remedy: 'Expected scheme, host, port and an optional path, like "https://host:6443".',
+    });
   }
   return `${url.origin}${url.pathname.replace(/\/+$/, "")}`;
 }
 
 function clusterCa(cluster: Entry): string {
-  const data = text(cluster.value["certificate-authority-data"]);
+  const data = nonEmpty(cluster.value["certificate-authority-data"]);
   const owner = `cluster "${cluster.name}"`;
-  if (data !== undefined) return certificates(Buffer.from(data, "base64").toString("utf8"), owner);
-  const file = text(cluster.value["certificate-authority"]);
+  if (data !== undefined) return caCertificates(Buffer.from(data, "base64").toString("utf8"), owner);
+  const file = nonEmpty(cluster.value["certificate-authority"]);
   if (file === undefined) return "";
   const path = pathOf(cluster, file);
   try {
-    return certificates(readFileSync(path, "utf8"), `${path} (${owner})`);
+    return caCertificates(readFileSync(path, "utf8"), `${path} (${owner})`);
   } catch (error) {
     if (error instanceof KubeError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? "unknown error";

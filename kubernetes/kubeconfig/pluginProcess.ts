@@ -1,29 +1,28 @@
 import { ProcessTree } from "./processTree.ts";
 
-/** A program to run. */
 export interface Program {
   readonly command: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** How far a program may go. */
+/** Limits of a program. */
 export interface Limits {
-  /** Time for one that writes nothing to its standard error, in milliseconds. @default 30000 */
+  /** Timeout of a program that writes nothing to its standard error, in milliseconds. @default 30000 */
   readonly silentMs?: number;
-  /** Time for one that does, as it may wait for a login, in milliseconds. @default 300000 */
+  /** Timeout of a program that does, which may wait for a login, in milliseconds. @default 300000 */
   readonly speakingMs?: number;
-  /** Most processes at a time, where the system can count them (Linux). @default 32 */
+  /** Limit of concurrent processes, on Linux. @default 32 */
   readonly processes?: number;
 }
 
-/** How a program ended. */
-export interface Ended {
+/** Result of a program. */
+export interface ProcessResult {
   readonly stdout: string;
   /** The last 8 KiB. */
   readonly stderr: string;
   readonly why: "exit" | "timeout" | "aborted" | "processes" | "output";
-  /** Exit status or signal; undefined for a program that was ended. */
+  /** Exit status or signal. Undefined if a limit or `signal` ended the program. */
   readonly status: number | NodeJS.Signals | undefined;
   /** The limit that was reached. */
   readonly limit: number;
@@ -31,31 +30,31 @@ export interface Ended {
 
 const defaults = { silentMs: 30_000, speakingMs: 300_000, processes: 32 } as const;
 
-/** How long pipes may stay open after the program's exit: another process holds them. */
+/** For how long another process may keep the pipes open after the program's exit, in milliseconds. */
 const pipesMs = 500;
 const countMs = 250;
-/** A line without a line break is a prompt: shown once nothing follows it for so long. */
+/** Time after which a line without a line break is passed on, since it may be a prompt, in milliseconds. */
 const promptMs = 300;
-const mostOutput = 1 << 20;
-const mostStderr = 8 << 10;
+const maxOutput = 1 << 20;
+const maxStderr = 8 << 10;
 
 /**
- * Runs a program with closed standard input, and ends it with everything that it started when a limit is reached, when `signal` aborts, and
- * when this process ends. What it left running in the background is left alone unless it holds the program's output open.
+ * Runs a program with closed standard input. Kills it and its descendants when a limit is reached, when `signal` aborts, and when this process
+ * ends. A background process stays, unless it keeps the program's output open.
  *
- * @param say receives each line of the standard error as it comes
- * @throws the error of a program that cannot be started
+ * @param say receives each line of the standard error at once
+ * @throws the system's error if the program cannot be started
  */
 export function runProgram(
   program: Program,
   say: (line: string) => void,
   signal: AbortSignal,
   limits: Limits = {},
-): Promise<Ended> {
+): Promise<ProcessResult> {
   const { silentMs, speakingMs, processes } = { ...defaults, ...limits };
-  const { promise, resolve, reject } = Promise.withResolvers<Ended>();
+  const { promise, resolve, reject } = Promise.withResolvers<ProcessResult>();
   const tree = new ProcessTree();
-  const child = tree.grow(program.command, program.args, program.env);
+  const child = tree.spawn(program.command, program.args, program.env);
   const lines = new Lines(say);
   let stdout = "";
   let stderr = "";
@@ -70,7 +69,7 @@ export function runProgram(
     signal.removeEventListener("abort", abort);
     lines.end();
   };
-  const finish = (why: Ended["why"], status?: Ended["status"], reached = limit) => {
+  const finish = (why: ProcessResult["why"], status?: ProcessResult["status"], reached = limit) => {
     if (over) return;
     clean();
     if (why === "exit" && pipes === undefined) tree.release();
@@ -89,7 +88,7 @@ export function runProgram(
 
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
-    if (stdout.length > mostOutput) finish("output", undefined, mostOutput);
+    if (stdout.length > maxOutput) finish("output", undefined, maxOutput);
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     if (stderr === "") {
@@ -97,7 +96,7 @@ export function runProgram(
       limit = Math.max(silentMs, speakingMs);
       timer = setTimeout(() => finish("timeout"), limit);
     }
-    stderr = (stderr + text).slice(-mostStderr);
+    stderr = (stderr + text).slice(-maxStderr);
     lines.add(text);
   });
   child.once("error", (error) => {
@@ -133,7 +132,7 @@ class Lines {
     const lines = (this.#rest + text).split(/\r\n|\r|\n/);
     this.#rest = lines.pop() ?? "";
     for (const line of lines) this.#emit(line);
-    if (this.#rest.length > mostStderr) this.end();
+    if (this.#rest.length > maxStderr) this.end();
     else if (this.#rest !== "") this.#timer = setTimeout(() => this.end(), promptMs);
   }
 

@@ -7,13 +7,13 @@ import type { Readable } from "node:stream";
 /** Whether the system has sessions and process groups. */
 const unix = process.platform !== "win32";
 
-/** Marks the processes of a tree in their environment: a watchdog finds them also if this process ends before it can name the leader. */
+/** Marks the processes of a tree in their environment. The watchdog finds them even if this process ends before it sends the leader's id. */
 const markVariable = "K8SAUTH_EXEC_RUN";
 
 /**
- * Reads the session's id, then waits. A line says that the session has ended; the end of the input says that it is to be ended, by us
- * or because this process is gone: by SIGTERM, after 2 s by SIGKILL. The tree is the session, every process with the mark ($0), and
- * their descendants; without /proc it is the process group. The input does not end between fork and exec: the fork holds it open.
+ * Reads the session's id, then waits. A line means that the session has ended. The end of the input means that the tree must be killed, also if
+ * this process is gone: with SIGTERM, after 2 s with SIGKILL. The tree is the session, every process with the mark ($0), and their
+ * descendants; without /proc it is the process group. Between fork and exec the fork keeps the input open.
  */
 const watchdog = `
 trap '' TERM
@@ -67,8 +67,8 @@ done
 `;
 
 /**
- * A process with everything that it starts. A watchdog of /bin/sh ends the tree when asked to, and when this process has ended in whatever
- * way, SIGKILL included. It is started before the process, so that no moment is left in which nothing watches.
+ * A process and its descendants. A watchdog, a script of /bin/sh, kills the tree on request, and when this process ends, by SIGKILL too. It
+ * starts before the process, so the process is never without a watchdog.
  */
 export class ProcessTree {
   #watchdog: ChildProcess | undefined;
@@ -90,15 +90,15 @@ export class ProcessTree {
       this.#watchdog = undefined;
     });
     child.stdin?.on("error", () => {
-      // It has ended: there is nothing left to tell it.
+      // The watchdog has ended.
     });
-    // Neither keeps this process running.
+    // The watchdog must not keep this process running.
     child.unref();
     (child.stdin as Socket | null)?.unref();
   }
 
-  /** Spawns the process that the tree grows from, once, as the leader of a session. Its standard input is closed, the other two are pipes. */
-  grow(
+  /** Spawns the root process, once, as the leader of a session. Its standard input is closed, the other two are pipes. */
+  spawn(
     command: string,
     args: readonly string[],
     env: NodeJS.ProcessEnv,
@@ -119,14 +119,14 @@ export class ProcessTree {
     }
   }
 
-  /** Stops watching: the leader has ended by itself. */
+  /** Ends the watchdog, after the leader has exited. */
   release(): void {
     if (this.#over) return;
     this.#over = true;
     this.#watchdog?.stdin?.end("over\n");
   }
 
-  /** Ends the tree: by SIGTERM, and 2 s later by SIGKILL. Returns at once. */
+  /** Kills the tree with SIGTERM, and 2 s later with SIGKILL. Returns at once. */
   end(): void {
     if (this.#over) return;
     this.#over = true;
@@ -134,7 +134,7 @@ export class ProcessTree {
     else if (this.#leader !== undefined) kill(this.#leader);
   }
 
-  /** How many processes the session has; 0 where the system does not tell. */
+  /** The number of processes of the session, on Linux; 0 on other systems. */
   size(): number {
     if (this.#leader === undefined || process.platform !== "linux") return 0;
     const session = String(this.#leader);
@@ -162,6 +162,6 @@ function kill(leader: number): void {
   try {
     process.kill(-leader, "SIGKILL");
   } catch {
-    // It has ended already.
+    // The group has ended.
   }
 }

@@ -6,17 +6,17 @@ interface Running<T> {
   waiters: number;
 }
 
-/** One run for all who ask at the same time. It is aborted when the last of them has been aborted. */
+/** One run for all concurrent callers. It is aborted when the last of them is aborted. */
 export class SharedRun<T> {
   readonly #what: string;
   #running: Running<T> | undefined;
 
-  /** @param what the subject of the error of a caller that is aborted */
+  /** @param what subject of the error message for an aborted caller */
   constructor(what: string) {
     this.#what = what;
   }
 
-  /** Joins the run, or starts one. @param anew starts one in any case */
+  /** Joins the run, or starts one. @param anew always starts one */
   async join(start: (signal: AbortSignal) => Promise<T>, anew: boolean, signal?: AbortSignal): Promise<T> {
     if (signal?.aborted) throw this.#cancelled();
     const running = anew || this.#running === undefined ? this.#start(start) : this.#running;

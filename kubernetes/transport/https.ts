@@ -1,4 +1,4 @@
-/** One HTTPS request and its whole answer: what the Kubernetes client and the clients of gateways share. */
+/** One HTTPS request and its whole answer, for the Kubernetes client and the client of Akeyless. */
 import { Agent, type RequestOptions, request } from "node:https";
 import type { TLSSocket } from "node:tls";
 import { ProxyAgent, type TunnelOptions } from "./proxyAgent.ts";
@@ -22,17 +22,17 @@ export interface HttpsRequest {
   readonly serverName?: string;
 }
 
-/** What came back, whatever its status. */
-export interface RawAnswer {
+/** An answer of any status. */
+export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
 }
 
-/** How far a request came. */
+/** The step at which a request failed. */
 export type Stage = "connecting" | "handshake" | "waiting" | "reading";
 
-/** A request without a complete answer. The cause is Node.js's own error, or a KubeError of the proxy. */
+/** A request without a complete answer. The cause is the error of Node.js, or a KubeError of the proxy. */
 export class HttpsFailure extends Error {
   readonly stage: Stage;
 
@@ -52,19 +52,19 @@ const pool = {
   sigalgs: signatureAlgorithms,
 } as const;
 
-/** Connections through the proxies of the environment, by Go's rules. Keeps them open; `destroy` closes them. */
+/** Connections through the proxies of the environment, by Go's rules. They stay open until `destroy`. */
 export function environmentAgent(env: NodeJS.ProcessEnv): Agent {
   if (!env.HTTPS_PROXY && !env.https_proxy) return new Agent(pool);
   return new ProxyAgent((host, port) => environmentProxy(host, port, env), pool);
 }
 
-/** Connections through one proxy, whatever the server. */
+/** Connections through one proxy, to any server. */
 export function agentThrough(proxy: URL): Agent {
   return new ProxyAgent(() => proxy, pool);
 }
 
 /** Sends one request and reads the whole answer. @throws HttpsFailure */
-export function exchange(asked: HttpsRequest): Promise<RawAnswer> {
+export function exchange(asked: HttpsRequest): Promise<HttpResponse> {
   const { url, agent, signal, method, body, caPem, certPem, keyPem, serverName } = asked;
   const options: RequestOptions & TunnelOptions = {
     agent,
@@ -74,7 +74,7 @@ export function exchange(asked: HttpsRequest): Promise<RawAnswer> {
     port: url.port || 443,
     path: url.pathname + url.search,
     ca: caPem || undefined,
-    // Like Go's clients: a certificate that is given as a CA is trusted, root or not.
+    // A CA need not be a root, as in Go's clients.
     allowPartialTrustChain: true,
     cert: certPem,
     key: keyPem,
@@ -93,7 +93,7 @@ export function exchange(asked: HttpsRequest): Promise<RawAnswer> {
     try {
       outgoing = request(options);
     } catch (error) {
-      // A certificate or key that OpenSSL cannot read fails here; its message holds no part of it.
+      // OpenSSL cannot read the certificate or key. The message contains no part of it.
       fail(error);
       return;
     }
@@ -106,12 +106,12 @@ export function exchange(asked: HttpsRequest): Promise<RawAnswer> {
     signal.addEventListener("abort", abort, { once: true });
     outgoing.once("close", () => signal.removeEventListener("abort", abort));
     outgoing.once("socket", (socket) => {
-      // A request that waited in the agent's queue gets a socket that is connected, but not called reused.
+      // After a wait in the agent's queue the socket is connected, but `reusedSocket` is false.
       if (outgoing.reusedSocket || isSecure(socket as TLSSocket)) {
         stage = "waiting";
         return;
       }
-      // A tunnel is connected from the beginning.
+      // A tunnel is already connected.
       if (!socket.connecting) stage = "handshake";
       socket.once("connect", () => {
         stage = "handshake";
@@ -139,10 +139,10 @@ export function exchange(asked: HttpsRequest): Promise<RawAnswer> {
 }
 
 /**
- * The header Retry-After, in milliseconds (RFC 9110, section 10.2.3); undefined without a number of seconds, and for one that a timer cannot
- * hold.
+ * The header Retry-After in milliseconds (RFC 9110, section 10.2.3). Undefined without a number of seconds, and for a number that is too large
+ * for a timer.
  */
-export function retryAfterMs({ headers }: RawAnswer): number | undefined {
+export function retryAfterMs({ headers }: HttpResponse): number | undefined {
   const seconds = String(headers["retry-after"]);
   return /^\d{1,6}$/.test(seconds) ? Number(seconds) * 1000 : undefined;
 }

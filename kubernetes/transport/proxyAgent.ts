@@ -10,7 +10,7 @@ import { proxyAddress } from "./proxyRules.ts";
 /** The proxy for a host and a port; undefined for a direct connection. @throws KubeError KUBE_PROXY_INVALID */
 export type ChooseProxy = (host: string, port: number) => URL | undefined;
 
-/** Ends the opening of a tunnel; the agent takes it from the options of a request. */
+/** An option of requests that aborts the opening of a tunnel. */
 export interface TunnelOptions {
   readonly tunnelSignal?: AbortSignal;
 }
@@ -102,7 +102,7 @@ function throughHttp(proxy: URL, host: string, port: number, { ca, tunnelSignal 
   });
 }
 
-/** A proxy's certificate may come from the machine's own CAs, or from the CA of the API server, which is all that Go looks at. */
+/** CAs of a proxy: those of the machine, and the CA of the API server, which is the only one for Go. */
 function proxyAuthorities(ca: RequestOptions["ca"]): RequestOptions["ca"] {
   const given = ca === undefined ? [] : [ca].flat();
   return [...getCACertificates("default"), ...getCACertificates("system"), ...given];
@@ -133,7 +133,7 @@ async function throughSocks(proxy: URL, host: string, port: number, { tunnelSign
   }
 }
 
-/** A proxy in words, without its credentials. */
+/** Describes a proxy without its credentials. */
 export function proxyText(proxy: URL): string {
   const { host, port } = proxyAddress(proxy);
   return `${proxy.protocol}//${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
@@ -147,7 +147,7 @@ function refused(proxy: URL, { statusCode = 0, statusMessage = "" }: IncomingMes
     {
       remedy:
         statusCode === 407
-          ? "Give the proxy's user and password in its URL."
+          ? "Set the proxy's user and password in its URL."
           : "Allow this destination in the proxy, or list the server in NO_PROXY if it can be reached directly.",
     },
   );

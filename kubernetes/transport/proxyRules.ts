@@ -8,7 +8,7 @@ import { KubeError } from "../errors.ts";
  * NO_PROXY lists: domains with their subdomains, addresses, CIDR blocks, each with an optional port, or "*".
  *
  * @see https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
- * @throws KubeError KUBE_PROXY_INVALID for a value that is no URL of a proxy; Go passes such a proxy over
+ * @throws KubeError KUBE_PROXY_INVALID for a value that is not the URL of a proxy; Go ignores such a proxy
  */
 export function environmentProxy(host: string, port: number, env: NodeJS.ProcessEnv): URL | undefined {
   const name = env.HTTPS_PROXY ? "HTTPS_PROXY" : "https_proxy";

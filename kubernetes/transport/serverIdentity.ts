@@ -2,14 +2,14 @@ import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import type { PeerCertificate } from "node:tls";
 
-/** A certificate that OpenSSL accepts and Go's TLS does not. The gateways, kubectl and the Kubernetes plugin are written in Go. */
+/** A certificate that OpenSSL accepts and Go rejects. The gateways, kubectl and the Kubernetes plugin are written in Go. */
 export class StrictTlsError extends Error {
   readonly code = "ERR_TLS_CERT_REFUSED_BY_GO";
 }
 
 /**
- * The signature algorithms of Go. Node.js ends with a segmentation fault when it describes a certificate with a key on a curve without a
- * NIST name, such as brainpoolP256r1; with this list a server cannot use one.
+ * The signature algorithms of Go. Node.js crashes with a segmentation fault on a certificate with a key on a curve without a NIST name,
+ * such as brainpoolP256r1. With this list a server cannot use one.
  */
 export const signatureAlgorithms = [
   "ecdsa_secp256r1_sha256",
@@ -25,7 +25,7 @@ export const signatureAlgorithms = [
 ].join(":");
 
 /**
- * Checks what the TLS library has accepted by the stricter rules of Go's crypto/x509; for the option `checkServerIdentity`.
+ * Checks a certificate chain that OpenSSL has accepted by the stricter rules of Go's crypto/x509. For the option `checkServerIdentity`.
  *
  * @see https://pkg.go.dev/crypto/x509#Certificate.Verify
  */

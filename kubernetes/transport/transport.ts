@@ -3,12 +3,12 @@ import { isIP } from "node:net";
 import type { Connection, Credentials } from "../connection.ts";
 import { deadlineReason } from "../deadline.ts";
 import { KubeError } from "../errors.ts";
-import { environmentAgent, exchange, HttpsFailure, type HttpsRequest, type RawAnswer, type Stage } from "./https.ts";
+import { environmentAgent, exchange, type HttpResponse, HttpsFailure, type HttpsRequest, type Stage } from "./https.ts";
 import { ProxyAgent, proxyText } from "./proxyAgent.ts";
 import { environmentProxy } from "./proxyRules.ts";
 import { StrictTlsError } from "./serverIdentity.ts";
 
-/** One HTTP request to be made. */
+/** One attempt of an HTTP request. */
 export interface Attempt {
   readonly method: string;
   /** Path and query below the server's base URL. */
@@ -20,17 +20,17 @@ export interface Attempt {
   readonly signal: AbortSignal;
 }
 
-/** Connections of one client, through the proxy of its kubeconfig or its environment. Keeps them open; `destroy` closes them. */
+/** Connections of one client, through the proxy of its kubeconfig or its environment. They stay open until `destroy`. */
 export function agentFor({ proxyAgent, env }: Connection): Agent {
   return proxyAgent ?? environmentAgent(env);
 }
 
 /**
- * Sends one request and reads the whole answer, whatever its status.
+ * Sends one request and reads the whole answer of any status.
  *
- * @throws KubeError for everything that prevents a complete answer
+ * @throws KubeError if there is no complete answer
  */
-export async function send(connection: Connection, agent: Agent, attempt: Attempt): Promise<RawAnswer> {
+export async function send(connection: Connection, agent: Agent, attempt: Attempt): Promise<HttpResponse> {
   const { authorization, certPem, keyPem } = attempt.credentials;
   try {
     return await exchange({
@@ -58,7 +58,7 @@ export async function send(connection: Connection, agent: Agent, attempt: Attemp
 }
 
 const stageText: Readonly<Record<Stage, string>> = {
-  connecting: "no connection was made",
+  connecting: "no connection was opened",
   handshake: "the TLS handshake did not end",
   waiting: "no answer came",
   reading: "the answer did not end",
@@ -78,7 +78,7 @@ const untrusted = new Set([
 /** Certificates that chain to the CA but must not be used. OpenSSL has no specific codes for weak signatures and name constraints. */
 const invalid = new Set(["INVALID_CA", "INVALID_PURPOSE", "PATH_LENGTH_EXCEEDED", "UNSPECIFIED"]);
 
-/** Turns what Node.js reports into an error of the catalogue. */
+/** Converts an error of Node.js into a KubeError. */
 export function networkError(error: unknown, connection: Connection, attempt: Attempt, stage: Stage): KubeError {
   const { code = "", message = "" } = error as NodeJS.ErrnoException;
   const server = connection.server;
@@ -129,7 +129,7 @@ export function networkError(error: unknown, connection: Connection, attempt: At
         {
           remedy: isIP(asked)
             ? "Use a name that the certificate carries, or set tls-server-name."
-            : "Use a host that the certificate carries, have the server's certificate made for this name, or set tls-server-name.",
+            : "Use a host that the certificate carries, issue the server's certificate for this name, or set tls-server-name.",
         },
       );
     }
@@ -150,10 +150,10 @@ export function networkError(error: unknown, connection: Connection, attempt: At
   if (untrusted.has(code)) {
     return new KubeError(
       "KUBE_TLS_UNTRUSTED",
-      `The certificate of ${server} is not signed by ${connection.caPem ? "the CA given" : "a public CA"} (${code}).`,
+      `The certificate of ${server} is not signed by ${connection.caPem ? "the given CA" : "a public CA"} (${code}).`,
       {
         remedy:
-          "Give the CA that signed this server's certificate. Behind a proxy or Rancher that is not the cluster's own CA.",
+          "Set the CA that signed this server's certificate. With a proxy or Rancher before the cluster this is not the cluster's own CA.",
       },
     );
   }
@@ -164,7 +164,7 @@ export function networkError(error: unknown, connection: Connection, attempt: At
   }
   if (code === "ECONNRESET" || code === "EPIPE" || code === "ECONNABORTED" || message === "aborted") {
     return new KubeError("KUBE_RESET", `${server} closed the connection during ${what}: ${stageText[stage]}.`, {
-      remedy: "Try again; if it stays, look at the server and at proxies on the way.",
+      remedy: "Try again. If the error stays, check the server and the proxies before it.",
     });
   }
   return new KubeError("KUBE_UNREACHABLE", `${what} on ${server} failed (${code || "unknown"}): ${message}.`, {

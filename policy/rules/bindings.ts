@@ -1,4 +1,4 @@
-/** Who is bound to what. */
+/** Subjects and roles of bindings. */
 import type { Policies } from "@pulumi/policy";
 import { type Binding, type BindingSubject, isBinding, subjectName } from "../kubernetes.ts";
 import { resourceRule } from "../rule.ts";
@@ -46,7 +46,7 @@ const noBroadSubjects = resourceRule({
   appliesTo: isBinding,
   check: ({ props }, report) =>
     each((props as Binding).subjects, (subject) => {
-      // The kind first: a ServiceAccount is none of them, whatever its name will be.
+      // The kind is compared first, because the name of a ServiceAccount may be unknown.
       const found = broad.find(({ kind, name }) => subject.kind === kind && subject.name === name);
       if (found) report(`It binds ${subjectName(found)}.`);
     }),

@@ -1,4 +1,4 @@
-/** Client certificates: what is asked for. */
+/** Requests for client certificates. */
 import type { Policies } from "@pulumi/policy";
 import { ofKinds } from "../kubernetes.ts";
 import { either, ofType, resourceRule, type Subject } from "../rule.ts";
@@ -17,7 +17,7 @@ interface Request {
   readonly usages?: readonly string[];
 }
 
-/** What is asked of the signer, by the plugin's resource or by an object of Kubernetes. */
+/** The request of a SignedCertificate or of a CertificateSigningRequest. */
 function requestOf({ type, props }: Subject): Request {
   return (isSigned(type) ? props : (props.spec ?? {})) as Request;
 }
@@ -78,15 +78,16 @@ const usages = resourceRule({
   tags: ["certificate"],
   appliesTo: isRequest,
   check: (subject, report) => {
-    const { usages: asked } = requestOf(subject);
-    if (asked === undefined) return;
+    const { usages: requested } = requestOf(subject);
+    if (requested === undefined) return;
     all(
       () =>
-        each(asked, (usage) => {
+        each(requested, (usage) => {
           if (!allowedUsages.includes(usage)) report(`It asks for the usage "${usage}".`);
         }),
       () => {
-        if (!some(asked, (usage) => usage === "client auth")) report('It does not ask for the usage "client auth".');
+        if (!some(requested, (usage) => usage === "client auth"))
+          report('It does not ask for the usage "client auth".');
       },
     );
   },
@@ -137,10 +138,10 @@ const subject = resourceRule({
   tags: ["certificate"],
   appliesTo: ofType("tls:index/certRequest:CertRequest"),
   check: ({ props }, report) => {
-    const asked = (props.subject ?? {}) as Readonly<Record<string, string | undefined>>;
+    const requested = (props.subject ?? {}) as Readonly<Record<string, string | undefined>>;
     all(
       ...["commonName", "organization", "organizationalUnit"].map((field) => () => {
-        if (asked[field]?.startsWith("system:")) report(`${field} is ${asked[field]}.`);
+        if (requested[field]?.startsWith("system:")) report(`${field} is ${requested[field]}.`);
       }),
     );
   },

@@ -1,4 +1,4 @@
-/** Credentials as they came out. */
+/** Issued credentials. */
 import { X509Certificate } from "node:crypto";
 import type { Policies } from "@pulumi/policy";
 import { type Report, type Subject, stackRule } from "../rule.ts";
@@ -7,7 +7,7 @@ import { all, each, present } from "../unknowns.ts";
 const day = 24 * 3600 * 1_000;
 const hardening = "https://kubernetes.io/docs/concepts/security/hardening-guide/authentication-mechanisms/";
 const credentialTypes = ["k8sauth:index:ReviewerToken", "k8sauth:index:SignedCertificate"];
-/** The signer dates certificates back, for clocks that are late. */
+/** The signer sets `notBefore` to an earlier time, for clocks that are slow. */
 const backdating = 10 * 60 * 1_000;
 
 interface Dated {
@@ -43,10 +43,10 @@ export function credentialRules(now: () => Date): Policies {
           // Empty for a token that does not expire.
           if (present(notAfter, "notAfter") === "") return;
           const [start, end] = [Date.parse(notBefore ?? ""), Date.parse(notAfter as string)];
-          const left = end - now().getTime();
-          if (left <= 0) report(`The credential ${subject.name} expired at ${notAfter}.`, subject);
-          // A start that is missing or no date makes no number, with which nothing compares.
-          else if (left <= days * day && !(left > (end - start) / 3)) {
+          const remaining = end - now().getTime();
+          if (remaining <= 0) report(`The credential ${subject.name} expired at ${notAfter}.`, subject);
+          // If the start is not a date, it is NaN, and the comparison is false.
+          else if (remaining <= days * day && !(remaining > (end - start) / 3)) {
             report(`The credential ${subject.name} expires at ${notAfter}.`, subject);
           }
         },

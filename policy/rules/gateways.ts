@@ -1,9 +1,9 @@
-/** What a gateway outside of the cluster is told. */
+/** Addresses in the auth configs of gateways. */
 import type { Policies } from "@pulumi/policy";
 import { unreachableReason } from "../hosts.ts";
 import { resourceRule } from "../rule.ts";
 
-/** By type, where the address of the API server is that a gateway gets. */
+/** By type, the path of the API server's address for a gateway. */
 const hosts: Readonly<Record<string, (props: Readonly<Record<string, unknown>>) => unknown>> = {
   "k8sauth:index:Cluster": ({ host }) => host,
   "k8sauth:index:ReviewerToken": ({ host }) => host,
@@ -14,7 +14,7 @@ const hosts: Readonly<Record<string, (props: Readonly<Record<string, unknown>>) 
 
 type AuthConfig = Readonly<Record<string, unknown>>;
 
-/** A gateway that reviews as its own account runs in the cluster, and has an address of the inside. */
+/** A gateway that reviews as its own ServiceAccount runs in the cluster and uses an address of the cluster. */
 function hostOf(config: AuthConfig | undefined): unknown {
   return config?.["use-gw-service-account"] === true ? undefined : config?.["k8s-host"];
 }
@@ -46,7 +46,7 @@ const reachable = resourceRule<{ allowLoopback: boolean }>({
   },
 });
 
-/** Of an address, what may be shown. */
+/** The part of an address that a message may contain. */
 function withoutPassword(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : "what is given";
 }

@@ -1,4 +1,4 @@
-/** Where things are. */
+/** Namespaces of objects. */
 import type { Policies } from "@pulumi/policy";
 import { isKubernetesObject, isNamespace, isNamespaced, type ObjectMeta } from "../kubernetes.ts";
 import { resourceRule } from "../rule.ts";
@@ -24,7 +24,7 @@ const noSharedNamespace = resourceRule<{ namespaces: readonly string[] }>({
   appliesTo: isKubernetesObject,
   check: ({ type, props }, report, { namespaces }) => {
     const given = (props.metadata as ObjectMeta | undefined)?.namespace;
-    // The provider fills in its own as soon as it is known.
+    // The provider sets its own namespace once that is known.
     const namespace = isNamespaced(type) ? present(given, "metadata.namespace") : given;
     if (namespace && namespaces.includes(namespace)) report(`It is in the namespace ${namespace}.`);
   },

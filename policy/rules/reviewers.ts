@@ -2,9 +2,9 @@
 import type { Policies } from "@pulumi/policy";
 import {
   type Binding,
-  fits,
   isBinding,
   isClusterRole,
+  matches,
   type PolicyRule,
   type Role,
   subjectName,
@@ -12,10 +12,10 @@ import {
 import { ofType, resourceRule, type Setting } from "../rule.ts";
 import { each, every, some } from "../unknowns.ts";
 
-/** By the names that this product's components give. */
+/** Names that this product's components create. */
 export const reviewerNames = ["gateway-token-reviewer*", "gateway-client-certificate*"];
 
-/** The setting of every rule that knows reviewers by their names. */
+/** Setting of all rules that identify reviewers by name. */
 export const reviewers: Setting<readonly string[]> = {
   type: "array",
   description: "Names of reviewers' ServiceAccounts and users, with * for anything.",
@@ -54,14 +54,14 @@ const reviewerBinding = resourceRule<Names>({
   check: ({ props }, report, settings) => {
     const binding = props as Binding;
     each(binding.subjects, (subject) => {
-      if (!fits(subject.name ?? "", settings.reviewers)) return;
+      if (!matches(subject.name ?? "", settings.reviewers)) return;
       const role = binding.roleRef?.name ?? "";
-      if (!fits(role, settings.roles)) report(`It binds the reviewer ${subjectName(subject)} to the role ${role}.`);
+      if (!matches(role, settings.roles)) report(`It binds the reviewer ${subjectName(subject)} to the role ${role}.`);
     });
   },
 });
 
-/** Rights of a reviewer role: its own, and what some products read besides. */
+/** Permissions of a reviewer role: `create tokenreviews`, and the further permissions of some products. */
 const reviewerRights: readonly {
   readonly group: string;
   readonly resources: readonly string[];
@@ -96,7 +96,7 @@ const reviewerRole = resourceRule<Reads>({
   },
   appliesTo: isClusterRole,
   check: ({ name, props }, report, settings) => {
-    if (!fits(name, settings.names)) return;
+    if (!matches(name, settings.names)) return;
     each((props as Role).rules, (rule, index) => {
       if (!isReviewing(rule, settings.mayRead)) report(`rules[${index}] is more than a review.`);
     });
@@ -126,11 +126,11 @@ const reviewerNamed = resourceRule<{ reviewers: readonly string[] }>({
   appliesTo: ofType("k8sauth:index:ReviewerToken", "tls:index/certRequest:CertRequest"),
   check: ({ type, urn, props }, report, settings) => {
     const isToken = type === "k8sauth:index:ReviewerToken";
-    // Of requests, those of the component for reviewers; others are somebody else's.
+    // Requests for other users are not the component's.
     if (isToken ? props.proof === "self" : !urn.includes("k8sauth:index:ClientCertificate$")) return;
     const { commonName = "" } = (props.subject ?? {}) as { commonName?: string };
     const name = isToken ? (props.serviceAccountName as string) : commonName;
-    if (!fits(name, settings.reviewers))
+    if (!matches(name, settings.reviewers))
       report(`The reviewer ${name} has none of the names ${settings.reviewers.join(", ")}.`);
   },
 });

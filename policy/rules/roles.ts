@@ -1,6 +1,6 @@
-/** What roles allow. */
+/** Permissions of roles. */
 import type { Policies } from "@pulumi/policy";
-import { fits, isClusterRole, isRole, type PolicyRule, type Role } from "../kubernetes.ts";
+import { isClusterRole, isRole, matches, type PolicyRule, type Role } from "../kubernetes.ts";
 import { type Report, resourceRule } from "../rule.ts";
 import { all, each, some } from "../unknowns.ts";
 
@@ -28,7 +28,7 @@ const noWildcardRules = resourceRule<Exempt>({
   settings: { exempt },
   appliesTo: isRole,
   check: ({ name, props }, report, settings) => {
-    if (fits(name, settings.exempt)) return;
+    if (matches(name, settings.exempt)) return;
     each((props as Role).rules, (rule, index) => {
       all(
         ...(["apiGroups", "resources", "verbs", "nonResourceURLs"] as const).map((field) => () => {
@@ -39,7 +39,7 @@ const noWildcardRules = resourceRule<Exempt>({
   },
 });
 
-/** Rights from which others follow: who has one can get the rest. */
+/** Permissions with which a user can get all others. */
 interface Escalation {
   readonly what: string;
   readonly verbs: readonly string[];
@@ -90,7 +90,7 @@ const noEscalation = resourceRule<Exempt>({
   settings: { exempt },
   appliesTo: isRole,
   check: ({ name, type, props }, report, settings) => {
-    if (fits(name, settings.exempt)) return;
+    if (matches(name, settings.exempt)) return;
     const clusterWide = isClusterRole(type);
     each((props as Role).rules, (rule, index) =>
       all(

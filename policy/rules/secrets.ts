@@ -1,4 +1,4 @@
-/** Secrets stay secret. Packs receive them unwrapped: what these rules say never holds a value. */
+/** Secrecy of credentials. Packs receive secrets unwrapped, so messages of these rules contain no values. */
 import type { Policies } from "@pulumi/policy";
 import { isConfigMap, isKubernetesObject, isSecret, type ObjectMeta } from "../kubernetes.ts";
 import { containerLists, isWorkload, podOf } from "../pods.ts";
@@ -7,7 +7,7 @@ import { all, each, eachEntry } from "../unknowns.ts";
 
 const pulumiSecrets = "https://www.pulumi.com/docs/iac/concepts/secrets/";
 
-/** By type, the outputs that hold secrets. */
+/** By type, the outputs that contain secrets. */
 const secretOutputs: readonly { readonly is: (type: string) => boolean; readonly outputs: readonly string[] }[] = [
   { is: isSecret, outputs: ["data", "stringData"] },
   { is: (type) => type === "k8sauth:index:ReviewerToken", outputs: ["token"] },
@@ -35,7 +35,7 @@ const marked = resourceRule({
   },
 });
 
-/** What gives a credential away by its looks. */
+/** Patterns of credentials. */
 const looks: readonly { readonly what: string; readonly pattern: RegExp }[] = [
   { what: "a private key", pattern: /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/ },
   {

@@ -1,6 +1,6 @@
 /** Tokens of ServiceAccounts. */
 import type { Policies } from "@pulumi/policy";
-import { fits, isSecret, type ObjectMeta } from "../kubernetes.ts";
+import { isSecret, matches, type ObjectMeta } from "../kubernetes.ts";
 import { ofType, resourceRule, stackRule } from "../rule.ts";
 import { each, present } from "../unknowns.ts";
 import { reviewers } from "./reviewers.ts";
@@ -33,7 +33,7 @@ const tokenSecretForReviewers = resourceRule<{ reviewers: readonly string[] }>({
   check: ({ props }, report, settings) => {
     if (!isTokenSecret(props)) return;
     const account = (props as Secret).metadata?.annotations?.["kubernetes.io/service-account.name"] ?? "";
-    if (!fits(account, settings.reviewers)) report(`It holds a token of the ServiceAccount ${account}.`);
+    if (!matches(account, settings.reviewers)) report(`It holds a token of the ServiceAccount ${account}.`);
   },
 });
 
@@ -73,7 +73,7 @@ const tokenLifetime = resourceRule<{ maxDays: number }>({
 
 interface Audience {
   readonly audience?: string;
-  /** Whether the API server accepts workloads' tokens itself. */
+  /** Whether the API server itself accepts the workloads' tokens. */
   readonly audienceAcceptedByDefault?: boolean;
 }
 

@@ -1,6 +1,6 @@
-/** The verifier, and who may reach it. */
+/** The verifier: audience, image and network. */
 import type { Policies } from "@pulumi/policy";
-import { fits, isConfigMap, isNetworkPolicy, type ObjectMeta } from "../kubernetes.ts";
+import { isConfigMap, isNetworkPolicy, matches, type ObjectMeta } from "../kubernetes.ts";
 import { containerLists, isWorkload, type PodTemplate, podOf } from "../pods.ts";
 import { either, type Report, resourceRule, type Subject, stackRule } from "../rule.ts";
 import { each, every, present, some } from "../unknowns.ts";
@@ -47,7 +47,7 @@ const audience = resourceRule<AudienceSettings>({
       return;
     }
     const pod = podOf(type, props);
-    // The component's pods read a file, which is in its ConfigMap.
+    // The pods of the component read a file of the ConfigMap.
     if (ofComponent || pod.metadata?.labels?.["app.kubernetes.io/name"] !== settings.label) return;
     if (!some(containerLists(pod), (list) => some(list(), (container) => setsAudience(container, settings)))) {
       report("None of its containers is given an audience.");
@@ -87,7 +87,7 @@ type Containers = NonNullable<PodTemplate["spec"]>["containers"];
 function setsAudience(container: NonNullable<Containers>[number], { variables, flags }: AudienceSettings): boolean {
   const byVariable = some(
     container.env,
-    ({ name = "", value, valueFrom }) => fits(name, variables) && (Boolean(value) || valueFrom !== undefined),
+    ({ name = "", value, valueFrom }) => matches(name, variables) && (Boolean(value) || valueFrom !== undefined),
   );
   if (byVariable) return true;
   const list = container.args ?? [];

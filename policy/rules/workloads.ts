@@ -1,6 +1,6 @@
-/** How pods are allowed to run. */
+/** Security contexts and tokens of pods. */
 import type { Policies } from "@pulumi/policy";
-import { fits, isServiceAccount } from "../kubernetes.ts";
+import { isServiceAccount, matches } from "../kubernetes.ts";
 import { type Container, containerLists, isWorkload, podOf } from "../pods.ts";
 import { either, resourceRule } from "../rule.ts";
 import { all, each } from "../unknowns.ts";
@@ -115,7 +115,7 @@ const pinnedImage = resourceRule<{ exempt: readonly string[] }>({
   },
   check: ({ type, props }, report, { exempt }) =>
     eachContainer(podOf(type, props), ({ name, image = "" }) => {
-      if (isPinned(image) || fits(image, exempt)) return;
+      if (isPinned(image) || matches(image, exempt)) return;
       report(image ? `The container ${name} runs the image ${image}.` : `The container ${name} names no image.`);
     }),
 });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Context, Resource, State } from "../protocol/resource.ts";
 import { AkeylessApi } from "./api/api.ts";
-import { changed, checkEndpoint, glance, samePath } from "./api/endpoint.ts";
+import { changed, checkEndpoint, readForRefresh, samePath } from "./api/endpoint.ts";
 import {
   type AuthConfig,
   authConfigInputs,
@@ -32,7 +32,7 @@ export interface AuthConfigOutputs {
 
 type ConfigState = State<AuthConfigInputs, AuthConfigOutputs>;
 
-/** A gateway's auth config: the same name with another content is updated in one call, another name is made first. */
+/** A gateway's auth config. Other content is updated in one call. Another name is a replacement: the new config is created first. */
 export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOutputs> = {
   type: "k8sauth:index:AkeylessGatewayAuthConfig",
   inputs: authConfigInputs,
@@ -52,14 +52,16 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
 
   async create(inputs, context) {
     const configId = await pushConfig(apiOf(inputs, context), { config: inputs.config, proof: inputs }, context);
-    return { id: String(inputs.config.name), outputs: { ...told(inputs), configId } };
+    return { id: String(inputs.config.name), outputs: { ...outputsOf(inputs), configId } };
   },
 
   async previewCreate({ known, unknown }) {
-    return { outputs: known.config && !unknown.has("config") ? told(known) : { ...told(known), ...untold } };
+    return {
+      outputs: known.config && !unknown.has("config") ? outputsOf(known) : { ...outputsOf(known), ...unknownOutputs },
+    };
   },
 
-  // What the gateway holds is looked at by refresh alone: previews ask nobody.
+  // Only a refresh reads the config from the gateway. A preview sends no request.
   async diff(state, { known, unknown }) {
     const { config } = known;
     const before = state.inputs.config;
@@ -73,7 +75,7 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
   },
 
   async previewUpdate(state, { known, unknown }) {
-    const { gatewayApi, caPem, ...rest } = told(known);
+    const { gatewayApi, caPem, ...rest } = outputsOf(known);
     const content = unknown.has("config") ? { configSha256: undefined, accessId: rest.accessId } : rest;
     return { outputs: { ...state.outputs, gatewayApi, caPem, ...content } };
   },
@@ -83,10 +85,10 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
     const moved = state.outputs.gatewayApi !== undefined && state.outputs.gatewayApi !== inputs.gatewayApi;
     const previous = moved ? undefined : (state.inputs.config ?? inputs.config);
     const configId = await pushConfig(api, { config: inputs.config, previous, proof: inputs }, context);
-    // A gateway may take a name with and without its leading slash for one name, or for two.
+    // Gateways differ in whether a name with and without its leading slash is the same name.
     const respelled = state.outputs.name !== undefined && state.outputs.name !== inputs.config.name;
-    if (moved || respelled) await leave(state, configId, inputs, context);
-    return { ...told(inputs), configId };
+    if (moved || respelled) await deleteMoved(state, configId, inputs, context);
+    return { ...outputsOf(inputs), configId };
   },
 
   async read(state, context) {
@@ -95,12 +97,12 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
     if (config === undefined || name === undefined) {
       throw new ProviderError(
         "AKEYLESS_NOT_IMPORTABLE",
-        "An auth config cannot be imported: a gateway does not give back all of it.",
+        "An auth config cannot be imported: a gateway does not return all of it.",
         "Declare it in the program and run up, under another name or after the old one was deleted.",
       );
     }
     const what = `The auth config "${name}" of ${state.outputs.gatewayApi}`;
-    const live = await glance(what, context, () => findConfig(stateApi(state, context), String(name)));
+    const live = await readForRefresh(what, context, () => findConfig(stateApi(state, context), String(name)));
     if (live === undefined) return undefined;
     if (live === "unseen") return { id: state.id, outputs: state.outputs };
     const drift = differences(config, live);
@@ -115,11 +117,11 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
   },
 };
 
-/** What is not known of a config that is not known yet. */
-const untold = { configSha256: undefined, configId: undefined } as const;
+/** Outputs of a config that a preview does not know yet. */
+const unknownOutputs = { configSha256: undefined, configId: undefined } as const;
 
 /** The outputs that follow from the inputs. */
-function told(inputs: Partial<AuthConfigInputs>): Omit<AuthConfigOutputs, "configId"> {
+function outputsOf(inputs: Partial<AuthConfigInputs>): Omit<AuthConfigOutputs, "configId"> {
   const { gatewayApi, caPem = "", config = {} } = inputs;
   const sorted = Object.entries(config).sort(([left], [right]) => (left < right ? -1 : 1));
   return {
@@ -137,14 +139,14 @@ function apiOf({ gatewayApi, caPem }: AuthConfigInputs, context: Context): Akeyl
   return new AkeylessApi({ url: gatewayApi, caPem }, context, { timeoutMs: context.timeoutMs });
 }
 
-/** The gateway where the state has the config: with the CA of the last run, which need not have changed anything. */
+/** The gateway that has the config, by the state. The CA comes from the inputs, since it may have changed. */
 function stateApi(state: ConfigState, context: Context): AkeylessApi {
   const { gatewayApi = "", caPem } = state.outputs;
   return apiOf({ gatewayApi, caPem: state.inputs.caPem ?? caPem, config: {} }, context);
 }
 
-/** Deletes the config that was left for another one, unless the gateway says that it is the same one. */
-async function leave(
+/** Deletes the config at the old gateway or name, unless its id shows that it is the new config. */
+async function deleteMoved(
   state: ConfigState,
   configId: string,
   { gatewayApi: now, config }: AuthConfigInputs,

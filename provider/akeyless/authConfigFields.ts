@@ -1,20 +1,20 @@
 import type { CheckFailure, Fields } from "../protocol/fields.ts";
 import { driftField } from "./api/endpoint.ts";
-import { sameMaterial } from "./material.ts";
+import { samePem } from "./keyEncoding.ts";
 
-/** A gateway auth config, by the REST API's own field names, as the formatters of gateways/akeyless.ts make it. */
+/** A gateway auth config, by the REST API's field names, as gateways/akeyless.ts writes it. */
 export type AuthConfig = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
-/** An auth config as the gateway answers it: other names, other encodings, and perhaps not everything. */
+/** An auth config as the gateway answers it, with other names and encodings. Fields may be missing. */
 export type LiveConfig = Readonly<Record<string, unknown>>;
 
-const where: Fields = {
+const gatewayFields: Fields = {
   gatewayApi: { type: "string", required: true },
   caPem: { type: "string" },
 };
 
 export const authConfigInputs: Fields = {
-  ...where,
+  ...gatewayFields,
   gatewayUrl: { type: "string" },
   config: { type: "map", required: true, secret: true },
   proofAccount: { type: "string" },
@@ -22,7 +22,7 @@ export const authConfigInputs: Fields = {
 };
 
 export const authConfigOutputs: Fields = {
-  ...where,
+  ...gatewayFields,
   name: { type: "string" },
   accessId: { type: "string" },
   kind: { type: "string" },
@@ -31,20 +31,20 @@ export const authConfigOutputs: Fields = {
   ...driftField,
 };
 
-const required = ["name", "access-id", "signing-key", "k8s-host"];
-const session = ["token", "uid-token", "json", "new-name"];
+const requiredFields = ["name", "access-id", "signing-key", "k8s-host"];
+const sessionFields = ["token", "uid-token", "json", "new-name"];
 
-/** What is wrong with a config that is known as a whole. */
+/** Checks a config that is wholly known. */
 export function checkConfig(config: AuthConfig): CheckFailure[] {
   const property = "config";
-  const missing = required.filter((field) => typeof config[field] !== "string" || config[field] === "");
+  const missing = requiredFields.filter((field) => typeof config[field] !== "string" || config[field] === "");
   return [
     ...missing.map((field) => ({ property, reason: `"config" has no "${field}", which the gateway requires.` })),
-    ...session
+    ...sessionFields
       .filter((field) => field in config)
       .map((field) => ({
         property,
-        reason: `"config" has "${field}", which belongs to the call and not to the config.`,
+        reason: `"config" has "${field}", which is a parameter of the call and not of the config.`,
       })),
   ];
 }
@@ -60,8 +60,8 @@ type Comparison = (ours: unknown, theirs: unknown) => boolean;
 
 const text: Comparison = (ours, theirs) => String(ours) === String(theirs);
 const url: Comparison = (ours, theirs) => String(ours).replace(/\/+$/, "") === String(theirs).replace(/\/+$/, "");
-const material: Comparison = (ours, theirs) => sameMaterial(String(ours), String(theirs));
-// Fields of Go structs that are false are left out of answers.
+const pem: Comparison = (ours, theirs) => samePem(String(ours), String(theirs));
+// Go omits fields that are false.
 const flag: Comparison = (ours, theirs) => String(ours) === String(theirs === true || theirs === "true");
 const authType: Comparison = (ours, theirs) =>
   theirs === ours || theirs === (ours === "certificate" ? "client_cert" : "bearer_token");
@@ -69,14 +69,14 @@ const authType: Comparison = (ours, theirs) =>
 /** Field of the request, field of the answer, and how to compare them. */
 const counterparts: readonly (readonly [string, string, Comparison])[] = [
   ["access-id", "auth_method_access_id", text],
-  ["signing-key", "auth_method_prv_key_pem", material],
+  ["signing-key", "auth_method_prv_key_pem", pem],
   ["k8s-host", "k8s_host", url],
-  ["k8s-ca-cert", "k8s_ca_cert", material],
+  ["k8s-ca-cert", "k8s_ca_cert", pem],
   ["cluster-api-type", "cluster_api_type", text],
   ["k8s-auth-type", "k8s_auth_type", authType],
   ["token-reviewer-jwt", "k8s_token_reviewer_jwt", text],
-  ["k8s-client-certificate", "k8s_client_cert_data", material],
-  ["k8s-client-key", "k8s_client_key_data", material],
+  ["k8s-client-certificate", "k8s_client_cert_data", pem],
+  ["k8s-client-key", "k8s_client_key_data", pem],
   ["rancher-api-key", "rancher_api_key", text],
   ["rancher-cluster-id", "rancher_cluster_id", text],
   ["k8s-issuer", "k8s_issuer", text],
@@ -86,8 +86,7 @@ const counterparts: readonly (readonly [string, string, Comparison])[] = [
 ];
 
 /**
- * The fields, by the request's names, in which a gateway's config is not ours. What an answer does not show, or masks,
- * counts as equal.
+ * The fields, by the request's names, in which a gateway's config differs from ours. Fields that the answer omits or masks count as equal.
  */
 export function differences(config: AuthConfig, live: LiveConfig): string[] {
   return counterparts
@@ -106,7 +105,7 @@ function isHidden(value: unknown): boolean {
   return value === undefined || value === null || value === "" || (typeof value === "string" && /^\*+$/.test(value));
 }
 
-/** What tells whose a config is: its auth method, the cluster, the method's key, and the kind of its credential. */
+/** Fields that identify a config: its auth method, the cluster, the method's key, and the kind of credential. */
 const identity = [
   "access-id",
   "k8s-host",
@@ -116,12 +115,12 @@ const identity = [
   "use-gw-service-account",
 ];
 
-/** The fields that show that a config that is there already is another one than ours. */
+/** The identifying fields in which an existing config differs from ours. */
 export function foreignFields(config: AuthConfig, live: LiveConfig): string[] {
   return differences(config, live).filter((field) => identity.includes(field));
 }
 
-/** Whether a config that is there already is this stack's own, left by a run that was killed. */
+/** Whether an existing config is this stack's own, from a run that was killed. */
 export function isOwn(config: AuthConfig, live: LiveConfig): boolean {
   return live.auth_method_access_id !== undefined && foreignFields(config, live).length === 0;
 }

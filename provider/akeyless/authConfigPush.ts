@@ -4,7 +4,7 @@ import { mint } from "../token/tokenProof.ts";
 import type { AkeylessApi } from "./api/api.ts";
 import { type AuthConfig, differences, foreignFields, isOwn, type LiveConfig } from "./authConfigFields.ts";
 
-/** What proves a pushed config by a login. */
+/** How a login proves a pushed config. */
 export interface LoginProof {
   /** URL of the gateway's Configuration Manager. */
   readonly gatewayUrl?: string;
@@ -14,7 +14,7 @@ export interface LoginProof {
 
 export interface Push {
   readonly config: AuthConfig;
-  /** What is at the gateway by the state: it comes back if the new config proves wrong. Undefined for the first push. */
+  /** The config of the state, which is restored if the new one does not work. Undefined for the first push. */
   readonly previous?: AuthConfig;
   readonly proof: LoginProof;
 }
@@ -24,9 +24,9 @@ export function findConfig(api: AkeylessApi, name: string): Promise<LiveConfig |
 }
 
 /**
- * Brings a config to a gateway, in one call, so that there is one valid config at any time: the new one or the one before.
- * It is proved by reading it back, and by a login where an account for it is named. A config by which the gateway refuses the login is
- * taken back. A login that the gateway did not decide about proves nothing: the config stays.
+ * Pushes a config to a gateway in one call, so that there is a valid config at any time. Reading it back proves it, and so does a login if
+ * an account for it is set. If the gateway refuses the login, the previous config is restored. If the gateway does not decide about the
+ * login, the config stays.
  *
  * @returns the gateway's id of the config
  * @throws ProviderError AKEYLESS_NAME_TAKEN, AKEYLESS_NOT_TAKEN, AKEYLESS_LOGIN_REFUSED, AKEYLESS_LOGIN_UNPROVED and what calls throw
@@ -35,7 +35,7 @@ export async function pushConfig(api: AkeylessApi, push: Push, context: Context)
   const { config, previous } = push;
   const name = String(config.name);
   const live = await findConfig(api, name);
-  if (live !== undefined && previous === undefined && !isOwn(config, live)) throw taken(api, name, config, live);
+  if (live !== undefined && previous === undefined && !isOwn(config, live)) throw nameTaken(api, name, config, live);
   if (live === undefined) await api.call("/gateway-create-k8s-auth-config", config, "once");
   else if (differences(config, live).length > 0) await replace(api, config);
   try {
@@ -44,11 +44,11 @@ export async function pushConfig(api: AkeylessApi, push: Push, context: Context)
     return id;
   } catch (error) {
     if (!isProviderError(error, "AKEYLESS_NOT_TAKEN", "AKEYLESS_LOGIN_REFUSED")) throw error;
-    throw await takenBack(api, push, live === undefined, error);
+    throw await rollBack(api, push, live === undefined, error);
   }
 }
 
-/** Every field again, for the gateway takes an update as the whole config; `new-name` is required, and the same. */
+/** Sends every field, since an update replaces the whole config. The field `new-name` is required even if it is the same. */
 async function replace(api: AkeylessApi, config: AuthConfig): Promise<void> {
   await api.call("/gateway-update-k8s-auth-config", { ...config, "new-name": config.name }, "repeatable");
 }
@@ -82,7 +82,7 @@ async function proveLogin(api: AkeylessApi, { config, proof }: Push, context: Co
     "k8s-service-account-token": Buffer.from(jwt).toString("base64"),
   };
   try {
-    const { token } = await api.open("/auth", login, { token: "string" });
+    const { token } = await api.callWithoutSession("/auth", login, { token: "string" });
     if (token) return;
   } catch (error) {
     if (isProviderError(error, "AKEYLESS_UNAUTHORIZED", "AKEYLESS_FORBIDDEN") || isRefusal(error)) {
@@ -98,7 +98,7 @@ async function proveLogin(api: AkeylessApi, { config, proof }: Push, context: Co
   throw loginRefused(proof.proofAccount, config, "The answer held no token.");
 }
 
-/** Whether an answer of another status says that the login was tried: gateways differ in the status of a failed review. */
+/** Whether the message of another status says that the review failed. Gateways differ in the status of a failed review. */
 function isRefusal(error: unknown): error is ProviderError {
   const isOpen = isProviderError(error, "AKEYLESS_INVALID", "AKEYLESS_FAILED");
   return isOpen && /token ?review|validate token|unauthori[sz]ed|mismatch|signature/i.test(error.message);
@@ -122,21 +122,21 @@ function loginRefused(account: string, config: AuthConfig, why: string): Provide
   );
 }
 
-/** Brings back what was there before, and says so. */
-async function takenBack(api: AkeylessApi, { config, previous }: Push, made: boolean, error: ProviderError) {
+/** Restores the previous state of the gateway, and adds the result to the error. */
+async function rollBack(api: AkeylessApi, { config, previous }: Push, made: boolean, error: ProviderError) {
   const back = made ? undefined : previous;
   try {
     if (back !== undefined && back.name === config.name) await replace(api, back);
     else if (made) await api.remove("/gateway-delete-k8s-auth-config", { name: config.name });
   } catch (failure) {
-    const left = back ? "The config before it could not be brought back" : "It could not be deleted";
+    const left = back ? "The previous config could not be restored" : "It could not be deleted";
     return new ProviderError(error.code, `${error.message} ${left}: ${(failure as Error).message}`);
   }
-  const done = back ? "The config before it is back in place." : made ? "It was deleted." : "It is left as it is.";
+  const done = back ? "The previous config is restored." : made ? "It was deleted." : "It stays as it is.";
   return new ProviderError(error.code, `${error.message} ${done}`);
 }
 
-function taken(api: AkeylessApi, name: string, config: AuthConfig, live: LiveConfig): ProviderError {
+function nameTaken(api: AkeylessApi, name: string, config: AuthConfig, live: LiveConfig): ProviderError {
   const other = foreignFields(config, live);
   return new ProviderError(
     "AKEYLESS_NAME_TAKEN",

@@ -7,27 +7,27 @@ import {
   apiFor,
   apiOutputs,
   changed,
+  changedPaths,
   checkEndpoint,
   checkName,
-  glance,
-  here,
-  moved,
+  orphanWarning,
+  readForRefresh,
   samePath,
-  stays,
+  storedEndpoint,
 } from "./api/endpoint.ts";
 import type { Shaped } from "./api/shape.ts";
 import {
   type AuthMethodSettings,
   authMethodInputs,
   authMethodOutputs,
-  changeable,
   type LiveMethod,
   methodBody,
   methodDifferences,
   methodShape,
-  open,
+  noBounds,
+  updatableFields,
 } from "./authMethodFields.ts";
-import { base64Of, publicKeyDer, samePublicKey } from "./material.ts";
+import { base64OfPem, isSamePublicKey, readPublicKey } from "./keyEncoding.ts";
 
 export interface AuthMethodInputs extends ApiInputs, AuthMethodSettings {}
 
@@ -41,8 +41,8 @@ export interface AuthMethodOutputs extends ApiInputs {
 type MethodState = State<AuthMethodInputs, AuthMethodOutputs>;
 
 /**
- * An auth method for Kubernetes. A new name or other bounds keep access id and key; another key is another method, made
- * before the old one goes, and so needs another name.
+ * An auth method for Kubernetes. A new name or other bounds keep access id and key. Whether the key is generated or the user's own cannot
+ * change: this replaces the method. The new one is created before the old one is deleted, so it needs another name.
  */
 export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> = {
   type: "k8sauth:index:AkeylessAuthMethod",
@@ -59,7 +59,7 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
 
   async create(inputs, context) {
     const api = apiFor(inputs, context);
-    const { accessId, privateKey } = await make(api, inputs, context);
+    const { accessId, privateKey } = await createMethod(api, inputs, context);
     return { id: accessId, outputs: { ...apiOutputs(inputs), name: inputs.name, accessId, privateKey, drift: [] } };
   },
 
@@ -71,8 +71,8 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
 
   async diff(state, { known, unknown }) {
     return {
-      ...changed(changeable, state.inputs, known, unknown),
-      ...moved(["name"], state.inputs, known, unknown),
+      ...changed(updatableFields, state.inputs, known, unknown),
+      ...changedPaths(["name"], state.inputs, known, unknown),
       ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
       ...changed(["apiUrl"], state.inputs, known, unknown),
       ...keyChange(state.inputs.publicKey, known.publicKey, unknown.has("publicKey")),
@@ -81,8 +81,8 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
 
   async previewUpdate(state, { known, unknown }) {
     const name = unknown.has("name") ? undefined : known.name;
-    // In another account it gets another access id.
-    const moving = unknown.has("apiUrl") || known.apiUrl !== here(state).apiUrl;
+    // A method of another account has another access id.
+    const moving = unknown.has("apiUrl") || known.apiUrl !== storedEndpoint(state).apiUrl;
     const outputs = { ...state.outputs, ...apiOutputs(known), name, drift: [] };
     return { outputs: moving ? { ...outputs, accessId: undefined } : outputs };
   },
@@ -90,14 +90,14 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
   async update(state, inputs, context) {
     const api = apiFor(inputs, context);
     const { accessId = state.id, privateKey = "" } = state.outputs;
-    const { name, live } = await current(api, state, inputs.name);
-    if (live === undefined && here(state).apiUrl !== inputs.apiUrl) {
-      context.log.warn(stays(`The auth method "${name}"`, here(state).apiUrl));
-      return { ...apiOutputs(inputs), name: inputs.name, ...(await make(api, inputs, context)), drift: [] };
+    const { name, live } = await findCurrent(api, state, inputs.name);
+    if (live === undefined && storedEndpoint(state).apiUrl !== inputs.apiUrl) {
+      context.log.warn(orphanWarning(`The auth method "${name}"`, storedEndpoint(state).apiUrl));
+      return { ...apiOutputs(inputs), name: inputs.name, ...(await createMethod(api, inputs, context)), drift: [] };
     }
     const body = {
-      ...methodBody(inputs, { ...open, ...state.inputs }),
-      ...(inputs.publicKey === undefined && keptKey(live)),
+      ...methodBody(inputs, { ...noBounds, ...state.inputs }),
+      ...(inputs.publicKey === undefined && keepKeyBody(live)),
       name,
       ...(samePath(name, inputs.name) ? {} : { "new-name": inputs.name }),
     };
@@ -110,45 +110,44 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
     if (name === undefined || accessId === undefined) {
       throw new ProviderError(
         "AKEYLESS_NOT_IMPORTABLE",
-        "An auth method cannot be imported: its private key is shown once, when it is made.",
-        "Give its access id and signing key as settings, or declare another one.",
+        "An auth method cannot be imported: its private key is shown once, when it is created.",
+        "Set its access id and signing key, or declare another auth method.",
       );
     }
     const what = `The auth method "${name}"`;
-    const live = await glance(what, context, () => find(apiFor(here(state), context), name));
+    const live = await readForRefresh(what, context, () => find(apiFor(storedEndpoint(state), context), name));
     if (live === "unseen") return { id: state.id, outputs: state.outputs };
-    // Under the name there may be another one by now, whose key nobody here has.
+    // The name may belong to another method now, with another key.
     if (live === undefined || (live.auth_method_access_id ?? accessId) !== accessId) return undefined;
     const drift = methodDifferences(state.inputs, live);
     if (drift.includes("publicKey")) {
       context.log.warn(
-        `${what} has another public key by now: configs with the key of this stack cannot log anybody in.`,
+        `${what} has another public key now: no workload can log in with a config that has the key of this stack.`,
       );
     }
     if (drift.length > 0) context.log.info(`${what} was changed outside this stack: ${drift.join(", ")}.`);
-    // The private key is never answered again: it stays as it is.
+    // Answers never contain the private key, so it comes from the state.
     return { id: state.id, outputs: { ...state.outputs, drift } };
   },
 
   async delete(state, context) {
     const { name, accessId } = state.outputs;
-    const api = apiFor(here(state), context);
+    const api = apiFor(storedEndpoint(state), context);
     const live = name === undefined ? undefined : await find(api, name);
     if (live === undefined) return;
     if ((live.auth_method_access_id ?? accessId) !== accessId) {
-      context.log.warn(`The auth method "${name}" stays: under this name there is another one by now.`);
+      context.log.warn(`The auth method "${name}" stays: another auth method has this name now.`);
       return;
     }
     await api.remove("/auth-method-delete", { name });
   },
 };
 
-/** Where the state has it: with the CA of the last run, which need not have changed anything. */
 function find(api: AkeylessApi, name: string): Promise<LiveMethod | undefined> {
   return api.find("/auth-method-get", { name }, methodShape);
 }
 
-async function make(api: AkeylessApi, inputs: AuthMethodInputs, context: Context) {
+async function createMethod(api: AkeylessApi, inputs: AuthMethodInputs, context: Context) {
   const body = {
     name: inputs.name,
     ...(inputs.publicKey === undefined && { "gen-key": "true" }),
@@ -166,14 +165,14 @@ async function make(api: AkeylessApi, inputs: AuthMethodInputs, context: Context
   if (!accessId || (inputs.publicKey === undefined && !privateKey)) {
     throw new ProviderError(
       "AKEYLESS_KEY_LOST",
-      `${api.endpoint.url} made the auth method "${inputs.name}", but did not answer its ${accessId ? "private key" : "access id"}.`,
-      "Delete it and run up again, or give a public key of your own: then nothing can get lost.",
+      `${api.endpoint.url} created the auth method "${inputs.name}", but did not return its ${accessId ? "private key" : "access id"}.`,
+      "Delete it and run up again, or set publicKey to the public key of your own pair, which cannot get lost.",
     );
   }
   return { accessId, privateKey: inputs.publicKey === undefined ? (privateKey ?? "") : "" };
 }
 
-/** What a run that was killed has left is ours if it has our key; a key that was generated is lost with such a run. */
+/** Takes over the method of a run that was killed if it has our key. A generated key is lost with such a run. */
 async function adopt(
   api: AkeylessApi,
   inputs: AuthMethodInputs,
@@ -184,10 +183,12 @@ async function adopt(
   const live = await find(api, name);
   const theirs = live?.access_info?.k8s_access_rules?.pub_key;
   const accessId = live?.auth_method_access_id;
-  if (publicKey !== undefined && theirs && accessId && samePublicKey(publicKey, theirs)) {
-    context.log.info(`The auth method "${name}" is left of an earlier run, and has our key: going on with it.`);
+  if (publicKey !== undefined && theirs && accessId && isSamePublicKey(publicKey, theirs)) {
+    context.log.info(
+      `The auth method "${name}" exists already, from an earlier run, and has our key: it is taken over.`,
+    );
     if (methodDifferences(inputs, live).length > 0) {
-      await api.call("/auth-method-update-k8s", { ...methodBody(inputs, open), name }, "repeatable");
+      await api.call("/auth-method-update-k8s", { ...methodBody(inputs, noBounds), name }, "repeatable");
     }
     return accessId;
   }
@@ -195,19 +196,19 @@ async function adopt(
   if (publicKey === undefined) {
     throw new ProviderError(
       "AKEYLESS_KEY_LOST",
-      `${error.message} Its private key was shown once, to whoever made it.`,
-      `${remedy} With a key pair of your own (publicKey) nothing can get lost.`,
+      `${error.message} Its private key was shown once, when it was created.`,
+      `${remedy} The key of your own pair (publicKey) cannot get lost.`,
     );
   }
   throw new ProviderError("AKEYLESS_NAME_TAKEN", `${error.message} It has another key.`, remedy);
 }
 
 /**
- * The method as it is, and its name: the new one already if a run renamed it and was killed.
+ * Finds the method and its name. The name is already the new one if a run renamed the method and was killed.
  *
  * @throws ProviderError AKEYLESS_NAME_TAKEN if another method has the name
  */
-async function current(api: AkeylessApi, { outputs }: MethodState, wanted: string) {
+async function findCurrent(api: AkeylessApi, { outputs }: MethodState, wanted: string) {
   const before = outputs.name ?? wanted;
   const named = await find(api, before);
   if (named !== undefined) {
@@ -225,20 +226,20 @@ async function current(api: AkeylessApi, { outputs }: MethodState, wanted: strin
   return renamed?.auth_method_access_id === outputs.accessId ? { name: wanted, live: renamed } : { name: before };
 }
 
-/** An update that says nothing of the key could generate a new one, by which no config could log in. */
-function keptKey(live: LiveMethod | undefined): object {
+/** Fields that keep the key: an update without them could generate a new one, and no config could log in. */
+function keepKeyBody(live: LiveMethod | undefined): object {
   const key = live?.access_info?.k8s_access_rules?.pub_key;
-  return { "gen-key": "false", ...(key && { "public-key": base64Of(key) }) };
+  return { "gen-key": "false", ...(key && { "public-key": base64OfPem(key) }) };
 }
 
-/** Another public key of the user's own takes the place of the one before. Only its creation generates an auth method's key. */
+/** Another public key from the user is an update. Only the creation of a method generates a key, so a change from or to it replaces. */
 function keyChange(before: string | undefined, after: string | undefined, unknown: boolean): Changes {
   if (before === undefined && after === undefined && !unknown) return {};
   if (before === undefined || (after === undefined && !unknown)) return { publicKey: "replace" };
-  return after !== undefined && samePublicKey(before, after) ? {} : { publicKey: "update" };
+  return after !== undefined && isSamePublicKey(before, after) ? {} : { publicKey: "update" };
 }
 
 function checkKey(publicKey: string | undefined): CheckFailure[] {
-  if (publicKey === undefined || publicKeyDer(publicKey) !== undefined) return [];
+  if (publicKey === undefined || readPublicKey(publicKey) !== undefined) return [];
   return [{ property: "publicKey", reason: '"publicKey" must be an RSA public key, PEM or base64 of it.' }];
 }

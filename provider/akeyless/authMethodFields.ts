@@ -1,7 +1,7 @@
 import type { Fields } from "../protocol/fields.ts";
 import { apiFields, driftField, eventDays } from "./api/endpoint.ts";
 import type { Shaped } from "./api/shape.ts";
-import { base64Of, samePublicKey } from "./material.ts";
+import { base64OfPem, isSamePublicKey } from "./keyEncoding.ts";
 
 export interface AuthMethodSettings {
   readonly name: string;
@@ -53,10 +53,10 @@ export const authMethodOutputs: Fields = {
   ...driftField,
 };
 
-/** Everything of an auth method that an update can change beside its name, by our names. */
-export const changeable = Object.keys(settings).filter((name) => !["publicKey", "name"].includes(name));
+/** Inputs that an update can change, except for the name. */
+export const updatableFields = Object.keys(settings).filter((name) => !["publicKey", "name"].includes(name));
 
-/** Our names, the request's, and whether it is text there whatever it is here. */
+/** Fields of the request, by our names. */
 const request: Readonly<Record<string, string>> = {
   boundNamespaces: "bound-namespaces",
   boundPodNames: "bound-pod-names",
@@ -74,8 +74,8 @@ const request: Readonly<Record<string, string>> = {
   description: "description",
 };
 
-/** The bounds, open: an update says them all, so that none stays that somebody else has set. */
-export const open = {
+/** Bounds that allow everything. An update sends all bounds, so that bounds set outside of this stack are removed. */
+export const noBounds = {
   boundNamespaces: [],
   boundPodNames: [],
   boundServiceAccountNames: [],
@@ -87,8 +87,8 @@ export const open = {
 } as const satisfies Partial<AuthMethodSettings>;
 
 /**
- * The body of auth-method-create-k8s and auth-method-update-k8s, without names: what is set, and of what was set before and
- * is no longer, the empty value.
+ * The body of auth-method-create-k8s and auth-method-update-k8s, without names. A field that was set before and is unset now gets the empty
+ * value.
  */
 export function methodBody(inputs: AuthMethodSettings, before: Partial<AuthMethodSettings> = {}): object {
   const now = inputs as unknown as Readonly<Record<string, unknown>>;
@@ -100,9 +100,9 @@ export function methodBody(inputs: AuthMethodSettings, before: Partial<AuthMetho
   const protection = inputs.deleteProtection ?? (before.deleteProtection === undefined ? undefined : false);
   return {
     ...Object.fromEntries(entries),
-    // The underscore is real, and so is the text.
+    // This field is spelt with an underscore, and its value is text.
     ...(protection === undefined ? {} : { delete_protection: String(protection) }),
-    ...(inputs.publicKey === undefined ? {} : { "gen-key": "false", "public-key": base64Of(inputs.publicKey) }),
+    ...(inputs.publicKey === undefined ? {} : { "gen-key": "false", "public-key": base64OfPem(inputs.publicKey) }),
   };
 }
 
@@ -112,7 +112,7 @@ function emptyOf(value: unknown): unknown {
   return typeof value === "number" ? 0 : "";
 }
 
-/** What is read of an auth method. */
+/** The fields that are read from an auth method. */
 export const methodShape = {
   auth_method_access_id: "string",
   description: "string",
@@ -140,8 +140,7 @@ export const methodShape = {
 export type LiveMethod = Shaped<typeof methodShape>;
 
 /**
- * What of a method is not as it was set, by our names. What somebody added where nothing was set counts too, for the
- * bounds: they decide who may log in.
+ * The inputs in which a method differs. For bounds, a value that was added where none is set counts too, since bounds decide who may log in.
  */
 export function methodDifferences(inputs: Partial<AuthMethodSettings>, live: LiveMethod): string[] {
   const info = live.access_info ?? {};
@@ -166,12 +165,12 @@ export function methodDifferences(inputs: Partial<AuthMethodSettings>, live: Liv
       "deleteProtection",
       inputs.deleteProtection === undefined || inputs.deleteProtection === (live.delete_protection ?? false),
     ],
-    ["publicKey", publicKey === undefined || !rules.pub_key || samePublicKey(publicKey, rules.pub_key)],
+    ["publicKey", publicKey === undefined || !rules.pub_key || isSamePublicKey(publicKey, rules.pub_key)],
   ];
   return checks.filter(([, equal]) => !equal).map(([name]) => name);
 }
 
-/** What the program does not set is the account's, so it does not count. */
+/** An input that is not set has the account's value, so it does not count. */
 function unsetOrSame(wanted: readonly string[] | undefined, found: readonly string[] | null | undefined): boolean {
   return wanted === undefined || sameSet(wanted, found);
 }

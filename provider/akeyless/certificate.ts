@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { pemBlocks } from "../../kubernetes/pem.ts";
 import { isProviderError, ProviderError } from "../protocol/errors.ts";
 import type { CheckFailure, Fields } from "../protocol/fields.ts";
 import type { Context, Resource } from "../protocol/resource.ts";
@@ -9,13 +10,13 @@ import {
   apiFor,
   apiOutputs,
   changed,
+  changedPaths,
   checkEndpoint,
   checkName,
   driftField,
-  here,
-  moved,
-  refreshed,
-  stays,
+  orphanWarning,
+  refreshObject,
+  storedEndpoint,
 } from "./api/endpoint.ts";
 import {
   type CertificateSettings,
@@ -26,7 +27,6 @@ import {
   valueBody,
 } from "./certificateItem.ts";
 import { warnUndelivered } from "./eventForwarder.ts";
-import { pemBlocks } from "./material.ts";
 
 export interface CertificateInputs extends ApiInputs, CertificateSettings {
   readonly name: string;
@@ -79,12 +79,12 @@ export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs
 
   async create(given, context) {
     const api = apiFor(given, context);
-    await make(api, given, context);
-    return { id: given.name, outputs: told(given) };
+    await createItem(api, given, context);
+    return { id: given.name, outputs: outputsOf(given) };
   },
 
   async previewCreate({ known, unknown }) {
-    return { outputs: forecast(known, unknown) };
+    return { outputs: previewOutputs(known, unknown) };
   },
 
   async diff(state, { known, unknown }) {
@@ -93,24 +93,24 @@ export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs
       ...changed(names, state.inputs, known, unknown),
       ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
       ...changed(["apiUrl"], state.inputs, known, unknown),
-      ...moved(["name"], state.inputs, known, unknown, "replace"),
+      ...changedPaths(["name"], state.inputs, known, unknown, "replace"),
     };
   },
 
   async previewUpdate(state, { known, unknown }) {
-    return { outputs: { ...state.outputs, ...forecast(known, unknown) } };
+    return { outputs: { ...state.outputs, ...previewOutputs(known, unknown) } };
   },
 
   async update(state, given, context) {
     const api = apiFor(given, context);
     const live = await findCertificate(api, given.name);
-    if (live === undefined && here(state).apiUrl !== given.apiUrl) {
-      context.log.warn(stays(`The certificate "${given.name}"`, here(state).apiUrl));
+    if (live === undefined && storedEndpoint(state).apiUrl !== given.apiUrl) {
+      context.log.warn(orphanWarning(`The certificate "${given.name}"`, storedEndpoint(state).apiUrl));
     }
-    if (live === undefined) await make(api, given, context);
-    else await bring(api, given, live, state.inputs);
-    if (state.inputs.eventForwarder !== given.eventForwarder) await warn(api, given, context);
-    return told(given);
+    if (live === undefined) await createItem(api, given, context);
+    else await reconcile(api, given, live, state.inputs);
+    if (state.inputs.eventForwarder !== given.eventForwarder) await warnIfUndelivered(api, given, context);
+    return outputsOf(given);
   },
 
   async read(state, context) {
@@ -122,21 +122,21 @@ export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs
         "Declare it in the program and run up: an item of the same certificate is taken over.",
       );
     }
-    return refreshed(
+    return refreshObject(
       `The certificate "${name}"`,
       state,
       context,
-      () => findCertificate(apiFor(here(state), context), name),
+      () => findCertificate(apiFor(storedEndpoint(state), context), name),
       (live) => certificateDifferences(state.inputs as CertificateInputs, live),
     );
   },
 
   async delete(state, context) {
-    await apiFor(here(state), context).remove("/delete-item", { name: state.outputs.name ?? state.id });
+    await apiFor(storedEndpoint(state), context).remove("/delete-item", { name: state.outputs.name ?? state.id });
   },
 };
 
-async function make(api: AkeylessApi, given: CertificateInputs, context: Context): Promise<void> {
+async function createItem(api: AkeylessApi, given: CertificateInputs, context: Context): Promise<void> {
   const { name, description, tags, deleteProtection } = given;
   const body = {
     name,
@@ -151,15 +151,15 @@ async function make(api: AkeylessApi, given: CertificateInputs, context: Context
     if (!isProviderError(error, "AKEYLESS_EXISTS")) throw error;
     await adopt(api, given, error, context);
   }
-  await warn(api, given, context);
+  await warnIfUndelivered(api, given, context);
 }
 
-async function warn(api: AkeylessApi, given: CertificateInputs, context: Context): Promise<void> {
+async function warnIfUndelivered(api: AkeylessApi, given: CertificateInputs, context: Context): Promise<void> {
   const { name, expirationEventIn = [], eventForwarder } = given;
   if (expirationEventIn.length > 0) await warnUndelivered(api, name, eventForwarder || undefined, context);
 }
 
-/** Takes over the item that a killed run left: it has this very certificate. An item of another certificate is not this stack's. */
+/** Takes over the item of a run that was killed if it has the same certificate. Another item is not this stack's. */
 async function adopt(
   api: AkeylessApi,
   given: CertificateInputs,
@@ -177,11 +177,11 @@ async function adopt(
     );
   }
   context.log.info(`The certificate "${given.name}" exists already, from an earlier run: it is taken over.`);
-  await bring(api, given, live, given);
+  await reconcile(api, given, live, given);
 }
 
-/** Changes of an item what differs. Its value gets a new version only if the certificate or its events change. */
-async function bring(
+/** Updates the fields of an item that differ. Its value gets a new version only if the certificate or its events change. */
+async function reconcile(
   api: AkeylessApi,
   given: CertificateInputs,
   live: LiveCertificate,
@@ -213,7 +213,7 @@ async function bring(
   await api.call("/update-item", body, "repeatable");
 }
 
-function told(given: CertificateInputs): CertificateOutputs {
+function outputsOf(given: CertificateInputs): CertificateOutputs {
   const certificate = new X509Certificate(given.certificatePem);
   return {
     ...apiOutputs(given),
@@ -224,8 +224,8 @@ function told(given: CertificateInputs): CertificateOutputs {
   };
 }
 
-function forecast(known: Partial<CertificateInputs>, unknown: ReadonlySet<string>): Partial<CertificateOutputs> {
-  if (!unknown.has("certificatePem")) return told(known as CertificateInputs);
+function previewOutputs(known: Partial<CertificateInputs>, unknown: ReadonlySet<string>): Partial<CertificateOutputs> {
+  if (!unknown.has("certificatePem")) return outputsOf(known as CertificateInputs);
   return { ...apiOutputs(known), name: known.name, fingerprint: undefined, notAfter: undefined, drift: [] };
 }
 

@@ -1,12 +1,12 @@
 import { X509Certificate } from "node:crypto";
+import { pemBlocks } from "../../kubernetes/pem.ts";
 import { isProviderError } from "../protocol/errors.ts";
 import { same } from "../protocol/fields.ts";
 import type { AkeylessApi } from "./api/api.ts";
 import { eventDays } from "./api/endpoint.ts";
 import type { Shaped } from "./api/shape.ts";
-import { pemBlocks } from "./material.ts";
 
-/** What of an item a program sets. */
+/** Inputs of an item. */
 export interface CertificateSettings {
   readonly certificatePem: string;
   readonly expirationEventIn?: readonly string[];
@@ -15,11 +15,11 @@ export interface CertificateSettings {
   readonly deleteProtection?: boolean;
 }
 
-/** An item as it is. */
+/** An item as Akeyless answers it. */
 export interface LiveCertificate {
   /** SHA-256 of the certificate's DER, hexadecimal with colons; undefined if neither the item nor its value shows it. */
   readonly fingerprint: string | undefined;
-  /** Days before its end at which there are events; undefined if the item shows none of its details. */
+  /** Days before its expiry at which there are events; undefined if the answer has no details. */
   readonly days: readonly string[] | undefined;
   readonly description: string;
   readonly tags: readonly string[];
@@ -45,7 +45,7 @@ export async function findCertificate(api: AkeylessApi, name: string): Promise<L
   const { certificate_chain_info: chain, expiration_events: events } = item.item_general_info ?? {};
   return {
     fingerprint: shownFingerprint(chain ?? {}) ?? (await valueFingerprint(api, name)),
-    // A list that is empty is left out of answers.
+    // Answers omit an empty list.
     days: chain || events ? eventDays(chain?.expiration_events ?? events) : undefined,
     description: item.item_metadata ?? "",
     tags: item.item_tags ?? [],
@@ -53,7 +53,7 @@ export async function findCertificate(api: AkeylessApi, name: string): Promise<L
   };
 }
 
-/** Descriptions of items show the certificate, or the certificates of its chain without their content, or neither. */
+/** The fingerprint from the description of an item, which has the certificate, or the fingerprints of its chain, or neither. */
 function shownFingerprint({
   certificate_pem: pem,
   certificate_chain: chain,
@@ -65,7 +65,7 @@ function shownFingerprint({
   return digits.length === 64 ? digits.match(/../g)?.join(":") : undefined;
 }
 
-/** Reading the value takes another right than reading the item. */
+/** The fingerprint from the value of an item. Reading it needs another right than reading the description. */
 async function valueFingerprint(api: AkeylessApi, name: string): Promise<string | undefined> {
   try {
     const value = await api.find("/get-certificate-value", { name }, { certificate_pem: "string" });
@@ -84,7 +84,7 @@ export function fingerprintOf(pem: string): string | undefined {
   }
 }
 
-/** What of an item is not as it was set, by our names. What an answer does not show, and what is not set, counts as equal. */
+/** The inputs in which an item differs. Fields that an answer omits, and inputs that are not set, count as equal. */
 export function certificateDifferences(given: CertificateSettings, live: LiveCertificate): string[] {
   const { certificatePem, expirationEventIn = [], description, tags, deleteProtection } = given;
   const checks: readonly (readonly [string, boolean])[] = [
@@ -97,17 +97,17 @@ export function certificateDifferences(given: CertificateSettings, live: LiveCer
   return checks.filter(([, equal]) => !equal).map(([name]) => name);
 }
 
-/** The fields of the value, for create-certificate and update-certificate-value. The format is required beside inline data. */
+/** The fields of the value, for create-certificate and update-certificate-value. Inline data needs the format. */
 export function valueBody({ certificatePem, expirationEventIn = [] }: CertificateSettings): object {
   return {
-    "certificate-data": Buffer.from(clean(certificatePem)).toString("base64"),
+    "certificate-data": Buffer.from(normalized(certificatePem)).toString("base64"),
     format: "pem",
     "expiration-event-in": expirationEventIn,
   };
 }
 
-function clean(pem: string): string {
+function normalized(pem: string): string {
   return pemBlocks(pem)
-    .map((block) => `${block.replaceAll("\r", "")}\n`)
+    .map(({ text }) => text)
     .join("");
 }

@@ -7,11 +7,11 @@ const answerShape = {
   event_forwarder: { is_enabled: "boolean", event_types: ["string"], paths: ["string"] },
 } as const;
 
-const notice = "certificate-pending-expiration";
+const noticeType = "certificate-pending-expiration";
 
 /**
- * Warns if nobody would receive the notices about a certificate: Akeyless raises events, and only an Event Forwarder sends
- * them on. The API cannot list Event Forwarders, so the one that should do it is named.
+ * Warns if notices about a certificate would not be delivered. Akeyless raises events, and an Event Forwarder sends them. The API cannot
+ * list Event Forwarders, so an input names one.
  */
 export async function warnUndelivered(
   api: AkeylessApi,
@@ -19,23 +19,24 @@ export async function warnUndelivered(
   forwarder: string | undefined,
   context: Context,
 ): Promise<void> {
-  const gap = forwarder === undefined ? "no Event Forwarder is named" : await gapOf(api, item, forwarder);
+  const gap = forwarder === undefined ? "no Event Forwarder is named" : await problemOf(api, item, forwarder);
   if (gap === undefined) return;
   const remedy =
     forwarder === undefined
       ? 'Create one in Akeyless for events of the type "certificate-pending-expiration" and set eventForwarder to its name.'
       : "Change the Event Forwarder in Akeyless, or name another one.";
-  context.log.warn(`Notices about the certificate "${item}" may reach nobody: ${gap}. ${remedy}`);
+  context.log.warn(`Notices about the certificate "${item}" may not be delivered: ${gap}. ${remedy}`);
 }
 
-async function gapOf(api: AkeylessApi, item: string, name: string): Promise<string | undefined> {
+async function problemOf(api: AkeylessApi, item: string, name: string): Promise<string | undefined> {
   const what = `the Event Forwarder "${name}"`;
   try {
     const live = (await api.find("/event-forwarder-get", { name }, answerShape))?.event_forwarder;
     if (!live) return `${what} does not exist`;
     if (live.is_enabled === false) return `${what} is disabled`;
     const types = (live.event_types ?? []).map((type) => type.replaceAll("_", "-"));
-    if (types.length > 0 && !types.includes(notice)) return `${what} does not send events of the type "${notice}"`;
+    if (types.length > 0 && !types.includes(noticeType))
+      return `${what} does not send events of the type "${noticeType}"`;
     const paths = live.paths ?? [];
     if (paths.length > 0 && !paths.some((path) => covers(path, item))) return `${what} does not cover its path`;
     return undefined;

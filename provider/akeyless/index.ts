@@ -1,4 +1,4 @@
-/** Resources over Akeyless's REST API: what a stack pushes to the product, so that workloads can log in. */
+/** Resources of Akeyless's REST API, with which workloads can log in. */
 export { akeylessGatewayAuthConfig } from "./authConfig.ts";
 export type { AuthConfig } from "./authConfigFields.ts";
 export { akeylessAuthMethod } from "./authMethod.ts";

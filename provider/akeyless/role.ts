@@ -9,20 +9,20 @@ import {
   apiFor,
   apiOutputs,
   changed,
+  changedPaths,
   checkEndpoint,
   checkName,
   driftField,
-  here,
-  moved,
-  refreshed,
+  orphanWarning,
+  refreshObject,
   samePath,
-  stays,
+  storedEndpoint,
 } from "./api/endpoint.ts";
 import type { Shaped } from "./api/shape.ts";
 
 /** A right of a role: what it may do with the objects under a path. */
 export interface Rule {
-  /** Of the objects; `*` at its end covers a folder. */
+  /** Path of the objects. A `*` at the end covers a folder. */
   readonly path: string;
   readonly capabilities: readonly string[];
   /** @default "item-rule" */
@@ -43,7 +43,7 @@ export interface RoleOutputs extends ApiInputs {
 
 type RoleState = State<RoleInputs, RoleOutputs>;
 
-/** Types of rules that are managed. A role's rules of other types, such as access to reports, are left alone. */
+/** Types of rules that the resource manages. Rules of other types, such as access to reports, stay as they are. */
 const ruleTypes = ["item-rule", "target-rule", "role-rule", "auth-method-rule"];
 const capabilities = ["read", "create", "update", "delete", "list", "deny"];
 
@@ -79,7 +79,7 @@ const roleShape = {
 type LiveRule = Shaped<typeof ruleShape>;
 type Live = Shaped<typeof roleShape>;
 
-/** A role and its rules. A new name or other rules change it in place, so that its associations stay. */
+/** A role and its rules. A new name and other rules are updates, so the associations stay. */
 export const akeylessRole: Resource<RoleInputs, RoleOutputs> = {
   type: "k8sauth:index:AkeylessRole",
   inputs,
@@ -95,34 +95,34 @@ export const akeylessRole: Resource<RoleInputs, RoleOutputs> = {
 
   async create(given, context) {
     const api = apiFor(given, context);
-    await make(api, given, context);
-    await bringRules(api, given);
-    return { id: given.name, outputs: told(given) };
+    await createRole(api, given, context);
+    await reconcileRules(api, given);
+    return { id: given.name, outputs: outputsOf(given) };
   },
 
   async previewCreate({ known }) {
-    return { outputs: told(known) };
+    return { outputs: outputsOf(known) };
   },
 
   async diff(state, { known, unknown }) {
     return {
       ...changed(["rules", "description", "deleteProtection"], state.inputs, known, unknown),
-      ...moved(["name"], state.inputs, known, unknown),
+      ...changedPaths(["name"], state.inputs, known, unknown),
       ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
       ...changed(["apiUrl"], state.inputs, known, unknown),
     };
   },
 
   async previewUpdate(state, { known }) {
-    return { outputs: { ...state.outputs, ...told(known) } };
+    return { outputs: { ...state.outputs, ...outputsOf(known) } };
   },
 
   async update(state, given, context) {
     const api = apiFor(given, context);
-    const name = await nameOf(api, state, given.name);
-    if (here(state).apiUrl !== given.apiUrl && (await find(api, name)) === undefined) {
-      context.log.warn(stays(`The role "${name}"`, here(state).apiUrl));
-      await make(api, given, context);
+    const name = await currentName(api, state, given.name);
+    if (storedEndpoint(state).apiUrl !== given.apiUrl && (await find(api, name)) === undefined) {
+      context.log.warn(orphanWarning(`The role "${name}"`, storedEndpoint(state).apiUrl));
+      await createRole(api, given, context);
     }
     const description = given.description ?? (state.inputs.description === undefined ? undefined : "");
     const protection = given.deleteProtection ?? (state.inputs.deleteProtection === undefined ? undefined : false);
@@ -133,8 +133,8 @@ export const akeylessRole: Resource<RoleInputs, RoleOutputs> = {
       ...(protection !== undefined && { delete_protection: String(protection) }),
     };
     if (Object.keys(body).length > 1) await api.call("/update-role", body, "repeatable");
-    await bringRules(api, given);
-    return told(given);
+    await reconcileRules(api, given);
+    return outputsOf(given);
   },
 
   async read(state, context) {
@@ -146,21 +146,21 @@ export const akeylessRole: Resource<RoleInputs, RoleOutputs> = {
         "Associate the auth method with the existing role instead, or declare a role of another name.",
       );
     }
-    return refreshed(
+    return refreshObject(
       `The role "${name}"`,
       state,
       context,
-      () => find(apiFor(here(state), context), name),
+      () => find(apiFor(storedEndpoint(state), context), name),
       (live) => differences(state.inputs, live),
     );
   },
 
   async delete(state, context) {
-    await apiFor(here(state), context).remove("/delete-role", { name: state.outputs.name ?? state.id });
+    await apiFor(storedEndpoint(state), context).remove("/delete-role", { name: state.outputs.name ?? state.id });
   },
 };
 
-function told(given: Partial<RoleInputs>): RoleOutputs {
+function outputsOf(given: Partial<RoleInputs>): RoleOutputs {
   return { ...apiOutputs(given), name: given.name as string, drift: [] };
 }
 
@@ -168,7 +168,7 @@ function find(api: AkeylessApi, name: string): Promise<Live | undefined> {
   return api.find("/get-role", { name }, roleShape);
 }
 
-async function make(api: AkeylessApi, given: RoleInputs, context: Context): Promise<void> {
+async function createRole(api: AkeylessApi, given: RoleInputs, context: Context): Promise<void> {
   const { name, description, deleteProtection } = given;
   const body = {
     name,
@@ -180,7 +180,7 @@ async function make(api: AkeylessApi, given: RoleInputs, context: Context): Prom
   } catch (error) {
     if (!isProviderError(error, "AKEYLESS_EXISTS")) throw error;
     const live = await find(api, name);
-    if (live === undefined || !isLeft(given, live)) {
+    if (live === undefined || !isLeftover(given, live)) {
       throw new ProviderError(
         "AKEYLESS_NAME_TAKEN",
         error.message,
@@ -191,25 +191,25 @@ async function make(api: AkeylessApi, given: RoleInputs, context: Context): Prom
   }
 }
 
-/** Whether a role can be what a killed run left: nobody has it yet, and it has no right that this stack does not give it. */
-function isLeft(given: RoleInputs, live: Live): boolean {
+/** Whether a role can be from a run that was killed: it has no association, and no rule that this stack does not set. */
+function isLeftover(given: RoleInputs, live: Live): boolean {
   const wanted = new Map(given.rules.map((rule) => [keyOf(rule), rule]));
   const known = (live.rules?.path_rules ?? []).every((rule) => isDenial(rule) || wanted.has(keyOf(rule)));
   return known && (live.role_auth_methods_assoc ?? []).length === 0;
 }
 
-/** The name that the role has: the new one already if a run renamed it and was killed. */
-async function nameOf(api: AkeylessApi, { outputs }: RoleState, wanted: string): Promise<string> {
+/** The current name of the role. It is already the new one if a run renamed the role and was killed. */
+async function currentName(api: AkeylessApi, { outputs }: RoleState, wanted: string): Promise<string> {
   const before = outputs.name ?? wanted;
   if (samePath(before, wanted) || (await find(api, before)) !== undefined) return before;
   return wanted;
 }
 
-/** Sets the rules that are missing or differ, deletes the ones that the program does not name, and looks at the result. */
-async function bringRules(api: AkeylessApi, given: RoleInputs): Promise<void> {
+/** Sets rules that are missing or differ, deletes rules that the program does not list, and reads the result back. */
+async function reconcileRules(api: AkeylessApi, given: RoleInputs): Promise<void> {
   const { name, rules } = given;
-  const { missing, strays } = compare(rules, await find(api, name));
-  for (const rule of strays) {
+  const { missing, surplus } = compare(rules, await find(api, name));
+  for (const rule of surplus) {
     await api.remove("/delete-role-rule", { "role-name": name, path: rule.path, "rule-type": typeOf(rule) });
   }
   for (const rule of missing) {
@@ -221,9 +221,9 @@ async function bringRules(api: AkeylessApi, given: RoleInputs): Promise<void> {
     };
     await api.call("/set-role-rule", body, "repeatable");
   }
-  if (missing.length === 0 && strays.length === 0) return;
+  if (missing.length === 0 && surplus.length === 0) return;
   const after = compare(rules, await find(api, name));
-  const wrong = [...after.missing, ...after.strays].map((rule) => `${typeOf(rule)} ${rule.path}`);
+  const wrong = [...after.missing, ...after.surplus].map((rule) => `${typeOf(rule)} ${rule.path}`);
   if (wrong.length === 0) return;
   throw new ProviderError(
     "AKEYLESS_NOT_TAKEN",
@@ -238,15 +238,15 @@ function compare(rules: readonly Rule[], live: Live | undefined) {
   const wanted = new Set(rules.map(keyOf));
   return {
     missing: rules.filter((rule) => !sameCapabilities(rule, found.get(keyOf(rule)))),
-    strays: theirs.filter((rule) => !wanted.has(keyOf(rule)) && !isDenial(rule)),
+    surplus: theirs.filter((rule) => !wanted.has(keyOf(rule)) && !isDenial(rule)),
   };
 }
 
 function differences(given: Partial<RoleInputs>, live: Live): string[] {
-  const { missing, strays } = compare(given.rules ?? [], live);
+  const { missing, surplus } = compare(given.rules ?? [], live);
   const { description, deleteProtection } = given;
   return [
-    ...(missing.length + strays.length > 0 ? ["rules"] : []),
+    ...(missing.length + surplus.length > 0 ? ["rules"] : []),
     ...(description === undefined || description === (live.comment ?? "") ? [] : ["description"]),
     ...(deleteProtection === undefined || deleteProtection === (live.delete_protection ?? false)
       ? []
@@ -254,7 +254,7 @@ function differences(given: Partial<RoleInputs>, live: Live): string[] {
   ];
 }
 
-/** Administrators add rules to every role that deny something. They widen nothing, and nobody else can delete them. */
+/** Whether a rule only denies. Administrators add such rules to every role. They grant nothing, and only administrators can delete them. */
 function isDenial({ capabilities: allowed }: { readonly capabilities?: readonly string[] | null }): boolean {
   return same(allowed, ["deny"]);
 }

@@ -8,12 +8,12 @@ import {
   apiFor,
   apiOutputs,
   changed,
+  changedPaths,
   checkEndpoint,
   checkName,
   driftField,
-  here,
-  moved,
-  refreshed,
+  refreshObject,
+  storedEndpoint,
 } from "./api/endpoint.ts";
 import type { Shaped } from "./api/shape.ts";
 
@@ -86,7 +86,7 @@ const associationShape = {
 
 type LiveAssociation = Shaped<typeof associationShape>;
 
-/** What a role gives to those who log in by an auth method, if their claims match. */
+/** Grants a role to workloads that log in with an auth method, if their claims match. */
 export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssociationOutputs> = {
   type: "k8sauth:index:AkeylessRoleAssociation",
   inputs,
@@ -105,18 +105,18 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
   async create(given, context) {
     warnOfClaims(given, context);
     const assocId = await associate(apiFor(given, context), given, context);
-    return { id: `${given.roleName}:${given.authMethodName}`, outputs: { ...told(given), assocId } };
+    return { id: `${given.roleName}:${given.authMethodName}`, outputs: { ...outputsOf(given), assocId } };
   },
 
   async previewCreate({ known }, context) {
     warnOfClaims(known, context);
-    return { outputs: told(known) };
+    return { outputs: outputsOf(known) };
   },
 
   async diff(state, { known, unknown }) {
     return {
       ...changed(["accessId", "subClaims", "caseSensitive"], state.inputs, known, unknown),
-      ...moved(["roleName", "authMethodName"], state.inputs, known, unknown),
+      ...changedPaths(["roleName", "authMethodName"], state.inputs, known, unknown),
       ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
       ...changed(["apiUrl"], state.inputs, known, unknown),
     };
@@ -124,7 +124,7 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
 
   async previewUpdate(state, { known }, context) {
     warnOfClaims(known, context);
-    return { outputs: { ...state.outputs, ...told(known) } };
+    return { outputs: { ...state.outputs, ...outputsOf(known) } };
   },
 
   /**
@@ -138,11 +138,11 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
     const live = await find(api, given.roleName, (one) => one.assoc_id === old);
     if (live !== undefined && (live.auth_method_access_id ?? state.inputs.accessId) === given.accessId) {
       await api.call("/update-assoc", { "assoc-id": old, ...claimsBody(given) }, "repeatable");
-      return { ...told(given), assocId: old };
+      return { ...outputsOf(given), assocId: old };
     }
     const assocId = await associate(api, given, context);
     if (assocId !== old) await api.remove("/delete-assoc", { "assoc-id": old });
-    return { ...told(given), assocId };
+    return { ...outputsOf(given), assocId };
   },
 
   async read(state, context) {
@@ -154,8 +154,8 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
         "Declare it in the program and run up: an association with the same claims is taken over.",
       );
     }
-    const api = apiFor(here(state), context);
-    return refreshed(
+    const api = apiFor(storedEndpoint(state), context);
+    return refreshObject(
       `The association of the role "${roleName}"`,
       state,
       context,
@@ -166,16 +166,17 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
 
   async delete(state, context) {
     const { assocId } = state.outputs;
-    if (assocId !== undefined) await apiFor(here(state), context).remove("/delete-assoc", { "assoc-id": assocId });
+    if (assocId !== undefined)
+      await apiFor(storedEndpoint(state), context).remove("/delete-assoc", { "assoc-id": assocId });
   },
 };
 
-function told(given: Partial<RoleAssociationInputs>) {
+function outputsOf(given: Partial<RoleAssociationInputs>) {
   const { roleName, authMethodName } = given as RoleAssociationInputs;
   return { ...apiOutputs(given), roleName, authMethodName, drift: [] };
 }
 
-/** Several values of a claim are one text there, joined by commas. */
+/** The fields of the claims. Several values of a claim are one text, joined by commas. */
 function claimsBody({ subClaims = {}, caseSensitive }: RoleAssociationInputs): object {
   const joined = Object.entries(subClaims).map(([claim, values]) => [claim, [values].flat().join(",")]);
   return { "sub-claims": Object.fromEntries(joined), "case-sensitive": String(caseSensitive) };
@@ -187,8 +188,8 @@ async function find(api: AkeylessApi, roleName: string, matches: (one: LiveAssoc
 }
 
 /**
- * The association's id. One with the same claims that a killed run left is taken over: Akeyless lets a role have several
- * associations with an auth method, and each of them grants the role.
+ * Associates role and auth method, and returns the association's id. An association with the same claims, from a run that was killed, is
+ * taken over. A role can have several associations with an auth method, and each of them grants the role.
  */
 async function associate(api: AkeylessApi, given: RoleAssociationInputs, context: Context): Promise<string> {
   const { roleName, authMethodName, accessId } = given;
@@ -220,8 +221,14 @@ async function associate(api: AkeylessApi, given: RoleAssociationInputs, context
 }
 
 function differences(given: Partial<RoleAssociationInputs>, live: LiveAssociation): string[] {
-  const ours = Object.entries(given.subClaims ?? {}).map(([claim, values]) => [claim, parts([values].flat())]);
-  const theirs = Object.entries(live.auth_method_sub_claims ?? {}).map(([claim, values]) => [claim, parts(values)]);
+  const ours = Object.entries(given.subClaims ?? {}).map(([claim, values]) => [
+    claim,
+    comparableValues([values].flat()),
+  ]);
+  const theirs = Object.entries(live.auth_method_sub_claims ?? {}).map(([claim, values]) => [
+    claim,
+    comparableValues(values),
+  ]);
   const sensitive = live.sub_claims_case_sensitive;
   return [
     ...(same(Object.fromEntries(ours), Object.fromEntries(theirs)) ? [] : ["subClaims"]),
@@ -231,13 +238,13 @@ function differences(given: Partial<RoleAssociationInputs>, live: LiveAssociatio
   ];
 }
 
-/** The values of a claim, to compare: in any order, but as they are written if operators connect them. */
-function parts(values: readonly string[]): string[] {
+/** The values of a claim, to compare: sorted, unless operators connect them. */
+function comparableValues(values: readonly string[]): string[] {
   const all = values.flatMap((value) => value.split(",").map((part) => part.trim().replaceAll(/\s+/g, " ")));
   return all.some((value) => / (AND|OR) /.test(value)) ? all : all.sort();
 }
 
-/** Products add claims, so an unknown one is not an error. A misspelt one lets nobody log in with the role. */
+/** Warns of unknown claims. They are no error, since Akeyless adds claims. With a misspelt claim no login gets the role. */
 function warnOfClaims({ roleName, subClaims }: Partial<RoleAssociationInputs>, context: Context): void {
   for (const claim of Object.keys(subClaims ?? {}).filter((name) => !claims.includes(name))) {
     context.log.warn(

@@ -1,15 +1,16 @@
+import { apiServerClientSigner } from "../../kubernetes/cluster/signers.ts";
 import { KubeError } from "../../kubernetes/errors.ts";
 import { shortestLifetime } from "../../kubernetes/lifetimes.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { CheckFailure, Inputs } from "../protocol/fields.ts";
 import type { SignedCertificateInputs } from "./certificateFields.ts";
 import { type CertificationRequest, readRequest, requireOwnKey } from "./csr.ts";
-import { apiServerClientSigner, requireAllowed, signerFailure, usagesFailure } from "./csrRules.ts";
+import { requireAllowed, signerFailure, usagesFailure } from "./csrRules.ts";
 
 /** The longest lifetime that the API can hold, in seconds. */
-const longest = 2 ** 31 - 1;
+const maxLifetime = 2 ** 31 - 1;
 
-/** Everything that can be said of the inputs without asking anybody; what is not known yet is left out. */
+/** Checks the inputs without any request. Inputs that are not known yet are skipped. */
 export async function checkCertificate({
   known,
   unknown,
@@ -22,10 +23,10 @@ export async function checkCertificate({
 
   fail("signerName", signerFailure(signerName));
   if (usages !== undefined && !unknown.has("usages")) fail("usages", usagesFailure(usages, signerName));
-  if (expirationSeconds !== undefined && !(expirationSeconds >= shortestLifetime && expirationSeconds <= longest)) {
+  if (expirationSeconds !== undefined && !(expirationSeconds >= shortestLifetime && expirationSeconds <= maxLifetime)) {
     fail(
       "expirationSeconds",
-      `"expirationSeconds" is ${expirationSeconds}. Expected ${shortestLifetime} (10 minutes) to ${longest}.`,
+      `"expirationSeconds" is ${expirationSeconds}. Expected ${shortestLifetime} (10 minutes) to ${maxLifetime}.`,
     );
   }
   if (renewBefore !== undefined && renewBefore < 1)

@@ -1,8 +1,8 @@
+import { apiServerClientSigner } from "../../kubernetes/cluster/signers.ts";
 import { defaultCertificateLifetime } from "../../kubernetes/lifetimes.ts";
 import type { Fields } from "../protocol/fields.ts";
 import type { State } from "../protocol/resource.ts";
 import type { Proof } from "./certificateProof.ts";
-import { apiServerClientSigner } from "./csrRules.ts";
 
 export interface SignedCertificateInputs {
   readonly host: string;

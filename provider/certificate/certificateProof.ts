@@ -3,11 +3,11 @@ import { refusedUser } from "../../kubernetes/anonymous.ts";
 import { KubeClient } from "../../kubernetes/client.ts";
 import { isKubeError } from "../../kubernetes/errors.ts";
 import { reviewOwnAccess, reviewSelf, reviewToken } from "../../kubernetes/reviews.ts";
-import { failUnlessOffline, glanceMsAt, isTlsError, noteSilence } from "../cluster/glance.ts";
+import { failUnlessOffline, isTlsError, quickTimeoutFor, rememberTimeout } from "../cluster/reachability.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
 
-/** A certificate with its key, and where it is to be accepted. */
+/** A certificate with its key, and the server that must accept it. */
 export interface CertificateUse {
   readonly host: string;
   /** PEM; "" for a public CA. */
@@ -18,18 +18,17 @@ export interface CertificateUse {
   readonly commonName: string;
 }
 
-/** What the certificate's user must be able to do: create TokenReviews, or just be who they are. */
+/** Condition of the proof: the certificate's user can create TokenReviews, or the API server accepts it. */
 export type Proof = "tokenReview" | "self";
 
-/** How long a new binding, or a new CA, may take until every API server knows of it. */
-const settleMs = 5_000;
+/** Time in which every API server learns of a new binding or CA, in milliseconds. */
+const propagationMs = 5_000;
 
 /**
- * Proves a certificate by calls that are made with it. Tries again while the server does not know it or its user's
- * binding yet, for a few seconds.
+ * Proves a certificate by calls with it. Retries for a few seconds, until every API server knows the CA and the user's binding.
  *
  * @param waitMs time until the certificate is valid, for a signer whose clock is ahead
- * @throws ProviderError CERTIFICATE_REFUSED, CERTIFICATE_MAY_NOT_REVIEW; KubeError for the way to the server
+ * @throws ProviderError CERTIFICATE_REFUSED, CERTIFICATE_MAY_NOT_REVIEW; KubeError for a failed connection
  */
 export async function prove(use: CertificateUse, proof: Proof, waitMs: number, context: Context): Promise<void> {
   using client = clientFor(use, context);
@@ -38,7 +37,7 @@ export async function prove(use: CertificateUse, proof: Proof, waitMs: number, c
     const error = await attempt(client, use, proof);
     if (error === undefined) return;
     const waitedMs = performance.now() - started;
-    if (waitedMs + pauseMs > settleMs + waitMs) throw error;
+    if (waitedMs + pauseMs > propagationMs + waitMs) throw error;
     if (waitedMs > 1_000) {
       context.log.status(`Waiting until ${use.host} accepts the certificate of "${use.commonName}" (${error.code})`);
     }
@@ -58,12 +57,12 @@ function clientFor(use: CertificateUse, context: Context, timeoutMs?: number): K
   );
 }
 
-/** What keeps the certificate from being proved; undefined when it is. */
+/** Tries the proof once. Undefined if it succeeds. */
 async function attempt(client: KubeClient, use: CertificateUse, proof: Proof): Promise<ProviderError | undefined> {
   try {
-    const { username } = await whoIs(client);
-    if (username !== undefined && username !== use.commonName) return taken(use, username);
-    // Any token will do: what is proved is that the server takes the question.
+    const { username } = await authenticatedAs(client);
+    if (username !== undefined && username !== use.commonName) return otherUser(use, username);
+    // Any token serves: the proof is that the server accepts the review.
     if (proof === "tokenReview") await reviewToken(client, "k8sauth-asks-whether-it-may-ask");
     else if (username === undefined) await reviewOwnAccess(client);
     return undefined;
@@ -71,17 +70,17 @@ async function attempt(client: KubeClient, use: CertificateUse, proof: Proof): P
     if (isKubeError(error, "KUBE_UNAUTHORIZED")) return refused(use);
     if (!isKubeError(error, "KUBE_FORBIDDEN", "KUBE_ANONYMOUS")) throw error;
     const username = refusedUser(error.serverMessage);
-    if (username !== undefined && username !== use.commonName) return taken(use, username);
+    if (username !== undefined && username !== use.commonName) return otherUser(use, username);
     return mayNotReview(use);
   }
 }
 
-/** The user that the server takes the caller for, as far as it says. */
-async function whoIs(client: KubeClient): Promise<{ readonly username?: string; readonly date?: Date }> {
+/** The user to which the server attributes the request; undefined if it does not say it. */
+async function authenticatedAs(client: KubeClient): Promise<{ readonly username?: string; readonly date?: Date }> {
   try {
     return (await reviewSelf(client)) ?? {};
   } catch (error) {
-    // A refusal names whom it refuses: that is an answer too.
+    // A 403 names the user.
     const username = isKubeError(error, "KUBE_FORBIDDEN", "KUBE_ANONYMOUS")
       ? refusedUser(error.serverMessage)
       : undefined;
@@ -98,11 +97,11 @@ function refused({ host, commonName }: CertificateUse): ProviderError {
   );
 }
 
-function taken({ host, commonName }: CertificateUse, username: string): ProviderError {
+function otherUser({ host, commonName }: CertificateUse, username: string): ProviderError {
   return new ProviderError(
     "CERTIFICATE_REFUSED",
-    `${host} takes the holder of the certificate of "${commonName}" for "${username}".`,
-    "Something on the way ends TLS and drops the client certificate (a load balancer, a proxy, Rancher): use a host that passes TLS through, or the token flow.",
+    `${host} attributes requests with the certificate of "${commonName}" to "${username}".`,
+    "A load balancer, a proxy or Rancher terminates TLS and drops the client certificate: use a host that passes TLS through, or the token flow.",
   );
 }
 
@@ -114,26 +113,26 @@ function mayNotReview({ host, commonName }: CertificateUse): ProviderError {
   );
 }
 
-/** What a look at a certificate in use showed. */
+/** Result of trying a stored certificate. */
 export interface Probe {
-  /** `powerless`: the server accepts it, and its user cannot do what the certificate is for. */
+  /** `powerless`: the server accepts the certificate, but its user lacks the right. `dead`: the server no longer accepts it. */
   readonly verdict: "alive" | "powerless" | "dead" | "unsure";
-  /** The server's own clock, where it answered. */
+  /** Time of the server's clock, if it answered. */
   readonly now?: Date;
 }
 
 /**
- * Tries a certificate within 2 s. A refusal of the certificate itself is its death. A certificate that is accepted and whose user may
- * not create TokenReviews, or that does not reach the server, is powerless.
+ * Tries a certificate within 2 s. It is dead if the server rejects it. It is powerless if its user may not create TokenReviews, or if it does
+ * not reach the server.
  */
 export async function probe(use: CertificateUse, proof: Proof, context: Context): Promise<Probe> {
   const { commonName } = use;
   const untried = `The certificate of "${commonName}" was not tried.`;
-  using client = clientFor(use, context, glanceMsAt(use.host));
+  using client = clientFor(use, context, quickTimeoutFor(use.host));
   try {
-    const { username, date: now } = await whoIs(client);
+    const { username, date: now } = await authenticatedAs(client);
     if (username !== undefined && username !== commonName) {
-      context.log.warn(taken(use, username).message);
+      context.log.warn(otherUser(use, username).message);
       return { verdict: "powerless", now };
     }
     if (proof === "self" && username === undefined) await reviewOwnAccess(client);
@@ -147,7 +146,7 @@ export async function probe(use: CertificateUse, proof: Proof, context: Context)
       context.log.info(`The certificate of "${commonName}" is dead: the API server no longer accepts it.`);
       return { verdict: "dead" };
     }
-    noteSilence(use.host, error);
+    rememberTimeout(use.host, error);
     // Another certificate of the server is reported by Cluster, which finds the CA for it.
     if (isTlsError(error)) context.log.warn(`${untried} ${error.message}`);
     else failUnlessOffline(untried, error, context);
@@ -155,7 +154,7 @@ export async function probe(use: CertificateUse, proof: Proof, context: Context)
   }
 }
 
-/** Whether the client's user may create TokenReviews. Any token will do: it matters only whether the server takes the question. */
+/** Whether the client's user may create TokenReviews, shown by a review of an invalid token. */
 async function mayReview(client: KubeClient): Promise<boolean> {
   try {
     await reviewToken(client, "k8sauth-asks-whether-it-may-ask");

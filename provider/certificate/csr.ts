@@ -1,8 +1,8 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, verify } from "node:crypto";
-import { rsaProblem } from "../../kubernetes/rsaKey.ts";
+import { isEncryptedKey, looksLikePem, pemBlocks, toPem } from "../../kubernetes/pem.ts";
+import { rsaProblem } from "../../verifier/keys/rsa.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import { contextTag, type Der, DerError, inside, readDer, readOid, tags, wholeBits } from "../x509/der.ts";
-import { pemBlocks, toPem } from "../x509/pemBlocks.ts";
 import { samePublicKey } from "../x509/samePublicKey.ts";
 import {
   altNames,
@@ -16,9 +16,9 @@ import {
   saysCa,
 } from "../x509/x509.ts";
 
-/** A certification request (PKCS #10, RFC 2986) whose signature is good. */
+/** A certification request (PKCS #10, RFC 2986) with a valid signature. */
 export interface CertificationRequest {
-  /** As it is sent: one block, 64 columns. */
+  /** PEM as it is sent: one block, 64 columns. */
   readonly pem: string;
   /** SHA-256 of its DER, in hexadecimal. */
   readonly sha256: string;
@@ -27,13 +27,13 @@ export interface CertificationRequest {
   /** "" without one. */
   readonly commonName: string;
   readonly organizations: readonly string[];
-  /** Subject alternative names, DER, one by one. */
+  /** Subject alternative names, each as DER. */
   readonly altNames: readonly Buffer[];
-  /** It asks for the certificate of a CA. */
+  /** Whether it requests the certificate of a CA. */
   readonly wantsCa: boolean;
 }
 
-/** Digest and kind of key of a signature, by its algorithm (RFC 4055, RFC 5758, RFC 8410). */
+/** Digest and type of key by the algorithm of a signature (RFC 4055, RFC 5758, RFC 8410). */
 const signatures: Readonly<Record<string, { readonly key: string; readonly digest: string | null }>> = {
   "1.2.840.113549.1.1.11": { key: "rsa", digest: "sha256" },
   "1.2.840.113549.1.1.12": { key: "rsa", digest: "sha384" },
@@ -53,7 +53,7 @@ const expected = "Expected one PEM block BEGIN CERTIFICATE REQUEST.";
  * @throws ProviderError CSR_MALFORMED, CSR_SIGNATURE_INVALID, CSR_KEY_WEAK
  */
 export async function readRequest(csrPem: string): Promise<CertificationRequest> {
-  const der = onlyBlock(csrPem);
+  const der = singleBlock(csrPem);
   try {
     const [info, algorithm, signature] = inside(await readDer(der), tags.sequence);
     // version, subject, subjectPKInfo, attributes [0]
@@ -67,7 +67,7 @@ export async function readRequest(csrPem: string): Promise<CertificationRequest>
     const name = await readName(subject);
     const extensions = new Map((await requestedExtensions(attributes)).map(({ oid, value }) => [oid, value]));
     const names = commonNames(name);
-    if (names.length > 1) throw new DerError("its subject has several common names, of which the API server takes one");
+    if (names.length > 1) throw new DerError("its subject has several common names, of which the API server uses one");
     return {
       pem: toPem("CERTIFICATE REQUEST", der),
       sha256: createHash("sha256").update(der).digest("hex"),
@@ -84,18 +84,18 @@ export async function readRequest(csrPem: string): Promise<CertificationRequest>
   }
 }
 
-function onlyBlock(csrPem: string): Buffer {
+function singleBlock(csrPem: string): Buffer {
   const refuse = (why: string, remedy = expected) => new ProviderError("CSR_MALFORMED", `"csrPem" ${why}.`, remedy);
   const blocks = pemBlocks(csrPem);
   const [block] = blocks;
   if (block === undefined) {
-    if (Buffer.from(csrPem, "base64").toString("latin1").trimStart().startsWith("-----BEGIN")) {
+    if (looksLikePem(Buffer.from(csrPem, "base64").toString("latin1"))) {
       throw refuse("is the base64 of PEM", "Decode it once.");
     }
     throw refuse("holds no PEM");
   }
   if (blocks.length > 1) throw refuse(`holds ${blocks.length} PEM blocks`);
-  // Microsoft's tools and Akeyless write the older label, which Kubernetes does not take.
+  // Microsoft's tools and Akeyless write the older label, which Kubernetes does not accept.
   if (block.label !== "CERTIFICATE REQUEST" && block.label !== "NEW CERTIFICATE REQUEST") {
     throw refuse(`holds a PEM block "${block.label}"`);
   }
@@ -110,7 +110,7 @@ function readPublicKey(spki: Der | undefined): KeyObject {
   } catch {
     throw new DerError("its public key cannot be read");
   }
-  const why = unfit(key);
+  const why = keyProblem(key);
   if (why === undefined) return key;
   throw new ProviderError(
     "CSR_KEY_WEAK",
@@ -119,23 +119,23 @@ function readPublicKey(spki: Der | undefined): KeyObject {
   );
 }
 
-/** Why a key is none that should be certified, or that the API server would take; undefined for a good one. */
-function unfit(key: KeyObject): string | undefined {
+/** Why a key should not be certified, or is not accepted by the API server; undefined for a good one. */
+function keyProblem(key: KeyObject): string | undefined {
   const { modulusLength = 0, namedCurve = "" } = key.asymmetricKeyDetails ?? {};
   switch (key.asymmetricKeyType) {
     case "rsa":
       if (modulusLength < 2048) return `is RSA of ${modulusLength} bits, which is too weak`;
       // Go's TLS server refuses larger ones.
-      if (modulusLength > 8192) return `is RSA of ${modulusLength} bits, which the API server does not take`;
+      if (modulusLength > 8192) return `is RSA of ${modulusLength} bits, which the API server does not accept`;
       return rsaProblem(key);
     case "ec":
       return ["prime256v1", "secp384r1", "secp521r1"].includes(namedCurve)
         ? undefined
-        : `is on the curve ${namedCurve || "of its own"}`;
+        : `is on the curve ${namedCurve || "of explicit parameters"}`;
     case "ed25519":
       return undefined;
     default:
-      return `is of the kind ${key.asymmetricKeyType}`;
+      return `is of the type ${key.asymmetricKeyType}`;
   }
 }
 
@@ -151,8 +151,8 @@ function requireSignature(signed: Buffer, algorithm: string, signature: Buffer, 
   if (known.key === key.asymmetricKeyType && verify(known.digest, signed, key, signature)) return;
   throw new ProviderError(
     "CSR_SIGNATURE_INVALID",
-    'The signature of "csrPem" does not verify with its own key: it was changed, or made with another key.',
-    "Make the request anew.",
+    'The signature of "csrPem" does not verify with its own key: the request was changed, or signed with another key.',
+    "Create the request again.",
   );
 }
 
@@ -169,7 +169,7 @@ async function requestedExtensions(attributes: Der | undefined): Promise<Extensi
 }
 
 /**
- * Checks that a private key is the request's own. No part of it is in any error.
+ * Checks that a private key belongs to the request. Errors contain no part of it.
  *
  * @throws ProviderError PRIVATE_KEY_MALFORMED, PRIVATE_KEY_OTHER
  */
@@ -178,17 +178,16 @@ export function requireOwnKey(request: CertificationRequest, privateKeyPem: stri
   try {
     key = createPublicKey(createPrivateKey(privateKeyPem));
   } catch {
-    const encrypted = /BEGIN ENCRYPTED PRIVATE KEY|^Proc-Type: 4,ENCRYPTED/m.test(privateKeyPem);
     throw new ProviderError(
       "PRIVATE_KEY_MALFORMED",
-      `"privateKeyPem" ${encrypted ? "is encrypted" : "cannot be read"}.`,
+      `"privateKeyPem" ${isEncryptedKey(privateKeyPem) ? "is encrypted" : "cannot be read"}.`,
       "Expected a private key in PEM (PKCS #8, PKCS #1 or SEC 1) without a passphrase.",
     );
   }
   if (samePublicKey(key, request.publicKey)) return;
   throw new ProviderError(
     "PRIVATE_KEY_OTHER",
-    '"privateKeyPem" is not the key that "csrPem" was made with.',
-    "Give the key of this request, or leave it out: then the certificate is not proved.",
+    '"privateKeyPem" is not the key of "csrPem".',
+    "Set it to the key of this request, or leave it unset: then the certificate is not proved.",
   );
 }

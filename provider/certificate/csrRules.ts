@@ -1,16 +1,13 @@
+import { apiServerClientSigner } from "../../kubernetes/cluster/signers.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import { same } from "../protocol/fields.ts";
 import type { CertificationRequest } from "./csr.ts";
 
-/** Signs client certificates that the API server accepts. @see https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/#kubernetes-signers */
-export const apiServerClientSigner = "kubernetes.io/kube-apiserver-client";
-
-/** All that this signer signs for. */
+/** Usages that this signer signs. */
 const clientUsages = ["digital signature", "key encipherment", "client auth"];
 
 /**
- * Refuses a request that should never be approved: for names that the API server treats as its own, or that are not what
- * they look like.
+ * Refuses a request that should never be approved: names that Kubernetes reserves, names with invisible characters, and CAs.
  *
  * @throws ProviderError CSR_SUBJECT_REFUSED, CSR_EXTENSION_REFUSED
  */
@@ -34,15 +31,15 @@ export function requireAllowed(request: CertificationRequest, signerName: string
     if (/^\s*system:/i.test(value)) {
       refuse(
         `has the ${what} ${JSON.stringify(value)}`,
-        'Names that start with "system:" belong to Kubernetes itself, and may hold all rights: use another one.',
+        'Names that start with "system:" belong to Kubernetes and may have all rights: use another name.',
       );
     }
   }
-  // Control, format and private characters, line separators: what is shown would not be what is meant.
-  const odd = request.subject.find(({ value }) => /[\p{C}\p{Zl}\p{Zp}]|^\s|\s$/u.test(value));
-  if (odd !== undefined) {
+  // With control, format and private characters or line separators, the name that is shown is not the name that is signed.
+  const unprintable = request.subject.find(({ value }) => /[\p{C}\p{Zl}\p{Zp}]|^\s|\s$/u.test(value));
+  if (unprintable !== undefined) {
     refuse(
-      `has the value ${JSON.stringify(odd.value)}`,
+      `has the value ${JSON.stringify(unprintable.value)}`,
       "Expected no control or format characters, and no blanks around.",
     );
   }
@@ -56,43 +53,43 @@ export function requireAllowed(request: CertificationRequest, signerName: string
   if (signerName === apiServerClientSigner && request.altNames.length > 0) {
     throw new ProviderError(
       "CSR_EXTENSION_REFUSED",
-      `"csrPem" asks for ${request.altNames.length} subject alternative name(s). The signer would certify them, and the API server makes nothing of them; other servers that trust the cluster's CA may.`,
-      "Make the request without them: the common name is the user, organizations are its groups.",
+      `"csrPem" asks for ${request.altNames.length} subject alternative name(s). The signer would sign them. The API server ignores them, but other servers that trust the cluster's CA may use them.`,
+      "Create the request without them: the common name is the user, organizations are its groups.",
     );
   }
 }
 
-/** Usages asked for where none are given: what TLS needs for this kind of key. */
+/** Default usages: those that TLS needs for this type of key. */
 export function defaultUsages(request: CertificationRequest): string[] {
   return request.publicKey.asymmetricKeyType === "rsa"
     ? [...clientUsages]
     : clientUsages.filter((usage) => usage !== "key encipherment");
 }
 
-/** Why these usages are none for a client certificate; undefined for good ones. */
+/** Why these usages do not fit a client certificate; undefined for good ones. */
 export function usagesFailure(usages: readonly string[], signerName: string): string | undefined {
   const known = `Expected "client auth", and as needed "digital signature" and "key encipherment".`;
-  if (new Set(usages).size !== usages.length) return `"usages" names one twice. ${known}`;
+  if (new Set(usages).size !== usages.length) return `"usages" has a usage twice. ${known}`;
   if (!usages.includes("client auth")) return `"usages" lacks "client auth". ${known}`;
-  const stray = usages.filter((usage) => !clientUsages.includes(usage));
-  if (signerName === apiServerClientSigner && stray.length > 0) {
-    return `"usages" has ${stray.map((usage) => JSON.stringify(usage)).join(", ")}, for which ${signerName} does not sign. ${known}`;
+  const unsupported = usages.filter((usage) => !clientUsages.includes(usage));
+  if (signerName === apiServerClientSigner && unsupported.length > 0) {
+    return `"usages" has ${unsupported.map((usage) => JSON.stringify(usage)).join(", ")}, for which ${signerName} does not sign. ${known}`;
   }
   return undefined;
 }
 
-/** Why this is no signer for client certificates of ours; undefined for a good one. */
+/** Why this signer cannot sign our client certificates; undefined for a good one. */
 export function signerFailure(signerName: string): string | undefined {
   if (signerName === apiServerClientSigner) return undefined;
   if (signerName.startsWith("kubernetes.io/")) {
-    return `"signerName" is ${JSON.stringify(signerName)}, which signs no client certificates for users. Expected "${apiServerClientSigner}", or a signer of your own.`;
+    return `"signerName" is ${JSON.stringify(signerName)}, which signs no client certificates for users. Expected "${apiServerClientSigner}", or your own signer.`;
   }
   return signerName.length <= 571 && /^[a-z0-9][a-z0-9.-]*\.[a-z0-9-]+\/[A-Za-z0-9][\w./-]*$/.test(signerName)
     ? undefined
     : `"signerName" is ${JSON.stringify(signerName)}. Expected a domain and a path ("example.com/client").`;
 }
 
-/** Whether two lists hold the same texts, in whatever order. */
+/** Whether two lists hold the same texts, in any order. */
 export function sameSet(left: readonly string[], right: readonly string[]): boolean {
   return same([...left].sort(), [...right].sort());
 }

@@ -1,27 +1,27 @@
 import type { KubeClient } from "../../kubernetes/client.ts";
-import { readVersion } from "../cluster/preflight.ts";
+import { readVersion } from "../../kubernetes/cluster/version.ts";
 import { isProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
 import { commonNames, nameText, organizations } from "../x509/x509.ts";
 import type { SignedCertificateInputs, SignedCertificateOutputs } from "./certificateFields.ts";
 import { type CertificateUse, prove } from "./certificateProof.ts";
-import { type IssuedCertificate, readIssued, renewalDate, requireAsked, rfc3339 } from "./issuedCertificate.ts";
+import { type IssuedCertificate, readIssued, renewalDate, requireMatch, rfc3339 } from "./issuedCertificate.ts";
 import { requireSigners } from "./signers.ts";
 import { Signing } from "./signing.ts";
 import { cancelled } from "./signingErrors.ts";
-import { type Collected, knowsExpiration, requesterOf, type Wanted } from "./signingObject.ts";
+import { type CertificateSpec, type Collected, knowsExpiration, requesterOf } from "./signingObject.ts";
 
-/** How long approval and signing may take, in milliseconds: by us and the signer, or by somebody who has to be asked. */
-const patienceMs = { auto: 60_000, external: 300_000 } as const;
+/** Default timeouts of approval and signature, in milliseconds. */
+const defaultTimeoutsMs = { auto: 60_000, external: 300_000 } as const;
 
 function limitOf({ approval, timeoutSeconds }: SignedCertificateInputs, context: Context): number {
-  return timeoutSeconds === undefined ? (context.timeoutMs ?? patienceMs[approval]) : timeoutSeconds * 1000;
+  return timeoutSeconds === undefined ? (context.timeoutMs ?? defaultTimeoutsMs[approval]) : timeoutSeconds * 1000;
 }
 
-/** Has the certificate signed, compares and proves it, and leaves nothing of the request behind. */
-export async function makeCertificate(
+/** Gets the certificate signed, compares it with its specification, proves it, and deletes the CertificateSigningRequest. */
+export async function issueCertificate(
   inputs: SignedCertificateInputs,
-  wanted: Wanted,
+  wanted: CertificateSpec,
   context: Context,
 ): Promise<SignedCertificateOutputs> {
   const { approval, renewBefore, expirationSeconds } = inputs;
@@ -30,38 +30,38 @@ export async function makeCertificate(
   using client = await context.deployer.client(context, Math.min(limitMs, 15_000));
   const [{ version, distribution }, requester] = await Promise.all([readVersion(client), requesterOf(client, wanted)]);
   requireSigners(client, distribution, [wanted.signerName]);
-  const fresh = async (left: Collected) => {
+  const isFresh = async (left: Collected) => {
     const issued = await readIssued(left.text).catch(() => undefined);
-    // What cannot be read is for the comparison to refuse.
+    // The comparison refuses a certificate that cannot be read.
     return issued === undefined || left.now < renewalDate(lifetime(issued, left), renewBefore);
   };
-  const options = { requester, version, approval, limitMs, fresh };
+  const options = { requester, version, approval, limitMs, isFresh };
   for (let again = true; ; again = false) {
     const signing = new Signing(client, wanted, options, context);
     try {
       const collected = await signing.collect();
-      const outputs = await accept(client, collected, inputs, wanted, version, context);
-      await signing.tidy();
+      const outputs = await acceptCertificate(client, collected, inputs, wanted, version, context);
+      await signing.cleanUp();
       return outputs;
     } catch (error) {
       await signing.abandon(error);
-      // What an earlier run left may have been signed by a CA that is gone.
+      // The certificate of an earlier run may be signed by a CA that the API server no longer trusts.
       if (again && signing.resumed && isProviderError(error, "CERTIFICATE_REFUSED", "CERTIFICATE_REJECTED")) continue;
       throw context.signal.aborted && !isProviderError(error, "CANCELLED") ? cancelled(signing.name) : error;
     }
   }
 }
 
-async function accept(
+async function acceptCertificate(
   client: KubeClient,
   collected: Collected,
   inputs: SignedCertificateInputs,
-  wanted: Wanted,
+  wanted: CertificateSpec,
   version: string,
   context: Context,
 ): Promise<SignedCertificateOutputs> {
   const issued = await readIssued(collected.text);
-  requireAsked(issued, wanted, collected.now);
+  requireMatch(issued, wanted, collected.now);
   const { x509, subject } = issued.leaf;
   const life = lifetime(issued, collected);
   reportLifetime(life, inputs, version, context);
@@ -87,10 +87,10 @@ function lifetime({ leaf }: IssuedCertificate, { issuedAt }: Collected) {
   return { notAfter: leaf.x509.validToDate, issuedAt };
 }
 
-/** What a certificate without a proof says. */
+/** Outputs of a certificate without a proof. */
 export const notProved = {
   proved: false,
-  proofNote: "The private key was not given: no call was made with this certificate.",
+  proofNote: "The private key is not set: no call proved this certificate.",
 } as const;
 
 type Proved = Pick<SignedCertificateOutputs, "proved" | "proofNote">;
@@ -118,7 +118,7 @@ async function proofOf(
   return { proved: true, proofNote: "" };
 }
 
-/** Proves a certificate that is there already: at another host, or for another role. */
+/** Proves an existing certificate again, for another host or another proof. */
 export async function proveAgain(
   inputs: SignedCertificateInputs,
   outputs: SignedCertificateOutputs,
@@ -128,17 +128,17 @@ export async function proveAgain(
   return proofOf(client, inputs, outputs, 0, context);
 }
 
-const day = 24 * 3600;
+const daySeconds = 24 * 3600;
 
-/** Client certificates cannot be revoked: the Kubernetes hardening guide wants them short. */
+/** Warns of a long lifetime: client certificates cannot be revoked, and the Kubernetes hardening guide recommends short ones. */
 export function warnOfLifetime(expirationSeconds: number, context: Context): void {
-  if (expirationSeconds <= 90 * day) return;
+  if (expirationSeconds <= 90 * daySeconds) return;
   context.log.warn(
-    `The certificate is to live for ${Math.floor(expirationSeconds / day)} days, and cannot be revoked in that time: 90 days or less are better.`,
+    `The certificate is requested for ${Math.floor(expirationSeconds / daySeconds)} days and cannot be revoked in that time: 90 days or less are better.`,
   );
 }
 
-/** The signer decides how long it is valid. */
+/** Warns if the signer, which decides about the lifetime, chose another one. */
 function reportLifetime(
   { notAfter, issuedAt }: { readonly notAfter: Date; readonly issuedAt: Date },
   { expirationSeconds, renewBefore }: SignedCertificateInputs,
@@ -146,15 +146,17 @@ function reportLifetime(
   context: Context,
 ): void {
   const seconds = Math.round((notAfter.getTime() - issuedAt.getTime()) / 1000);
-  const until = `until ${rfc3339(notAfter)} (${seconds} s; asked for were ${expirationSeconds} s)`;
+  const until = `until ${rfc3339(notAfter)} (${seconds} s; requested: ${expirationSeconds} s)`;
   if (seconds > expirationSeconds + 900) {
-    const why = knowsExpiration(version) ? "" : ": Kubernetes before 1.22 cannot be asked for less";
-    context.log.warn(`The signer made the certificate valid for longer than asked, ${until}${why}.`);
+    const why = knowsExpiration(version) ? "" : ": Kubernetes before 1.22 ignores the requested lifetime";
+    context.log.warn(`The certificate is valid for longer than requested, ${until}${why}.`);
   }
   if (seconds < expirationSeconds - 900 || seconds < expirationSeconds * 0.9) {
-    context.log.warn(`The signer made the certificate valid for less than asked, ${until}.`);
+    context.log.warn(`The certificate is valid for less than requested, ${until}.`);
   }
   if (renewBefore !== undefined && renewBefore >= seconds) {
-    context.log.warn(`"renewBefore" is longer than that: it is renewed after two thirds of its life instead.`);
+    context.log.warn(
+      `"renewBefore" is longer than the lifetime of the certificate, which is renewed after two thirds of it instead.`,
+    );
   }
 }

@@ -1,22 +1,22 @@
+import { pemBlocks, toPem } from "../../kubernetes/pem.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import { DerError } from "../x509/der.ts";
-import { pemBlocks, toPem } from "../x509/pemBlocks.ts";
 import { samePublicKey } from "../x509/samePublicKey.ts";
 import { type Certificate, commonNames, nameText, organizations, readCertificate } from "../x509/x509.ts";
-import type { Wanted } from "./signingObject.ts";
+import type { CertificateSpec } from "./signingObject.ts";
 
-/** What a signer gave out. */
+/** A certificate from a signer. */
 export interface IssuedCertificate {
   readonly leaf: Certificate;
-  /** Leaf first, then what the signer put behind it; nothing around. */
+  /** The leaf, then the intermediate CAs. */
   readonly pem: string;
 }
 
-/** How far clocks may be apart, in milliseconds. */
+/** Allowed difference of clocks, in milliseconds. */
 const skewMs = 10 * 60_000;
 
 /**
- * Reads the content of `status.certificate`: the first block is the certificate, others are CAs between it and the root.
+ * Reads the content of `status.certificate`: the first block is the certificate, the others are intermediate CAs.
  *
  * @see https://pkg.go.dev/k8s.io/api/certificates/v1#CertificateSigningRequestStatus
  * @throws ProviderError CERTIFICATE_REJECTED
@@ -30,10 +30,10 @@ export async function readIssued(text: string): Promise<IssuedCertificate> {
   try {
     const [leaf, ...others] = await Promise.all(ders.map(readCertificate));
     if (leaf === undefined) throw rejected("it holds no PEM");
-    const stray = others.findIndex(({ isCa }) => !isCa);
-    if (stray >= 0) throw rejected(`block ${stray + 2} of ${blocks.length} is no CA's certificate`);
+    const notCa = others.findIndex(({ isCa }) => !isCa);
+    if (notCa >= 0) throw rejected(`block ${notCa + 2} of ${blocks.length} is no CA's certificate`);
     if (others.length > 0 && !others.some(({ x509 }) => leaf.x509.verify(x509.publicKey))) {
-      throw rejected("none of the CAs behind it has signed it");
+      throw rejected("none of the intermediate CAs signed it");
     }
     return { leaf, pem: ders.map((der) => toPem("CERTIFICATE", der)).join("") };
   } catch (error) {
@@ -43,13 +43,13 @@ export async function readIssued(text: string): Promise<IssuedCertificate> {
 }
 
 /**
- * Checks the certificate against what was asked for. The signer may choose the dates, and leave out of the subject what
- * the API server makes nothing of; it may not add anything.
+ * Compares the certificate with its specification. The signer may choose the dates, and omit attributes of the subject that the API server
+ * ignores. It may not add anything.
  *
  * @param now the server's own time
- * @throws ProviderError CERTIFICATE_REJECTED with all that is wrong
+ * @throws ProviderError CERTIFICATE_REJECTED with every difference
  */
-export function requireAsked({ leaf }: IssuedCertificate, wanted: Wanted, now: Date): void {
+export function requireMatch({ leaf }: IssuedCertificate, wanted: CertificateSpec, now: Date): void {
   const wrong: string[] = [];
   const { request, usages } = wanted;
   const { x509, subject } = leaf;
@@ -70,8 +70,8 @@ export function requireAsked({ leaf }: IssuedCertificate, wanted: Wanted, now: D
   }
   const extended = leaf.extendedKeyUsages ?? [];
   if (!extended.includes("client auth")) wrong.push('its extended usages lack "client auth"');
-  const stray = [...extended, ...(leaf.keyUsages ?? [])].filter((usage) => !usages.includes(usage));
-  if (stray.length > 0) wrong.push(`it may be used for ${stray.join(", ")}, which was not asked for`);
+  const unrequested = [...extended, ...(leaf.keyUsages ?? [])].filter((usage) => !usages.includes(usage));
+  if (unrequested.length > 0) wrong.push(`it may be used for ${unrequested.join(", ")}, which was not asked for`);
   if (
     leaf.keyUsages !== undefined &&
     !leaf.keyUsages.includes("digital signature") &&
@@ -93,22 +93,22 @@ function rejected(why: string): ProviderError {
   return new ProviderError(
     "CERTIFICATE_REJECTED",
     `The signer's certificate is not what was asked for: ${why}.`,
-    "It was thrown away. Look at the signer, and at webhooks that change CertificateSigningRequests; then run up again.",
+    "It was discarded. Check the signer, and webhooks that change CertificateSigningRequests; then run up again.",
   );
 }
 
-/** Dates of a certificate as they count for its renewal. */
+/** Dates of a certificate that decide about its renewal. */
 export interface Lifetime {
   readonly notAfter: Date;
-  /** When it was signed, by the server's clock: its own start may lie earlier, for clocks that are late. */
+  /** When it was signed, by the server's clock. `notBefore` may be earlier, for clocks that are late. */
   readonly issuedAt: Date;
 }
 
-/** When a certificate is to be renewed: `renewBefore` seconds before its end, or after two thirds of its life. */
+/** The date of renewal: `renewBefore` seconds before the expiry, or after two thirds of the lifetime. */
 export function renewalDate({ notAfter, issuedAt }: Lifetime, renewBefore: number | undefined): Date {
   const lifeMs = notAfter.getTime() - issuedAt.getTime();
   const askedMs = (renewBefore ?? Number.POSITIVE_INFINITY) * 1000;
-  // One that the signer made shorter than that would be due at once, and again at every run.
+  // A certificate with a shorter lifetime than `renewBefore` would be renewed by every run.
   const beforeMs = askedMs < lifeMs ? askedMs : lifeMs / 3;
   return new Date(Math.floor((notAfter.getTime() - beforeMs) / 1000) * 1000);
 }

@@ -1,4 +1,4 @@
-import { failUnlessOffline, glanceMs } from "../cluster/glance.ts";
+import { failUnlessOffline, quickTimeoutMs } from "../cluster/reachability.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Inputs } from "../protocol/fields.ts";
 import type { Context, Resource } from "../protocol/resource.ts";
@@ -13,21 +13,21 @@ import {
 import { type CertificateUse, type Probe, probe } from "./certificateProof.ts";
 import { type CertificationRequest, readRequest } from "./csr.ts";
 import { defaultUsages, sameSet } from "./csrRules.ts";
-import { makeCertificate, notProved, proveAgain, warnOfLifetime } from "./issuance.ts";
+import { issueCertificate, notProved, proveAgain, warnOfLifetime } from "./issuance.ts";
 import { renewalDate, rfc3339 } from "./issuedCertificate.ts";
 import {
+  type CertificateSpec,
   differences,
   requesterOf,
   type SigningObject,
   signingName,
   signingPath,
-  type Wanted,
 } from "./signingObject.ts";
 
-/** A change of any of them leaves the certificate as it is. */
-const aside = ["host", "caPem", "proveHost", "renewBefore", "approval", "proof", "timeoutSeconds"] as const;
+/** Inputs whose change does not need another certificate. */
+const updatable = ["host", "caPem", "proveHost", "renewBefore", "approval", "proof", "timeoutSeconds"] as const;
 
-/** A client certificate that the cluster signs: an event, for the request in the cluster lives for an hour at most. */
+/** A client certificate that the cluster signs. No object of it stays in the cluster. */
 export const signedCertificate: Resource<SignedCertificateInputs, SignedCertificateOutputs> = {
   type: "k8sauth:index:SignedCertificate",
   inputs: certificateInputs,
@@ -36,7 +36,7 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
   check: checkCertificate,
 
   async create(inputs, context) {
-    const outputs = await makeCertificate(inputs, await wantedOf(inputs), context);
+    const outputs = await issueCertificate(inputs, await specOf(inputs), context);
     return { id: outputs.fingerprint, outputs };
   },
 
@@ -44,21 +44,22 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
     const request = known.csrPem === undefined ? undefined : await readRequest(known.csrPem);
     if (known.expirationSeconds !== undefined) warnOfLifetime(known.expirationSeconds, context);
     const keyless = known.privateKeyPem === undefined && !unknown.has("privateKeyPem");
-    return { outputs: { ...echo(request), ...(keyless ? notProved : {}) } };
+    return { outputs: { ...requestOutputs(request), ...(keyless ? notProved : {}) } };
   },
 
   async diff(state, inputs, context) {
     const changes: Record<string, "update" | "replace"> = {};
-    for (const name of aside) {
+    for (const name of updatable) {
       if (inputs.unknown.has(name) || inputs.known[name] !== state.inputs[name]) changes[name] = "update";
     }
     Object.assign(changes, await otherRequest(state, inputs));
     if (Object.values(changes).includes("replace")) return changes;
-    const { verdict, now } = await look(state, inputs, context);
+    const { verdict, now } = await probeStored(state, inputs, context);
     if (verdict === "dead") changes.certificatePem = "replace";
     if (verdict === "powerless") changes.proof = "update";
     const renewBefore = inputs.unknown.has("renewBefore") ? state.inputs.renewBefore : inputs.known.renewBefore;
-    for (const name of due(state, renewBefore, now ?? new Date(context.now()), context)) changes[name] = "replace";
+    for (const name of dueProperties(state, renewBefore, now ?? new Date(context.now()), context))
+      changes[name] = "replace";
     return changes;
   },
 
@@ -84,27 +85,27 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
         "Declare it in the program and run up.",
       );
     }
-    const { verdict, now } = await look(state, { known: state.inputs, unknown: new Set() }, context);
+    const { verdict, now } = await probeStored(state, { known: state.inputs, unknown: new Set() }, context);
     const expired = reportExpiry(state, now ?? new Date(context.now()), context);
     return verdict === "dead" || expired ? undefined : { id: state.id, outputs: state.outputs };
   },
 
   async delete(state, context) {
-    // A failed renewal may have left a request that waits for approval; the certificate itself cannot be taken back.
-    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(glanceMs)]);
+    // After a failed renewal a request may wait for approval. The certificate itself cannot be revoked.
+    const signal = AbortSignal.any([context.signal, AbortSignal.timeout(quickTimeoutMs)]);
     await removeLeftover(state.inputs, { ...context, signal }).catch((error: Error) => {
-      context.log.debug(`Nobody could be asked whether a request is left. ${error.message}`);
+      context.log.debug(`The deletion of an orphaned CertificateSigningRequest failed. ${error.message}`);
     });
   },
 };
 
-async function wantedOf(inputs: SignedCertificateInputs): Promise<Wanted> {
+async function specOf(inputs: SignedCertificateInputs): Promise<CertificateSpec> {
   const { csrPem, signerName, expirationSeconds } = inputs;
   const request = await readRequest(csrPem);
   return { request, signerName, expirationSeconds, usages: inputs.usages ?? defaultUsages(request) };
 }
 
-function echo(request: CertificationRequest | undefined): Partial<SignedCertificateOutputs> {
+function requestOutputs(request: CertificationRequest | undefined): Partial<SignedCertificateOutputs> {
   if (request === undefined) return {};
   const { commonName, organizations, sha256 } = request;
   return { commonName, organizations, csrSha256: sha256 };
@@ -114,7 +115,7 @@ function lifetimeOf({ notAfter, issuedAt }: SignedCertificateOutputs) {
   return { notAfter: new Date(notAfter), issuedAt: new Date(issuedAt) };
 }
 
-/** What asks for another certificate. The same request in other line ends is the same. */
+/** Changes that need another certificate. Other line ends of the same request are no change. */
 async function otherRequest(
   state: CertificateState,
   { known, unknown }: Inputs<SignedCertificateInputs>,
@@ -134,8 +135,8 @@ async function otherRequest(
   return changes;
 }
 
-/** The properties by which the certificate is due for renewal at that time. */
-function due(
+/** The properties by which the certificate is due for renewal at a time. */
+function dueProperties(
   state: CertificateState,
   renewBefore: number | undefined,
   now: Date,
@@ -154,12 +155,12 @@ function due(
 function reportExpiry({ outputs }: CertificateState, now: Date, context: Context): boolean {
   const { notAfter = "", commonName } = outputs;
   if (now < new Date(notAfter)) return false;
-  context.log.warn(`The certificate of "${commonName}" expired on ${notAfter}: whoever uses it is refused.`);
+  context.log.warn(`The certificate of "${commonName}" expired on ${notAfter}. The API server refuses it.`);
   return true;
 }
 
-/** Tries the certificate of the state where the gateway is going to use it, if its key is at hand. */
-async function look(
+/** Tries the certificate of the state at the server where the gateway uses it. "unsure" without its key. */
+async function probeStored(
   state: CertificateState,
   { known, unknown }: Inputs<SignedCertificateInputs>,
   context: Context,
@@ -184,8 +185,8 @@ async function look(
 
 async function removeLeftover(inputs: Partial<SignedCertificateInputs>, context: Context): Promise<void> {
   if (inputs.csrPem === undefined) return;
-  const wanted = await wantedOf(inputs as SignedCertificateInputs);
-  using client = await context.deployer.client(context, glanceMs);
+  const wanted = await specOf(inputs as SignedCertificateInputs);
+  using client = await context.deployer.client(context, quickTimeoutMs);
   const requester = await requesterOf(client, wanted);
   const path = signingPath(signingName(wanted, requester));
   const copy = await client.find<SigningObject>(path);

@@ -3,9 +3,10 @@ import { KubeClient } from "../../kubernetes/client.ts";
 import { isKubeError, type KubeError } from "../../kubernetes/errors.ts";
 import { isProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
-import * as refusals from "./signingErrors.ts";
+import * as errors from "./signingErrors.ts";
 import {
   approved,
+  type CertificateSpec,
   type Collected,
   collectedFrom,
   condition,
@@ -15,39 +16,38 @@ import {
   signingBody,
   signingName,
   signingPath,
-  type Wanted,
 } from "./signingObject.ts";
 
-/** How a request is brought to its end. */
+/** How a CertificateSigningRequest is approved and awaited. */
 export interface SigningOptions {
   readonly requester: Requester;
-  /** Version of the API server; "" where it is not known. */
+  /** Version of the API server; "" if it is unknown. */
   readonly version: string;
   readonly approval: "auto" | "external";
   readonly limitMs: number;
-  /** Whether a certificate that an earlier run left uncollected is still worth collecting. */
-  readonly fresh: (collected: Collected) => Promise<boolean>;
+  /** Whether a certificate of an earlier run is not due for renewal yet. */
+  readonly isFresh: (collected: Collected) => Promise<boolean>;
 }
 
-/** A request that was deleted under our hands is made again this often. */
-const mostRounds = 3;
+/** How often a request that something else deletes is posted. */
+const maxPosts = 3;
 
-/** The way of one request: posted, compared, approved, awaited, and deleted when its certificate is in safe hands. */
+/** The lifecycle of one CertificateSigningRequest: it is posted, compared, approved, awaited, and deleted. */
 export class Signing {
   readonly name: string;
   readonly #client: KubeClient;
-  readonly #wanted: Wanted;
+  readonly #wanted: CertificateSpec;
   readonly #options: SigningOptions;
   readonly #context: Context;
   readonly #started = performance.now();
-  /** Whether an earlier run had begun with it. */
+  /** Whether an earlier run posted it. */
   resumed = false;
-  /** Of the object that is ours; what has the name and another UID is not. */
+  /** UID of our object. An object with the same name and another UID is not ours. */
   #uid: string | undefined;
   #announced = false;
-  #saidAt = 0;
+  #reportedAt = 0;
 
-  constructor(client: KubeClient, wanted: Wanted, options: SigningOptions, context: Context) {
+  constructor(client: KubeClient, wanted: CertificateSpec, options: SigningOptions, context: Context) {
     this.#client = client;
     this.#wanted = wanted;
     this.#options = options;
@@ -56,7 +56,7 @@ export class Signing {
   }
 
   /**
-   * Posts the request, or finds what an earlier run left of it, and sees it through.
+   * Posts the request, or resumes the one of an earlier run, and waits for its certificate.
    *
    * @throws ProviderError CERTIFICATE_NAME_TAKEN, CERTIFICATE_REQUEST_OTHER, CERTIFICATE_REQUEST_GONE, CERTIFICATE_MAY_NOT_APPROVE,
    *   CERTIFICATE_APPROVAL_CONFLICT, CERTIFICATE_NOT_APPROVED, CERTIFICATE_DENIED, CERTIFICATE_FAILED, CERTIFICATE_NOT_ISSUED,
@@ -64,13 +64,13 @@ export class Signing {
    */
   async collect(): Promise<Collected> {
     let replaced = false;
-    for (let round = 1; round <= mostRounds; round++) {
+    for (let round = 1; round <= maxPosts; round++) {
       this.#uid = undefined;
       const { copy, now, found, ownWork } = await this.#post();
       this.#requireOurs(copy, found);
       this.#uid = copy.metadata?.uid;
-      if (found && !replaced && (await this.#isSpent(copy, now))) {
-        this.#context.log.debug(`${this.name} is left of an earlier run and of no use any more: it is made anew.`);
+      if (found && !replaced && (await this.#isUnusable(copy, now))) {
+        this.#context.log.debug(`${this.name} of an earlier run is no longer usable: it is created again.`);
         await this.remove();
         replaced = true;
         round--;
@@ -78,31 +78,31 @@ export class Signing {
       }
       this.resumed = found && !ownWork;
       if (this.resumed)
-        this.#context.log.info(`Going on with the CertificateSigningRequest ${this.name} of an earlier run.`);
+        this.#context.log.info(`The CertificateSigningRequest ${this.name} of an earlier run is resumed.`);
       const collected = await this.#await(copy, now);
       if (collected !== undefined) return collected;
-      this.#context.log.warn(`The CertificateSigningRequest ${this.name} was deleted while it was awaited.`);
+      this.#context.log.warn(`The CertificateSigningRequest ${this.name} was deleted before it had a certificate.`);
     }
-    throw refusals.gone(this.name, mostRounds);
+    throw errors.gone(this.name, maxPosts);
   }
 
   /** Deletes the request, if it is still ours. */
   async remove(client: KubeClient = this.#client, timeoutMs = 5_000): Promise<void> {
     if (this.#uid === undefined) return;
     try {
-      // Bound to the UID, it can be repeated.
+      // With the UID as a precondition, a retry is safe.
       const options = { uid: this.#uid, ignoreNotFound: true, safe: true, timeoutMs };
       await client.delete(signingPath(this.name), options);
     } catch (error) {
-      // Another one has the name by now.
+      // Another object has the name now.
       if (!isKubeError(error, "KUBE_CONFLICT")) throw error;
     }
     this.#uid = undefined;
   }
 
-  /** Deletes the request; one that cannot be deleted is no reason to lose a good certificate. */
-  async tidy(): Promise<void> {
-    // The next run collects the same certificate from it.
+  /** Deletes the request after success. A failure is only a warning, so that the certificate is not lost. */
+  async cleanUp(): Promise<void> {
+    // The result is not recorded, so the next run reads the certificate from the request.
     if (this.#context.engineGone()) return;
     await this.#removeAnyway().catch((error: Error) => {
       this.#context.log.warn(
@@ -112,28 +112,28 @@ export class Signing {
   }
 
   /**
-   * After a failure: leaves nothing that nobody will collect. What waits for somebody's approval stays, for the next run
-   * to go on with, and so does a denial, for people to read. What a killed run posted stays for the next run.
+   * Deletes the request after a failure. It stays if it waits for external approval, which the next run resumes, if it was denied, so that
+   * people can read the reason, and if the engine is gone.
    */
   async abandon(error: unknown): Promise<void> {
-    const waits = this.#options.approval === "external" && !isProviderError(error, ...refusals.afterCollection);
+    const waits = this.#options.approval === "external" && !isProviderError(error, ...errors.afterCollection);
     if (waits || isProviderError(error, "CERTIFICATE_DENIED") || this.#uid === undefined) return;
     if (this.#context.engineGone()) return;
     await this.#removeAnyway().catch((reason: Error) => {
       this.#context.log.warn(
-        `The CertificateSigningRequest ${this.name} is still there: the next run goes on with it. ${reason.message}`,
+        `The CertificateSigningRequest ${this.name} could not be deleted: the next run resumes it. ${reason.message}`,
       );
     });
   }
 
-  /** What the user cancelled is cleaned up all the same, with a client that does not end with the context's signal. */
+  /** Deletes the request, after a cancellation too: with a client that does not end with the context's signal. */
   async #removeAnyway(): Promise<void> {
     if (!this.#context.signal.aborted) return this.remove();
     using client = new KubeClient(this.#client.connection);
     await this.remove(client, 1_000);
   }
 
-  /** The name comes from the content, so that a POST whose answer was lost can be repeated. */
+  /** Posts the request. Its name comes from its content, so a POST whose answer was lost can be repeated. */
   async #post(): Promise<{ copy: SigningObject; now: Date; found: boolean; ownWork: boolean }> {
     const body = signingBody(this.#wanted, { name: this.name });
     let lost = false;
@@ -145,7 +145,7 @@ export class Signing {
         if (isKubeError(error, "KUBE_ALREADY_EXISTS")) {
           const there = await this.#find();
           if (there !== undefined) return { ...there, found: true, ownWork: lost };
-        } else if (refusals.isTransient(error)) {
+        } else if (errors.isTransient(error)) {
           lost = true;
         } else throw error;
         if (this.#leftMs() <= 0) throw error;
@@ -168,28 +168,28 @@ export class Signing {
 
   #requireOurs(copy: SigningObject, found: boolean): void {
     if (this.#uid !== undefined && copy.metadata?.uid !== this.#uid) {
-      throw refusals.other(this.name, [`its UID is ${copy.metadata?.uid}, and was ${this.#uid}`]);
+      throw errors.changedByOthers(this.name, [`its UID is ${copy.metadata?.uid}, and was ${this.#uid}`]);
     }
     const { requester, version } = this.#options;
     const wrong = differences(copy, this.#wanted, requester, version);
     if (wrong.length === 0) return;
-    // Ours by the server's own answer: it may be deleted.
+    // The server answered our POST with it, so it may be deleted.
     if (!found) this.#uid ??= copy.metadata?.uid;
-    throw found ? refusals.taken(this.name, wrong) : refusals.other(this.name, wrong);
+    throw found ? errors.nameTaken(this.name, wrong) : errors.changedByOthers(this.name, wrong);
   }
 
-  /** It failed, or its certificate is due for renewal, or was never made within the life of such a request. */
-  async #isSpent(copy: SigningObject, now: Date): Promise<boolean> {
+  /** Whether a request of an earlier run failed, or its certificate is due for renewal. */
+  async #isUnusable(copy: SigningObject, now: Date): Promise<boolean> {
     if (condition(copy, "Denied")) return false;
     if (condition(copy, "Failed")) return true;
     const collected = collectedFrom(copy, now);
-    return collected !== undefined && !(await this.#options.fresh(collected));
+    return collected !== undefined && !(await this.#options.isFresh(collected));
   }
 
-  /** Undefined when it was deleted meanwhile. */
+  /** Waits for the certificate. Undefined if the request was deleted. */
   async #await(first: SigningObject, at: Date): Promise<Collected | undefined> {
     let state: { copy: SigningObject; now: Date } = { copy: first, now: at };
-    let trouble: KubeError | undefined;
+    let lastError: KubeError | undefined;
     const external = this.#options.approval === "external";
     for (let pauseMs = 5; ; pauseMs = Math.min(pauseMs * 1.6, 1_000)) {
       const { copy, now } = state;
@@ -202,7 +202,8 @@ export class Signing {
         continue;
       }
       if (external) this.#announce(copy);
-      if (this.#leftMs() <= 0) throw trouble ?? refusals.late(this.name, copy, this.#wanted.signerName, this.#options);
+      if (this.#leftMs() <= 0)
+        throw lastError ?? errors.timedOut(this.name, copy, this.#wanted.signerName, this.#options);
       this.#report(copy);
       await this.#pause(pauseMs);
       try {
@@ -210,23 +211,23 @@ export class Signing {
         if (found === undefined) return undefined;
         this.#requireOurs(found.copy, false);
         state = found;
-        trouble = undefined;
+        lastError = undefined;
       } catch (error) {
-        if (!refusals.isTransient(error)) throw error;
-        trouble = error;
+        if (!errors.isTransient(error)) throw error;
+        lastError = error;
       }
     }
   }
 
   #outcome(copy: SigningObject, now: Date): Collected | undefined {
     const denied = condition(copy, "Denied");
-    if (denied) throw refusals.denied(this.name, denied);
+    if (denied) throw errors.denied(this.name, denied);
     const failed = condition(copy, "Failed");
-    if (failed) throw refusals.failed(this.name, failed, this.#wanted.signerName);
+    if (failed) throw errors.failed(this.name, failed, this.#wanted.signerName);
     return collectedFrom(copy, now);
   }
 
-  /** The server's copy after the approval, or after somebody else's decision; undefined when it is gone. */
+  /** Approves the request. Returns the server's copy with the decision, ours or another one; undefined if it was deleted. */
   async #approve(first: SigningObject): Promise<SigningObject | undefined> {
     const path = `${signingPath(this.name)}/approval`;
     let copy = first;
@@ -240,12 +241,11 @@ export class Signing {
         this.#requireOurs(answer, false);
         return answer;
       } catch (error) {
-        if (isKubeError(error, "KUBE_FORBIDDEN"))
-          throw refusals.mayNotApprove(this.name, this.#wanted.signerName, error);
-        const again = isKubeError(error, "KUBE_CONFLICT", "KUBE_NOT_FOUND") || refusals.isTransient(error);
+        if (isKubeError(error, "KUBE_FORBIDDEN")) throw errors.mayNotApprove(this.name, this.#wanted.signerName, error);
+        const again = isKubeError(error, "KUBE_CONFLICT", "KUBE_NOT_FOUND") || errors.isTransient(error);
         if (!again) throw error;
         if (this.#leftMs() <= 0) {
-          throw isKubeError(error, "KUBE_CONFLICT") ? refusals.conflict(this.name, error) : error;
+          throw isKubeError(error, "KUBE_CONFLICT") ? errors.conflict(this.name, error) : error;
         }
         await this.#pause(pauseMs);
         const found = await this.#find();
@@ -261,14 +261,14 @@ export class Signing {
     const { request, signerName } = this.#wanted;
     const { log } = this.#context;
     log.info(
-      `Somebody has to approve the certificate of user ${JSON.stringify(request.commonName)} (signer ${signerName}). Run: kubectl certificate approve ${this.name}`,
+      `Another user must approve the certificate of user ${JSON.stringify(request.commonName)} (signer ${signerName}). Run: kubectl certificate approve ${this.name}`,
     );
   }
 
   #report(copy: SigningObject): void {
     const waitedMs = performance.now() - this.#started;
-    if (waitedMs - this.#saidAt < 1_000) return;
-    this.#saidAt = waitedMs;
+    if (waitedMs - this.#reportedAt < 1_000) return;
+    this.#reportedAt = waitedMs;
     const what = condition(copy, "Approved")
       ? `${this.#wanted.signerName} to sign ${this.name}`
       : `approval: kubectl certificate approve ${this.name}`;
@@ -277,7 +277,7 @@ export class Signing {
     );
   }
 
-  /** One request that gets no answer must not use up all the time that there is. */
+  /** Timeout of one request: a part of the remaining time, so that a retry is possible. */
   #requestMs(): number {
     return Math.min(5_000, Math.max(this.#leftMs(), 500));
   }
@@ -293,7 +293,7 @@ export class Signing {
   async #pause(ms: number): Promise<void> {
     const jittered = Math.min(ms * (0.75 + Math.random() / 2), Math.max(this.#leftMs(), 1));
     await sleep(jittered, undefined, { signal: this.#context.signal }).catch(() => {
-      throw refusals.cancelled(this.name);
+      throw errors.cancelled(this.name);
     });
   }
 }

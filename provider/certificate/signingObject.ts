@@ -7,22 +7,22 @@ import { isOlderThan } from "../cluster/serverVersion.ts";
 import type { CertificationRequest } from "./csr.ts";
 import { sameSet } from "./csrRules.ts";
 
-/** What is asked of a signer. */
-export interface Wanted {
+/** Specification of a certificate, for its signer. */
+export interface CertificateSpec {
   readonly request: CertificationRequest;
   readonly signerName: string;
   readonly usages: readonly string[];
   readonly expirationSeconds: number;
 }
 
-/** Who asks, as the API server knows them. */
+/** The user who posts the request, as the API server records it. */
 export interface Requester {
   readonly username: string;
-  /** "" for users without one, such as those of client certificates. */
+  /** "" for users without a UID, such as those of client certificates. */
   readonly uid: string;
 }
 
-/** A decision about a request. */
+/** A condition of a CertificateSigningRequest. */
 export interface Condition {
   readonly type?: string;
   readonly status?: string;
@@ -32,7 +32,7 @@ export interface Condition {
   readonly lastUpdateTime?: string;
 }
 
-/** A CertificateSigningRequest as far as it matters here. */
+/** A CertificateSigningRequest, with the fields that are read. */
 export interface SigningObject extends KubeObject {
   readonly spec?: {
     /** Base64 of the request's PEM. */
@@ -56,11 +56,10 @@ const kind = "CertificateSigningRequest";
 export const signingPath = (name?: string): string => pathFor(apiVersion, kind, undefined, name);
 
 /**
- * The object's name, made from all that is asked and who asks: whoever asks for the same again finds what is left of the
- * first time. A renewal has the same name as the certificate before, whose object was deleted when it was collected; one
- * that is still there holds a certificate that is new enough, or is put away.
+ * The object's name: a hash of specification and requester, so that the next run finds the object of a run that was killed. A renewal has the
+ * same name as the previous request, which was deleted after success. If it still exists, it is resumed, or deleted if it is not usable.
  */
-export function signingName(wanted: Wanted, requester: Requester): string {
+export function signingName(wanted: CertificateSpec, requester: Requester): string {
   const content = [
     wanted.request.sha256,
     wanted.signerName,
@@ -72,7 +71,10 @@ export function signingName(wanted: Wanted, requester: Requester): string {
   return `k8sauth-${createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 20)}`;
 }
 
-export function signingBody(wanted: Wanted, metadata: { readonly name: string } | { readonly generateName: string }) {
+export function signingBody(
+  wanted: CertificateSpec,
+  metadata: { readonly name: string } | { readonly generateName: string },
+) {
   return {
     apiVersion,
     kind,
@@ -86,8 +88,8 @@ export function signingBody(wanted: Wanted, metadata: { readonly name: string } 
   };
 }
 
-/** The deployer as the API server records it in requests. A server older than 1.28 has no SelfSubjectReview: a dry run shows it. */
-export async function requesterOf(client: KubeClient, wanted: Wanted): Promise<Requester> {
+/** The deployer as the API server records it in requests. A server older than 1.28 has no SelfSubjectReview; there a dry run shows it. */
+export async function requesterOf(client: KubeClient, wanted: CertificateSpec): Promise<Requester> {
   try {
     const { username, uid } = (await reviewSelf(client)) ?? { username: "", uid: "" };
     if (username) return { username, uid };
@@ -99,15 +101,20 @@ export async function requesterOf(client: KubeClient, wanted: Wanted): Promise<R
   return { username: copy.spec?.username ?? "", uid: copy.spec?.uid ?? "" };
 }
 
-/** In what the server's copy differs from what is asked, in words; empty where it is ours. */
-export function differences(copy: SigningObject, wanted: Wanted, requester: Requester, version: string): string[] {
+/** Describes how the server's copy differs from the specification. Empty if it is ours. */
+export function differences(
+  copy: SigningObject,
+  wanted: CertificateSpec,
+  requester: Requester,
+  version: string,
+): string[] {
   const { spec = {} } = copy;
   const found: string[] = [];
   const expect = (what: string, is: unknown, ought: unknown) => {
     if (is !== ought) found.push(`${what} is ${JSON.stringify(is) ?? "missing"}, expected ${JSON.stringify(ought)}`);
   };
   if (Buffer.from(spec.request ?? "", "base64").toString("latin1") !== wanted.request.pem) {
-    found.push("the request's bytes are others");
+    found.push("the request has other bytes");
   }
   expect("signerName", spec.signerName, wanted.signerName);
   if (!sameSet(spec.usages ?? [], wanted.usages)) {
@@ -121,7 +128,7 @@ export function differences(copy: SigningObject, wanted: Wanted, requester: Requ
   return found;
 }
 
-/** Kubernetes before 1.22 drops expirationSeconds without a word. */
+/** Whether the server supports expirationSeconds. Kubernetes before 1.22 drops the field without a warning. */
 export function knowsExpiration(version: string): boolean {
   return !isOlderThan(version, 22);
 }
@@ -142,17 +149,17 @@ export function approved(copy: SigningObject): SigningObject {
   return { ...copy, status: { ...copy.status, conditions: [...(copy.status?.conditions ?? []), approval] } };
 }
 
-/** What the signer left in the request's status. */
+/** The certificate in the status of a request. */
 export interface Collected {
-  /** PEM as the signer wrote it. */
+  /** PEM from the signer. */
   readonly text: string;
-  /** When it was approved, by the server's clock: it was signed right after. */
+  /** When it was approved, by the server's clock. The signature follows at once. */
   readonly issuedAt: Date;
   /** The server's time now. */
   readonly now: Date;
 }
 
-/** Undefined as long as there is no certificate. */
+/** Reads the certificate from the status. Undefined without one. */
 export function collectedFrom(copy: SigningObject, now: Date): Collected | undefined {
   const { certificate } = copy.status ?? {};
   if (!certificate) return undefined;

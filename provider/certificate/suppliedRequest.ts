@@ -1,10 +1,11 @@
+import { apiServerClientSigner } from "../../kubernetes/cluster/signers.ts";
 import { KubeError } from "../../kubernetes/errors.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { CheckFailure } from "../protocol/fields.ts";
 import { readRequest, requireOwnKey } from "./csr.ts";
-import { apiServerClientSigner, requireAllowed } from "./csrRules.ts";
+import { requireAllowed } from "./csrRules.ts";
 
-/** A certificate request that the program brings, and for whom. */
+/** A certificate request that the program supplies, and its user. */
 export interface SuppliedRequest {
   readonly csrPem: string;
   readonly commonName: string;
@@ -12,7 +13,7 @@ export interface SuppliedRequest {
   readonly privateKeyPem?: string;
 }
 
-/** What makes requests unfit that would otherwise be noticed once their user's binding is made, or at the proof. */
+/** Checks supplied requests before anything is created. Otherwise they would fail after the creation of their user's binding. */
 export async function requestFailures(requests: readonly SuppliedRequest[]): Promise<CheckFailure[]> {
   const reasons = await Promise.all(requests.map(reasonAgainst));
   return reasons.flatMap((reason) => (reason === undefined ? [] : [{ property: "certificateRequests", reason }]));
@@ -26,8 +27,8 @@ async function reasonAgainst({ csrPem, commonName, privateKeyPem }: SuppliedRequ
     if (request.commonName === commonName) return undefined;
     throw new ProviderError(
       "CSR_SUBJECT_REFUSED",
-      `The request's common name is ${JSON.stringify(request.commonName)}, and rights are to be given to the user ${JSON.stringify(commonName)}.`,
-      "Make the request for that user, or set the common name to the request's.",
+      `The request's common name is ${JSON.stringify(request.commonName)}, and the rights are for the user ${JSON.stringify(commonName)}.`,
+      "Create the request for that user, or set the common name to that of the request.",
     );
   } catch (error) {
     if (error instanceof ProviderError || error instanceof KubeError) return `${error.code}: ${error.message}`;

@@ -3,7 +3,7 @@ import { isKubeError, KubeError } from "../../kubernetes/errors.ts";
 import { pathFor } from "../../kubernetes/paths.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
-import { describeName, type ReservedName } from "./preflight.ts";
+import { describeName, type ReservedName } from "./reservedNames.ts";
 
 /** The manifest of an object that will be created under a fixed name, in a namespace. */
 export interface PlannedObject extends KubeObject {
@@ -13,11 +13,11 @@ export interface PlannedObject extends KubeObject {
 }
 
 /**
- * Refuses to begin where the API server would refuse an object: a quota, an admission webhook or policy, or its own validation. Each object
- * is created by a dry run, which the server checks like any other request and does not store. Objects are tried one by one: a quota that
- * has room for one of two is not seen. An object that exists, and a namespace that does not, are for others to report.
+ * Fails before anything is created if a quota, an admission webhook, a policy or validation would reject an object. A dry run creates each
+ * object: the API server checks it like any other request and does not store it. Objects are tried one by one, so a quota that has room for
+ * one of two is not found. Objects that exist and namespaces that do not exist are skipped, since other checks report them.
  *
- * @throws ProviderError CLUSTER_OBJECT_REFUSED with all that are refused
+ * @throws ProviderError CLUSTER_OBJECT_REFUSED with every object that is rejected
  */
 export async function requireAccepted(
   client: KubeClient,
@@ -30,7 +30,7 @@ export async function requireAccepted(
   if (refusals.length === 0) return;
   throw new ProviderError(
     "CLUSTER_OBJECT_REFUSED",
-    `The cluster at ${client.connection.server} refuses what this stack is going to create, as a dry run shows. ${refusals.join(" ")}`,
+    `The cluster at ${client.connection.server} rejected objects of this stack in a dry run. ${refusals.join(" ")}`,
   );
 }
 
@@ -38,7 +38,7 @@ async function refusalOf(client: KubeClient, object: PlannedObject, { log }: Con
   const { apiVersion, kind, metadata } = object;
   const words = describeName(nameOf(object));
   try {
-    // Admission comes before the check whether the object is there: it would count one that is there twice.
+    // Admission runs before the check for an existing object, so a quota would count it twice.
     if ((await client.find(pathFor(apiVersion, kind, metadata.namespace, metadata.name))) !== undefined)
       return undefined;
     await client.create(pathFor(apiVersion, kind, metadata.namespace), object, { dryRun: true, safe: true });
@@ -46,13 +46,13 @@ async function refusalOf(client: KubeClient, object: PlannedObject, { log }: Con
   } catch (error) {
     if (isKubeError(error, "KUBE_DENIED", "KUBE_INVALID")) return `${words}: ${error.message}`;
     if (!(error instanceof KubeError) || error.code === "KUBE_CANCELLED") throw error;
-    // No right, no namespace, no way to the server; or a webhook that supports no dry run.
+    // A missing right or namespace, no connection, or a webhook without support for dry runs.
     log.debug(`${words} was not tried. ${error.message}`);
     return undefined;
   }
 }
 
-/** The object's name. */
+/** The name of a planned object. */
 export function nameOf({ apiVersion, kind, metadata: { namespace, name } }: PlannedObject): ReservedName {
   return { apiVersion, kind, namespace, name };
 }

@@ -1,14 +1,16 @@
 import { createHash, X509Certificate } from "node:crypto";
-import { certificates } from "../../kubernetes/kubeconfig/pem.ts";
-import type { Shown } from "../../kubernetes/probe.ts";
+import { caCertificates } from "../../kubernetes/kubeconfig/caCertificates.ts";
+import { pemBlocks } from "../../kubernetes/pem.ts";
+import type { ServerProbe } from "../../kubernetes/probe.ts";
 import { ProviderError } from "../protocol/errors.ts";
 
-/** Where Rancher tells strangers its CA, as `{"value": PEM}`. */
+/** Path at which Rancher publishes its CA without authentication, as `{"value": PEM}`. */
 export const rancherCaPath = "/v3/settings/cacerts";
 
 /**
- * A pin as 64 hexadecimal digits: from hexadecimal with or without colons, or base64, with or without "sha256:" or
- * "sha256/" in front. Undefined for what is none.
+ * Parses a pin: hexadecimal with or without colons, or base64, with or without the prefix "sha256:" or "sha256/".
+ *
+ * @returns 64 hexadecimal digits; undefined if the text is not a SHA-256
  */
 export function pinDigest(pin: string): string | undefined {
   const text = pin.trim().replace(/^sha-?256[:/]/i, "");
@@ -19,21 +21,21 @@ export function pinDigest(pin: string): string | undefined {
   return bytes.length === 32 ? bytes.toString("hex") : undefined;
 }
 
-/** The CA that a server's own words and a pin name, or its own words alone. PEM. */
+/** A CA that was read from the server. */
 export interface FoundCa {
   readonly caPem: string;
-  /** By what it was recognised. */
+  /** How it was identified. */
   readonly by: "certificate" | "public key" | "Rancher checksum" | "first use";
 }
 
 /**
- * The CA certificate that the pin names, among those that the server sent and those of Rancher's `cacerts`. The pin is the
- * SHA-256 of the certificate's DER, of its public key (SubjectPublicKeyInfo, as kubeadm has it), or Rancher's checksum of
- * `cacerts`. The server's own certificate is never taken: it is renewed often, and vouches for nobody.
+ * Finds the CA certificate with the pin among those that the server sent and those of Rancher's `cacerts`. The pin is the SHA-256 of the
+ * certificate's DER, of its public key (SubjectPublicKeyInfo, as kubeadm has it), or Rancher's checksum of `cacerts`. The server's own
+ * certificate is never accepted: it is renewed often and is not a CA.
  *
  * @throws ProviderError CLUSTER_CA_PIN_MISMATCH, CLUSTER_CA_NOT_SHOWN
  */
-export function pinnedCa(host: string, shown: Shown, pin: string): FoundCa {
+export function pinnedCa(host: string, shown: ServerProbe, pin: string): FoundCa {
   const digest = pinDigest(pin) ?? "";
   const rancher = rancherCa(shown);
   const authorities = [...shown.chain.filter(isAuthority), ...(rancher?.certificates ?? [])];
@@ -46,24 +48,24 @@ export function pinnedCa(host: string, shown: Shown, pin: string): FoundCa {
   if (leaf && !isAuthority(leaf) && [sha256(leaf.raw), publicKeyDigest(leaf)].includes(digest)) {
     throw new ProviderError(
       "CLUSTER_CA_PIN_MISMATCH",
-      `The pin ${colons(digest)} is that of the certificate of ${host} itself, not of its CA.`,
-      authorities.length > 0 ? `Pin its CA: ${authorities.map(described).join("; ")}.` : giveIt,
+      `The pin ${withColons(digest)} is that of the certificate of ${host} itself, not of its CA.`,
+      authorities.length > 0 ? `Pin its CA: ${authorities.map(describeCertificate).join("; ")}.` : setCaPem,
     );
   }
   if (authorities.length === 0) throw caNotShown(host, shown);
   throw new ProviderError(
     "CLUSTER_CA_PIN_MISMATCH",
-    `${host} shows no CA with the pin ${colons(digest)}. It shows ${authorities.map(described).join("; ")}${rancher ? `; its ${rancherCaPath} has the checksum ${rancher.checksums[0]}` : ""}.`,
-    "Somebody else may be answering there. If the CA was changed on purpose, get its fingerprint on a trusted way and set the pin to it.",
+    `${host} shows no CA with the pin ${withColons(digest)}. It shows ${authorities.map(describeCertificate).join("; ")}${rancher ? `; its ${rancherCaPath} has the checksum ${rancher.checksums[0]}` : ""}.`,
+    "Another server may be answering at this address. If the CA was changed on purpose, get its fingerprint over a trusted channel and set the pin to it.",
   );
 }
 
 /**
- * The CA that a server names at first use: a root that it sent, else Rancher's `cacerts`, else the last authority that it sent.
+ * Finds the CA to trust at first use: a root that the server sent, else Rancher's `cacerts`, else the last CA certificate that it sent.
  *
  * @throws ProviderError CLUSTER_CA_NOT_SHOWN
  */
-export function firstUseCa(host: string, shown: Shown): FoundCa {
+export function firstUseCa(host: string, shown: ServerProbe): FoundCa {
   const authorities = shown.chain.filter(isAuthority);
   const root = authorities.find((certificate) => certificate.checkIssued(certificate));
   const rancher = rancherCa(shown);
@@ -75,28 +77,28 @@ export function firstUseCa(host: string, shown: Shown): FoundCa {
   throw caNotShown(host, shown);
 }
 
-/** A certificate in words: its subject and fingerprint. */
-export function described(certificate: X509Certificate): string {
-  return `${certificate.subject.replaceAll("\n", ", ")} (SHA-256 ${certificate.fingerprint256}, public key ${colons(publicKeyDigest(certificate))})`;
+/** Describes a certificate by its subject and fingerprints. */
+export function describeCertificate(certificate: X509Certificate): string {
+  return `${certificate.subject.replaceAll("\n", ", ")} (SHA-256 ${certificate.fingerprint256}, public key ${withColons(publicKeyDigest(certificate))})`;
 }
 
 function isAuthority(certificate: X509Certificate): boolean {
   return certificate.ca;
 }
 
-function caNotShown(host: string, shown: Shown): ProviderError {
+function caNotShown(host: string, shown: ServerProbe): ProviderError {
   const [leaf] = shown.chain;
   return new ProviderError(
     "CLUSTER_CA_NOT_SHOWN",
-    `${host} sends ${leaf ? `the certificate ${described(leaf)}` : "no certificate"} and no CA. ${rancherAnswer(shown)}`,
-    giveIt,
+    `${host} sends ${leaf ? `the certificate ${describeCertificate(leaf)}` : "no certificate"} and no CA. ${describeRancherResponse(shown)}`,
+    setCaPem,
   );
 }
 
-const giveIt =
+const setCaPem =
   'Set "caPem" to the CA itself. It is in the kubeconfig of the cluster, or the server\'s administrator has it.';
 
-function rancherAnswer({ status, location, contentType }: Shown): string {
+function describeRancherResponse({ status, location, contentType }: ServerProbe): string {
   const type = contentType.split(";")[0] || "no content type";
   return location
     ? `It redirects ${rancherCaPath} (${status}), and that is not followed.`
@@ -106,17 +108,17 @@ function rancherAnswer({ status, location, contentType }: Shown): string {
 interface RancherCa {
   readonly caPem: string;
   readonly certificates: readonly X509Certificate[];
-  /** As Rancher computes it, over text that ends with a newline; then over the text as it is. */
+  /** SHA-256 of the text with a final newline, as Rancher computes it, and of the text as it is. */
   readonly checksums: readonly string[];
 }
 
-function rancherCa({ status, body }: Shown): RancherCa | undefined {
+function rancherCa({ status, body }: ServerProbe): RancherCa | undefined {
   if (status !== 200) return undefined;
   try {
     const { value } = JSON.parse(body) as { value?: unknown };
     if (typeof value !== "string" || value.trim() === "") return undefined;
-    const caPem = certificates(value, rancherCaPath);
-    const blocks = caPem.split(/(?<=-----END CERTIFICATE-----\n)/).map((block) => new X509Certificate(block));
+    const caPem = caCertificates(value, rancherCaPath);
+    const blocks = pemBlocks(caPem).map(({ text }) => new X509Certificate(text));
     if (!blocks.some(isAuthority)) return undefined;
     const ended = value.endsWith("\n") ? value : `${value}\n`;
     return { caPem, certificates: blocks.filter(isAuthority), checksums: [sha256(ended), sha256(value)] };
@@ -133,10 +135,10 @@ function sha256(data: Buffer | string): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-function colons(hex: string): string {
+function withColons(hex: string): string {
   return hex.toUpperCase().replace(/..(?=.)/g, "$&:");
 }
 
 function pemOf(certificate: X509Certificate): string {
-  return certificates(certificate.toString(), "the server's chain");
+  return caCertificates(certificate.toString(), "the server's chain");
 }

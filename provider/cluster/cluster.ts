@@ -1,5 +1,5 @@
 import { isKubeError, isUnreachable, KubeError } from "../../kubernetes/errors.ts";
-import { certificates } from "../../kubernetes/kubeconfig/pem.ts";
+import { caCertificates } from "../../kubernetes/kubeconfig/caCertificates.ts";
 import { requestFailures } from "../certificate/suppliedRequest.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import { type CheckFailure, type Inputs, same } from "../protocol/fields.ts";
@@ -13,13 +13,14 @@ import {
   clusterOutputs,
 } from "./clusterFields.ts";
 import { gatewayHost, refuseLocalHost } from "./gatewayHost.ts";
-import { caFailures, knownTarget, probes } from "./gatewayTarget.ts";
-import { failUnlessOffline, glanceMs, noteSilence } from "./glance.ts";
-import { caFingerprint, describeName, inUse, type ReservedName } from "./preflight.ts";
+import { caFailures, knownTarget, takesCaFromServer } from "./gatewayTarget.ts";
+import { caFingerprint } from "./identity.ts";
+import { preflight } from "./preflight.ts";
+import { failUnlessOffline, quickTimeoutMs, rememberTimeout } from "./reachability.ts";
+import { describeName, namesInUse, type ReservedName } from "./reservedNames.ts";
 import { oldServerWarning } from "./serverVersion.ts";
-import { survey } from "./survey.ts";
 
-const lists = {
+const listDefaults = {
   caRequiredBy: [],
   signerNames: [],
   rights: [],
@@ -28,9 +29,9 @@ const lists = {
   plannedObjects: [],
   certificateRequests: [],
 } as const;
-const flags = { allowLoopback: false, proveHost: true, trustOnFirstUse: false } as const;
+const flagDefaults = { allowLoopback: false, proveHost: true, trustOnFirstUse: false } as const;
 
-/** The cluster of the stack: found, proved, and checked for everything that could stop an `up` half-way. */
+/** The cluster of the stack: host, CA, issuer and version, and the checks that keep an `up` from failing half-way. */
 export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
   type: "k8sauth:index:Cluster",
   inputs: clusterInputs,
@@ -39,13 +40,13 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
   async check({ known }) {
     return [
       ...(await requestFailures(known.certificateRequests ?? [])),
-      ...failure("host", () => {
+      ...failuresOf("host", () => {
         if (known.host === undefined) return;
         const host = gatewayHost(known.host);
         if (known.allowLoopback === false) refuseLocalHost(host);
       }),
-      ...failure("caPem", () => {
-        if (known.caPem !== undefined) certificates(known.caPem, '"caPem"');
+      ...failuresOf("caPem", () => {
+        if (known.caPem !== undefined) caCertificates(known.caPem, '"caPem"');
       }),
       ...caFailures(known),
       ...(known.rights ?? []).flatMap((right, index) =>
@@ -53,7 +54,7 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
           ? [{ property: "rights", reason: `rights[${index}] needs either "resource" or "nonResourcePath".` }]
           : [],
       ),
-      ...repeated(known.reservedNames ?? []).map((name) => ({
+      ...duplicates(known.reservedNames ?? []).map((name) => ({
         property: "reservedNames",
         reason: `lists ${describeName(name)} twice: two resources would share one object. Give one of them another name.`,
       })),
@@ -61,7 +62,7 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
   },
 
   async create(inputs, context) {
-    const facts = await survey(inputs, [], context);
+    const facts = await preflight(inputs, [], context);
     warnOfOldServer(facts, context);
     return { id: facts.uid, outputs: { ...facts, reservedNames: inputs.reservedNames ?? [] } };
   },
@@ -69,7 +70,7 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
   async previewCreate(inputs, context) {
     const reservedNames = inputs.unknown.has("reservedNames") ? undefined : (inputs.known.reservedNames ?? []);
     const offline = await offlineFacts(inputs, context);
-    const facts = await glance(inputs, [], context);
+    const facts = await boundedPreflight(inputs, [], context);
     const outputs: Partial<ClusterOutputs> = { ...offline, ...facts, reservedNames };
     return facts === undefined ? { outputs } : { id: facts.uid, outputs };
   },
@@ -77,10 +78,10 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
   async diff(state, inputs, context) {
     const changes: Record<string, "update"> = {};
     for (const name of ["host", "caPem", "caPin", "trustOnFirstUse", "reservedNames"] as const) {
-      const [before, after] = [state.inputs[name] ?? given(name), inputs.known[name] ?? given(name)];
+      const [before, after] = [state.inputs[name] ?? defaultOf(name), inputs.known[name] ?? defaultOf(name)];
       if (inputs.unknown.has(name) || !same(before, after)) changes[name] = "update";
     }
-    const facts = await glance(inputs, state.outputs.reservedNames ?? [], context, state);
+    const facts = await boundedPreflight(inputs, state.outputs.reservedNames ?? [], context, state);
     if (facts !== undefined) {
       for (const name of ["host", "caPem", "issuer", "issuerNote", "jwks", "version", "distribution"] as const) {
         if (!same(facts[name], state.outputs[name])) changes[name] = "update";
@@ -90,55 +91,65 @@ export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
   },
 
   async update(state, inputs, context) {
-    const facts = await survey(inputs, state.outputs.reservedNames ?? [], context, state);
-    return { ...facts, uid: state.id, reservedNames: await ownNames(inputs, state, context) };
+    const facts = await preflight(inputs, state.outputs.reservedNames ?? [], context, state);
+    return { ...facts, uid: state.id, reservedNames: await reservedNamesOf(inputs, state, context) };
   },
 
   async previewUpdate(state, inputs, context) {
     const reservedNames = inputs.unknown.has("reservedNames") ? undefined : (inputs.known.reservedNames ?? []);
     const offline = await offlineFacts(inputs, context);
-    const facts = await glance(inputs, state.outputs.reservedNames ?? [], context, state, false);
+    const facts = await boundedPreflight(inputs, state.outputs.reservedNames ?? [], context, state, false);
     return { id: state.id, outputs: { ...offline, ...facts, uid: state.id, reservedNames } };
   },
 
   async read(state, context) {
     const inputs: Inputs<ClusterInputs> = {
-      // A refresh looks; what the next `up` would need is for that to check.
-      known: { ...flags, ...state.inputs, ...lists, ...(probes(state.inputs) && taken(state)), proveHost: false },
+      // A refresh reads the facts. The next `up` checks rights, names and objects.
+      known: {
+        ...flagDefaults,
+        ...state.inputs,
+        ...listDefaults,
+        ...(takesCaFromServer(state.inputs) && storedCa(state)),
+        proveHost: false,
+      },
       unknown: new Set(),
     };
     const imported = state.outputs.uid === undefined;
     const facts = imported
-      ? await survey(inputs.known as ClusterInputs, [], context, state)
-      : await glance(inputs, [], context, state);
+      ? await preflight(inputs.known as ClusterInputs, [], context, state)
+      : await boundedPreflight(inputs, [], context, state);
     const { reservedNames = [], caSource = facts?.caSource } = state.outputs;
     return { id: state.id, outputs: { ...state.outputs, ...facts, caSource, uid: state.id, reservedNames } };
   },
 };
 
 /**
- * Objects of names that are no longer asked for go at the end of the `up`. If it fails before, the stack still has them, and
- * may ask for their names again.
+ * The names to record in the state: the wanted ones, and earlier ones whose objects still exist. Pulumi deletes those at the end of the
+ * `up`. If the `up` fails before, the stack still owns the objects and may use the names again.
  */
-async function ownNames(inputs: ClusterInputs, { outputs }: ClusterState, context: Context): Promise<ReservedName[]> {
+async function reservedNamesOf(
+  inputs: ClusterInputs,
+  { outputs }: ClusterState,
+  context: Context,
+): Promise<ReservedName[]> {
   const wanted = inputs.reservedNames ?? [];
   const dropped = (outputs.reservedNames ?? []).filter((old) => !wanted.some((name) => same(name, old)));
   if (dropped.length === 0) return [...wanted];
   using client = await context.deployer.client(context);
-  return [...wanted, ...(await inUse(client, dropped))];
+  return [...wanted, ...(await namesInUse(client, dropped))];
 }
 
-/** Names that stand in the list more than once. */
-function repeated(names: readonly ReservedName[]): ReservedName[] {
+/** Names that the list has more than once. */
+function duplicates(names: readonly ReservedName[]): ReservedName[] {
   return names.filter((name, index) => names.findIndex((other) => same(other, name)) < index);
 }
 
-function given(name: string): unknown {
+function defaultOf(name: string): unknown {
   if (name === "trustOnFirstUse") return false;
   return name === "reservedNames" ? [] : undefined;
 }
 
-function failure(property: string, work: () => void): CheckFailure[] {
+function failuresOf(property: string, work: () => void): CheckFailure[] {
   try {
     work();
     return [];
@@ -150,16 +161,16 @@ function failure(property: string, work: () => void): CheckFailure[] {
   }
 }
 
-/** The CA that was taken from the host before: a refresh does not take another. */
-function taken({ outputs }: ClusterState): Partial<ClusterInputs> {
+/** Inputs with the CA of the state. A refresh does not read another one from the host. */
+function storedCa({ outputs }: ClusterState): Partial<ClusterInputs> {
   return { caPin: undefined, trustOnFirstUse: false, caPem: outputs.caPem };
 }
 
 /**
- * The survey of a preview, `diff` or refresh: bounded. Undefined for a cluster that cannot be reached, if nothing exists in it or the
- * provider's `offline` says so.
+ * The preflight of a preview, `diff` or refresh, with a short timeout. Undefined if the cluster cannot be reached and the resource is new or
+ * the provider's `offline` is "warn".
  */
-async function glance(
+async function boundedPreflight(
   inputs: Inputs<ClusterInputs>,
   ours: readonly ReservedName[],
   context: Context,
@@ -169,12 +180,18 @@ async function glance(
   const blind = ["host", "caPem", "caPin"].some((name) => inputs.unknown.has(name));
   if (blind) return undefined;
   try {
-    const facts = await survey({ ...flags, ...lists, ...inputs.known }, ours, context, state, glanceMs);
+    const facts = await preflight(
+      { ...flagDefaults, ...listDefaults, ...inputs.known },
+      ours,
+      context,
+      state,
+      quickTimeoutMs,
+    );
     if (warn) warnOfOldServer(facts, context);
     return facts;
   } catch (error) {
-    if (!outOfReach(error, context)) throw error;
-    noteSilence(state?.outputs.host ?? "", error);
+    if (!isOutOfReach(error, context)) throw error;
+    rememberTimeout(state?.outputs.host ?? "", error);
     const what = "The cluster was not checked.";
     if (state !== undefined && warn) failUnlessOffline(what, error, context);
     else if (warn) context.log.warn(`${what} ${(error as Error).message}`);
@@ -182,19 +199,19 @@ async function glance(
   }
 }
 
-/** What a server may do otherwise than the tests expect is said on every run: upgrades come later than stacks. */
+/** Warns of an old server on every run, because the warning ends with an upgrade of the cluster. */
 function warnOfOldServer({ version }: ClusterFacts, { log }: Context): void {
   const warning = oldServerWarning(version);
   if (warning !== undefined) log.warn(warning);
 }
 
-function outOfReach(error: unknown, { deployer }: Context): boolean {
+function isOutOfReach(error: unknown, { deployer }: Context): boolean {
   if (isUnreachable(error)) return true;
-  // A machine without any kubeconfig can preview; one that was named must be there.
+  // A machine without a kubeconfig can preview. A kubeconfig that was named must exist.
   return isKubeError(error, "KUBECONFIG_NOT_FOUND") && !deployer.named;
 }
 
-/** What the kubeconfig alone says, for a preview without a cluster. */
+/** Facts from the kubeconfig alone, for a preview without a cluster. */
 async function offlineFacts(inputs: Inputs<ClusterInputs>, context: Context): Promise<Partial<ClusterOutputs>> {
   const blind = ["host", "caPem", "allowLoopback"].some((name) => inputs.unknown.has(name));
   if (blind) return {};
@@ -202,7 +219,7 @@ async function offlineFacts(inputs: Inputs<ClusterInputs>, context: Context): Pr
     const { host, caPem } = knownTarget(inputs.known, await context.deployer.connection(context));
     return caPem === undefined ? { host } : { host, caPem, caFingerprint: caFingerprint(caPem) };
   } catch (error) {
-    if (outOfReach(error, context)) return {};
+    if (isOutOfReach(error, context)) return {};
     throw error;
   }
 }

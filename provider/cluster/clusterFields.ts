@@ -1,10 +1,12 @@
+import type { IssuerFacts } from "../../kubernetes/cluster/issuer.ts";
+import type { Right } from "../../kubernetes/cluster/rights.ts";
 import type { SuppliedRequest } from "../certificate/suppliedRequest.ts";
 import type { Fields } from "../protocol/fields.ts";
 import type { State } from "../protocol/resource.ts";
 import type { PlannedObject } from "./admission.ts";
-import type { IssuerFacts, ReservedName, Right } from "./preflight.ts";
+import type { ReservedName } from "./reservedNames.ts";
 
-/** Where the gateway finds the API server, and what it trusts there. */
+/** Where the gateway reaches the API server, and the CA that it trusts there. */
 export interface GatewayTarget {
   readonly host: string;
   /** PEM; "" for a public CA. */
@@ -28,7 +30,7 @@ export interface ClusterInputs {
   readonly certificateRequests: readonly SuppliedRequest[];
 }
 
-/** What is found out about the cluster. */
+/** What the plugin reads of the cluster. */
 export interface ClusterFacts extends IssuerFacts, GatewayTarget {
   readonly caFingerprint: string;
   readonly version: string;
@@ -37,7 +39,7 @@ export interface ClusterFacts extends IssuerFacts, GatewayTarget {
 }
 
 export interface ClusterOutputs extends ClusterFacts {
-  /** This stack's own: those that it asks for, and earlier ones whose objects it has yet to delete. */
+  /** Names of this stack's objects: the wanted ones, and earlier ones whose objects are not deleted yet. */
   readonly reservedNames: readonly ReservedName[];
 }
 
@@ -96,6 +98,6 @@ export const clusterOutputs: Fields = {
   version: { type: "string" },
   distribution: { type: "string" },
   uid: { type: "string" },
-  // Names that were free when this stack took them, as long as it asks for them or has yet to delete their objects.
+  // Names of this stack's objects: the wanted ones, and earlier ones whose objects are not deleted yet.
   reservedNames: { type: "objects", fields: reservedName },
 };

@@ -9,11 +9,11 @@ import { agentFor } from "../../kubernetes/transport/transport.ts";
 import type { CheckFailure, Fields, Inputs } from "../protocol/fields.ts";
 import type { InputNames } from "../protocol/inputNames.ts";
 import type { Operation } from "../protocol/operation.ts";
-import { glanceMs, type Offline } from "./glance.ts";
+import { type Offline, quickTimeoutMs } from "./reachability.ts";
 
 /** Configuration of a provider: the credentials that all of its resources are deployed with. */
 export interface DeployerConfig {
-  /** A path or the content; undefined for the usual places. */
+  /** A path or the content. @default KUBECONFIG, ~/.kube/config, then the account of the pod */
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly offline: Offline;
@@ -48,8 +48,8 @@ export interface DeployerOrigin {
   readonly fromState: boolean;
 }
 
-/** Codes of errors that other credentials or another kubeconfig may cure. */
-const curable: readonly KubeErrorCode[] = [
+/** Codes of errors that other credentials or another kubeconfig may fix. */
+const credentialErrors: readonly KubeErrorCode[] = [
   "KUBE_UNAUTHORIZED",
   "KUBE_ANONYMOUS",
   "KUBE_TLS_UNTRUSTED",
@@ -77,12 +77,12 @@ export class Deployer {
     return this.#config.offline ?? "fail";
   }
 
-  /** Whether a preview does not know the configuration yet: then nothing can be asked. */
+  /** Whether a preview does not know the configuration yet. No request can be sent then. */
   get unknown(): boolean {
     return this.#origin.unknown;
   }
 
-  /** Whether a kubeconfig was named. It must then exist. */
+  /** Whether the configuration names a kubeconfig, which must then exist. */
   get named(): boolean {
     return this.#config.kubeconfig !== undefined;
   }
@@ -90,7 +90,7 @@ export class Deployer {
   /** Finds the API server and the credentials. @throws KubeError KUBECONFIG_* */
   connection(operation: Operation): Promise<Connection> {
     const { kubeconfig, context: name } = this.#config;
-    return loadConnection({ kubeconfig, context: name, exec: { say: operation.log.info } }, operation.env);
+    return loadConnection({ kubeconfig, context: name, exec: { onLine: operation.log.info } }, operation.env);
   }
 
   /**
@@ -104,19 +104,20 @@ export class Deployer {
     return new KubeClient(connection, { agent: this.#agent, signal: operation.signal, timeoutMs });
   }
 
-  /** Adds to an error of the way to the cluster that the credentials come from the state, if they do. */
-  explained(error: unknown): unknown {
+  /** Adds to a connection error that the credentials come from the state, if they do. */
+  withOrigin(error: unknown): unknown {
     const { kubeconfig, context } = this.#config;
     if (!this.#origin.fromState || (kubeconfig === undefined && context === undefined)) return error;
     if (!isKubeError(error)) return error;
-    if (!error.code.startsWith("KUBECONFIG_") && !curable.includes(error.code) && !isUnreachable(error)) return error;
+    if (!error.code.startsWith("KUBECONFIG_") && !credentialErrors.includes(error.code) && !isUnreachable(error))
+      return error;
     const { code, message, status, reason, serverMessage } = error;
     const parts = [
       ...(kubeconfig === undefined ? [] : [looksLikeContent(kubeconfig) ? "kubeconfig" : `kubeconfig ${kubeconfig}`]),
       ...(context === undefined ? [] : [`context "${context}"`]),
     ];
     const remedy =
-      "If they are outdated, repeat the command with --run-program (or PULUMI_RUN_PROGRAM=true in the environment): it then takes the stack's current settings.";
+      "If they are outdated, repeat the command with --run-program (or PULUMI_RUN_PROGRAM=true in the environment): it then uses the stack's current settings.";
     return new KubeError(
       code,
       `${message} The state provided the ${parts.join(" and the ")}, as the last up saved them.`,
@@ -135,16 +136,16 @@ export class Deployer {
    */
   warnIfStale(operation: Operation): Promise<void> {
     if (!this.#origin.fromState) return Promise.resolve();
-    this.#stale ??= this.#tryOut(operation);
+    this.#stale ??= this.#tryCredentials(operation);
     return this.#stale;
   }
 
-  async #tryOut(operation: Operation): Promise<void> {
+  async #tryCredentials(operation: Operation): Promise<void> {
     try {
-      using client = await this.client(operation, glanceMs);
+      using client = await this.client(operation, quickTimeoutMs);
       await authenticatedUser(client);
     } catch (error) {
-      const explained = this.explained(error);
+      const explained = this.withOrigin(error);
       if (explained !== error) operation.log.warn((explained as Error).message);
     }
   }

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { ProviderError } from "../protocol/errors.ts";
 
 /**
- * The address that a gateway uses for the API server, as scheme, host, port and perhaps a path; no slash at the end.
+ * Parses the URL at which a gateway reaches the API server. Returns scheme, host, port and an optional path, without a slash at the end.
  *
  * @throws ProviderError CLUSTER_HOST_INVALID
  */
@@ -19,7 +19,7 @@ export function gatewayHost(given: string): string {
 }
 
 /**
- * Refuses an address that leads a gateway on another machine to itself, or nowhere.
+ * Refuses an address that a gateway on another machine cannot use: a loopback or link-local address, or a name inside the cluster.
  *
  * @throws ProviderError CLUSTER_HOST_LOOPBACK
  */
@@ -29,11 +29,11 @@ export function refuseLocalHost(host: string): void {
   throw new ProviderError(
     "CLUSTER_HOST_LOOPBACK",
     `The gateway would reach the API server at ${host}, and that is ${why}.`,
-    'Set "host" to an address that the gateway can reach, or "allowLoopback" when the gateway runs on this very machine.',
+    'Set "host" to an address that the gateway can reach, or "allowLoopback" when the gateway runs on this machine.',
   );
 }
 
-/** What makes a host useless from outside; undefined for one that may work. */
+/** Why a host cannot be reached from outside; undefined for a host that may work. */
 export function localReason(hostname: string): string | undefined {
   const name = hostname.replace(/\.$/, "");
   if (name === "localhost" || name.endsWith(".localhost")) return "a loopback name";

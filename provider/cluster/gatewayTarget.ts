@@ -1,20 +1,20 @@
 import type { Connection } from "../../kubernetes/connection.ts";
 import { isKubeError, KubeError } from "../../kubernetes/errors.ts";
-import { certificates } from "../../kubernetes/kubeconfig/pem.ts";
-import { showOf } from "../../kubernetes/probe.ts";
+import { caCertificates } from "../../kubernetes/kubeconfig/caCertificates.ts";
+import { probeServer } from "../../kubernetes/probe.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { CheckFailure } from "../protocol/fields.ts";
 import type { Context } from "../protocol/resource.ts";
-import { described, firstUseCa, pinDigest, pinnedCa, rancherCaPath } from "./caPin.ts";
+import { describeCertificate, firstUseCa, pinDigest, pinnedCa, rancherCaPath } from "./caPin.ts";
 import type { ClusterInputs, ClusterState, GatewayTarget } from "./clusterFields.ts";
 import { gatewayHost, refuseLocalHost } from "./gatewayHost.ts";
 
-/** Whether the CA is to be taken from the server itself. */
-export function probes({ caPin, trustOnFirstUse }: Partial<ClusterInputs>): boolean {
+/** Whether the CA is read from the server itself. */
+export function takesCaFromServer({ caPin, trustOnFirstUse }: Partial<ClusterInputs>): boolean {
   return caPin !== undefined || trustOnFirstUse === true;
 }
 
-/** Ways to the CA that contradict each other. */
+/** Checks for settings of the CA that contradict each other. */
 export function caFailures(known: Partial<ClusterInputs>): CheckFailure[] {
   const { caPin, caPem, trustOnFirstUse, proveHost } = known;
   const failures: CheckFailure[] = [];
@@ -27,17 +27,16 @@ export function caFailures(known: Partial<ClusterInputs>): CheckFailure[] {
   const given = Object.entries(ways).flatMap(([name, said]) => (said ? [`"${name}"`] : []));
   if (given.length > 1)
     failures.push({ property: "caPin", reason: `${given.join(" and ")} are given: one is enough.` });
-  if (probes(known) && proveHost === false) {
+  if (takesCaFromServer(known) && proveHost === false) {
     const reason =
-      '"proveHost" is false, but the CA is to be taken from the host, which takes a way there: give "caPem".';
+      '"proveHost" is false, but the CA is read from the host, which needs a connection to it: set "caPem".';
     failures.push({ property: "proveHost", reason });
   }
   return failures;
 }
 
 /**
- * Host and CA as far as nobody has to be asked: what was given, or what the kubeconfig says. The CA is undefined where it
- * is to be taken from the server.
+ * Host and CA from the inputs or the kubeconfig, without any request. The CA is undefined if it is read from the server.
  *
  * @throws ProviderError CLUSTER_HOST_INVALID, CLUSTER_HOST_LOOPBACK; KubeError KUBECONFIG_CA_INVALID
  */
@@ -56,12 +55,12 @@ export function knownTarget(
       );
     }
   }
-  if (probes(inputs)) return { host, caPem: undefined };
-  return { host, caPem: inputs.caPem === undefined ? connection.caPem : certificates(inputs.caPem, '"caPem"') };
+  if (takesCaFromServer(inputs)) return { host, caPem: undefined };
+  return { host, caPem: inputs.caPem === undefined ? connection.caPem : caCertificates(inputs.caPem, '"caPem"') };
 }
 
 /**
- * Host and CA; a CA that is to be taken from the server is compared with the pin, or with what the first use stored.
+ * Host and CA. A CA that is read from the server must match the pin, or the CA that was stored at first use.
  *
  * @throws ProviderError CLUSTER_CA_PIN_MISMATCH, CLUSTER_CA_NOT_SHOWN, and those of knownTarget
  */
@@ -75,12 +74,12 @@ export async function gatewayTarget(
   const { host, caPem } = knownTarget(inputs, connection);
   if (caPem !== undefined) return { host, caPem, caSource: inputs.caPem === undefined ? "kubeconfig" : "given" };
   if (inputs.caPin !== undefined) {
-    const found = pinnedCa(host, await shownBy(host, context, timeoutMs), inputs.caPin);
+    const found = pinnedCa(host, await probeHost(host, context, timeoutMs), inputs.caPin);
     return { host, caPem: found.caPem, caSource: "pin" };
   }
   const { outputs } = state ?? {};
   if (outputs?.caPem && outputs.host === host) return { host, caPem: outputs.caPem, caSource: "first use" };
-  const found = firstUseCa(host, await shownBy(host, context, timeoutMs));
+  const found = firstUseCa(host, await probeHost(host, context, timeoutMs));
   return { host, caPem: found.caPem, caSource: "first use" };
 }
 
@@ -98,22 +97,22 @@ export function requireCa({ host, caPem }: GatewayTarget, products: readonly str
   );
 }
 
-/** That a CA was believed without proof must not go unseen. */
+/** Warns that the CA was trusted at first use, without proof. */
 export function warnOfFirstUse({ host, caSource }: GatewayTarget, fingerprint: string, context: Context): void {
   if (caSource !== "first use") return;
   context.log.warn(
-    `The CA of ${host} is taken on trust: SHA-256 ${fingerprint}. Compare it with what whoever runs the server says, and set it as the pin.`,
+    `The CA of ${host} is trusted at first use: SHA-256 ${fingerprint}. Compare it with the fingerprint that the server's administrator states, and set it as the pin.`,
   );
 }
 
-function shownBy(host: string, context: Context, timeoutMs: number) {
+function probeHost(host: string, context: Context, timeoutMs: number) {
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(timeoutMs)]);
-  return showOf(new URL(host).origin, rancherCaPath, signal);
+  return probeServer(new URL(host).origin, rancherCaPath, signal);
 }
 
 /**
- * What went wrong on the gateway's way to the host. It must not look like trouble of the deployer's connection, and another CA
- * than at first use must not look like any trouble.
+ * Converts an error of the connection to the gateway's host, so that it differs from errors of the deployer's connection. Another CA than at
+ * first use has a separate code.
  */
 export async function hostFailure(
   error: unknown,
@@ -123,17 +122,17 @@ export async function hostFailure(
 ): Promise<unknown> {
   if (!(error instanceof KubeError)) return error;
   if (target.caSource === "first use" && isKubeError(error, "KUBE_TLS_UNTRUSTED")) {
-    const shown = await shownBy(target.host, context, 2_000).catch(() => undefined);
-    const now = shown?.chain.map(described).join("; ") ?? "nothing";
+    const shown = await probeHost(target.host, context, 2_000).catch(() => undefined);
+    const now = shown?.chain.map(describeCertificate).join("; ") ?? "nothing";
     return new ProviderError(
       "CLUSTER_CA_CHANGED",
       `${target.host} no longer shows a certificate of the CA that was trusted at first use (SHA-256 ${fingerprint}). It shows ${now}.`,
-      "Somebody else may be answering there. If the CA was changed on purpose, get its fingerprint on a trusted way and set it as the pin.",
+      "Another server may be answering at this address. If the CA was changed on purpose, get its fingerprint over a trusted channel and set it as the pin.",
     );
   }
   return new ProviderError(
     "CLUSTER_HOST_PROOF_FAILED",
-    `The gateway's way to the API server was tried and failed (${error.code}). ${error.message}`,
+    `The connection to the gateway's host failed (${error.code}). ${error.message}`,
     'Correct "host" or "caPem"; or set "proveHost" to false if this machine cannot reach the host but the gateway can.',
   );
 }

@@ -1,5 +1,5 @@
-/** What the version of an API server says about what it can do. */
-import { numbersOf } from "../../kubernetes/version.ts";
+/** Versions of API servers: the oldest that is tested, and what older ones do differently. */
+import { numbersOf } from "../../kubernetes/cluster/version.ts";
 
 /** The oldest minor version of Kubernetes 1 that the tests run. */
 export const oldestTestedMinor = 34;
@@ -13,13 +13,13 @@ const differences: readonly (readonly [minor: number, difference: string])[] = [
   [33, "hostUsers: false of the verifier needs a feature gate"],
 ];
 
-/** Whether a version ("v1.36.3", "v1.31.2-eks-7f9249a") is older than a minor version of Kubernetes 1. False for what is no release. */
+/** Whether a version ("v1.36.3", "v1.31.2-eks-7f9249a") is older than a minor version of Kubernetes 1. False for a text that is not a version. */
 export function isOlderThan(version: string, minor: number): boolean {
   const [major, own] = numbersOf(version) ?? [0, 0];
   return major === 1 && own < minor;
 }
 
-/** The warning about a server that is older than what the tests run; undefined for others, and where the version is not known. */
+/** The warning about a server that is older than the oldest tested version. Undefined for other servers and for an unknown version. */
 export function oldServerWarning(version: string): string | undefined {
   if (!isOlderThan(version, oldestTestedMinor)) return undefined;
   const known = differences.filter(([minor]) => isOlderThan(version, minor)).map(([, difference]) => difference);

@@ -14,7 +14,7 @@ interface Runtime {
 }
 
 interface State {
-  /** Runs a function with a state of the SDK's runtime of its own: several components are constructed at once. */
+  /** Runs a function with a separate state of the SDK's runtime, since several components are constructed at once. */
   withLocalStorage<T>(work: () => Promise<T>): Promise<T>;
 }
 

@@ -27,7 +27,7 @@ export function invoke(token: string, args: ValueObject): { readonly result: Wir
   const found = functionOf(token);
   if (found === undefined) throw new ProviderError("TYPE_UNKNOWN", `k8sauth has no function "${token}".`);
   if (hasUnknown(args)) return { result: unknownOnWire };
-  const { known, failures } = readInputs<ValueObject>(args, found.fields, found.meanings);
+  const { known, failures } = readInputs<ValueObject>(args, found.fields, found.descriptions);
   if (failures.length > 0) return failures;
   const formatter = byName.get(token.split(":").at(-1) ?? "") as Formatter;
   try {

@@ -1,13 +1,13 @@
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
 import structPb from "google-protobuf/google/protobuf/struct_pb.js";
-import { type Fields, readInputs } from "./fields.ts";
+import { type CheckFailure, type Fields, readInputs } from "./fields.ts";
 import type { AnyResource, Changes, State } from "./resource.ts";
 import { decodeObject, encode, secret, unknownOnWire, type Value, type Wire, type WireObject } from "./wire.ts";
 
 type Struct = InstanceType<typeof structPb.Struct>;
 
-/** A resource as a request has it. */
+/** The state of a resource in a request. */
 export function stateOf(
   resource: AnyResource,
   id: string,
@@ -15,13 +15,13 @@ export function stateOf(
   outputs: Struct | undefined,
 ): State<Record<string, unknown>, Record<string, unknown>> {
   const old = decodeObject(toWire(outputs));
-  // An engine that does not hand over old inputs leaves those that are also outputs.
+  // An engine that does not pass old inputs passes those that are outputs too.
   const given = inputs === undefined ? old : decodeObject(toWire(inputs));
   const known = Object.fromEntries(Object.entries(given).filter(([key]) => key in resource.inputs));
   return { id, inputs: readInputs<Record<string, unknown>>(known, resource.inputs).known, outputs: old };
 }
 
-/** Inputs as they came, with defaults, and with secret marks where the program forgot them. */
+/** Inputs with defaults, and with the marks of secrets. */
 export function completed(wire: WireObject, fields: Fields): WireObject {
   const result: Record<string, Wire> = { ...wire };
   for (const [name, field] of Object.entries(fields)) {
@@ -32,7 +32,7 @@ export function completed(wire: WireObject, fields: Fields): WireObject {
   return result;
 }
 
-/** Every output that the fields name: those that are missing are not known yet. */
+/** All outputs of the fields. Missing ones become unknown values. */
 export function outputsToWire(outputs: Readonly<Record<string, unknown>>, fields: Fields): WireObject {
   return Object.fromEntries(
     Object.entries(fields).map(([name, field]) => {
@@ -42,7 +42,7 @@ export function outputsToWire(outputs: Readonly<Record<string, unknown>>, fields
   );
 }
 
-/** The answer to a diff, property by property. */
+/** The detailed answer to a diff. */
 export function diffResponse(changes: Changes, outputs: Readonly<Record<string, unknown>>): pb.DiffResponse {
   const { DiffChanges } = providerPb.DiffResponse;
   const { Kind } = providerPb.PropertyDiff;
@@ -67,4 +67,16 @@ export function toWire(struct: Struct | undefined): WireObject {
 
 export function toStruct(wire: WireObject): Struct {
   return structPb.Struct.fromJavaScript(wire as Parameters<typeof structPb.Struct.fromJavaScript>[0]);
+}
+
+/** The answer to a check. */
+export function checkResponse(inputs: WireObject, failures: readonly CheckFailure[]): pb.CheckResponse {
+  return new providerPb.CheckResponse().setInputs(toStruct(inputs)).setFailuresList(checkFailures(failures));
+}
+
+/** Failures on the wire. The engine prints the value of a property that one names, which may be a secret. The name is in the reason instead. */
+export function checkFailures(failures: readonly CheckFailure[]): pb.CheckFailure[] {
+  return failures.map(({ property, reason }) =>
+    new providerPb.CheckFailure().setReason(property ? `${property}: ${reason}` : reason),
+  );
 }

@@ -3,9 +3,9 @@ import engineGrpc from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import enginePb from "@pulumi/pulumi/proto/engine_pb.js";
 import type { Log } from "./operation.ts";
 
-/** Where the plugin reports to. */
+/** The connection to the engine. */
 export interface EngineLink {
-  /** A log for one operation on one resource; `flushed` settles when all of it has arrived (or 2 s have passed). */
+  /** A log for one operation on one resource. `flushed` resolves when every message has arrived, or after 2 s. */
   logFor(urn: string): { readonly log: Log; flushed(): Promise<void> };
   /** Whether the engine answers. */
   alive(): Promise<boolean>;
@@ -20,11 +20,11 @@ const warning: Severity = 2;
 const options: ChannelOptions = {
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 500,
-  // The engine runs on this machine, whatever no_proxy says.
+  // The engine runs on this machine, so no proxy is used.
   "grpc.enable_http_proxy": 0,
 };
 
-/** Speaks to the engine at `address` ("127.0.0.1:PORT"). */
+/** Connects to the engine at `address` ("127.0.0.1:PORT"). */
 export function engineLink(address: string): EngineLink {
   const client = new engineGrpc.EngineClient(address, credentials.createInsecure(), options);
   return {
@@ -37,7 +37,7 @@ export function engineLink(address: string): EngineLink {
         request.setUrn(urn);
         request.setEphemeral(ephemeral);
         const sent = new Promise<void>((resolve) => {
-          // A message that does not arrive is no reason to fail what it was about.
+          // A lost message must not fail the operation.
           client.log(request, new Metadata(), { deadline: Date.now() + 2_000 }, () => resolve());
         });
         pending.add(sent);
@@ -63,7 +63,7 @@ export function engineLink(address: string): EngineLink {
           new Metadata(),
           { deadline: Date.now() + 5_000 },
           (error: ServiceError | null) => {
-            // Any answer is one, a refusal too; only silence (14 unavailable, 4 deadline) is none.
+            // An error is an answer too, except for 14 (unavailable) and 4 (deadline exceeded).
             resolve(error === null || (error.code !== 14 && error.code !== 4));
           },
         );
@@ -72,8 +72,8 @@ export function engineLink(address: string): EngineLink {
   };
 }
 
-/** Reports nowhere: until an engine says where it is. */
-export const silentLink: EngineLink = {
+/** Discards messages, until an engine attaches. */
+export const noLink: EngineLink = {
   logFor: () => ({
     log: { debug() {}, info() {}, warn() {}, status() {} },
     flushed: async () => {},
@@ -82,14 +82,14 @@ export const silentLink: EngineLink = {
   close() {},
 };
 
-/** How often to look whether the engine is still there, in milliseconds. */
-const lookMs = 500;
+/** Interval of the checks whether the engine still runs, in milliseconds. */
+const pollMs = 500;
 
-/** Whether the engine that started this process is still there. */
+/** Whether the engine that started this process still runs. */
 export interface EngineWatch {
-  /** Whether it has ended, as far as that can be seen now. */
+  /** Whether the engine is known to have ended. */
   gone(): boolean;
-  /** Resolves when it has ended. */
+  /** Resolves when the engine has ended. */
   readonly ended: Promise<void>;
 }
 
@@ -97,7 +97,7 @@ export interface EngineWatch {
 export function watchEngine(link: EngineLink): EngineWatch {
   const parent = process.ppid;
   let missed = 0;
-  let looks = 0;
+  let polls = 0;
   let asking = false;
   const gone = () => process.ppid !== parent || missed >= 2;
   const ended = new Promise<void>((resolve) => {
@@ -105,15 +105,15 @@ export function watchEngine(link: EngineLink): EngineWatch {
       if (gone()) {
         clearInterval(timer);
         resolve();
-      } else if (!asking && looks++ % 2 === 1) {
-        // Asking for the parent's id is free, asking the engine is a call: every other look.
+      } else if (!asking && polls++ % 2 === 1) {
+        // The parent's id costs nothing. The engine is called every second time.
         asking = true;
         void link.alive().then((alive) => {
           asking = false;
           missed = alive ? 0 : missed + 1;
         });
       }
-    }, lookMs);
+    }, pollMs);
     timer.unref();
   });
   return { gone, ended };

@@ -1,6 +1,6 @@
 import { KubeError, scrub } from "../../kubernetes/errors.ts";
 
-/** Codes of the plugin's own errors; KubeErrorCode has those of the way to the API server. Codes are stable. docs/errors.md explains each. */
+/** Codes of the plugin's errors. KubeErrorCode has those of the connection to the API server. Codes are stable. docs/errors.md explains each. */
 export type ProviderErrorCode =
   | "CLUSTER_HOST_INVALID"
   | "CLUSTER_HOST_LOOPBACK"
@@ -77,7 +77,7 @@ export type ProviderErrorCode =
   | "AKEYLESS_NOT_IMPORTABLE"
   | "TYPE_UNKNOWN"
   | "CANCELLED"
-  // an error of none of these kinds
+  // a bug, or an error without a code
   | "INTERNAL";
 
 /** An error that the user can act on. Its message never holds a secret. */

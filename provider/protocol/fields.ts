@@ -1,21 +1,21 @@
 import { hasUnknown, unknown, type Value, type ValueObject } from "./wire.ts";
 
-/** How one property looks. Its meaning is in the schema, from the doc comments of the resource's class. */
+/** One property, for its check. Its description is in the schema, from the doc comments of the resource's class. */
 export interface Field {
   /** `days` is a list of whole numbers, as numbers or as texts. It is read as texts, which Akeyless has. */
   readonly type: "string" | "boolean" | "integer" | "strings" | "days" | "objects" | "map";
-  /** Of the elements, for "objects" (a list of them). Without it they have any content. */
+  /** Fields of the elements, for "objects" (a list of objects). @default any fields */
   readonly fields?: Fields;
   readonly required?: boolean;
-  /** Encrypted in state, never in a message. */
+  /** Encrypted in the state, and in no message. */
   readonly secret?: boolean;
   readonly default?: string | boolean | number;
 }
 
 export type Fields = Readonly<Record<string, Field>>;
 
-/** The meanings of properties, by name. */
-export type Meanings = Readonly<Record<string, { readonly description: string }>>;
+/** Descriptions of properties, by name. */
+export type Descriptions = Readonly<Record<string, { readonly description: string }>>;
 
 export interface CheckFailure {
   /** Name of the property; "" for the resource as a whole. */
@@ -23,19 +23,19 @@ export interface CheckFailure {
   readonly reason: string;
 }
 
-/** Inputs of which some may not be known yet, in previews. */
+/** Inputs. Some may be unknown in previews. */
 export interface Inputs<I> {
-  /** What is known, defaults filled in. Lists hold the elements that are known. */
+  /** Known inputs, with defaults. Lists hold the known elements. */
   readonly known: Partial<I>;
-  /** Names of the properties that are not known, or not wholly. */
+  /** Names of properties that are unknown, wholly or in part. */
   readonly unknown: ReadonlySet<string>;
 }
 
-/** Reads values by their fields. What does not fit is left out, and said, with the property's meaning. */
+/** Reads values by their fields. A value of another type is left out and reported as a failure, with the description of its property. */
 export function readInputs<I>(
   values: ValueObject,
   fields: Fields,
-  meanings: Meanings = {},
+  descriptions: Descriptions = {},
 ): Inputs<I> & { failures: readonly CheckFailure[] } {
   const known: Record<string, Value> = {};
   const notKnown = new Set<string>();
@@ -50,12 +50,13 @@ export function readInputs<I>(
   }
   for (const [name, field] of Object.entries(fields)) {
     const value = values[name] ?? field.default;
-    const fail = (reason: string) => failures.push({ property: name, reason: withMeaning(reason, meanings[name]) });
+    const fail = (reason: string) =>
+      failures.push({ property: name, reason: withDescription(reason, descriptions[name]) });
     if (hasUnknown(value)) notKnown.add(name);
     if (value === undefined || value === null) {
       if (field.required) fail(`"${name}" is required`);
     } else if (value !== unknown) {
-      const reason = misfit(name, value, field);
+      const reason = typeFailure(name, value, field);
       if (reason !== undefined) fail(reason);
       else known[name] = field.type === "days" ? texts(withoutUnknown(value)) : withoutUnknown(value);
     }
@@ -63,22 +64,22 @@ export function readInputs<I>(
   return { known: known as Partial<I>, unknown: notKnown, failures };
 }
 
-function withMeaning(reason: string, meaning: Meanings[string] | undefined): string {
-  return meaning === undefined ? `${reason}.` : `${reason}: ${meaning.description.replaceAll(/\s+/g, " ")}`;
+function withDescription(reason: string, property: Descriptions[string] | undefined): string {
+  return property === undefined ? `${reason}.` : `${reason}: ${property.description.replaceAll(/\s+/g, " ")}`;
 }
 
 function texts(days: Value): Value {
   return (days as readonly Value[]).map(String);
 }
 
-/** Of a list or a map, what is known of it. */
+/** The known elements of a list or map; other values as they are. */
 function withoutUnknown(value: Value): Value {
   if (Array.isArray(value)) return value.filter((element: Value) => !hasUnknown(element));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).filter(([, inner]) => !hasUnknown(inner)));
 }
 
-function misfit(name: string, value: Value, field: Field): string | undefined {
+function typeFailure(name: string, value: Value, field: Field): string | undefined {
   const expected = (what: string) => `"${name}" must be ${what}`;
   switch (field.type) {
     case "integer":
@@ -96,33 +97,34 @@ function misfit(name: string, value: Value, field: Field): string | undefined {
     case "objects":
       if (!Array.isArray(value)) return expected("a list");
       return value
-        .map((element: Value, index: number) => elementMisfit(`${name}[${index}]`, element, field.fields))
+        .map((element: Value, index: number) => elementFailure(`${name}[${index}]`, element, field.fields))
         .find((reason) => reason !== undefined);
     default:
       return typeof value === field.type ? undefined : expected(`a ${field.type}`);
   }
 }
 
-function elementMisfit(name: string, element: Value, fields: Fields | undefined): string | undefined {
+function elementFailure(name: string, element: Value, fields: Fields | undefined): string | undefined {
   if (element === unknown) return undefined;
   if (typeof element !== "object" || element === null || Array.isArray(element)) return `"${name}" must be an object`;
   if (fields === undefined) return undefined;
   const object = element as ValueObject;
-  const stray = Object.keys(object).find((key) => !(key in fields));
-  if (stray !== undefined) return `Unknown property "${name}.${stray}", known are ${Object.keys(fields).join(", ")}`;
+  const unknownKey = Object.keys(object).find((key) => !(key in fields));
+  if (unknownKey !== undefined)
+    return `Unknown property "${name}.${unknownKey}", known are ${Object.keys(fields).join(", ")}`;
   for (const [key, field] of Object.entries(fields)) {
     const value = object[key];
     if (value === undefined || value === null) {
       if (field.required) return `"${name}.${key}" is required`;
     } else if (value !== unknown) {
-      const reason = misfit(`${name}.${key}`, value, field);
+      const reason = typeFailure(`${name}.${key}`, value, field);
       if (reason !== undefined) return reason;
     }
   }
   return undefined;
 }
 
-/** Whether two values are equal, objects by content whatever the order of their keys. */
+/** Whether two values are equal. The order of keys does not matter. */
 export function same(left: unknown, right: unknown): boolean {
   return canonical(left) === canonical(right);
 }

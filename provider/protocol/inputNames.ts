@@ -4,12 +4,12 @@ import type { CheckFailure } from "./fields.ts";
 import type { Log } from "./operation.ts";
 
 /**
- * Names under which a program's users know inputs of resources, such as names of its settings. Keys are `TYPE.INPUT` (`Cluster.host`), or
- * `PARENT$TYPE.INPUT` for children of a component, which win. `{name}` in a value is the resource's name.
+ * Names of inputs in messages, such as the names of a program's settings. Keys are `TYPE.INPUT` (`Cluster.host`), or `PARENT$TYPE.INPUT` for
+ * children of a component, which has precedence. `{name}` in a value is the resource's name.
  */
 export type InputNames = Readonly<Record<string, string>>;
 
-/** The words that a resource's inputs have in messages. Messages put an input's name in double quotes. */
+/** Replaces names of a resource's inputs in messages. Messages put an input's name in double quotes. */
 export class Wording {
   readonly #names: InputNames;
   readonly #types: readonly string[];
@@ -24,13 +24,13 @@ export class Wording {
     this.#resource = name;
   }
 
-  /** The user's name of an input; the input's own name without one. */
+  /** The name of an input in messages. @default the input's own name */
   nameOf(input: string): string {
     const found = this.#types.map((type) => this.#names[`${type}.${input}`]).find((name) => name !== undefined);
     return found?.replaceAll("{name}", this.#resource) ?? input;
   }
 
-  /** A message with the user's names. */
+  /** Replaces the names in a message. */
   text(message: string): string {
     return message.replaceAll(/"(\w+)((?:\.\w+|\[\d+\])*)"/g, (quoted, input: string, within: string) => {
       const name = this.nameOf(input);
@@ -42,7 +42,7 @@ export class Wording {
     return { property: this.nameOf(property), reason: this.text(reason) };
   }
 
-  /** An error with its message in the user's names. Errors of other programs and bugs stay as they are. */
+  /** Replaces the names in the message of a ProviderError or KubeError. Other errors stay as they are. */
   error(error: unknown): unknown {
     if (error instanceof ProviderError || error instanceof KubeError) error.message = this.text(error.message);
     return error;

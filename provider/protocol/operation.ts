@@ -1,9 +1,9 @@
-/** Writes to the user's terminal, beside the resource that it is about. */
+/** Messages about a resource, which the engine shows to the user. */
 export interface Log {
   debug(message: string): void;
   info(message: string): void;
   warn(message: string): void;
-  /** Progress: shown while it lasts, and gone after. */
+  /** Progress, which the engine shows only during the operation. */
   status(message: string): void;
 }
 
@@ -12,11 +12,11 @@ export interface Operation {
   readonly log: Log;
   /** Aborts when the user cancels or the engine is gone. */
   readonly signal: AbortSignal;
-  /** Whether the engine is gone: then the operation's result is not recorded, and what it keeps is found by the next run. */
+  /** Whether the engine is gone. Then the result is not recorded, and the next run must be able to resume the operation. */
   readonly engineGone: () => boolean;
   readonly env: NodeJS.ProcessEnv;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  /** The user's own limit for the operation (customTimeouts), in milliseconds; undefined without one. */
+  /** The user's timeout of the operation (customTimeouts), in milliseconds. Undefined if unset. */
   readonly timeoutMs?: number;
 }

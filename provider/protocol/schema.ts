@@ -1,6 +1,6 @@
 import manifest from "../../package.json" with { type: "json" };
 import schema from "../schema.json" with { type: "json" };
-import type { Field, Fields, Meanings } from "./fields.ts";
+import type { Descriptions, Field, Fields } from "./fields.ts";
 
 /** A type in the package schema. @see https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/ */
 export interface TypeSpec {
@@ -38,10 +38,10 @@ interface FunctionSpec {
 }
 
 interface Schema {
-  readonly provider: { readonly inputProperties: Meanings };
+  readonly provider: { readonly inputProperties: Descriptions };
   readonly types: Readonly<Record<string, NamedSpec>>;
   readonly resources: Readonly<
-    Record<string, ComponentSpec & { readonly isComponent?: boolean; readonly inputProperties: Meanings }>
+    Record<string, ComponentSpec & { readonly isComponent?: boolean; readonly inputProperties: Descriptions }>
   >;
   readonly functions: Readonly<Record<string, FunctionSpec>>;
 }
@@ -56,10 +56,10 @@ export function packageSchema(): string {
   return JSON.stringify({ ...schema, version });
 }
 
-export const providerMeanings = provider.inputProperties;
+export const providerDescriptions = provider.inputProperties;
 
-/** Meanings of the inputs of a type. */
-export function meaningsOf(type: string): Meanings {
+/** Descriptions of the inputs of a type. */
+export function descriptionsOf(type: string): Descriptions {
   return resources[type]?.inputProperties ?? {};
 }
 
@@ -85,7 +85,7 @@ export function functionOf(token: string) {
       { type: fieldType(spec), required: required.includes(name), secret: spec.secret },
     ]),
   );
-  return { fields, meanings: properties, secret: found.outputs.properties.result.secret ?? false };
+  return { fields, descriptions: properties, secret: found.outputs.properties.result.secret ?? false };
 }
 
 function fieldType({ type, $ref }: TypeSpec): Field["type"] {

@@ -11,28 +11,37 @@ import providerGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
 import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
-import { checkDeployer, Deployer, type DeployerConfig, deployerFields } from "../cluster/deployer.ts";
-import { completed, diffResponse, outputsToWire, stateOf, toStruct, toWire } from "./convert.ts";
-import { type EngineLink, engineLink, silentLink } from "./engine.ts";
+import { ProviderConfiguration } from "./configuration.ts";
+import {
+  checkFailures,
+  checkResponse,
+  completed,
+  diffResponse,
+  outputsToWire,
+  stateOf,
+  toStruct,
+  toWire,
+} from "./convert.ts";
+import { type EngineLink, engineLink, noLink } from "./engine.ts";
 import { describe, isProviderError, ProviderError } from "./errors.ts";
-import { type CheckFailure, readInputs, same } from "./fields.ts";
+import { type CheckFailure, readInputs } from "./fields.ts";
 import { Wording } from "./inputNames.ts";
 import type { Log } from "./operation.ts";
-import type { AnyResource, Context, Forecast } from "./resource.ts";
-import { type ComponentSpec, componentOf, meaningsOf, packageSchema, providerMeanings, version } from "./schema.ts";
+import type { AnyResource, Context, Preview } from "./resource.ts";
+import { type ComponentSpec, componentOf, descriptionsOf, packageSchema, version } from "./schema.ts";
 import { decodeObject, type ValueObject, type Wire, type WireObject } from "./wire.ts";
 
-/** What a plugin process is made of. */
+/** Options of the server. */
 export interface ServerOptions {
   readonly resources: readonly AnyResource[];
   readonly construct: Construct;
   readonly invoke: Invoke;
   readonly env: NodeJS.ProcessEnv;
   readonly now: () => number;
-  /** Address of the engine that started us; without it one may attach later. */
+  /** Address of the engine that started the plugin. Without it an engine can attach later. */
   readonly engineAddress?: string;
   readonly link?: EngineLink;
-  /** Whether that engine has ended. @default it is taken to be there */
+  /** Whether that engine has ended. @default false */
   readonly engineGone?: () => boolean;
 }
 
@@ -52,7 +61,7 @@ export type Invoke = (token: string, args: ValueObject) => { readonly result: Wi
 
 export interface RunningServer {
   readonly port: number;
-  /** Cancels what is under way, takes nothing new, and resolves when the last call has been answered. */
+  /** Cancels running calls, accepts no new ones, and resolves when the last call is answered. */
   drain(): Promise<void>;
   close(): void;
 }
@@ -93,16 +102,14 @@ class Handlers {
   readonly #abort = new AbortController();
   #link: EngineLink;
   #engineAddress: string | undefined;
-  #deployer = new Deployer();
-  /** What the program passed. Undefined for a provider that the engine found in the state: it configures that without a check. */
-  #passed: Partial<DeployerConfig> | undefined;
-  /** Warnings of this run, by resource: several of its operations may find the same thing. */
+  readonly #configuration = new ProviderConfiguration();
+  /** Warnings of this run by resource, since several operations of it may have the same warning. */
   readonly #warned = new Set<string>();
 
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#resources = new Map(options.resources.map((resource) => [resource.type, resource]));
-    this.#link = options.link ?? silentLink;
+    this.#link = options.link ?? noLink;
     this.#engineAddress = options.engineAddress;
   }
 
@@ -126,9 +133,12 @@ class Handlers {
       }),
       getPluginInfo: unary(async () => new pluginPb.PluginInfo().setVersion(version)),
       getSchema: unary(async () => new providerPb.GetSchemaResponse().setSchema(packageSchema())),
-      checkConfig: unary(async (request: pb.CheckRequest) => this.#checkConfig(request)),
-      diffConfig: unary(async (request: pb.DiffRequest) => diffConfig(request)),
-      configure: unary(async (request: pb.ConfigureRequest) => this.#configure(request)),
+      checkConfig: unary(async (request: pb.CheckRequest) => this.#configuration.check(request)),
+      diffConfig: unary(async (request: pb.DiffRequest) => this.#configuration.diff(request)),
+      configure: unary(async (request: pb.ConfigureRequest) => {
+        this.#warned.clear();
+        return this.#configuration.configure(request);
+      }),
       check: unary((request: pb.CheckRequest) => this.#check(request)),
       diff: unary((request: pb.DiffRequest) => this.#diff(request)),
       create: unary((request: pb.CreateRequest) => this.#create(request)),
@@ -153,7 +163,7 @@ class Handlers {
   }
 
   #attach(address: string): void {
-    if (address === "" || this.#link !== silentLink) return;
+    if (address === "" || this.#link !== noLink) return;
     this.#link = engineLink(address);
     this.#engineAddress = address;
   }
@@ -188,7 +198,7 @@ class Handlers {
     );
   }
 
-  /** Runs one operation with its own log, and answers only when what was logged has arrived. */
+  /** Runs one operation with its own log, and answers when every message has arrived. */
   async #run<T>(
     request: Operation,
     seconds: number,
@@ -199,12 +209,12 @@ class Handlers {
     const log = wording.log({ ...ownLog, warn: (message) => this.#warnOnce(request.getUrn(), message, ownLog) });
     const { env, now, engineGone = () => false } = this.#options;
     const timeoutMs = seconds > 0 ? seconds * 1000 : undefined;
-    const deployer = this.#deployer;
+    const { deployer } = this.#configuration;
     const context = { log, env, now, deployer, signal: this.#abort.signal, engineGone, timeoutMs };
     try {
       return await work(this.#resource(request.getUrn()), context);
     } catch (error) {
-      throw wording.error(deployer.explained(error));
+      throw wording.error(deployer.withOrigin(error));
     } finally {
       await flushed();
     }
@@ -218,39 +228,17 @@ class Handlers {
   }
 
   #wording(request: Operation): Wording {
-    return new Wording(this.#deployer.inputNames, request.getUrn());
-  }
-
-  #checkConfig(request: pb.CheckRequest): pb.CheckResponse {
-    const wire = ownConfig(request.getUrn(), toWire(request.getNews()));
-    const inputs = readInputs<DeployerConfig>(decodeObject(settingsOf(wire)), deployerFields, providerMeanings);
-    this.#passed = inputs.known;
-    const failures = inputs.failures.length > 0 ? inputs.failures : checkDeployer(inputs);
-    return checkResponse(completed(wire, deployerFields), failures);
-  }
-
-  #configure(request: pb.ConfigureRequest): pb.ConfigureResponse {
-    const { known, unknown } = readInputs<DeployerConfig>(
-      decodeObject(settingsOf(toWire(request.getArgs()))),
-      deployerFields,
-    );
-    // Where diffConfig finds no change the engine configures with the values of the state: `offline` is then another one.
-    const { offline = known.offline } = this.#passed ?? {};
-    const origin = { unknown: unknown.size > 0, fromState: this.#passed === undefined };
-    this.#deployer = new Deployer({ ...known, offline }, origin);
-    this.#warned.clear();
-    const response = new providerPb.ConfigureResponse();
-    response.setAcceptsecrets(true);
-    response.setAcceptresources(true);
-    response.setAcceptoutputs(true);
-    response.setSupportspreview(true);
-    return response;
+    return new Wording(this.#configuration.deployer.inputNames, request.getUrn());
   }
 
   async #check(request: pb.CheckRequest): Promise<pb.CheckResponse> {
     const resource = this.#resource(request.getUrn());
     const wire = toWire(request.getNews());
-    const inputs = readInputs<Record<string, unknown>>(decodeObject(wire), resource.inputs, meaningsOf(resource.type));
+    const inputs = readInputs<Record<string, unknown>>(
+      decodeObject(wire),
+      resource.inputs,
+      descriptionsOf(resource.type),
+    );
     const failures = [
       ...inputs.failures,
       ...(inputs.failures.length === 0 ? ((await resource.check?.(inputs)) ?? []) : []),
@@ -278,9 +266,9 @@ class Handlers {
         decodeObject(toWire(request.getProperties())),
         resource.inputs,
       );
-      const made: Forecast<Record<string, unknown>> = request.getPreview()
+      const made: Preview<Record<string, unknown>> = request.getPreview()
         ? context.deployer.unknown
-          ? notKnown
+          ? unknownOutputs
           : await resource.previewCreate(inputs, context)
         : await resource.create(inputs.known, context);
       return new providerPb.CreateResponse()
@@ -293,9 +281,9 @@ class Handlers {
     return this.#run(request, request.getTimeout(), async (resource, context) => {
       const state = stateOf(resource, request.getId(), request.getOldInputs(), request.getOlds());
       const inputs = readInputs<Record<string, unknown>>(decodeObject(toWire(request.getNews())), resource.inputs);
-      const made: Forecast<Record<string, unknown>> = request.getPreview()
+      const made: Preview<Record<string, unknown>> = request.getPreview()
         ? context.deployer.unknown
-          ? notKnown
+          ? unknownOutputs
           : await resource.previewUpdate(state, inputs, context)
         : { outputs: await resource.update(state, inputs.known, context) };
       return new providerPb.UpdateResponse().setProperties(toStruct(outputsToWire(made.outputs, resource.outputs)));
@@ -306,7 +294,7 @@ class Handlers {
     return this.#run(request, 0, async (resource, context) => {
       const state = stateOf(resource, request.getId(), request.getInputs(), request.getProperties());
       const found = await resource.read(state, context);
-      // An empty id says that the resource is gone.
+      // An empty id means that the resource is gone.
       if (found === undefined) return new providerPb.ReadResponse();
       return new providerPb.ReadResponse()
         .setId(found.id)
@@ -325,7 +313,7 @@ class Handlers {
   }
 }
 
-/** Wraps a function as a handler; what it throws becomes the call's error, with its code first. */
+/** Wraps a function as a handler. An error becomes the call's error, which starts with its code. */
 function unary<Q, A>(work: (request: Q) => Promise<A>) {
   return (call: ServerUnaryCall<Q, A>, callback: sendUnaryData<A>): void => {
     work(call.request).then(
@@ -346,47 +334,5 @@ function statusCode(error: unknown): status {
   return isProviderError(error, "CANCELLED") ? status.CANCELLED : status.UNKNOWN;
 }
 
-/** What a preview says of a resource while the provider's configuration is not known. */
-const notKnown: Forecast<Record<string, unknown>> = { outputs: {} };
-
-function checkResponse(inputs: WireObject, failures: readonly CheckFailure[]): pb.CheckResponse {
-  return new providerPb.CheckResponse().setInputs(toStruct(inputs)).setFailuresList(checkFailures(failures));
-}
-
-function checkFailures(failures: readonly CheckFailure[]): pb.CheckFailure[] {
-  // Beside a property's name the engine prints its value: a host with a password, a whole certificate request.
-  return failures.map(({ property, reason }) =>
-    new providerPb.CheckFailure().setReason(property ? `${property}: ${reason}` : reason),
-  );
-}
-
-/**
- * Other credentials update the provider and never replace it: a replacement would replace everything that is deployed with it. Which
- * cluster a stack belongs to is checked by Cluster. `offline` changes nothing that exists.
- */
-function diffConfig(request: pb.DiffRequest): pb.DiffResponse {
-  const before = decodeObject(toWire(request.getOldInputs() ?? request.getOlds()));
-  const after = decodeObject(toWire(request.getNews()));
-  const changed = (["kubeconfig", "context"] as const).filter((name) => !same(before[name], after[name]));
-  return diffResponse(Object.fromEntries(changed.map((name) => [name, "update"])), before);
-}
-
-/**
- * What a program passes to a provider. Pulumi offers the stack's settings of the package's name to the default provider. The project of
- * this repository has that name, and its settings are not the provider's: they are dropped, and so are kept out of the state.
- */
-function ownConfig(urn: string, config: WireObject): WireObject {
-  const [, project, type, name = ""] = urn.replace(/^urn:pulumi:/, "").split("::");
-  const byDefault = name === "default" || name.startsWith("default_");
-  if (!byDefault || project !== type?.split(":").at(-1)) return config;
-  return Object.fromEntries(Object.entries(config).filter(([key]) => isEngineKey(key)));
-}
-
-/** The configuration without what Pulumi keeps there for itself. */
-function settingsOf(config: WireObject): WireObject {
-  return Object.fromEntries(Object.entries(config).filter(([key]) => !isEngineKey(key)));
-}
-
-function isEngineKey(key: string): boolean {
-  return key === "version" || key === "pluginDownloadURL" || key.startsWith("__");
-}
+/** Outputs of a preview while the provider's configuration is unknown. */
+const unknownOutputs: Preview<Record<string, unknown>> = { outputs: {} };

@@ -1,6 +1,5 @@
 /**
- * Property values as they go over the wire: JSON with marks for secrets, values that are not known yet, resources and
- * outputs.
+ * The wire format of property values: JSON with marks for secrets, unknown values, resources and outputs.
  *
  * @see https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/plugin/rpc.go
  */
@@ -9,7 +8,7 @@ const secretMark = "1b47061264138c4ac30d75fd1eb44270";
 const resourceMark = "5cf8f73096256a8f31e491e813e4eb8e";
 const outputMark = "d0e6a833031e9bbcd3f4e8bde6ca49a4";
 
-/** What stands for a value that is not known yet, whatever its type. */
+/** The mark of an unknown value of any type. */
 export const unknownOnWire = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 const unknownMarks = new Set([
@@ -22,7 +21,7 @@ const unknownMarks = new Set([
   "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
 ]);
 
-/** A value that is not known yet. */
+/** An unknown value. */
 export const unknown: unique symbol = Symbol("unknown");
 
 export type Value = string | number | boolean | null | undefined | typeof unknown | readonly Value[] | ValueObject;
@@ -32,7 +31,7 @@ export type ValueObject = { readonly [key: string]: Value };
 export type Wire = string | number | boolean | null | readonly Wire[] | WireObject;
 export type WireObject = { readonly [key: string]: Wire };
 
-/** Takes the marks off. A secret becomes its value, a resource its id, an output its value. */
+/** Removes the marks. A secret becomes its value, a resource its id, an output its value. */
 export function decode(wire: Wire | undefined): Value {
   if (typeof wire === "string") return unknownMarks.has(wire) ? unknown : wire;
   if (typeof wire !== "object" || wire === null) return wire;
@@ -53,7 +52,7 @@ export function decodeObject(wire: WireObject): ValueObject {
   return Object.fromEntries(Object.entries(wire).map(([key, value]) => [key, decode(value)]));
 }
 
-/** JSON for the wire; what is undefined is left out, and what is not known yet gets its mark. */
+/** Encodes a value. Undefined fields are left out, and unknown values become marks. */
 export function encode(value: Value): Wire {
   if (value === unknown) return unknownOnWire;
   if (value === undefined) return null;
@@ -63,7 +62,7 @@ export function encode(value: Value): Wire {
   return Object.fromEntries(entries.map(([key, inner]) => [key, encode(inner)]));
 }
 
-/** Marks as secret what is not marked yet. */
+/** Marks a value as secret, unless it is marked. */
 export function secret(wire: Wire): Wire {
   if (hasMark(wire, secretMark) || wire === unknownOnWire) return wire;
   if (hasMark(wire, outputMark)) return { ...(wire as WireObject), secret: true };
@@ -74,7 +73,7 @@ function hasMark(wire: Wire, mark: string): boolean {
   return typeof wire === "object" && wire !== null && !isList(wire) && wire[signature] === mark;
 }
 
-/** Whether a value that is not known yet is anywhere inside. */
+/** Whether a value is unknown or contains an unknown value. */
 export function hasUnknown(value: Value): boolean {
   if (value === unknown) return true;
   if (typeof value !== "object" || value === null) return false;

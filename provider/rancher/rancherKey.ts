@@ -1,11 +1,11 @@
 import { KubeClient } from "../../kubernetes/client.ts";
 import { isUnreachable } from "../../kubernetes/errors.ts";
-import { certificates } from "../../kubernetes/kubeconfig/pem.ts";
-import { showOf } from "../../kubernetes/probe.ts";
+import { caCertificates } from "../../kubernetes/kubeconfig/caCertificates.ts";
+import { probeServer } from "../../kubernetes/probe.ts";
 import { pinDigest, pinnedCa, rancherCaPath } from "../cluster/caPin.ts";
 import { gatewayHost, refuseLocalHost } from "../cluster/gatewayHost.ts";
-import { failUnlessOffline, glanceMs } from "../cluster/glance.ts";
-import { caFingerprint } from "../cluster/preflight.ts";
+import { caFingerprint } from "../cluster/identity.ts";
+import { failUnlessOffline, quickTimeoutMs } from "../cluster/reachability.ts";
 import { isProviderError, ProviderError } from "../protocol/errors.ts";
 import { type CheckFailure, type Fields, type Inputs, same } from "../protocol/fields.ts";
 import type { Context, Resource, State } from "../protocol/resource.ts";
@@ -57,7 +57,7 @@ const outputFields: Fields = {
   notAfter: { type: "string" },
 };
 
-/** An API key of Rancher, by which a gateway reviews tokens of one cluster: proved by a review, and no part of the outputs. */
+/** An API key of Rancher with which a gateway reviews tokens of one cluster. A review proves it. The outputs do not contain it. */
 export const rancherKey: Resource<RancherKeyInputs, RancherKeyOutputs> = {
   type: "k8sauth:index:RancherKey",
   inputs: inputFields,
@@ -82,26 +82,28 @@ export const rancherKey: Resource<RancherKeyInputs, RancherKeyOutputs> = {
       fail("caPin", '"caPin" is no SHA-256: expected 64 hexadecimal digits, with or without colons, or base64.');
     if (caPem !== undefined && caPin !== undefined) fail("caPin", '"caPem" and "caPin" are given: one is enough.');
     if (caPin !== undefined && proveHost === false)
-      fail("proveHost", '"proveHost" is false, but the CA is to be taken from the server: give "caPem".');
+      fail("proveHost", '"proveHost" is false, but the CA is read from the server: set "caPem".');
     return failures;
   },
 
   async create(inputs, context) {
-    const outputs = await proved(inputs, context, context.timeoutMs ?? 15_000);
+    const outputs = await prove(inputs, context, context.timeoutMs ?? 15_000);
     return { id: `${outputs.server}/${outputs.clusterId}`, outputs };
   },
 
   async previewCreate(inputs, context) {
-    return { outputs: (await glance(inputs, "new", context)) ?? (told(inputs) as Partial<RancherKeyOutputs>) };
+    return {
+      outputs: (await boundedProof(inputs, "new", context)) ?? (knownOutputs(inputs) as Partial<RancherKeyOutputs>),
+    };
   },
 
-  // A key that died makes the whole run stop: nothing here can make another one, and the gateway refuses everybody.
+  // A key that no longer works fails the run: the plugin cannot create another one, and the gateway refuses every workload.
   async diff(state, inputs, context) {
     const changes: Record<string, "update"> = {};
     for (const name of ["server", "caPem", "caPin", "apiKey", "clusterId", "clusterUid"] as const) {
       if (inputs.unknown.has(name) || !same(inputs.known[name], state.inputs[name])) changes[name] = "update";
     }
-    const found = await glance(inputs, "existing", context);
+    const found = await boundedProof(inputs, "existing", context);
     for (const name of ["caPem", "notAfter"] as const) {
       if (found !== undefined && found[name] !== state.outputs[name]) changes[name] = "update";
     }
@@ -111,18 +113,19 @@ export const rancherKey: Resource<RancherKeyInputs, RancherKeyOutputs> = {
   async previewUpdate(state, inputs, context) {
     return {
       id: state.id,
-      outputs: (await glance(inputs, "existing", context)) ?? (told(inputs) as Partial<RancherKeyOutputs>),
+      outputs:
+        (await boundedProof(inputs, "existing", context)) ?? (knownOutputs(inputs) as Partial<RancherKeyOutputs>),
     };
   },
 
-  update: (_state, inputs, context) => proved(inputs, context, context.timeoutMs ?? 15_000),
+  update: (_state, inputs, context) => prove(inputs, context, context.timeoutMs ?? 15_000),
 
-  // The object is the user's own: a refresh looks at it and leaves the word to the next up, which can say what to do.
+  // The key is the user's own. The next `up` checks it and says what to do.
   async read(state: KeyState) {
     if (state.inputs.apiKey === undefined) {
       throw new ProviderError(
         "RANCHER_NOT_IMPORTABLE",
-        "A RancherKey cannot be imported: Rancher shows a key once, when it is made.",
+        "A RancherKey cannot be imported: Rancher shows a key once, when it is created.",
         "Declare it in the program and run up.",
       );
     }
@@ -130,29 +133,29 @@ export const rancherKey: Resource<RancherKeyInputs, RancherKeyOutputs> = {
   },
 };
 
-/** What the inputs say of the outputs by themselves. */
-function told({ known }: Inputs<RancherKeyInputs>) {
+/** Outputs that follow from the inputs alone. */
+function knownOutputs({ known }: Inputs<RancherKeyInputs>) {
   const { server: given, clusterId: id, caPem } = known;
   return {
     server: given === undefined ? undefined : gatewayHost(given),
     clusterId: id,
-    ...(caPem === undefined ? {} : { caPem: certificates(caPem, '"caPem"') }),
+    ...(caPem === undefined ? {} : { caPem: caCertificates(caPem, '"caPem"') }),
   };
 }
 
 /**
- * The proof of a preview or `diff`: bounded. Undefined for a server that cannot be reached, if the resource is new or the provider's
- * `offline` says so.
+ * The proof of a preview or `diff`, with a short timeout. Undefined if the server cannot be reached and the resource is new or the provider's
+ * `offline` is "warn".
  */
-async function glance(
+async function boundedProof(
   inputs: Inputs<RancherKeyInputs>,
   resource: "new" | "existing",
   context: Context,
 ): Promise<RancherKeyOutputs | undefined> {
-  // What is compared with the cluster's own identity may come later.
+  // The comparison of the UID can wait until it is known.
   if ([...inputs.unknown].some((name) => name !== "clusterUid")) return undefined;
   try {
-    return await proved(inputs.known as RancherKeyInputs, context, glanceMs);
+    return await prove(inputs.known as RancherKeyInputs, context, quickTimeoutMs);
   } catch (error) {
     if (!isUnreachable(error)) throw error;
     const what = "Rancher's API key was not tried.";
@@ -166,9 +169,9 @@ async function glance(
  * Finds the CA, and proves the key with a review through Rancher.
  *
  * @throws ProviderError RANCHER_KEY_REFUSED, RANCHER_MAY_NOT_REVIEW, RANCHER_CLUSTER_UNKNOWN, CLUSTER_OTHER,
- *   CLUSTER_CA_PIN_MISMATCH, CLUSTER_CA_NOT_SHOWN; KubeError for the way there
+ *   CLUSTER_CA_PIN_MISMATCH, CLUSTER_CA_NOT_SHOWN; KubeError for a failed connection
  */
-async function proved(inputs: RancherKeyInputs, context: Context, timeoutMs: number): Promise<RancherKeyOutputs> {
+async function prove(inputs: RancherKeyInputs, context: Context, timeoutMs: number): Promise<RancherKeyOutputs> {
   const host = gatewayHost(inputs.server);
   const { caPem, caSource } = await caOf(inputs, host, context, timeoutMs);
   const at = { server: host, caPem, token: inputs.apiKey, label: "the Rancher API key" };
@@ -181,9 +184,9 @@ async function proved(inputs: RancherKeyInputs, context: Context, timeoutMs: num
 }
 
 async function caOf({ caPem, caPin }: RancherKeyInputs, host: string, context: Context, timeoutMs: number) {
-  if (caPem !== undefined) return { caPem: certificates(caPem, '"caPem"'), caSource: "given" } as const;
+  if (caPem !== undefined) return { caPem: caCertificates(caPem, '"caPem"'), caSource: "given" } as const;
   if (caPin === undefined) return { caPem: "", caSource: "public" } as const;
   const signal = AbortSignal.any([context.signal, AbortSignal.timeout(timeoutMs)]);
-  const shown = await showOf(new URL(host).origin, rancherCaPath, signal);
+  const shown = await probeServer(new URL(host).origin, rancherCaPath, signal);
   return { caPem: pinnedCa(host, shown, caPin).caPem, caSource: "pin" } as const;
 }

@@ -5,15 +5,15 @@ import { pathFor } from "../../kubernetes/paths.ts";
 import { reviewToken } from "../../kubernetes/reviews.ts";
 import { ProviderError } from "../protocol/errors.ts";
 
-/** What is known of an API key beside the key. */
+/** Facts of an API key, without the key. */
 export interface KeyFacts {
   readonly keyName: string;
   readonly keySha256: string;
   readonly notAfter: string;
 }
 
-/** No token of anybody's: what its review shows is that the key may ask for one. */
-const noToken = "k8sauth.asks.whether-it-may-review";
+/** Not a valid token. A review of it shows whether the key may create TokenReviews. */
+const placeholderToken = "k8sauth.asks.whether-it-may-review";
 
 /**
  * Proves that an API key leads through Rancher to the cluster and may create TokenReviews there.
@@ -27,21 +27,21 @@ export async function proveKey(
 ): Promise<void> {
   const { server } = through.connection;
   try {
-    await reviewToken(through, noToken);
+    await reviewToken(through, placeholderToken);
   } catch (error) {
-    throw explained(error, server, clusterId);
+    throw reviewError(error, server, clusterId);
   }
-  const uid = await uidBehind(through);
+  const uid = await clusterUidOf(through);
   if (!clusterUid || uid === undefined || uid === clusterUid) return;
   throw new ProviderError(
     "CLUSTER_OTHER",
-    `${server} leads to the cluster ${uid}, and the kubeconfig to the cluster ${clusterUid}.`,
-    "Set the cluster id to that of the stack's cluster in Rancher; another cluster needs a stack of its own.",
+    `${server} points to the cluster ${uid}, and the kubeconfig to the cluster ${clusterUid}.`,
+    "Set the cluster id to that of the stack's cluster in Rancher, or use a separate stack for the other cluster.",
   );
 }
 
-/** Whoever may review need not be able to read namespaces: then the cluster behind is believed to be the right one. */
-async function uidBehind(through: KubeClient): Promise<string | undefined> {
+/** The UID of the cluster. Undefined if the key may create TokenReviews but not read namespaces; the UID is not compared then. */
+async function clusterUidOf(through: KubeClient): Promise<string | undefined> {
   try {
     return (await through.get(pathFor("v1", "Namespace", undefined, "kube-system"))).metadata?.uid;
   } catch (error) {
@@ -50,12 +50,12 @@ async function uidBehind(through: KubeClient): Promise<string | undefined> {
   }
 }
 
-function explained(error: unknown, server: string, clusterId: string): unknown {
+function reviewError(error: unknown, server: string, clusterId: string): unknown {
   if (isKubeError(error, "KUBE_UNAUTHORIZED")) {
     return new ProviderError(
       "RANCHER_KEY_REFUSED",
       `${server} does not accept the API key${error.serverMessage ? `: ${error.serverMessage.replace(/\.$/, "")}` : ""}.`,
-      `Check that it has not expired (by default it does after some 90 days), and that its scope is none or the cluster ${clusterId}.`,
+      `Check that it has not expired (by default it does after some 90 days), and that it has no scope or the scope of the cluster ${clusterId}.`,
     );
   }
   if (isKubeError(error, "KUBE_FORBIDDEN")) {
@@ -68,26 +68,26 @@ function explained(error: unknown, server: string, clusterId: string): unknown {
   if (isKubeError(error, "KUBE_NOT_FOUND")) {
     return new ProviderError(
       "RANCHER_CLUSTER_UNKNOWN",
-      `${server} knows no such path: this is no Rancher server, or it has no cluster ${clusterId}.`,
-      "Take the cluster's id from the address of its page in Rancher (c-…, c-m-…, local).",
+      `${server} answers 404: it is not a Rancher server, or it has no cluster ${clusterId}.`,
+      "The cluster's id is in the address of its page in Rancher (c-…, c-m-…, local).",
     );
   }
   return error;
 }
 
 /**
- * The key's name, hash and end. A key that is made for one cluster alone may not read about itself, and its end is unknown then.
+ * Reads the key's name, hash and expiry. A key with the scope of one cluster may not read its own facts, so its expiry is unknown.
  *
- * @param rancher a client of Rancher's own API with the key; undefined where it is not to be asked
+ * @param rancher a client of Rancher's own API with the key; undefined to skip the request
  * @see https://ranchermanager.docs.rancher.com/api/api-tokens
  */
 export async function readKeyFacts(rancher: KubeClient | undefined, apiKey: string): Promise<KeyFacts> {
   const [keyName = ""] = apiKey.split(":");
   const keySha256 = createHash("sha256").update(apiKey).digest("hex");
-  return { keyName, keySha256, notAfter: rancher ? await endOf(rancher, keyName) : "" };
+  return { keyName, keySha256, notAfter: rancher ? await expiryOf(rancher, keyName) : "" };
 }
 
-async function endOf(rancher: KubeClient, keyName: string): Promise<string> {
+async function expiryOf(rancher: KubeClient, keyName: string): Promise<string> {
   try {
     const { expiresAt } = await rancher.get<{ expiresAt?: unknown }>(`/v3/tokens/${keyName}`, { retry: false });
     const end = typeof expiresAt === "string" ? Date.parse(expiresAt) : Number.NaN;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeClient, KubeObject } from "../../kubernetes/client.ts";
 import { pathFor } from "../../kubernetes/paths.ts";
-import { describeName, type ReservedName } from "../cluster/preflight.ts";
+import { describeName, type ReservedName } from "../cluster/reservedNames.ts";
 import type { Context } from "../protocol/resource.ts";
 
 interface Condition {
@@ -10,22 +10,22 @@ interface Condition {
   readonly message?: string;
 }
 
-interface Ending extends KubeObject {
+interface DeletedObject extends KubeObject {
   readonly spec?: { readonly finalizers?: readonly string[] };
   readonly status?: { readonly conditions?: readonly Condition[] };
 }
 
 const pauseMs = 2_000;
-/** After so long a deletion is worth a message, in milliseconds. Kubernetes takes about six seconds for a namespace. */
-const patienceMs = 10_000;
+/** Duration of a deletion before the first message, in milliseconds. Kubernetes deletes a namespace in about six seconds. */
+const reportAfterMs = 10_000;
 /** Time between two messages, in milliseconds. */
 const repeatMs = 5_000;
-/** The watch ends if nothing is being deleted for so long, in milliseconds. */
+/** The watch ends if no object is being deleted for this time, in milliseconds. */
 const idleMs = 15_000;
 
 /**
- * Reports what holds up the deletion of objects: finalizers, and the conditions of a namespace. The Kubernetes plugin, which deletes
- * them, waits for up to ten minutes and does not say what for. Returns at once; the watch ends with the deletions, the run or the plugin.
+ * Reports why the deletion of objects waits: finalizers, and the conditions of a namespace. The Kubernetes plugin deletes the objects. It waits
+ * for up to ten minutes and does not say why. The function returns at once. The watch ends with the deletions, the run or the plugin.
  */
 export function watchDeletions(objects: readonly ReservedName[], context: Context): void {
   watch(objects, context).catch((error: Error) => {
@@ -37,9 +37,9 @@ async function watch(objects: readonly ReservedName[], context: Context): Promis
   using client = await context.deployer.client(context);
   const seenAt = new Map<ReservedName, number>();
   let activeAt = performance.now();
-  let saidAt = 0;
+  let reportedAt = 0;
   while (performance.now() - activeAt < idleMs) {
-    const found = await Promise.all(objects.map((object) => ending(client, object)));
+    const found = await Promise.all(objects.map((object) => findDeleted(client, object)));
     const now = performance.now();
     const held = objects.flatMap((object, index) => {
       const copy = found[index];
@@ -48,28 +48,28 @@ async function watch(objects: readonly ReservedName[], context: Context): Promis
       const since = seenAt.get(object) ?? now;
       seenAt.set(object, since);
       const seconds = Math.round((now - since) / 1000);
-      return now - since < patienceMs
+      return now - since < reportAfterMs
         ? []
         : [`${describeName(object)} is being deleted for ${seconds} s. ${reason(copy)}`];
     });
-    if (held.length > 0 && now - saidAt >= repeatMs) {
-      saidAt = now;
+    if (held.length > 0 && now - reportedAt >= repeatMs) {
+      reportedAt = now;
       context.log.info(held.join(" "));
     }
     await sleep(pauseMs, undefined, { signal: context.signal, ref: false });
   }
 }
 
-/** The object while it is being deleted. */
-async function ending(client: KubeClient, { apiVersion, kind, namespace, name }: ReservedName) {
-  const found = await client.find<Ending>(pathFor(apiVersion, kind, namespace, name));
+/** Reads an object. Undefined if it is not being deleted. */
+async function findDeleted(client: KubeClient, { apiVersion, kind, namespace, name }: ReservedName) {
+  const found = await client.find<DeletedObject>(pathFor(apiVersion, kind, namespace, name));
   return found?.metadata?.deletionTimestamp === undefined ? undefined : found;
 }
 
-/** What the object's deletion waits for, as the object says it. */
-function reason({ metadata, spec, status }: Ending): string {
+/** Describes why the object's deletion waits, by its finalizers and conditions. */
+function reason({ metadata, spec, status }: DeletedObject): string {
   const own = (metadata?.finalizers as readonly string[] | undefined) ?? [];
-  // Kubernetes' own finalizer of a namespace goes when its content is gone.
+  // Kubernetes removes its own finalizer of a namespace when the content is deleted.
   const ofNamespace = (spec?.finalizers ?? []).filter((name) => name !== "kubernetes");
   const finalizers = [...own, ...ofNamespace];
   const conditions = (status?.conditions ?? []).filter(

@@ -30,7 +30,7 @@ export interface ReviewerTokenOutputs extends TokenSecret, Credential {
 
 export type TokenState = State<ReviewerTokenInputs, ReviewerTokenOutputs>;
 
-/** What the token belongs to: a change of any makes it another token. */
+/** The objects of the token. A change needs another token. */
 const identity: Fields = {
   namespace: { type: "string", required: true },
   serviceAccountName: { type: "string", required: true },
@@ -39,13 +39,13 @@ const identity: Fields = {
   secretUid: { type: "string", required: true },
 };
 
-/** What the token is proved with: a change means another proof. */
+/** The server that proves the token. A change needs another proof. */
 const target: Fields = {
   host: { type: "string", required: true },
   caPem: { type: "string", required: true },
 };
 
-/** What makes it another kind of token: a change makes another one. */
+/** The kind of the token. A change needs another token. */
 const kindOfToken: Fields = {
   mode: { type: "string", default: "secret" },
   expirationSeconds: { type: "integer", default: defaultTokenLifetime },

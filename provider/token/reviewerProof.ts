@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { KubeClient } from "../../kubernetes/client.ts";
 import { isKubeError } from "../../kubernetes/errors.ts";
 import { authenticatedUser, reviewToken } from "../../kubernetes/reviews.ts";
-import { failUnlessOffline, glanceMs, glanceMsAt, isTlsError, noteSilence } from "../cluster/glance.ts";
+import {
+  failUnlessOffline,
+  isTlsError,
+  quickTimeoutFor,
+  quickTimeoutMs,
+  rememberTimeout,
+} from "../cluster/reachability.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Inputs } from "../protocol/fields.ts";
 import type { Context } from "../protocol/resource.ts";
@@ -11,7 +17,7 @@ import { checkProjection, claims, mayNotReview, proveReviewer, proveSelf } from 
 import type { Credential } from "./tokenRequest.ts";
 import { invalidatedSince, invalidSince, type TokenSecret } from "./tokenSecret.ts";
 
-/** The user name of a service account. */
+/** The user name of a ServiceAccount. */
 export function subjectOf(account: { readonly namespace: string; readonly serviceAccountName: string }): string {
   return `system:serviceaccount:${account.namespace}:${account.serviceAccountName}`;
 }
@@ -36,7 +42,7 @@ export function requireSubject(token: string, inputs: ReviewerTokenInputs): void
   );
 }
 
-/** Where the reviewer's token is tried: where the gateway will use it. */
+/** A client with the reviewer's token. */
 function reviewerClient(
   at: { readonly host: string; readonly caPem: string },
   token: string,
@@ -48,11 +54,11 @@ function reviewerClient(
 }
 
 /**
- * Proves the token by calls that are made with it, and says what was found out.
+ * Proves the token by calls with it, and returns the resource's outputs.
  *
- * @throws ProviderError TOKEN_REFUSED, TOKEN_MAY_NOT_REVIEW, TOKEN_AUDIENCE_REFUSED; KubeError for the way to the server
+ * @throws ProviderError TOKEN_REFUSED, TOKEN_MAY_NOT_REVIEW, TOKEN_AUDIENCE_REFUSED; KubeError for a failed connection
  */
-export async function proved(
+export async function proveToken(
   deployer: KubeClient,
   inputs: ReviewerTokenInputs,
   credential: Credential,
@@ -101,12 +107,12 @@ async function provedProjection(
     : checkProjection(reviewer, minted, audience, context);
 }
 
-/** What a look at a token in use showed. */
+/** Result of trying a stored token. */
 export type Verdict = "alive" | "powerless" | "invalidated" | "dead" | "unsure";
 
 /**
- * Tries the token of the state, within 2 s, where the gateway is going to use it. A refusal of the token itself is its death, unless a
- * label of its Secret is the reason: then it is invalidated. A token that is accepted and may not create TokenReviews is powerless.
+ * Tries the token of the state within 2 s at the server where the gateway uses it. It is dead if the server rejects it, and invalidated if a
+ * label of its Secret is the reason. It is powerless if the server accepts it but it may not create TokenReviews.
  */
 export async function probe(
   state: TokenState,
@@ -129,7 +135,7 @@ export async function probe(
       return "unsure";
     }
   }
-  using reviewer = reviewerClient(at, token, context, glanceMsAt(at.host));
+  using reviewer = reviewerClient(at, token, context, quickTimeoutFor(at.host));
   try {
     if (proof === "self") {
       await authenticatedUser(reviewer);
@@ -137,15 +143,15 @@ export async function probe(
     }
     const result = await reviewToken(reviewer, token);
     if (result.authenticated) return "alive";
-    return await fate(state, "it no longer passes its own review", context);
+    return await refusalVerdict(state, "it no longer passes its own review", context);
   } catch (error) {
     if (isKubeError(error, "KUBE_UNAUTHORIZED"))
-      return await fate(state, "the API server no longer accepts it", context);
+      return await refusalVerdict(state, "the API server no longer accepts it", context);
     if (isKubeError(error, "KUBE_FORBIDDEN")) {
       context.log.warn(mayNotReview(reviewer, subject).message);
       return "powerless";
     }
-    noteSilence(at.host, error);
+    rememberTimeout(at.host, error);
     // Another certificate of the server is reported by Cluster, which finds the CA for it.
     if (isTlsError(error)) context.log.warn(`${untried} ${error.message}`);
     else failUnlessOffline(untried, error, context);
@@ -153,11 +159,11 @@ export async function probe(
   }
 }
 
-/** What became of a token that is refused, which the user is told. */
-async function fate({ outputs }: TokenState, why: string, context: Context): Promise<"invalidated" | "dead"> {
+/** Distinguishes why a token is rejected, and logs it. */
+async function refusalVerdict({ outputs }: TokenState, why: string, context: Context): Promise<"invalidated" | "dead"> {
   const secret = outputs as TokenSecret;
   const subject = subjectOf(secret);
-  const since = outputs.kind === "TokenRequest" ? undefined : await markOf(secret, context);
+  const since = outputs.kind === "TokenRequest" ? undefined : await invalidationDate(secret, context);
   if (since === undefined) {
     context.log.info(`The token of ${subject} is dead: ${why}.`);
     return "dead";
@@ -168,10 +174,10 @@ async function fate({ outputs }: TokenState, why: string, context: Context): Pro
   return "invalidated";
 }
 
-/** The date of the label that invalidates a token; undefined also if the deployer cannot see it. */
-async function markOf(secret: TokenSecret, context: Context): Promise<string | undefined> {
+/** The date of the label that invalidates a token. Undefined without the label, and if the deployer cannot read the Secret. */
+async function invalidationDate(secret: TokenSecret, context: Context): Promise<string | undefined> {
   try {
-    using client = await context.deployer.client(context, glanceMs);
+    using client = await context.deployer.client(context, quickTimeoutMs);
     return await invalidatedSince(client, secret);
   } catch (error) {
     if (!isKubeError(error) || error.code === "KUBE_CANCELLED") throw error;

@@ -1,6 +1,6 @@
 import type { KubeClient } from "../../kubernetes/client.ts";
 import { shortestLifetime } from "../../kubernetes/lifetimes.ts";
-import type { ReservedName } from "../cluster/preflight.ts";
+import type { ReservedName } from "../cluster/reservedNames.ts";
 import { isProviderError, ProviderError } from "../protocol/errors.ts";
 import type { CheckFailure } from "../protocol/fields.ts";
 import type { Context, Resource } from "../protocol/resource.ts";
@@ -12,19 +12,19 @@ import {
   reviewerOutputs,
   type TokenState,
 } from "./reviewerFields.ts";
-import { probe, proved, requireSubject, subjectOf } from "./reviewerProof.ts";
+import { probe, proveToken, requireSubject, subjectOf } from "./reviewerProof.ts";
 import { mint } from "./tokenProof.ts";
-import { boundToken, type Credential, datesOf, mostSeconds } from "./tokenRequest.ts";
+import { boundToken, type Credential, datesOf, maxLifetime } from "./tokenRequest.ts";
 import { awaitToken, emptyToken, revalidateToken } from "./tokenSecret.ts";
 
-/** Makes it another token. */
+/** Inputs whose change needs another token. */
 const identity = ["namespace", "serviceAccountName", "serviceAccountUid", "secretName", "secretUid", "mode"] as const;
-/** Means another proof of the same token. */
+/** Inputs whose change needs another proof of the same token. */
 const proof = ["host", "caPem", "issuer", "audience", "proof"] as const;
-/** Of states that were written before there was a choice. */
-const assumed: Partial<ReviewerTokenInputs> = { mode: "secret", proof: "tokenReview" };
+/** Inputs of states that were written before these inputs existed. */
+const legacyDefaults: Partial<ReviewerTokenInputs> = { mode: "secret", proof: "tokenReview" };
 
-/** The token of the account that reviews workloads' tokens: waited for, and proved by a review of itself. */
+/** The token of the ServiceAccount that reviews workloads' tokens. A review of itself proves it. */
 export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> = {
   type: "k8sauth:index:ReviewerToken",
   inputs: reviewerInputs,
@@ -46,13 +46,13 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
       failures.push({ property, reason: `"${property}" is ${JSON.stringify(known[property])}; expected ${expected}.` });
     const { mode, proof: proving, expirationSeconds, renewBefore } = known;
     if (known.audience === "")
-      failures.push({ property: "audience", reason: '"audience" is empty; leave it out for the default.' });
+      failures.push({ property: "audience", reason: '"audience" is empty; leave it unset for the default.' });
     if (mode !== undefined && !["secret", "tokenRequest"].includes(mode)) refuse("mode", '"secret" or "tokenRequest"');
     if (proving !== undefined && !["tokenReview", "self"].includes(proving)) refuse("proof", '"tokenReview" or "self"');
     if (mode === "secret") return failures;
-    if (expirationSeconds !== undefined && !(expirationSeconds >= shortestLifetime && expirationSeconds <= mostSeconds))
-      refuse("expirationSeconds", `${shortestLifetime} to ${mostSeconds}`);
-    if (renewBefore !== undefined && !(renewBefore > 0 && renewBefore < (expirationSeconds ?? mostSeconds)))
+    if (expirationSeconds !== undefined && !(expirationSeconds >= shortestLifetime && expirationSeconds <= maxLifetime))
+      refuse("expirationSeconds", `${shortestLifetime} to ${maxLifetime}`);
+    if (renewBefore !== undefined && !(renewBefore > 0 && renewBefore < (expirationSeconds ?? maxLifetime)))
       refuse("renewBefore", `more than 0 and less than "expirationSeconds" (${expirationSeconds})`);
     return failures;
   },
@@ -61,22 +61,22 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
     using client = await context.deployer.client(context);
     const id = `${inputs.namespace}/${inputs.secretName}`;
     try {
-      return { id, outputs: await make(client, inputs, context) };
+      return { id, outputs: await createToken(client, inputs, context) };
     } catch (error) {
-      if (inputs.mode !== "secret" || !isProviderError(error, ...spoilt)) throw error;
+      if (inputs.mode !== "secret" || !isProviderError(error, ...unusableToken)) throw error;
       context.log.warn(
         `Secret ${id} holds no token that works. ${error.message} It is emptied, so that the cluster writes the token again.`,
       );
       await emptyToken(client, inputs);
-      return { id, outputs: await make(client, inputs, context) };
+      return { id, outputs: await createToken(client, inputs, context) };
     }
   },
 
   async previewCreate({ known, unknown }) {
     const outputs: Partial<ReviewerTokenOutputs> = {
-      ...echo(known, unknown),
-      ...forecast(known),
-      ...acceptance(known, unknown),
+      ...knownOutputs(known, unknown),
+      ...previewCredential(known),
+      ...previewAcceptance(known, unknown),
     };
     return { outputs };
   },
@@ -84,7 +84,7 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
   async diff(state, inputs, context) {
     const changes: Record<string, "update" | "replace"> = {};
     const changed = (name: keyof ReviewerTokenInputs) =>
-      inputs.unknown.has(name) || (inputs.known[name] ?? "") !== (state.inputs[name] ?? assumed[name] ?? "");
+      inputs.unknown.has(name) || (inputs.known[name] ?? "") !== (state.inputs[name] ?? legacyDefaults[name] ?? "");
     for (const name of proof) if (changed(name)) changes[name] = "update";
     for (const name of identity) if (changed(name)) changes[name] = "replace";
     if (inputs.known.mode === "tokenRequest") {
@@ -105,10 +105,10 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
     const { issuer, issuerSource, audienceAcceptedByDefault, ...kept } = state.outputs;
     const outputs: Partial<ReviewerTokenOutputs> = {
       ...kept,
-      ...echo(known, unknown),
+      ...knownOutputs(known, unknown),
       ...(known.proof === state.inputs.proof && same("audience")
         ? { audienceAcceptedByDefault }
-        : acceptance(known, unknown)),
+        : previewAcceptance(known, unknown)),
       ...(same("issuer")
         ? { issuer, issuerSource }
         : known.issuer
@@ -127,14 +127,14 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
     const dates = notAfter
       ? datesOf(Date.parse(notBefore), Date.parse(notAfter), inputs.renewBefore)
       : { notBefore, notAfter, renewAfter: "" };
-    return proved(client, inputs, { kind, token, ...dates }, await workloadToken(client, inputs, context), context);
+    return proveToken(client, inputs, { kind, token, ...dates }, await workloadToken(client, inputs, context), context);
   },
 
   async read(state, context) {
     if (state.outputs.token === undefined) {
       throw new ProviderError(
         "TOKEN_NOT_IMPORTABLE",
-        "A ReviewerToken cannot be imported: its token is taken from the cluster by create.",
+        "A ReviewerToken cannot be imported: create reads its token from the cluster.",
         "Declare it in the program and run up.",
       );
     }
@@ -144,12 +144,12 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
   },
 
   async delete({ outputs }, context) {
-    if (outputs.namespace !== undefined) watchDeletions(holders(outputs as ReviewerTokenOutputs), context);
+    if (outputs.namespace !== undefined) watchDeletions(tokenObjects(outputs as ReviewerTokenOutputs), context);
   },
 };
 
-/** What the token is of, and what a destroy deletes after it. */
-function holders({ namespace, serviceAccountName, secretName }: ReviewerTokenOutputs): ReservedName[] {
+/** The objects of the token, which a destroy deletes after it. */
+function tokenObjects({ namespace, serviceAccountName, secretName }: ReviewerTokenOutputs): ReservedName[] {
   return [
     { apiVersion: "v1", kind: "Namespace", name: namespace },
     { apiVersion: "v1", kind: "ServiceAccount", namespace, name: serviceAccountName },
@@ -157,11 +157,15 @@ function holders({ namespace, serviceAccountName, secretName }: ReviewerTokenOut
   ];
 }
 
-/** What a Secret that somebody has written to leads to. */
-const spoilt = ["TOKEN_MALFORMED", "TOKEN_SUBJECT_OTHER", "TOKEN_REFUSED"] as const;
+/** Codes of errors of a Secret that something else has written to. */
+const unusableToken = ["TOKEN_MALFORMED", "TOKEN_SUBJECT_OTHER", "TOKEN_REFUSED"] as const;
 
-async function make(client: KubeClient, inputs: ReviewerTokenInputs, context: Context): Promise<ReviewerTokenOutputs> {
-  // The workload's token needs only the account, which is there: both at once, and one failure ends the other.
+async function createToken(
+  client: KubeClient,
+  inputs: ReviewerTokenInputs,
+  context: Context,
+): Promise<ReviewerTokenOutputs> {
+  // The workload's token needs only the account, so both are requested concurrently. A failure of one cancels the other.
   const other = new AbortController();
   const both = { ...context, signal: AbortSignal.any([context.signal, other.signal]) };
   const [credential, minted] = await Promise.all([
@@ -169,10 +173,10 @@ async function make(client: KubeClient, inputs: ReviewerTokenInputs, context: Co
     workloadToken(client, inputs, both),
   ]).finally(() => other.abort());
   requireSubject(credential.token, inputs);
-  return proved(client, inputs, credential, minted, context);
+  return proveToken(client, inputs, credential, minted, context);
 }
 
-/** Whether the token is due for renewal, which the user is told. */
+/** Whether the token is due for renewal. Logs it. */
 function isDue({ inputs, outputs }: TokenState, { now, log }: Context): boolean {
   const { renewAfter = "", notAfter = "" } = outputs;
   if (renewAfter === "" || now() < Date.parse(renewAfter)) return false;
@@ -185,25 +189,25 @@ function isDue({ inputs, outputs }: TokenState, { now, log }: Context): boolean 
   return true;
 }
 
-const forever = { kind: "Secret", notBefore: "", notAfter: "", renewAfter: "" } as const;
+const noExpiry = { kind: "Secret", notBefore: "", notAfter: "", renewAfter: "" } as const;
 
 async function fromSecret(client: KubeClient, inputs: ReviewerTokenInputs, context: Context): Promise<Credential> {
-  return { ...forever, token: await awaitToken(client, inputs, context) };
+  return { ...noExpiry, token: await awaitToken(client, inputs, context) };
 }
 
-/** A token as workloads have it, to see what a review says of it; none where the account reviews nobody. */
+/** Requests a token as workloads have it, which the reviewer reviews. Undefined if the account does not review tokens. */
 async function workloadToken(client: KubeClient, inputs: ReviewerTokenInputs, context: Context) {
   return inputs.proof === "self" ? undefined : mint(client, inputs, inputs.audience, context);
 }
 
-/** What a preview knows of a token that is still to be made. */
-function forecast({ mode }: Partial<ReviewerTokenInputs>): Partial<Credential> {
+/** Outputs that a preview knows of a new token. */
+function previewCredential({ mode }: Partial<ReviewerTokenInputs>): Partial<Credential> {
   if (mode === undefined) return {};
-  return mode === "secret" ? forever : { kind: "TokenRequest" };
+  return mode === "secret" ? noExpiry : { kind: "TokenRequest" };
 }
 
-/** Whether the API server accepts workloads' tokens itself, as far as a preview knows it. */
-function acceptance(
+/** Whether a review without an audience accepts workloads' tokens, as far as a preview knows it. */
+function previewAcceptance(
   { audience, proof }: Partial<ReviewerTokenInputs>,
   unknown: ReadonlySet<string>,
 ): Partial<ReviewerTokenOutputs> {
@@ -211,7 +215,10 @@ function acceptance(
   return audience === undefined && !unknown.has("audience") ? { audienceAcceptedByDefault: true } : {};
 }
 
-function echo(known: Partial<ReviewerTokenInputs>, unknown: ReadonlySet<string>): Partial<ReviewerTokenOutputs> {
+function knownOutputs(
+  known: Partial<ReviewerTokenInputs>,
+  unknown: ReadonlySet<string>,
+): Partial<ReviewerTokenOutputs> {
   const { namespace, serviceAccountName, serviceAccountUid, secretName, secretUid, host, caPem } = known;
   const audience = unknown.has("audience") ? undefined : (known.audience ?? "");
   const subject = namespace && serviceAccountName ? subjectOf({ namespace, serviceAccountName }) : undefined;

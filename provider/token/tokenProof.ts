@@ -5,14 +5,13 @@ import { authenticatedUser, type Review, reviewToken, workloadToken } from "../.
 import { isProviderError, ProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
 
-/** How long a new token or a new binding may take until every API server knows of it. */
-const settleMs = 5_000;
+/** Time in which every API server learns of a new token or binding, in milliseconds. */
+const propagationMs = 5_000;
 
 /**
- * Proves a reviewer's token: with it, it reviews itself. Tries again while the server does not know the token or its
- * binding yet, for a few seconds.
+ * Proves a reviewer's token by a review of itself. Retries for a few seconds, until every API server knows the token and its binding.
  *
- * @throws ProviderError TOKEN_REFUSED, TOKEN_MAY_NOT_REVIEW; KubeError for the way to the server
+ * @throws ProviderError TOKEN_REFUSED, TOKEN_MAY_NOT_REVIEW; KubeError for a failed connection
  */
 export async function proveReviewer(
   client: KubeClient,
@@ -25,24 +24,24 @@ export async function proveReviewer(
     if (result.authenticated && result.username === subject) return result;
     throw refused(client, subject, result.error || `it is reviewed as "${result.username}"`);
   };
-  return settling(attempt, client, subject, context);
+  return retryWhilePropagating(attempt, client, subject, context);
 }
 
 /**
- * Proves the token of an account that need not be able to do anything: the API server says whose it is.
+ * Proves the token of an account without rights: the API server states its user.
  *
- * @throws ProviderError TOKEN_REFUSED; KubeError for the way to the server
+ * @throws ProviderError TOKEN_REFUSED; KubeError for a failed connection
  */
 export async function proveSelf(client: KubeClient, subject: string, context: Context): Promise<void> {
   const attempt = async () => {
     const username = await authenticatedUser(client);
     if (username === undefined || username === subject) return;
-    throw refused(client, subject, `the server takes it for that of "${username}"`);
+    throw refused(client, subject, `the server attributes it to "${username}"`);
   };
-  await settling(attempt, client, subject, context);
+  await retryWhilePropagating(attempt, client, subject, context);
 }
 
-async function settling<T>(
+async function retryWhilePropagating<T>(
   attempt: () => Promise<T>,
   client: KubeClient,
   subject: string,
@@ -59,7 +58,7 @@ async function settling<T>(
       else if (isKubeError(thrown, "KUBE_UNAUTHORIZED")) error = refused(client, subject, thrown.message);
       else throw thrown;
     }
-    if (performance.now() - started + pauseMs > settleMs) throw error;
+    if (performance.now() - started + pauseMs > propagationMs) throw error;
     await sleep(pauseMs, undefined, { signal: context.signal }).catch(() => {
       throw new ProviderError("CANCELLED", `The proof of the token of ${subject} was cancelled.`);
     });
@@ -70,7 +69,7 @@ function refused(client: KubeClient, subject: string, why: string): ProviderErro
   return new ProviderError(
     "TOKEN_REFUSED",
     `${client.connection.server} does not accept the token of ${subject}: ${why.replace(/\.$/, "")}.`,
-    "Check that the host leads to the same cluster as the kubeconfig, and that it takes service account tokens (the DNS endpoint of GKE and some proxies do not).",
+    "Check that the host leads to the same cluster as the kubeconfig, and that it accepts ServiceAccount tokens (the DNS endpoint of GKE and some proxies do not).",
   );
 }
 
@@ -82,9 +81,9 @@ export function mayNotReview(client: KubeClient, subject: string): ProviderError
   );
 }
 
-/** What a minted token showed about projection. */
+/** Facts of projected tokens, shown by a requested one. */
 export interface Projection {
-  /** `iss` of the minted token: the issuer of workload tokens. "" where none could be minted. */
+  /** Claim `iss` of the token: the issuer of workload tokens. "" if no token could be requested. */
   readonly issuer: string;
   readonly audienceAcceptedByDefault: boolean;
 }
@@ -94,8 +93,7 @@ const projectionOptions =
   "--service-account-issuer, --service-account-key-file, --service-account-signing-key-file and --api-audiences";
 
 /**
- * Mints a token as the kubelet does for a workload; valid for 600 s, the least that there is. Undefined where the
- * deployer may not.
+ * Requests a token as the kubelet does for a workload, for 600 s, the shortest lifetime. Undefined if the deployer lacks the right.
  *
  * @throws ProviderError TOKEN_PROJECTION_OFF, TOKEN_ACCOUNT_MISSING
  */
@@ -136,8 +134,7 @@ export async function mint(
 }
 
 /**
- * Checks with the reviewer's token that a workload's token is accepted: for the audience asked for, and in a review that
- * names none.
+ * Checks with the reviewer's token that reviews accept a workload's token: with the audience, and without one.
  *
  * @throws ProviderError TOKEN_AUDIENCE_REFUSED
  */
@@ -174,14 +171,14 @@ export async function checkProjection(
   return { issuer: typeof issuer === "string" ? issuer : "", audienceAcceptedByDefault: plain.authenticated };
 }
 
-/** Claims of a service account token; of both the old and the new form. */
+/** Claims of a ServiceAccount token, of a Secret or projected. */
 export interface Claims {
   readonly iss?: unknown;
   readonly sub?: unknown;
   readonly [claim: string]: unknown;
 }
 
-/** Reads the claims of a JWT without verifying it; undefined for what is none. */
+/** Reads the claims of a JWT without verifying it. Undefined if the text is not a JWT. */
 export function claims(token: string): Claims | undefined {
   const parts = token.split(".");
   try {

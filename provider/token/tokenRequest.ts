@@ -6,22 +6,22 @@ import type { Context } from "../protocol/resource.ts";
 import { claims } from "./tokenProof.ts";
 import type { TokenSecret } from "./tokenSecret.ts";
 
-/** The API server mints no token for more. */
-export const mostSeconds = 2 ** 32;
+/** The longest lifetime that the API server accepts, in seconds. */
+export const maxLifetime = 2 ** 32;
 
-/** A token, and when it is valid: RFC 3339, "" for one that has no such date. */
+/** A token and its dates, RFC 3339; "" for a date that it does not have. */
 export interface Credential {
   readonly kind: "Secret" | "TokenRequest";
   readonly token: string;
   readonly notBefore: string;
   readonly notAfter: string;
-  /** From then on an `up` makes another one. */
+  /** Date from which an `up` replaces it. */
   readonly renewAfter: string;
 }
 
 /**
- * Mints a token that is bound to a Secret, and dies with it. What counts is the end that the API server answers: it may
- * give less than it was asked for.
+ * Requests a token that is bound to a Secret: the deletion of the Secret revokes it. Its dates come from the answer, since the API server may
+ * choose a shorter lifetime.
  *
  * @throws ProviderError TOKEN_MAY_NOT_MINT, TOKEN_SECRET_MISSING, TOKEN_SECRET_OTHER, TOKEN_ACCOUNT_MISSING, TOKEN_PROJECTION_OFF
  * @see https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
@@ -38,29 +38,29 @@ export async function boundToken(
     boundObjectRef: { apiVersion: "v1", kind: "Secret", name: secretName, uid: secretUid },
   };
   const { token, expiresAt } = await requestToken(client, namespace, serviceAccountName, spec).catch((error) => {
-    throw explained(error, wanted);
+    throw requestError(error, wanted);
   });
   const found = claims(token);
   const end = earliest(expiresAt, secondsOf(found?.exp));
   if (end === undefined || token === "") {
     throw new ProviderError(
       "TOKEN_MALFORMED",
-      `The API server answered the TokenRequest for ${namespace}/${serviceAccountName} without a token that ends.`,
+      `The API server answered the TokenRequest for ${namespace}/${serviceAccountName} without a token that expires.`,
       "Check that the address leads to an API server; or use Secret mode.",
     );
   }
   const start = secondsOf(found?.nbf) ?? secondsOf(found?.iat) ?? context.now();
   const credential = { kind: "TokenRequest", token, ...datesOf(start, end, life.renewBefore) } as const;
-  announce(credential, { ...life, lifeSeconds: (end - start) / 1000 }, wanted, context);
+  warnOfExpiry(credential, { ...life, lifeSeconds: (end - start) / 1000 }, wanted, context);
   return credential;
 }
 
 /** The latest time that a Date holds, in milliseconds. */
-const lastTime = 8.64e15;
+const maxDateMs = 8.64e15;
 
-/** A NumericDate in milliseconds; undefined for what is no date. */
+/** A NumericDate in milliseconds. Undefined for other values. */
 function secondsOf(claim: unknown): number | undefined {
-  return typeof claim === "number" && claim >= 0 && claim * 1000 <= lastTime ? claim * 1000 : undefined;
+  return typeof claim === "number" && claim >= 0 && claim * 1000 <= maxDateMs ? claim * 1000 : undefined;
 }
 
 function earliest(...times: readonly (number | undefined)[]): number | undefined {
@@ -68,7 +68,7 @@ function earliest(...times: readonly (number | undefined)[]): number | undefined
   return known.length === 0 ? undefined : Math.min(...known);
 }
 
-/** Renewal begins `renewBefore` seconds before the end; where that is more than the whole life, or not said, a third of it. */
+/** Dates of a token. It is renewed `renewBefore` seconds before its expiry; after two thirds of its lifetime if that is unset or longer. */
 export function datesOf(start: number, end: number, renewBefore?: number): Omit<Credential, "kind" | "token"> {
   const lifeMs = end - start;
   const asked = renewBefore === undefined ? undefined : renewBefore * 1000;
@@ -77,7 +77,7 @@ export function datesOf(start: number, end: number, renewBefore?: number): Omit<
   return { notBefore: text(start), notAfter: text(end), renewAfter: text(end - beforeMs) };
 }
 
-function announce(
+function warnOfExpiry(
   { notAfter, renewAfter }: Credential,
   asked: { readonly expirationSeconds: number; readonly renewBefore?: number; readonly lifeSeconds: number },
   { namespace, serviceAccountName }: TokenSecret,
@@ -87,18 +87,18 @@ function announce(
   const whose = `The token of system:serviceaccount:${namespace}:${serviceAccountName}`;
   const shortened = lifeSeconds < expirationSeconds - 60;
   const less = shortened
-    ? ` The API server gave ${Math.round(lifeSeconds)} s of the ${expirationSeconds} s asked for.`
+    ? ` The API server chose a lifetime of ${Math.round(lifeSeconds)} s instead of the requested ${expirationSeconds} s.`
     : "";
   const early =
     renewBefore >= lifeSeconds
-      ? ` It is renewed a third of its life before the end: "renewBefore" (${renewBefore} s) is longer than that life.`
+      ? ` It is renewed after two thirds of its lifetime: "renewBefore" (${renewBefore} s) is longer than the lifetime.`
       : "";
   log.warn(
-    `${whose} ends on ${notAfter}, and nothing renews it by itself: run up on a schedule, so that one comes between ${renewAfter} and then.${less}${early}`,
+    `${whose} expires on ${notAfter}. Only pulumi up renews it: schedule a run between ${renewAfter} and the expiry.${less}${early}`,
   );
 }
 
-function explained(error: unknown, wanted: TokenSecret): unknown {
+function requestError(error: unknown, wanted: TokenSecret): unknown {
   const { namespace, serviceAccountName, secretName, secretUid } = wanted;
   if (!(error instanceof KubeError)) return error;
   const message = error.serverMessage ?? "";
@@ -112,22 +112,22 @@ function explained(error: unknown, wanted: TokenSecret): unknown {
   if (error.code === "KUBE_CONFLICT") {
     return new ProviderError(
       "TOKEN_SECRET_OTHER",
-      `Secret ${namespace}/${secretName} is not the one that this stack made: its UID is not ${secretUid}.`,
+      `Secret ${namespace}/${secretName} is not this stack's: its UID is not ${secretUid}.`,
       "Run refresh, then up.",
     );
   }
   if (error.code === "KUBE_NOT_FOUND" && message.includes(`serviceaccounts "${serviceAccountName}"`)) {
     return new ProviderError(
       "TOKEN_ACCOUNT_MISSING",
-      `ServiceAccount ${namespace}/${serviceAccountName} is gone: its tokens died with it.`,
-      "Run refresh, then up: that makes it and its token again.",
+      `ServiceAccount ${namespace}/${serviceAccountName} was deleted, which revoked its tokens.`,
+      "Run refresh, then up: this creates it and its token again.",
     );
   }
   if (error.code === "KUBE_NOT_FOUND" && message.includes(`"${secretName}"`)) {
     return new ProviderError(
       "TOKEN_SECRET_MISSING",
-      `Secret ${namespace}/${secretName} is gone, and with it every token that was bound to it.`,
-      "Run refresh, then up: that makes it again.",
+      `Secret ${namespace}/${secretName} was deleted, which revoked every token that was bound to it.`,
+      "Run refresh, then up: this creates it again.",
     );
   }
   if (error.status === undefined || ["KUBE_UNAUTHORIZED", "KUBE_ANONYMOUS", "KUBE_DENIED"].includes(error.code))
@@ -135,6 +135,6 @@ function explained(error: unknown, wanted: TokenSecret): unknown {
   return new ProviderError(
     "TOKEN_PROJECTION_OFF",
     `The API server cannot mint tokens (TokenRequest for ${namespace}/${serviceAccountName}: ${(message || error.message).replace(/\.$/, "")}).`,
-    "Set the options of the API server that token request projection needs, or use Secret mode.",
+    "Set the options of the API server for token request projection, or use Secret mode.",
   );
 }

@@ -5,7 +5,7 @@ import { pathFor } from "../../kubernetes/paths.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
 
-/** The Secret that is waited for, and the account that it is for. */
+/** A token Secret and its ServiceAccount. */
 export interface TokenSecret {
   readonly namespace: string;
   readonly serviceAccountName: string;
@@ -26,15 +26,14 @@ interface Secret extends KubeObject {
  */
 export const invalidSince = "kubernetes.io/legacy-token-invalid-since";
 
-/** When the token controller is asked again, in milliseconds after the start of the wait. Its own retries last for 5 s. */
-const askFirstMs = 2_000;
-const askAgainMs = 5_000;
-const askedAt = "k8sauth.dev/token-asked-at";
+/** When a change makes the token controller retry, in milliseconds after the start of the wait. Its own retries last for 5 s. */
+const firstRetryMs = 2_000;
+const retryMs = 5_000;
+const retryAnnotation = "k8sauth.dev/token-asked-at";
 
 /**
- * Waits until the token controller has written the token into the Secret, and returns it. Only `data.token` counts:
- * `ca.crt` may be there before. The service account's own list of Secrets is never looked at. A controller that has given up on the Secret
- * tries again when the Secret changes: it is annotated. The label of an invalidated token is removed.
+ * Waits until the token controller has written `data.token` of the Secret, and returns it. A controller that has given up on the Secret
+ * retries when the Secret changes, so an annotation is set. The label of an invalidated token is removed.
  *
  * @throws ProviderError TOKEN_SECRET_MISSING, TOKEN_SECRET_OTHER, TOKEN_ACCOUNT_MISSING, TOKEN_ACCOUNT_OTHER,
  *   TOKEN_NOT_FILLED at the deadline (context.timeoutMs, 60 s by default)
@@ -43,8 +42,8 @@ export async function awaitToken(client: KubeClient, wanted: TokenSecret, contex
   const limitMs = context.timeoutMs ?? 60_000;
   const started = performance.now();
   const { signal, log } = context;
-  let saidAt = 0;
-  let askAt = askFirstMs;
+  let reportedAt = 0;
+  let askAt = firstRetryMs;
   for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 1.6, 1_000)) {
     const secret = await readSecret(client, wanted);
     const data = secret.data?.token;
@@ -55,11 +54,11 @@ export async function awaitToken(client: KubeClient, wanted: TokenSecret, contex
     const waitedMs = performance.now() - started;
     if (waitedMs >= limitMs) throw await unfilled(client, wanted, limitMs);
     if (waitedMs >= askAt) {
-      askAt = waitedMs + askAgainMs;
-      await askAgain(client, wanted, context);
+      askAt = waitedMs + retryMs;
+      await triggerRetry(client, wanted, context);
     }
-    if (waitedMs - saidAt >= 1_000) {
-      saidAt = waitedMs;
+    if (waitedMs - reportedAt >= 1_000) {
+      reportedAt = waitedMs;
       log.status(
         `Waiting for the token of Secret ${wanted.namespace}/${wanted.secretName} (${Math.round(waitedMs / 1000)} s of ${Math.round(limitMs / 1000)} s)`,
       );
@@ -76,19 +75,18 @@ export async function awaitToken(client: KubeClient, wanted: TokenSecret, contex
 }
 
 /**
- * Takes what is in `data.token` out of the Secret, so that the token controller writes the account's token into it again.
- * For a Secret of this stack's own alone.
+ * Removes `data.token` from the Secret, so that the token controller writes the account's token again. Only for Secrets of this stack.
  */
 export async function emptyToken(client: KubeClient, wanted: TokenSecret): Promise<void> {
   await patch(client, wanted, {}, { data: { token: null } });
 }
 
-/** Makes the token of an invalidated Secret valid again, and says so. Leaves others as they are. */
+/** Makes the token of an invalidated Secret valid again, with a warning. Does nothing for other Secrets. */
 export async function revalidateToken(client: KubeClient, wanted: TokenSecret, context: Context): Promise<void> {
   await revalidate(client, wanted, await readSecret(client, wanted), context);
 }
 
-/** Since when the API server refuses the Secret's token by its label; undefined without the label, and for another Secret or none. */
+/** Date of the label since which the API server refuses the Secret's token. Undefined without the label or the Secret. */
 export async function invalidatedSince(client: KubeClient, wanted: TokenSecret): Promise<string | undefined> {
   const secret = await client.find<Secret>(secretPath(wanted));
   return secret?.metadata?.uid === wanted.secretUid ? secret.metadata?.labels?.[invalidSince] || undefined : undefined;
@@ -103,21 +101,23 @@ async function revalidate(client: KubeClient, wanted: TokenSecret, secret: Secre
   );
 }
 
-/** Changes the Secret, so that a token controller that has given up on it tries again. */
-async function askAgain(client: KubeClient, wanted: TokenSecret, { log, now }: Context): Promise<void> {
+/** Changes the Secret, so that a token controller that has given up on it retries. */
+async function triggerRetry(client: KubeClient, wanted: TokenSecret, { log, now }: Context): Promise<void> {
   const name = `Secret ${wanted.namespace}/${wanted.secretName}`;
   try {
-    await patch(client, wanted, { annotations: { [askedAt]: new Date(now()).toISOString() } });
-    log.info(`${name} has no token yet. Its annotation ${askedAt} is set, so that the token controller tries again.`);
+    await patch(client, wanted, { annotations: { [retryAnnotation]: new Date(now()).toISOString() } });
+    log.info(
+      `${name} has no token yet. Its annotation ${retryAnnotation} is set, so that the token controller tries again.`,
+    );
   } catch (error) {
-    // What changes no Secret may still wait for one.
+    // Without the right to change the Secret the wait continues.
     if (!isKubeError(error, "KUBE_FORBIDDEN", "KUBE_DENIED", "KUBE_INVALID", "KUBE_CONFLICT", "KUBE_NOT_FOUND"))
       throw error;
-    log.warn(`${name} has no token yet, and the token controller could not be made to try again. ${error.message}`);
+    log.warn(`${name} has no token yet, and the change that makes the token controller retry failed. ${error.message}`);
   }
 }
 
-/** Changes the Secret if it is still the same one. */
+/** Changes the Secret if it has the expected UID. */
 async function patch(client: KubeClient, wanted: TokenSecret, metadata: object, others: object = {}): Promise<void> {
   const body = { metadata: { uid: wanted.secretUid, ...metadata }, ...others };
   await client.request("PATCH", secretPath(wanted), { body, contentType: "application/merge-patch+json" });
@@ -134,14 +134,14 @@ async function readSecret(client: KubeClient, wanted: TokenSecret): Promise<Secr
     await requireAccount(client, wanted);
     throw new ProviderError(
       "TOKEN_SECRET_MISSING",
-      `Secret ${namespace}/${secretName} is gone: it was deleted after this stack made it.`,
-      "Run refresh, then up: that makes it again.",
+      `Secret ${namespace}/${secretName} was deleted after this stack created it.`,
+      "Run refresh, then up: this creates it again.",
     );
   }
   if (secret.metadata?.uid !== secretUid) {
     throw new ProviderError(
       "TOKEN_SECRET_OTHER",
-      `Secret ${namespace}/${secretName} is not the one that this stack made: its UID is ${secret.metadata?.uid}, expected ${secretUid}.`,
+      `Secret ${namespace}/${secretName} is not this stack's: its UID is ${secret.metadata?.uid}, expected ${secretUid}.`,
       "Run refresh, then up.",
     );
   }
@@ -155,14 +155,14 @@ async function requireAccount(client: KubeClient, wanted: TokenSecret): Promise<
   if (account === undefined) {
     throw new ProviderError(
       "TOKEN_ACCOUNT_MISSING",
-      `ServiceAccount ${name} is gone: its tokens died with it.`,
-      "Run refresh, then up: that makes it and its token again.",
+      `ServiceAccount ${name} was deleted, which revoked its tokens.`,
+      "Run refresh, then up: this creates it and its token again.",
     );
   }
   if (account.metadata?.uid !== serviceAccountUid) {
     throw new ProviderError(
       "TOKEN_ACCOUNT_OTHER",
-      `ServiceAccount ${name} was made anew: its UID is ${account.metadata?.uid}, expected ${serviceAccountUid}.`,
+      `ServiceAccount ${name} was created again: its UID is ${account.metadata?.uid}, expected ${serviceAccountUid}.`,
       "Run refresh, then up.",
     );
   }
@@ -172,7 +172,7 @@ async function unfilled(client: KubeClient, wanted: TokenSecret, limitMs: number
   await requireAccount(client, wanted);
   return new ProviderError(
     "TOKEN_NOT_FILLED",
-    `Secret ${wanted.namespace}/${wanted.secretName} got no token within ${Math.round(limitMs / 1000)} s, though its ServiceAccount is there: the cluster's token controller seems to be off, or something denies its changes.`,
-    "Check that kube-controller-manager runs with the serviceaccount-token controller, and its log, or use TokenRequest mode, which needs none.",
+    `Secret ${wanted.namespace}/${wanted.secretName} got no token within ${Math.round(limitMs / 1000)} s, though its ServiceAccount exists: the cluster's token controller seems to be disabled, or something denies its changes.`,
+    "Check that kube-controller-manager runs with the serviceaccount-token controller, and its log, or use TokenRequest mode, which does not need it.",
   );
 }

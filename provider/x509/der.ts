@@ -2,13 +2,13 @@ import type { asn1 as Asn1 } from "node-forge";
 
 /** One element of a DER encoding (X.690), as plain values. */
 export interface Der {
-  /** Class in the two highest bits, number in the five lowest: 0x30 without its constructed bit is 0x10. */
+  /** Class in the two highest bits, number in the five lowest. The constructed bit is left out: 0x30 is 0x10. */
   readonly tag: number;
-  /** What is inside of a constructed element; undefined for a primitive one. */
+  /** Elements of a constructed element; undefined for a primitive one. */
   readonly children: readonly Der[] | undefined;
   /** The element's content, without tag and length. */
   readonly content: Buffer;
-  /** The element as it stands in the encoding. */
+  /** The whole encoding of the element. */
   readonly raw: Buffer;
 }
 
@@ -32,16 +32,16 @@ export const tags = {
 /** A context-specific tag ("[n]"). */
 export const contextTag = (number: number): number => 0x80 | number;
 
-/** What is not DER, or not what is expected at its place. Says which, and quotes nothing. */
+/** An encoding that is not DER, or has another structure. The message quotes no part of it. */
 export class DerError extends Error {}
 
-/** Only the ASN.1 part: it loads in 3 ms, the whole of node-forge in 30. */
+/** Loads only the ASN.1 part, which takes 3 ms. All of node-forge takes 30. */
 const load = () => import("node-forge/lib/asn1.js").then((module) => module.default);
 
 /**
  * Reads one element that fills all of `bytes`.
  *
- * @throws DerError for everything that is not the one distinguished encoding of what it says
+ * @throws DerError for any other encoding than the distinguished one
  */
 export async function readDer(bytes: Buffer): Promise<Der> {
   const asn1 = await load();
@@ -59,7 +59,7 @@ export async function readDer(bytes: Buffer): Promise<Der> {
   } catch {
     throw new DerError("it is not DER");
   }
-  // Lengths and numbers can be written in several ways, of which DER allows one: the bytes that are signed.
+  // BER allows several encodings of a length or number, DER one. Signatures are over DER.
   if (!encode(root).equals(bytes)) throw new DerError("it is BER, and not DER");
   return convert(root);
 }
@@ -77,18 +77,18 @@ export async function readOid(element: Der | undefined): Promise<string> {
     // The last byte of an arc has no continuation bit (X.690, 8.19.2).
     if (((content.at(-1) ?? 0x80) & 0x80) === 0) return asn1.derToOid(content.toString("latin1"));
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw new DerError("an object identifier cannot be read");
 }
 
-/** What is in a SEQUENCE, a SET, or another constructed element with this tag. */
+/** The elements of a SEQUENCE, a SET, or another constructed element with this tag. @throws DerError */
 export function inside(element: Der | undefined, tag: number): readonly Der[] {
   if (element?.tag !== tag || element.children === undefined) throw new DerError("it has another structure");
   return element.children;
 }
 
-/** Content of a BIT STRING that is made of whole bytes. */
+/** The content of a BIT STRING of whole bytes. @throws DerError */
 export function wholeBits(element: Der | undefined): Buffer {
   if (element?.tag !== tags.bitString || element.children !== undefined || element.content[0] !== 0) {
     throw new DerError("a bit string is missing, or is not made of whole bytes");
@@ -97,7 +97,7 @@ export function wholeBits(element: Der | undefined): Buffer {
 }
 
 /**
- * A character string of a name (RFC 5280, DirectoryString), whatever its type.
+ * A character string of a name (RFC 5280, DirectoryString) of any type.
  *
  * @throws DerError for other types, and for bytes that their type does not allow
  */

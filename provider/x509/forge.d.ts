@@ -1,4 +1,4 @@
-/** The ASN.1 part of node-forge by itself: it loads in a tenth of the time that the whole takes. */
+/** The ASN.1 part of node-forge, which loads in a tenth of the time of the whole. */
 declare module "node-forge/lib/asn1.js" {
   import type forge from "node-forge";
 

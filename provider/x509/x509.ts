@@ -8,13 +8,13 @@ export interface NameAttribute {
   readonly value: string;
 }
 
-/** A distinguished name: its attributes in order; those of one set stand beside each other. */
+/** A distinguished name: its attributes in order. Attributes of one set follow each other. */
 export type Name = readonly NameAttribute[];
 
 const commonName = "2.5.4.3";
 const organization = "2.5.4.10";
 
-/** Short names of attributes (RFC 4514, section 3; others as OpenSSL has them). */
+/** Short names of attributes (RFC 4514, section 3; others as in OpenSSL). */
 const shortNames: Readonly<Record<string, string>> = {
   "2.5.4.3": "CN",
   "2.5.4.5": "serialNumber",
@@ -41,12 +41,12 @@ export async function readName(element: Der | undefined): Promise<Name> {
   );
 }
 
-/** What the API server takes for user names. A request has one; of several the server would take the last. */
+/** The common names, of which the API server uses the last as the user name. */
 export function commonNames(name: Name): string[] {
   return valuesOf(name, commonName);
 }
 
-/** What the API server takes for groups, in alphabetical order. */
+/** The organizations, which the API server uses as groups, in alphabetical order. */
 export function organizations(name: Name): string[] {
   return valuesOf(name, organization).sort();
 }
@@ -55,7 +55,7 @@ function valuesOf(name: Name, oid: string): string[] {
   return name.filter((attribute) => attribute.oid === oid).map(({ value }) => value);
 }
 
-/** A name as text, in its own order: "O=example,CN=gateway". Special characters are escaped as RFC 4514 has it. */
+/** A name as text, in its own order: "O=example,CN=gateway". Special characters are escaped by RFC 4514. */
 export function nameText(name: Name): string {
   return name.map(({ oid, value }) => `${shortNames[oid] ?? oid}=${escaped(value)}`).join(",");
 }
@@ -117,13 +117,13 @@ const extendedUsages: Readonly<Record<string, string>> = {
   "2.5.29.37.0": "any",
 };
 
-/** A certificate, read as far as it is compared with what was asked for. */
+/** A certificate, with the fields that are compared with its specification. */
 export interface Certificate {
   readonly x509: X509Certificate;
   readonly subject: Name;
-  /** What its basic constraints say; OpenSSL's own answer looks at the key usage as well. */
+  /** By its basic constraints alone. OpenSSL's answer depends on the key usage too. */
   readonly isCa: boolean;
-  /** Undefined without the extension, which then limits nothing. */
+  /** Undefined without the extension: then every usage is allowed. */
   readonly keyUsages: readonly string[] | undefined;
   readonly extendedKeyUsages: readonly string[] | undefined;
   /** Subject alternative names, DER, one by one. */
@@ -136,7 +136,7 @@ export async function readCertificate(der: Buffer): Promise<Certificate> {
   try {
     x509 = new X509Certificate(der);
   } catch {
-    throw new DerError("it is no certificate that can be read");
+    throw new DerError("it is not a certificate");
   }
   const [body] = inside(await readDer(der), tags.sequence);
   // version [0], serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo, …, extensions [3]

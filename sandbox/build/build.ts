@@ -19,11 +19,11 @@ export interface BuildOptions {
 export interface GoProgram {
   /** File name of the binary. */
   readonly name: string;
-  /** What it is, in progress reports. */
+  /** Its name in progress reports. */
   readonly title: string;
   /** Folder of its sources. */
   readonly source: string;
-  /** Its go.mod, relative to `source`; the go.sum is beside it, as NAME.sum beside NAME.mod. @default "go.mod" */
+  /** Its go.mod, relative to `source`. The go.sum has the same name with the extension `.sum`. @default "go.mod" */
   readonly goMod?: string;
   /** Folders of local modules that its go.mod refers to. */
   readonly modules?: readonly string[];
@@ -35,19 +35,18 @@ export interface GoProgram {
 
 const folderOf = (path: string) => fileURLToPath(new URL(path, import.meta.url)).replace(/\/$/, "");
 
-/** What a node needs beside Kubernetes: CoreDNS, and what gives the node its own processes, mounts and network. */
+/** The programs of a node besides Kubernetes: CoreDNS, and the machine, which isolates processes, mounts and network. */
 export const nodePrograms = {
   dns: { name: "dns", title: "CoreDNS", source: folderOf("../dns") },
   machine: { name: "machine", title: "the node's machine", source: folderOf("../machine") },
 } as const satisfies Record<string, GoProgram>;
 
-/** Unused binaries are deleted after this time, when another one is built. */
+/** A build deletes binaries that were not used for this time. */
 const unusedMs = 30 * 24 * 3600 * 1000;
 
 /**
- * Path of a program's binary. Built from Go modules on first use (minutes) and kept in the user's cache folder by the content of
- * its sources, so that every checkout of the same sources shares it. Several callers at once, in any number of processes, build
- * once: the others wait.
+ * Path of a program's binary. It is built from Go modules on first use, which takes minutes, and cached by the hash of its sources, so that
+ * checkouts of the same sources share it. Concurrent callers in any process wait for one build.
  *
  * @throws SandboxError SANDBOX_GO_MISSING, SANDBOX_GO_TOO_OLD, SANDBOX_DOWNLOAD_FAILED, SANDBOX_DISK_FULL,
  *   SANDBOX_BUILD_FAILED, SANDBOX_STORAGE, SANDBOX_NO_HOME, SANDBOX_BUSY, SANDBOX_ABORTED
@@ -60,7 +59,7 @@ export async function ensureProgram(program: GoProgram, options: BuildOptions = 
   try {
     mkdirSync(folder, { recursive: true });
   } catch (error) {
-    throw storageError("Making the cache folder of the sandbox", folder, error);
+    throw storageError("Creating the cache folder of the sandbox", folder, error);
   }
   const meter = new ProgressMeter(options.onProgress, program.title);
   let waiting = false;
@@ -82,7 +81,7 @@ export async function ensureProgram(program: GoProgram, options: BuildOptions = 
   return binary;
 }
 
-/** Whether {@link ensureProgram} would return at once. */
+/** Whether {@link ensureProgram} returns without a build. */
 export async function isBuilt(program: GoProgram, options: BuildOptions = {}): Promise<boolean> {
   return exists((await planBuild(program, options)).binary);
 }
@@ -93,9 +92,9 @@ interface BuildPlan {
   readonly binary: string;
   readonly moduleCache: string;
   readonly go: GoOptions;
-  /** A go.mod other than the folder's own. */
+  /** Another go.mod than that of the folder. */
   readonly goMod?: string;
-  /** Of `go build` and `go list`. */
+  /** Arguments of `go build` and `go list`. */
   readonly args: readonly string[];
 }
 
@@ -115,30 +114,31 @@ function exists(binary: string): boolean {
   if (!existsSync(binary)) return false;
   const now = new Date();
   try {
-    utimesSync(join(binary, ".."), now, now); // marks it as used
+    utimesSync(join(binary, ".."), now, now); // The time of last use.
   } catch {
-    // A cache that can only be read is as good.
+    // The cache may be read-only.
   }
   return true;
 }
 
-/** Names and contents of what makes a binary, sorted by name. */
+/** Names and contents of the sources of a binary, sorted by name. */
 export function readSources(folder: string): readonly (readonly [name: string, content: string])[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && /^go\.(mod|sum)$|\.go$/.test(entry.name))
     .map(({ parentPath, name }) => join(parentPath, name))
-    .filter((path) => !belongsToNested(folder, path))
+    .filter((path) => !isInNestedModule(folder, path))
     .sort()
     .map((path) => [relative(folder, path), readFileSync(path, "utf8")] as const);
 }
 
 /** Whether a file is part of another module below the folder. */
-function belongsToNested(folder: string, path: string): boolean {
-  for (let at = dirname(path); at !== folder; at = dirname(at)) if (existsSync(join(at, "go.mod"))) return true;
+function isInNestedModule(folder: string, path: string): boolean {
+  for (let parent = dirname(path); parent !== folder; parent = dirname(parent))
+    if (existsSync(join(parent, "go.mod"))) return true;
   return false;
 }
 
-/** Names a build by all that it is made of: 20 hexadecimal digits of a SHA-256. */
+/** Hash of all sources and settings of a build: 20 hexadecimal digits of a SHA-256. */
 export function cacheKey(
   sources: readonly (readonly [name: string, content: string])[],
   settings: readonly string[],
@@ -148,7 +148,7 @@ export function cacheKey(
   return hash.digest("hex").slice(0, 20);
 }
 
-/** A program's own sources: with another go.mod, that one and its go.sum instead of the folder's. */
+/** A program's sources. Another go.mod and its go.sum replace those of the folder. */
 export function programSources({ source, goMod }: GoProgram): readonly (readonly [name: string, content: string])[] {
   const sources = readSources(source);
   if (goMod === undefined) return sources;
@@ -198,7 +198,7 @@ async function compile(go: GoOptions, args: readonly string[], binary: string, m
   meter.begin("compile", pending.size);
   const output = `${binary}.${process.pid}.new`;
   const onLine = (line: string) => {
-    // `go build -v` names each package that is not in the build cache as its compilation begins.
+    // `go build -v` prints the name of each package that is not in the build cache when its compilation starts.
     if (!pending.delete(line)) return;
     meter.step();
     if (pending.size === 0) meter.begin("link");
@@ -210,7 +210,7 @@ async function compile(go: GoOptions, args: readonly string[], binary: string, m
       ...go,
       onLine,
     });
-    // The one that tells whether a build is there comes last.
+    // The binary whose existence marks a complete build is the last one.
     const names = readdirSync(output).sort((a, b) => Number(a === basename(binary)) - Number(b === basename(binary)));
     for (const name of names) renameSync(join(output, name), join(dirname(binary), name));
   } finally {
@@ -228,7 +228,7 @@ export function packagesToBuild(list: string): Set<string> {
   return pending;
 }
 
-/** Removes what killed builds and long unused versions have left; failing at it is no reason not to build. */
+/** Removes files of killed builds, and versions that were not used for a long time. Errors do not prevent the build. */
 function removeLeftovers(root: string, folder: string): void {
   for (const name of readdirSync(folder))
     if (name.endsWith(".new")) rmSync(join(folder, name), { recursive: true, force: true });
@@ -239,7 +239,7 @@ function removeLeftovers(root: string, folder: string): void {
         rmSync(path, { recursive: true, force: true });
       }
     } catch {
-      // Another process may have been faster.
+      // Another process may have removed it.
     }
   }
 }

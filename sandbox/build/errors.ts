@@ -1,4 +1,4 @@
-/** Codes of everything that can go wrong with a sandbox or the Pulumi CLI. Codes are stable: match on them. docs/errors.md explains each. */
+/** Stable codes of errors of the sandbox and of the Pulumi CLI. docs/errors.md explains each. */
 export type SandboxErrorCode =
   | "SANDBOX_NAME_INVALID"
   | "SANDBOX_OPTION_INVALID"
@@ -24,7 +24,7 @@ export type SandboxErrorCode =
   | "PULUMI_NO_NODE_HOST"
   | "PULUMI_PLUGIN_MISSING";
 
-/** An error of the sandbox: the message says what happened, where, what was expected and what to do. */
+/** An error of the sandbox. The message states what happened, where, what was expected and what to do. */
 export class SandboxError extends Error {
   readonly code: SandboxErrorCode;
 

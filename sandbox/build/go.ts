@@ -10,11 +10,11 @@ export interface GoOptions {
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
   readonly signal?: AbortSignal;
-  /** Every line of standard error as it comes. */
+  /** Called for each line of standard error. */
   readonly onLine?: (line: string) => void;
 }
 
-/** Settings of the user's that would make another binary, or none: the binary is for this machine, pure Go, as go.mod says. */
+/** Overrides of user settings that would change the binary or prevent the build: it is for this machine, in pure Go, by its go.mod. */
 export function goEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { GOOS: _os, GOARCH: _arch, ...rest } = env;
   return { ...rest, CGO_ENABLED: "0", GO111MODULE: "on", GOWORK: "off" };
@@ -23,7 +23,7 @@ export function goEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 /**
  * Runs the Go command.
  *
- * @throws SandboxError SANDBOX_GO_MISSING, SANDBOX_ABORTED, or what {@link explainGoFailure} makes of its output
+ * @throws SandboxError SANDBOX_GO_MISSING, SANDBOX_ABORTED, or an error of {@link explainGoFailure}
  */
 export function runGo(args: readonly string[], options: GoOptions): Promise<GoRun> {
   return new Promise((resolve, reject) => {
@@ -61,23 +61,20 @@ export function runGo(args: readonly string[], options: GoOptions): Promise<GoRu
 }
 
 function aborted(): SandboxError {
-  return new SandboxError(
-    "SANDBOX_ABORTED",
-    "Building the sandbox was cancelled; the next start goes on where it was.",
-  );
+  return new SandboxError("SANDBOX_ABORTED", "Building the sandbox was cancelled. The next start continues the build.");
 }
 
 function goMissing(): SandboxError {
   return new SandboxError(
     "SANDBOX_GO_MISSING",
-    "The sandbox is built from Go modules on first use, but there is no `go` on the PATH. Install Go 1.26 or later, then try again.",
+    "The sandbox is built from Go modules on first use, but there is no `go` on the PATH. Install Go 1.26 or later (https://go.dev/dl/), then try again.",
   );
 }
 
-/** Makes an error with a remedy out of what the Go command printed. */
+/** An error with a remedy for the output of a failed Go command. */
 export function explainGoFailure(lines: readonly string[], status: string): SandboxError {
   const text = lines.map(withoutCredentials).join("\n");
-  // Progress lines (an import path, or the trace of a request) say nothing about the failure.
+  // Import paths and traces of requests are progress lines.
   const shown = text
     .split("\n")
     .filter((line) => line !== "" && !/^(# get |# [^ ]+$|[\w.-]+(\/[\w.~!-]+)*$)/.test(line))
@@ -93,13 +90,13 @@ export function explainGoFailure(lines: readonly string[], status: string): Sand
   if (/no space left on device|disk quota exceeded/.test(text)) {
     return new SandboxError(
       "SANDBOX_DISK_FULL",
-      `Building the sandbox ran out of disk space: it needs about 4 GB in Go's caches (GOMODCACHE, GOCACHE) and the temporary folder. Free some, then try again; what is built is kept. ${detail}`,
+      `Building the sandbox ran out of disk space: it needs about 4 GB in Go's caches (GOMODCACHE, GOCACHE) and the temporary folder. Free some space, then try again. Finished parts of the build are kept. ${detail}`,
     );
   }
   if (/checksum mismatch|SECURITY ERROR/.test(text)) {
     return new SandboxError(
       "SANDBOX_DOWNLOAD_FAILED",
-      `A Go module that was downloaded is not the one that go.sum names, and was not used: ask the operator of your module proxy. ${detail}`,
+      `The checksum of a downloaded Go module differs from go.sum, so the module was not used. Ask the operator of your module proxy. ${detail}`,
     );
   }
   if (
@@ -109,14 +106,14 @@ export function explainGoFailure(lines: readonly string[], status: string): Sand
   ) {
     return new SandboxError(
       "SANDBOX_DOWNLOAD_FAILED",
-      `Go modules could not be downloaded: check the network, or set GOPROXY to a module proxy that this machine can reach. What is there already is kept. ${detail}`,
+      `Go modules could not be downloaded. Check the network, or set GOPROXY to a module proxy that this machine can reach. Finished downloads are kept. ${detail}`,
     );
   }
   const memory = /signal: killed/.test(text) || status === "SIGKILL" ? " It needs about 2 GB of free memory." : "";
   return new SandboxError("SANDBOX_BUILD_FAILED", `Building the sandbox failed.${memory} ${detail}`);
 }
 
-/** Takes user and password out of URLs: a module proxy may need them, a message does not. */
+/** Removes user and password, which a module proxy may need, from URLs. */
 function withoutCredentials(line: string): string {
   return line.replace(/\/\/[^/@\s]+@/g, "//");
 }

@@ -1,6 +1,6 @@
-/** What a go.mod says. */
+/** Contents of a go.mod. */
 
-/** The part of `go mod edit -json` that is read here. */
+/** A part of the output of `go mod edit -json`. */
 export interface ModFile {
   readonly Go?: string;
   readonly Require: readonly { readonly Path: string; readonly Version: string }[] | null;
@@ -28,7 +28,7 @@ export function moduleVersion(goMod: string, module: string): string {
   );
 }
 
-/** Where the module cache keeps the archives of all modules of a go.mod (upper-case letters become `!` and lower case). */
+/** Paths of the archives of all modules of a go.mod in the module cache, where an upper-case letter is `!` and the lower-case one. */
 export function moduleZips(file: ModFile): string[] {
   const replaced = new Map((file.Replace ?? []).map(({ Old, New }) => [Old.Path, New]));
   return (file.Require ?? []).flatMap((module) => {

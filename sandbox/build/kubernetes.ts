@@ -1,9 +1,10 @@
-/** The versions of Kubernetes that can be built: each has a go.mod and a go.sum in `kubernetes` or, but for the default, in `kubernetes/versions`. */
+/** Versions of Kubernetes. The go.mod and go.sum of the default version are in `kubernetes`, those of others in `kubernetes/versions`. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BuildOptions, ensureProgram, type GoProgram } from "./build.ts";
+import { type BuildOptions, ensureProgram, type GoProgram, isBuilt } from "./build.ts";
 import { SandboxError } from "./errors.ts";
+import { runGo } from "./go.ts";
 import { moduleVersion } from "./goMod.ts";
 
 /** A version of Kubernetes that can be built. */
@@ -12,7 +13,7 @@ export interface KubernetesVersion {
   readonly version: string;
   /** "1.36". */
   readonly minor: string;
-  /** Its go.mod, relative to the folder of the Go sources; absent for the folder's own. */
+  /** Its go.mod, relative to the folder of the Go sources. Absent for the default version. */
   readonly goMod?: string;
 }
 
@@ -28,7 +29,7 @@ function versionIn(goMod?: string): KubernetesVersion {
   return { version, minor: version.replace(/^v(\d+\.\d+).*/, "$1"), goMod };
 }
 
-/** The version that runs unless another is asked for. */
+/** The default version. */
 export function defaultKubernetes(): KubernetesVersion {
   return versionIn();
 }
@@ -41,27 +42,43 @@ export function kubernetesVersions(): readonly KubernetesVersion[] {
   );
 }
 
-/** The version that is asked for by option or by K8SAUTH_KUBERNETES; undefined where neither is set. @throws SandboxError SANDBOX_OPTION_INVALID */
-export function askedKubernetes({ kubernetes, env }: KubernetesOptions): KubernetesVersion | undefined {
-  const asked = kubernetes ?? ((env ?? process.env).K8SAUTH_KUBERNETES || undefined);
-  if (asked === undefined) return undefined;
+/** The version of the option or of K8SAUTH_KUBERNETES; undefined if neither is set. @throws SandboxError SANDBOX_OPTION_INVALID */
+export function selectedKubernetes({ kubernetes, env }: KubernetesOptions): KubernetesVersion | undefined {
+  const selected = kubernetes ?? ((env ?? process.env).K8SAUTH_KUBERNETES || undefined);
+  if (selected === undefined) return undefined;
   const versions = kubernetesVersions();
-  const found = versions.find(({ version, minor }) => [version, version.slice(1), minor, `v${minor}`].includes(asked));
+  const found = versions.find(({ version, minor }) =>
+    [version, version.slice(1), minor, `v${minor}`].includes(selected),
+  );
   if (found) return found;
   const list = versions.map(({ version, minor }) => `${minor} (${version})`).join(", ");
   throw new SandboxError(
     "SANDBOX_OPTION_INVALID",
-    `The sandbox cannot run Kubernetes ${JSON.stringify(asked)}: expected one of ${list}. Set --kubernetes or K8SAUTH_KUBERNETES to one of them.`,
+    `The sandbox cannot run Kubernetes ${JSON.stringify(selected)}: expected one of ${list}. Set --kubernetes or K8SAUTH_KUBERNETES to one of them.`,
   );
 }
 
 /**
- * Path of the one binary that holds etcd, the Kubernetes servers and kubectl; see {@link ensureProgram}.
+ * Path of the binary that contains etcd, the Kubernetes servers and kubectl; see {@link ensureProgram}.
  *
- * @throws SandboxError SANDBOX_OPTION_INVALID, and all that {@link ensureProgram} throws
+ * @throws SandboxError SANDBOX_OPTION_INVALID, and those of {@link ensureProgram}
  */
 export async function ensureBinary(options: KubernetesOptions = {}): Promise<string> {
-  return ensureProgram(kubernetesProgram(askedKubernetes(options) ?? defaultKubernetes()), options);
+  return ensureProgram(kubernetesProgram(selectedKubernetes(options) ?? defaultKubernetes()), options);
+}
+
+/** Whether {@link ensureBinary} would return at once. @throws SandboxError SANDBOX_GO_MISSING, SANDBOX_GO_TOO_OLD */
+export async function isBinaryBuilt(options: KubernetesOptions = {}): Promise<boolean> {
+  return isBuilt(kubernetesProgram(selectedKubernetes(options) ?? defaultKubernetes()), options);
+}
+
+/**
+ * Version of the Go that builds it ("1.26.0"): the `go` on the PATH, or a newer one that it downloads because go.mod asks for it.
+ *
+ * @throws SandboxError SANDBOX_GO_MISSING, SANDBOX_GO_TOO_OLD, SANDBOX_DOWNLOAD_FAILED, SANDBOX_ABORTED
+ */
+export async function goVersion({ env = process.env, signal }: BuildOptions = {}): Promise<string> {
+  return (await runGo(["env", "GOVERSION"], { cwd: source, env, signal })).stdout.trim().replace(/^go/, "");
 }
 
 function kubernetesProgram({ version, goMod }: KubernetesVersion): GoProgram {
@@ -69,7 +86,7 @@ function kubernetesProgram({ version, goMod }: KubernetesVersion): GoProgram {
   return { name: "k8s", title, source, goMod, variables: () => versionVariables(version) };
 }
 
-/** Both packages of Kubernetes that hold a version: without it the server says v0.0.0 and clients guess. */
+/** Packages of Kubernetes with version variables. Without values, the server reports v0.0.0. */
 function versionVariables(version: string): Record<string, string> {
   const [, major = "", minor = ""] = /^v(\d+)\.(\d+)/.exec(version) ?? [];
   const values = { gitVersion: version, gitMajor: major, gitMinor: minor, gitTreeState: "clean" };

@@ -3,28 +3,28 @@ import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:
 import { setTimeout as delay } from "node:timers/promises";
 import { SandboxError } from "./errors.ts";
 import { storageError } from "./paths.ts";
-import { type Identity, identify, isAlive } from "./process.ts";
+import { identify, isAlive, type ProcessIdentity } from "./process.ts";
 
 export interface LockOptions {
-  /** How long to wait for a holder that lives, in milliseconds. */
+  /** Time to wait for a holder that runs, in milliseconds. */
   readonly timeoutMs: number;
-  /** What the lock is for, in errors. */
+  /** The work that the lock protects, in errors. */
   readonly what: string;
   readonly signal?: AbortSignal;
-  /** Called about every 250 ms while someone else holds the lock. */
-  readonly onWait?: (holder: Identity) => void;
+  /** Called repeatedly while another process holds the lock. */
+  readonly onWait?: (holder: ProcessIdentity) => void;
 }
 
 /**
- * Runs `work` while holding the lock file at `path`. A lock whose holder died is taken over; the file names the holder by
- * pid and start time, so that neither a kill -9 nor a reused pid leaves it closed.
+ * Runs `work` while it holds the lock file at `path`. The file contains pid and start time of its holder. The lock of a process that has
+ * ended, even by SIGKILL, is taken over.
  *
- * @throws SandboxError SANDBOX_BUSY when the holder lives on past the timeout, SANDBOX_ABORTED
+ * @throws SandboxError SANDBOX_BUSY if the holder still runs after the timeout, SANDBOX_ABORTED
  */
 export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
-  const mine = JSON.stringify({ ...identify(process.pid), nonce: randomBytes(8).toString("hex") });
+  const content = JSON.stringify({ ...identify(process.pid), nonce: randomBytes(8).toString("hex") });
   const deadline = Date.now() + options.timeoutMs;
-  while (!tryLock(path, mine)) {
+  while (!tryLock(path, content)) {
     const holder = readHolder(path);
     if (holder && !isAlive(holder)) {
       breakLock(path, holder);
@@ -33,7 +33,7 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
     if (Date.now() > deadline) {
       throw new SandboxError(
         "SANDBOX_BUSY",
-        `${options.what}: another process${holder ? ` (pid ${holder.pid})` : ""} has been at it for ${Math.round(options.timeoutMs / 1000)} s (lock file ${path}). Wait for it or end it, then try again.`,
+        `${options.what}: another process${holder ? ` (pid ${holder.pid})` : ""} has held the lock file ${path} for ${Math.round(options.timeoutMs / 1000)} s. Wait for that process or end it, then try again.`,
       );
     }
     if (options.signal?.aborted) throw new SandboxError("SANDBOX_ABORTED", `${options.what} was cancelled.`);
@@ -43,11 +43,11 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
   try {
     return await work();
   } finally {
-    if (readText(path) === mine) rmSync(path, { force: true });
+    if (readText(path) === content) rmSync(path, { force: true });
   }
 }
 
-/** Makes the file with its content in one step: a link to a complete file, which fails when the name is taken. */
+/** Creates the file with its content atomically: a link to a complete file, which fails if the name exists. */
 function tryLock(path: string, content: string): boolean {
   const draft = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
   try {
@@ -62,29 +62,29 @@ function tryLock(path: string, content: string): boolean {
   }
 }
 
-/** Moves a dead holder's lock away, and puts it back if meanwhile someone else had broken and taken it. */
-function breakLock(path: string, dead: Identity): void {
-  const aside = `${path}.${process.pid}.${randomBytes(4).toString("hex")}.dead`;
+/** Removes the lock of a process that has ended. Restores it if another process has taken the lock over meanwhile. */
+function breakLock(path: string, ended: ProcessIdentity): void {
+  const moved = `${path}.${process.pid}.${randomBytes(4).toString("hex")}.dead`;
   try {
-    renameSync(path, aside);
+    renameSync(path, moved);
   } catch {
-    return; // someone else was faster
+    return; // Another process has removed it.
   }
-  const moved = readHolder(aside);
-  if (moved && (moved.pid !== dead.pid || moved.started !== dead.started)) {
+  const holder = readHolder(moved);
+  if (holder && (holder.pid !== ended.pid || holder.started !== ended.started)) {
     try {
-      linkSync(aside, path);
+      linkSync(moved, path);
     } catch {
-      // A third process has the lock by now; the one in between finds out when it lets go.
+      // A third process holds the lock now. The second one does not remove it, because its content differs.
     }
   }
-  rmSync(aside, { force: true });
+  rmSync(moved, { force: true });
 }
 
-function readHolder(path: string): Identity | undefined {
+function readHolder(path: string): ProcessIdentity | undefined {
   try {
     const value: unknown = JSON.parse(readText(path) ?? "");
-    const { pid, started } = value as Partial<Identity>;
+    const { pid, started } = value as Partial<ProcessIdentity>;
     return typeof pid === "number" && typeof started === "string" ? { pid, started } : undefined;
   } catch {
     return undefined;

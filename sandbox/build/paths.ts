@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { SandboxError } from "./errors.ts";
 
-/** Folder of what can be made again: `$XDG_CACHE_HOME` or `~/.cache`, then `k8sauth`. */
+/** Folder of files that can be created again: `$XDG_CACHE_HOME` or `~/.cache`, then `k8sauth`. */
 export function cacheHome(env: NodeJS.ProcessEnv): string {
   return join(base(env, "XDG_CACHE_HOME", ".cache"), "k8sauth");
 }
 
-/** Folder of what lasts: `$XDG_STATE_HOME` or `~/.local/state`, then `k8sauth`. */
+/** Folder of persistent files: `$XDG_STATE_HOME` or `~/.local/state`, then `k8sauth`. */
 export function stateHome(env: NodeJS.ProcessEnv): string {
   return join(base(env, "XDG_STATE_HOME", join(".local", "state")), "k8sauth");
 }
@@ -16,12 +16,12 @@ export function cacheRoot(env: NodeJS.ProcessEnv): string {
   return join(cacheHome(env), "sandbox");
 }
 
-/** Folder of the sandboxes that live on in the background. */
+/** Folder of the sandboxes that run in the background. */
 export function stateRoot(env: NodeJS.ProcessEnv): string {
   return join(stateHome(env), "sandbox");
 }
 
-/** Relative paths in XDG variables are ignored, as the XDG Base Directory Specification asks. */
+/** Ignores relative paths in XDG variables (XDG Base Directory Specification). */
 function base(env: NodeJS.ProcessEnv, variable: string, underHome: string): string {
   const set = env[variable];
   if (set?.startsWith("/")) return set;
@@ -29,12 +29,12 @@ function base(env: NodeJS.ProcessEnv, variable: string, underHome: string): stri
   if (home?.startsWith("/")) return join(home, underHome);
   throw new SandboxError(
     "SANDBOX_NO_HOME",
-    `The sandbox needs a folder of yours to keep its files, but neither HOME nor ${variable} is set to an absolute path. Set one of them.`,
+    `The sandbox keeps its files in your home folder, but neither HOME nor ${variable} is set to an absolute path. Set one of them.`,
   );
 }
 
 /**
- * A name is a DNS label of at most 40 characters: it becomes a folder and a kubeconfig context.
+ * Checks the name of a sandbox: a DNS label of at most 40 characters, which is the name of a folder and of a kubeconfig context.
  *
  * @throws SandboxError SANDBOX_NAME_INVALID
  */
@@ -46,7 +46,7 @@ export function checkName(name: string): string {
   );
 }
 
-/** Wraps an error of the file system in one that says what it was for and what to do. */
+/** Wraps an error of the file system. @param what the operation that failed */
 export function storageError(what: string, path: string, cause: unknown): SandboxError {
   const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
   const full = code === "ENOSPC" || code === "EDQUOT";

@@ -2,21 +2,21 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** A process, told from a later one with the same pid by when it started (ticks since boot; empty where unknown). */
-export interface Identity {
+/** A process. The start time (ticks since boot; "" if unknown) distinguishes it from a later process with the same pid. */
+export interface ProcessIdentity {
   readonly pid: number;
   readonly started: string;
 }
 
-/** Start time of a running process: `undefined` when there is none or only its zombie is left. */
+/** Start time of a running process; undefined if it has ended or is a zombie. */
 function startTime(pid: number): string | undefined {
   if (process.platform !== "linux") return startTimeByPs(pid);
   try {
-    // proc_pid_stat(5): the name in parentheses may hold blanks; after it come state (3rd) … starttime (22nd).
+    // proc_pid_stat(5): the name in parentheses may contain blanks. The fields after it are state (3rd) … starttime (22nd).
     const fields = readFileSync(`/proc/${pid}/stat`, "latin1")
       .replace(/^.*\) /s, "")
       .split(" ");
-    // A killed process shows as a zombie while other threads of it (20th: their number) still hold its sockets.
+    // A killed process is a zombie while its other threads (20th field: their number) keep its sockets open.
     const ended = fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1);
     return ended ? undefined : fields[19];
   } catch {
@@ -33,18 +33,18 @@ function startTimeByPs(pid: number): string | undefined {
   }
 }
 
-export function identify(pid: number): Identity {
+export function identify(pid: number): ProcessIdentity {
   return { pid, started: startTime(pid) ?? "" };
 }
 
-/** Whether this very process still runs. */
-export function isAlive(id: Identity): boolean {
+/** Whether the process runs, and not another one with its pid. */
+export function isAlive(id: ProcessIdentity): boolean {
   const started = startTime(id.pid);
   return started !== undefined && (id.started === "" || started === "" || started === id.started);
 }
 
 /** Sends a signal unless the process is gone. */
-export function signalProcess(id: Identity, signal: NodeJS.Signals): void {
+export function signalProcess(id: ProcessIdentity, signal: NodeJS.Signals): void {
   if (!isAlive(id)) return;
   try {
     process.kill(id.pid, signal);
@@ -53,8 +53,8 @@ export function signalProcess(id: Identity, signal: NodeJS.Signals): void {
   }
 }
 
-/** Waits until all have ended; false when one still runs after `timeoutMs`. */
-export async function waitForEnd(ids: readonly Identity[], timeoutMs: number): Promise<boolean> {
+/** Waits until all processes have ended; false if one still runs after `timeoutMs`. */
+export async function waitForEnd(ids: readonly ProcessIdentity[], timeoutMs: number): Promise<boolean> {
   const deadline = Date.now() + timeoutMs;
   while (ids.some(isAlive)) {
     if (Date.now() > deadline) return false;

@@ -1,19 +1,19 @@
-/** What the sandbox is doing, in the order in which it happens. Phases that have nothing to do are left out. */
+/** Phases of a start, in order. Phases without work are skipped. */
 export type Phase = "wait" | "download" | "inspect" | "compile" | "link" | "certificates" | "images" | "start";
 
-/** One report of progress. Reports come with every change, and at least once a second while something is under way. */
+/** A report of progress, sent for every change and at least once a second. */
 export interface Progress {
   readonly phase: Phase;
-  /** What is built. @default "Kubernetes" */
+  /** Title of the program that is built. @default "Kubernetes" */
   readonly subject?: string;
-  /** Steps done of `total`: modules, packages or servers; `total` is 0 where there is nothing to count. */
+  /** Finished steps of `total`: modules, packages or servers. `total` is 0 if they are not counted. */
   readonly done: number;
   readonly total: number;
-  /** Since this phase began. */
+  /** Time since the phase started. */
   readonly elapsedMs: number;
 }
 
-/** Turns counts into reports, and repeats the last one each second so that no wait looks like a hang. */
+/** Creates reports from counts, and repeats the last one each second, so that a wait does not look like a hang. */
 export class ProgressMeter {
   readonly #report: (progress: Progress) => void;
   readonly #subject: string | undefined;
@@ -37,13 +37,13 @@ export class ProgressMeter {
     this.#emit();
   }
 
-  /** Counts one more step, never beyond the total. */
+  /** Counts a step, up to the total. */
   step(): void {
     if (this.#done < this.#total) this.#done++;
     this.#emit();
   }
 
-  /** Ends the repeats; call it whatever happened. */
+  /** Stops the repetition. Call it after errors too. */
   close(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -81,16 +81,16 @@ export function describeProgress({ phase, subject = "Kubernetes", done, total, e
 
 export interface ProgressPrinter {
   readonly onProgress: (progress: Progress) => void;
-  /** Leaves the terminal clean: call it before anything else is printed. */
+  /** Removes the progress bar. Call it before anything else is printed. */
   finish(): void;
 }
 
-/** Shortest time between two plain lines of one phase. It is less than five seconds, so that a build does not look hung. */
+/** Shortest time between two plain lines of a phase. */
 const plainIntervalMs = 3500;
 
 /**
- * Shows progress: a live bar in place on a terminal, elsewhere a plain line for each phase and about every four seconds. Phases
- * that are over within a second leave no line.
+ * Shows progress: a bar on a terminal, otherwise a plain line for each phase and about every four seconds. Phases of less than a second have
+ * no line.
  *
  * @param now milliseconds, for tests
  */

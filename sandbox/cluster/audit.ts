@@ -1,5 +1,5 @@
 /**
- * Audit policy of a sandbox: who issues tokens, and what everybody does but the cluster's own parts and its administrator, whose
+ * Audit policy of a sandbox: all token requests, and all requests of users other than the cluster's components and its administrator, whose
  * requests are too many.
  */
 export const auditPolicy = {

@@ -1,4 +1,4 @@
-/** Certificates for servers of this machine that are gone with the process that made them. */
+/** Certificates for servers on this machine that run as long as the process that creates them. */
 import { generateKeyPairSync } from "node:crypto";
 import forge from "node-forge";
 
@@ -9,13 +9,13 @@ export interface Identity {
 
 export interface CertificateOptions {
   readonly commonName: string;
-  /** Signs it; without one it signs itself and is a CA. */
+  /** Issuer. @default none: the certificate is a self-signed CA */
   readonly issuer?: Identity;
-  /** Makes what an issuer signs a CA too. */
+  /** Whether a certificate with an issuer is a CA too. */
   readonly authority?: boolean;
   /** DNS names and IP addresses. */
   readonly names?: readonly string[];
-  /** Milliseconds from now. */
+  /** Lifetime in milliseconds. */
   readonly notBeforeMs?: number;
   readonly notAfterMs?: number;
 }

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { SandboxError } from "../build/errors.ts";
-import { type Identity, isAlive, signalProcess, waitForEnd } from "../build/process.ts";
+import { isAlive, type ProcessIdentity, signalProcess, waitForEnd } from "../build/process.ts";
 import { nodeImage } from "../node/builtinImages.ts";
 import { type ImageSource, importImage } from "../node/import.ts";
 import { nodeReady } from "../node/ready.ts";
@@ -14,29 +14,29 @@ import { inspect, knownProcesses, type Pids, type SandboxRecord } from "./state.
 
 export { readAdmin } from "./kubeconfig.ts";
 
-/** A server of a running sandbox, for tests that need it to fail. */
+/** A server of a running sandbox. Tests make it fail. */
 export interface Component {
   readonly name: ComponentName;
-  /** Process id, or `undefined` while it does not run. */
+  /** Process id; undefined if it does not run. */
   readonly pid: number | undefined;
-  /** Ends it (SIGKILL) and returns when it is gone; it stays down until `restart`. */
+  /** Kills it (SIGKILL) and waits until it has ended. It does not run until `restart`. */
   kill(): Promise<void>;
-  /** Stops it from running (SIGSTOP): it accepts connections and never answers. */
+  /** Suspends it (SIGSTOP): it accepts connections and does not answer. */
   pause(): void;
-  /** Lets it go on after `pause`. */
+  /** Resumes it after `pause`. */
   resume(): void;
-  /** Ends it if it runs, starts it, and returns when the whole sandbox is ready. What is in etcd stays. */
+  /** Ends it if it runs, starts it, and waits until the whole sandbox is ready. The content of etcd is kept. */
   restart(): Promise<void>;
 }
 
-/** The node of a sandbox: pods run on it, reach each other, services and the API server, and nothing outside. */
+/** The node of a sandbox. Its pods reach each other, services and the API server, and nothing outside. */
 export interface SandboxNode {
   /** Name of the Node object. */
   readonly name: string;
-  /** Images that are there already, for `imagePullPolicy: IfNotPresent` or `Never`. There is no registry to pull others from. */
+  /** Images in the node's store, for `imagePullPolicy: IfNotPresent` or `Never`. The node reaches no registry. */
   readonly images: readonly string[];
   /**
-   * Puts an image into the node's store.
+   * Imports an image into the node's store.
    *
    * @throws SandboxError SANDBOX_IMAGE_FAILED
    */
@@ -46,30 +46,30 @@ export interface SandboxNode {
 /** A running sandbox. */
 export interface Sandbox {
   readonly name: string;
-  /** Folder with everything that is the sandbox's own; only its owner can enter. */
+  /** Folder of the sandbox, which only its owner can enter. */
   readonly dir: string;
-  /** Version of Kubernetes, with its `v`; undefined for a sandbox that was started before there was a choice. */
+  /** Version of Kubernetes, with its `v`; undefined for a sandbox of an earlier release. */
   readonly kubernetes: string | undefined;
   /** https address of the API server, on the loopback interface. */
   readonly server: string;
   readonly issuer: string;
-  /** Audiences of the API server beside the issuer. */
+  /** Audiences of the API server besides the issuer. */
   readonly apiAudiences: readonly string[];
   /** CA of the API server's certificate, PEM. */
   readonly caPem: string;
   /** CA of client certificates, PEM. */
   readonly clientCaPem: string;
-  /** Path of a kubeconfig of `kubernetes-admin` with all data inside; mode 0600. */
+  /** Path of a kubeconfig of `kubernetes-admin` with embedded data and mode 0600. */
   readonly kubeconfig: string;
-  /** Path of the API server's audit log: one JSON event a line, for users other than the cluster's own components and its administrator. */
+  /** Path of the API server's audit log: one JSON event a line, for users other than the cluster's components and its administrator. */
   readonly auditLog: string;
-  /** The one binary: `k8s kubectl …` and the servers. */
+  /** Path of the binary with the servers and kubectl (`k8s kubectl …`). */
   readonly binary: string;
   readonly pids: Pids;
-  /** The node, where there is one. */
+  /** The node. Undefined without one. */
   readonly node?: SandboxNode;
   component(name: ComponentName): Component;
-  /** Makes a client certificate (RSA 2048) that the API server accepts. */
+  /** Creates a client certificate (RSA 2048) that the API server accepts. */
   issueClientCertificate(options: ClientCertificateOptions): Promise<KeyPair>;
   /** Ends all processes and removes the folder. */
   stop(): Promise<void>;
@@ -113,7 +113,7 @@ function component(dir: string, record: SandboxRecord, name: ComponentName): Com
       `A sandbox has no ${JSON.stringify(name)}: expected one of ${components.join(", ")}.`,
     );
   }
-  const current = (): Identity | undefined => {
+  const current = (): ProcessIdentity | undefined => {
     const id = knownProcesses(dir).children.get(name);
     return id && isAlive(id) ? id : undefined;
   };
@@ -153,8 +153,8 @@ function component(dir: string, record: SandboxRecord, name: ComponentName): Com
   };
 }
 
-/** Asks the supervisor to start what is missing until it has: it may not have noticed the end of the process yet. */
-async function startAgain(dir: string, name: ComponentName, current: () => Identity | undefined): Promise<void> {
+/** Asks the supervisor repeatedly to start missing processes, because it may not have noticed yet that one has ended. */
+async function startAgain(dir: string, name: ComponentName, current: () => ProcessIdentity | undefined): Promise<void> {
   const deadline = Date.now() + 10_000;
   while (!current()) {
     const { supervisor } = knownProcesses(dir);

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { KeyPair } from "./pki.ts";
 
-/** The user's certificate and key, out of a kubeconfig that {@link kubeconfigText} wrote. */
+/** The user's certificate and key in a kubeconfig of {@link kubeconfigText}. */
 export function readAdmin(kubeconfig: string): KeyPair {
   const text = readFileSync(kubeconfig, "utf8");
   const value = (key: string) =>
@@ -9,7 +9,7 @@ export function readAdmin(kubeconfig: string): KeyPair {
   return { certPem: value("client-certificate-data"), keyPem: value("client-key-data") };
 }
 
-/** A kubeconfig with all data inside, for one user of the sandbox of that name. */
+/** A kubeconfig with embedded data for one user of a sandbox. */
 export function kubeconfigText(name: string, server: string, caPem: string, user: string, identity: KeyPair): string {
   const base64 = (text: string) => Buffer.from(text).toString("base64");
   const context = `sandbox-${name}`;

@@ -21,7 +21,7 @@ import { removeSandbox, type SandboxRecord, writeRecord } from "./state.ts";
 
 export interface LaunchOptions {
   readonly name: string;
-  /** Exists, is empty and can be entered by its owner alone. */
+  /** An empty folder that only its owner can enter. */
   readonly dir: string;
   readonly binary: string;
   /** Version of the binary's Kubernetes, with its `v`. */
@@ -30,7 +30,7 @@ export interface LaunchOptions {
   readonly apiAudiences: readonly string[];
   readonly ephemeral: boolean;
   readonly pki: SandboxPki;
-  /** With a node. */
+  /** Set for a sandbox with a node. */
   readonly node?: NodeParts;
   readonly env: NodeJS.ProcessEnv;
   readonly meter: ProgressMeter;
@@ -41,8 +41,8 @@ const readyTimeoutMs = 90_000;
 const portAttempts = 3;
 
 /**
- * Starts a control plane in a folder and waits until it is ready. On failure nothing is left but the folder's absence. Ports are
- * chosen by the kernel; when another process takes one before a server listens on it, the start is repeated.
+ * Starts a control plane in a folder and waits until it is ready. Deletes the folder after a failure. The kernel chooses the ports. If another
+ * process takes one before a server listens on it, the start is repeated.
  */
 export async function launch(options: LaunchOptions): Promise<SandboxRecord> {
   for (let attempt = 1; ; attempt++) {
@@ -116,7 +116,7 @@ function plan(
   if (!node) return controlPlanePlan(input);
   const setup = nodeSetup({ dir, sandboxName: name, server, apiserverPort, pki, parts: node });
   for (const [file, text] of Object.entries(setup.texts)) write(dir, file, text);
-  // Pods do not reach this machine's addresses, unless that is what was asked for.
+  // By default, pods do not reach addresses of this machine.
   const jwksUri = issuer === server ? undefined : clusterJwksUri;
   return [...controlPlanePlan({ ...input, jwksUri, apiserverArgs: nodeApiserverArgs() }), ...nodePlan(setup.plan)];
 }
@@ -125,7 +125,7 @@ async function nodeUntilReady(node: NodeParts, ready: ReadyOptions): Promise<voi
   const cancel = new AbortController();
   const signals = [cancel.signal, ...(ready.signal ? [ready.signal] : [])];
   const images = importAll(node.archives, { ...ready, signal: AbortSignal.any(signals) });
-  images.catch(() => {}); // awaited below
+  images.catch(() => {}); // Awaited below.
   try {
     await waitUntilReady(ready);
     await images;
@@ -135,7 +135,7 @@ async function nodeUntilReady(node: NodeParts, ready: ReadyOptions): Promise<voi
   }
 }
 
-/** Puts the built-in images into the node's store while the control plane comes up. */
+/** Imports the built-in images into the node's store while the control plane starts. */
 async function importAll(archives: readonly string[], { dir, signal, timeoutMs, onStep }: ReadyOptions): Promise<void> {
   await containerdListens(dir, timeoutMs, signal);
   for (const archive of archives) {
@@ -145,13 +145,13 @@ async function importAll(archives: readonly string[], { dir, signal, timeoutMs, 
 }
 
 /**
- * Starts the supervisor in a new session. It runs while its standard input is open, and permanently once it has read a byte
- * from it: until `commit` a sandbox dies with this process, however this process ends.
+ * Starts the supervisor in a new session. It runs while its standard input is open, and permanently after it has read a byte from it. Until
+ * `commit`, the sandbox therefore ends with this process, even if that is killed.
  */
 function spawnSupervisor({ binary, dir, env, node }: LaunchOptions, ports: readonly number[]) {
   const log = openSync(join(dir, files.supervisorLog), "a", 0o600);
-  // The folder is the working directory, and so stays the same one even if another takes its name. The rest of the
-  // environment stays here: a process in the background has no use for what may be secrets.
+  // As the working directory, the folder stays the same one even if another folder gets its name. The supervisor gets no other variables of
+  // the environment, because they may contain secrets.
   const supervise = ["supervise", "--dir", "."];
   const [program, args] = node
     ? [
@@ -175,7 +175,7 @@ function spawnSupervisor({ binary, dir, env, node }: LaunchOptions, ports: reado
   child.unref();
   const input = child.stdin as Socket;
   input.unref();
-  input.on("error", () => {}); // it has ended: waitUntilReady says so
+  input.on("error", () => {}); // The supervisor has ended, which waitUntilReady reports.
   const spawned = new Promise<ReturnType<typeof identify>>((resolve, reject) => {
     child.on("spawn", () => resolve(identify(child.pid ?? 0)));
     child.on("error", (cause) => reject(storageError("Starting the sandbox's supervisor", binary, cause)));
@@ -199,7 +199,7 @@ function write(dir: string, file: string, text: string): void {
   writeFileSync(join(dir, file), text, { mode: 0o600 });
 }
 
-/** Two free ports of the loopback interface, held at the same time so that they differ. */
+/** Two different free ports of the loopback interface. */
 async function freePorts(): Promise<[number, number]> {
   const servers = [createServer(), createServer()] as const;
   const ports = await Promise.all(

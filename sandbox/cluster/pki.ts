@@ -9,9 +9,9 @@ export interface KeyPair {
 }
 
 export interface SandboxPki {
-  /** Signs the API server's certificate: what clients trust. */
+  /** CA of the API server's certificate. */
   readonly servingCa: KeyPair;
-  /** Signs client certificates: what the API server trusts, and what the controller manager signs requests with. */
+  /** CA of client certificates, with which the controller manager signs requests. */
   readonly clientCa: KeyPair;
   readonly serving: KeyPair;
   /** `kubernetes-admin` in `system:masters`. */
@@ -26,11 +26,11 @@ export interface ClientCertificateOptions {
   readonly commonName: string;
   /** The user's groups. */
   readonly organizations?: readonly string[];
-  /** Life in seconds from now on; zero or less makes a certificate that has expired. @default 3600 */
+  /** Lifetime in seconds; zero or less for an expired certificate. @default 3600 */
   readonly ttlSeconds?: number;
 }
 
-/** Where the API server is reached: by clients on this machine, and, with a node, from pods and over the bridge. */
+/** Addresses of the API server: for clients on this machine and, with a node, for pods. */
 const servingNames = [
   "localhost",
   "kubernetes",
@@ -41,7 +41,7 @@ const servingNames = [
 const servingAddresses = ["127.0.0.1", "::1", "10.0.0.1", "10.244.0.1"];
 
 export const tenYearsSeconds = 10 * 365 * 24 * 3600;
-/** Clocks of clients may be a little behind. */
+/** Tolerance for slow clocks of clients. */
 const backdateSeconds = 300;
 
 const generateRsa = promisify(generateKeyPair);
@@ -50,7 +50,7 @@ async function newKey(): Promise<KeyObject> {
   return (await generateRsa("rsa", { modulusLength: 2048 })).privateKey;
 }
 
-/** Makes all keys and certificates of a sandbox: RSA 2048 throughout, valid for ten years. */
+/** Creates all keys (RSA 2048) and certificates (valid for ten years) of a sandbox. */
 export async function makePki(): Promise<SandboxPki> {
   const [servingCaKey, clientCaKey, servingKey, adminKey, accountKey] = await Promise.all([
     newKey(),
@@ -81,7 +81,7 @@ export async function makePki(): Promise<SandboxPki> {
   };
 }
 
-/** Makes a key and a certificate for a user, signed by the sandbox's client CA. */
+/** Creates a key and a certificate of the sandbox's client CA for a user. */
 export async function issueClientCertificate(ca: KeyPair, options: ClientCertificateOptions): Promise<KeyPair> {
   return clientCertificate(await newKey(), ca, options);
 }
@@ -92,7 +92,7 @@ export interface ServingCertificateOptions {
   readonly addresses: readonly string[];
 }
 
-/** Makes a key and a certificate for a server, valid for ten years. */
+/** Creates a key and a certificate for a server, valid for ten years. */
 export async function issueServingCertificate(ca: KeyPair, options: ServingCertificateOptions): Promise<KeyPair> {
   return servingCertificate(await newKey(), ca, options);
 }
@@ -160,7 +160,7 @@ function make(key: KeyObject, template: Template, issuer: forge.pki.CertificateF
   const cert = forge.pki.createCertificate();
   const publicPem = createPublicKey(key).export({ type: "spki", format: "pem" }).toString();
   cert.publicKey = forge.pki.publicKeyFromPem(publicPem);
-  // Positive (RFC 5280, 4.1.2.2) and without a leading zero byte, which is no DER: the first byte is 40 to 4f.
+  // Positive (RFC 5280, 4.1.2.2) and without a leading zero byte, which DER forbids: the first byte is 40 to 4f.
   cert.serialNumber = `4${randomBytes(16).toString("hex").slice(1)}`;
   const now = Date.now();
   const end = now + template.ttlSeconds * 1000;
@@ -176,7 +176,7 @@ function make(key: KeyObject, template: Template, issuer: forge.pki.CertificateF
 /** DER of DigestInfo for SHA-256 up to the digest (RFC 8017, 9.2, note 1). */
 const sha256DigestInfo = Buffer.from("3031300d060960864801650304020105000420", "hex");
 
-/** Signs with OpenSSL what forge has put together: many times faster than forge's own arithmetic. */
+/** Signs a certificate of forge with OpenSSL, which is many times faster than forge. */
 function nativeSigner(keyPem: string): { sign(md: forge.md.MessageDigest): string } {
   return {
     sign: (md) => {

@@ -1,18 +1,18 @@
 import { join } from "node:path";
 
-/** One process of a sandbox: the one binary under another name, or another program. */
+/** A process of a sandbox: the Kubernetes binary under one of its names, or another program. */
 export interface PlannedProcess {
   readonly name: ComponentName;
-  /** Another program's path. */
+  /** Path of another program. */
   readonly path?: string;
   readonly args: readonly string[];
-  /** `NAME=value`, beside what the supervisor has. */
+  /** `NAME=value`, in addition to the environment of the supervisor. */
   readonly env: readonly string[];
 }
 
-/** The servers of a control plane, in the order in which they need one another. */
+/** The servers of a control plane, in the order of their dependencies. */
 export const controlPlaneComponents = ["etcd", "kube-apiserver", "kube-controller-manager"] as const;
-/** What runs beside them where there is a node. */
+/** Further servers of a sandbox with a node. */
 export const nodeComponents = ["containerd", "coredns", "kube-scheduler", "kube-proxy", "kubelet"] as const;
 export type ComponentName = (typeof controlPlaneComponents)[number] | (typeof nodeComponents)[number];
 
@@ -24,24 +24,24 @@ export function componentNames(hasNode: boolean): readonly ComponentName[] {
 export interface PlanInput {
   /** Value of `iss` in service account tokens. */
   readonly issuer: string;
-  /** Further audiences of the API server, beside the issuer. */
+  /** Audiences of the API server besides the issuer. */
   readonly apiAudiences: readonly string[];
   readonly apiserverPort: number;
   readonly controllerManagerPort: number;
-  /** Where the issuer's keys can be fetched from, whatever it is called. @default the API server's address on this machine */
+  /** URL of the issuer's keys. @default at the API server's address on this machine */
   readonly jwksUri?: string;
-  /** How the API server is reached. @default on the loopback interface, with no way for endpoints to lead to it */
+  /** Addresses of the API server. @default the loopback interface, which endpoints do not reach */
   readonly apiserverArgs?: readonly string[];
 }
 
 const loopbackApiserver = [
   "--bind-address=127.0.0.1",
   "--advertise-address=127.0.0.1",
-  // Without a node there is nothing that could reach the server through an endpoint.
+  // Without a node, no client uses endpoints.
   "--endpoint-reconciler-type=none",
 ];
 
-/** Names of files in a sandbox's folder, relative to it: every process of a sandbox runs there. */
+/** Files of a sandbox, relative to its folder, which is the working directory of its processes. */
 export const files = {
   plan: "plan.json",
   record: "sandbox.json",
@@ -72,9 +72,8 @@ export function serverUrl(apiserverPort: number): string {
 }
 
 /**
- * What to run for a control plane; without a node everything listens on the loopback interface alone, and etcd, which asks nobody
- * who they are, on a socket inside the sandbox's folder that only its owner can enter. Every version of Kubernetes that can be built
- * has the flags that are set here; one that differs by version belongs here.
+ * The processes of a control plane. Without a node, they listen on the loopback interface only. etcd, which does not authenticate clients,
+ * listens on a socket in the sandbox's folder, which only its owner can enter. All versions of Kubernetes that can be built have these flags.
  */
 export function controlPlanePlan(input: PlanInput): readonly PlannedProcess[] {
   const server = serverUrl(input.apiserverPort);
@@ -85,9 +84,9 @@ export function controlPlanePlan(input: PlanInput): readonly PlannedProcess[] {
         "etcd",
         "--data-dir=etcd",
         `--listen-client-urls=unix://${files.etcdSocket}`,
-        // No client uses this address of etcd, but it must have a port.
+        // No client uses this address, but it must have a port.
         `--advertise-client-urls=unix://${files.etcdSocket}:0`,
-        // It has no peers, but wants an address for them: no port that others could talk to.
+        // etcd has no peers, but requires an address for them. A socket opens no port.
         `--listen-peer-urls=unix://${files.etcdPeerSocket}:0`,
         `--initial-advertise-peer-urls=unix://${files.etcdPeerSocket}:0`,
         `--initial-cluster=default=unix://${files.etcdPeerSocket}:0`,
@@ -141,7 +140,7 @@ export function controlPlanePlan(input: PlanInput): readonly PlannedProcess[] {
         `--service-cluster-ip-range=${serviceRange}`,
         "--leader-elect=false",
         "--controllers=*",
-        // Each controller begins by making its service account; at the default rate that alone takes five seconds.
+        // Each controller creates its ServiceAccount first, which takes five seconds at the default rate.
         "--kube-api-qps=1000",
         "--kube-api-burst=1000",
         "--profiling=false",

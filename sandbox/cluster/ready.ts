@@ -14,26 +14,26 @@ export interface ReadyOptions {
   readonly controllerManagerPort: number;
   readonly servingCaPem: string;
   readonly admin: KeyPair;
-  /** The servers that have to run. */
+  /** The servers that must run. */
   readonly components: readonly ComponentName[];
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
-  /** Called as each server answers. */
+  /** Called when a server is ready. */
   readonly onStep?: () => void;
 }
 
-/** A question to a server of a sandbox, and what the answer must be. */
+/** A request to a server of a sandbox, and the expected answer. */
 export interface Check {
-  /** What is asked, in errors. */
+  /** Description of the request in errors. */
   readonly what: string;
   readonly url: string;
-  /** Whether a body of an answer with status 200 is good. @default any is */
+  /** Whether the body of an answer with status 200 is as expected. @default any body */
   readonly accept?: (body: string) => boolean;
 }
 
 /**
- * Waits until the control plane can be worked with: the API server is ready, the controller manager is healthy, and the service
- * account of the default namespace is there, which it makes after its token controller has started.
+ * Waits until the control plane is ready: the API server is ready, the controller manager is healthy, and the ServiceAccount of the default
+ * namespace exists, which the controller manager creates after the start of its token controller.
  *
  * @throws SandboxError SANDBOX_COMPONENT_ENDED with the end of its log, SANDBOX_TIMEOUT, SANDBOX_ABORTED
  */
@@ -52,7 +52,7 @@ export async function waitUntilReady(options: ReadyOptions): Promise<void> {
   ]);
 }
 
-/** Waits until each check has had a good answer, in turn. @throws what {@link waitUntilReady} throws */
+/** Waits until each check in turn has the expected answer. @throws as {@link waitUntilReady} */
 export async function waitForChecks(options: ReadyOptions, checks: readonly Check[]): Promise<void> {
   const { admin, servingCaPem } = options;
   const agent = new Agent({ ca: servingCaPem, cert: admin.certPem, key: admin.keyPem, keepAlive: true, maxSockets: 1 });
@@ -68,7 +68,7 @@ export async function waitForChecks(options: ReadyOptions, checks: readonly Chec
         if (Date.now() > deadline) {
           throw new SandboxError(
             "SANDBOX_TIMEOUT",
-            `The sandbox in ${options.dir} did not come up within ${options.timeoutMs / 1000} s: no good answer from ${check.what}. The machine may be short of memory (about 0.5 GB is needed, 1 GB with a node) or very busy; try again.`,
+            `The sandbox in ${options.dir} was not ready within ${options.timeoutMs / 1000} s: no expected answer from ${check.what}. The machine may lack memory (0.5 GB, or 1 GB with a node) or be busy. Try again.`,
           );
         }
         await delay(20);
@@ -94,7 +94,7 @@ function answers({ url, accept }: Check, agent: Agent): Promise<boolean> {
   });
 }
 
-/** Throws when a process of the sandbox has ended. The supervisor names its children as soon as all were started. */
+/** Throws if a process of the sandbox has ended. The supervisor reports its children once it has started all of them. */
 function checkProcesses({ dir, components }: ReadyOptions, seen: boolean): boolean {
   const { supervisor, children, machine } = knownProcesses(dir);
   const all = components.every((name) => children.has(name));
@@ -113,11 +113,11 @@ function ended(dir: string, who: string, log: string): SandboxError {
   try {
     lines = readFileSync(path, "utf8").trim().split("\n");
   } catch {
-    // It may have ended before it wrote anything.
+    // It may have ended before it wrote a line.
   }
   const tail = lines.slice(-6).map((line) => `\n  ${line.slice(0, 400)}`);
   return new SandboxError(
     "SANDBOX_COMPONENT_ENDED",
-    `${who} of the sandbox ended while it should run. The end of ${path}:${tail.join("") || " (empty)"}`,
+    `${who} of the sandbox ended unexpectedly. Last lines of ${path}:${tail.join("") || " (empty)"}`,
   );
 }

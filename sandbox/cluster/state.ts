@@ -3,39 +3,39 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { SandboxError } from "../build/errors.ts";
 import { stateRoot, storageError } from "../build/paths.ts";
-import { type Identity, isAlive, signalProcess, waitForEnd } from "../build/process.ts";
+import { isAlive, type ProcessIdentity, signalProcess, waitForEnd } from "../build/process.ts";
 import { type MachineState, machineFile, outsideIdentity, removeCgroups } from "../node/machine.ts";
 import { type ComponentName, componentNames, files } from "./plan.ts";
 
-/** What the driver keeps of a sandbox in `sandbox.json`. */
+/** Content of `sandbox.json`, which the starting process writes. */
 export interface SandboxRecord {
   readonly version: 1;
   readonly name: string;
-  /** Version of Kubernetes, with its `v`; absent in records from before there was a choice. */
+  /** Version of Kubernetes, with its `v`; absent in records of earlier releases. */
   readonly kubernetes?: string;
   readonly issuer: string;
   readonly apiAudiences: readonly string[];
   readonly server: string;
   readonly controllerManagerPort: number;
   readonly binary: string;
-  /** The node, where there is one. */
+  /** The node. Absent without one. */
   readonly node?: { readonly name: string; readonly cgroup: string };
-  /** The supervisor (with a node: the machine that it runs on) as it was spawned; absent for the moment before that. */
-  readonly supervisor?: Identity;
-  /** True once everything answered and the sandbox was left to live on. */
+  /** The spawned supervisor, or with a node the machine on which it runs. Absent before it is spawned. */
+  readonly supervisor?: ProcessIdentity;
+  /** Whether all servers were ready and the sandbox runs in the background. */
   readonly ready: boolean;
 }
 
-/** What the supervisor keeps of its children in `supervisor.json`. */
-interface SupervisorState extends Identity {
-  readonly children: Readonly<Record<string, Identity>>;
+/** Content of `supervisor.json`, which the supervisor writes. */
+interface SupervisorState extends ProcessIdentity {
+  readonly children: Readonly<Record<string, ProcessIdentity>>;
 }
 
 export type Condition = "absent" | "starting" | "running" | "damaged";
 
 export interface SandboxStatus {
   readonly name: string;
-  /** `starting` while it comes up, `damaged` when a part of it has ended: the next start replaces it. */
+  /** `starting` before it is ready. `damaged` if one of its processes has ended: the next start replaces the sandbox. */
   readonly condition: Condition;
   readonly dir: string;
   /** Version of Kubernetes, with its `v`. */
@@ -46,14 +46,14 @@ export interface SandboxStatus {
   readonly kubeconfig?: string;
   /** Name of its node, if it has one. */
   readonly node?: string;
-  /** Process ids, of those that run. */
+  /** Process ids of running processes. */
   readonly pids: Pids;
 }
 
-/** Beside the servers: what supervises them, and with a node what makes and watches the machine that they run on. */
+/** Besides the servers: the supervisor, and with a node the processes that create and watch its machine. */
 export type Pids = Readonly<Partial<Record<ComponentName | "supervisor" | keyof MachineState, number>>>;
 
-/** Folder of a sandbox that lives on in the background. */
+/** Folder of a sandbox that runs in the background. */
 export function sandboxDir(name: string, env: NodeJS.ProcessEnv): string {
   return join(stateRoot(env), name);
 }
@@ -69,11 +69,11 @@ export function writeRecord(dir: string, record: SandboxRecord): void {
   renameSync(`${path}.new`, path);
 }
 
-/** Identities of the processes of a sandbox, as far as they are known; they may have ended. */
+/** Known processes of a sandbox, which may have ended. */
 export interface KnownProcesses {
-  readonly supervisor?: Identity;
-  readonly children: ReadonlyMap<ComponentName, Identity>;
-  /** With a node: the processes that make and watch its machine. */
+  readonly supervisor?: ProcessIdentity;
+  readonly children: ReadonlyMap<ComponentName, ProcessIdentity>;
+  /** With a node: the processes that create and watch its machine. */
   readonly machine?: Partial<MachineState>;
 }
 
@@ -82,8 +82,8 @@ export function knownProcesses(dir: string): KnownProcesses {
   const state = readJson(join(dir, files.supervisor)) as SupervisorState | undefined;
   const machine = record?.node && (readJson(join(dir, machineFile)) as MachineState | undefined);
   // A supervisor in another PID namespace has different pids.
-  const seen = (id: Identity) => (record?.node ? machine && outsideIdentity(id, machine.init) : id);
-  const children = new Map<ComponentName, Identity>();
+  const seen = (id: ProcessIdentity) => (record?.node ? machine && outsideIdentity(id, machine.init) : id);
+  const children = new Map<ComponentName, ProcessIdentity>();
   for (const name of componentNames(record?.node !== undefined)) {
     const id = state?.children?.[name];
     const outside = id && seen(id);
@@ -131,30 +131,30 @@ export function sandboxNames(env: NodeJS.ProcessEnv): string[] {
     .sort();
 }
 
-/** How long the processes of a sandbox get to end: first by themselves, then killed. */
-const endMs = { asked: 3000, killed: 5000 };
+/** Time for the processes of a sandbox to end: after SIGTERM, then after SIGKILL. */
+const endMs = { terminated: 3000, killed: 5000 };
 
 /**
- * Ends every process of a sandbox and removes its folder, whatever state it is in.
+ * Ends all processes of a sandbox in any state and removes its folder.
  *
- * @throws SandboxError SANDBOX_TIMEOUT when a process survives SIGKILL, SANDBOX_STORAGE
+ * @throws SandboxError SANDBOX_TIMEOUT if a process survives SIGKILL, SANDBOX_STORAGE
  */
 export async function removeSandbox(dir: string): Promise<void> {
   const record = readRecord(dir);
   const { supervisor, children, machine } = knownProcesses(dir);
-  // The end of a machine is the end of everything on it.
+  // All processes of a machine end with it.
   const first = machine ? machine.run : supervisor;
   const machineIds = [machine?.run, machine?.init, machine?.guard].filter((id) => id !== undefined);
   const all = [...(supervisor ? [supervisor] : []), ...children.values(), ...machineIds];
-  const asked = first !== undefined && isAlive(first);
-  if (asked) signalProcess(first, "SIGTERM");
-  if (!asked || !(await waitForEnd(all, endMs.asked))) {
+  const terminable = first !== undefined && isAlive(first);
+  if (terminable) signalProcess(first, "SIGTERM");
+  if (!terminable || !(await waitForEnd(all, endMs.terminated))) {
     for (const id of all) signalProcess(id, "SIGKILL");
     if (!(await waitForEnd(all, endMs.killed))) {
-      const left = all.filter(isAlive).map(({ pid }) => pid);
+      const running = all.filter(isAlive).map(({ pid }) => pid);
       throw new SandboxError(
         "SANDBOX_TIMEOUT",
-        `Processes ${left.join(", ")} of the sandbox in ${dir} did not end within ${endMs.killed / 1000} s of SIGKILL. Its folder was kept; try to stop it again.`,
+        `Processes ${running.join(", ")} of the sandbox in ${dir} did not end within ${endMs.killed / 1000} s of SIGKILL. Its folder was kept. Stop it again.`,
       );
     }
   }
@@ -166,7 +166,7 @@ export async function removeSandbox(dir: string): Promise<void> {
   }
 }
 
-/** Waits for the pods' processes, which the kernel ends and whose pids are not known here. */
+/** Waits for the pods' processes. The kernel ends them, and their pids are unknown here. */
 async function removeCgroupsOf(cgroup: string): Promise<void> {
   const deadline = Date.now() + endMs.killed;
   for (;;) {
@@ -183,6 +183,6 @@ function readJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, "utf8"));
   } catch {
-    return undefined; // absent, or truncated by a full disk
+    return undefined; // Absent, or truncated by a full disk.
   }
 }

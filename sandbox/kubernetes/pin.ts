@@ -1,6 +1,6 @@
 /**
- * Writes the go.mod and go.sum of a Kubernetes release: `node sandbox/kubernetes/pin.ts VERSION` writes those of a further version to
- * `versions`, with `--default` those of the version that the sandbox runs unless another is asked for.
+ * Writes the go.mod and go.sum of a Kubernetes release: `node sandbox/kubernetes/pin.ts VERSION` writes them to `versions`, and with
+ * `--default` those of the default version.
  */
 import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { runGo } from "../build/go.ts";
 import type { ModFile } from "../build/goMod.ts";
 
-/** The oldest Go with which the sandbox's own sources compile. */
+/** The oldest Go that compiles the sandbox's sources. */
 const go = "1.26.0";
 const folder = fileURLToPath(new URL(".", import.meta.url));
 
@@ -21,7 +21,7 @@ export function goModFor(version: string, kubernetes: ModFile): string {
   const staging = required.filter(({ Version }) => Version === "v0.0.0").map(({ Path }) => Path);
   const release = version.replace(/^1\./, "v0.");
   const goOfRelease = /^\d+\.\d+/.exec(kubernetes.Go ?? "")?.[0];
-  // A release keeps the run-time defaults of the Go that it was made for.
+  // A release keeps the run-time defaults of its own version of Go.
   const godebug = goOfRelease && !go.startsWith(goOfRelease) ? `\ngodebug default=go${goOfRelease}\n` : "";
   return `module k8sauth/sandbox/kubernetes
 

@@ -8,15 +8,15 @@ import { cacheRoot } from "../build/paths.ts";
 import { type ImageFile, type ImageSpec, writeImageArchive } from "./image.ts";
 import { pauseImage } from "./plan.ts";
 
-/** Node.js of npm's package `node`, with the libraries of this machine. */
+/** Node.js of npm's package `node`, with libraries of this machine. */
 export const nodeImage = "localhost/node:24";
 
 const run = promisify(execFile);
 
-/** Unused archives are deleted after this time, when another one is created. */
+/** The creation of an archive deletes archives that were not used for this time. */
 const unusedMs = 30 * 24 * 3600 * 1000;
 
-/** Images that every node has. Their entry points are absolute: they run whatever `args` a pod gives. */
+/** Images of every node. Their entry points are absolute paths, so pods set `args` only. */
 export async function builtinImages(machineBinary: string): Promise<ImageSpec[]> {
   return [
     {
@@ -47,7 +47,7 @@ function nodeBinary(): string {
 
 async function nodeFiles(binary: string): Promise<ImageFile[]> {
   const libraries = sharedLibraries((await run("ldd", [binary])).stdout);
-  // Loaded by name when a host name is looked up; part of the C library itself since glibc 2.34.
+  // The C library loads it by name to look up host names. Since glibc 2.34 it is part of the C library.
   const libc = libraries.find((path) => /\/libc\.so\.6$/.test(path));
   const resolver = ["libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"]
     .map((name) => join(dirname(libc ?? "/"), name))
@@ -63,12 +63,12 @@ async function nodeFiles(binary: string): Promise<ImageFile[]> {
   ];
 }
 
-/** Paths of the libraries in the output of ldd(1), the dynamic linker among them. */
+/** Paths of libraries and dynamic linker in the output of ldd(1). */
 export function sharedLibraries(lddOutput: string): string[] {
   return [...lddOutput.matchAll(/^\s*(?:\S+ => )?(\/\S+) \(0x/gm)].map(([, path = ""]) => path);
 }
 
-/** Path of an image's archive in the cache; made if it is not there. */
+/** Path of an image's archive in the cache. Creates the archive if necessary. */
 export function cachedArchive(spec: ImageSpec, env: NodeJS.ProcessEnv): string {
   const folder = join(cacheRoot(env), "images");
   const archive = join(folder, `${archiveKey(spec)}.tar`);
@@ -90,7 +90,7 @@ export function cachedArchive(spec: ImageSpec, env: NodeJS.ProcessEnv): string {
   return archive;
 }
 
-/** Tells archives apart without reading the files that they hold: those change with their size and time. */
+/** Hash of an archive by size and time of its files, which need not be read. */
 function archiveKey(spec: ImageSpec): string {
   const sources = spec.files.flatMap((file) => {
     if (!("from" in file)) return [];
@@ -106,7 +106,7 @@ function removeUnused(folder: string): void {
     try {
       if (Date.now() - statSync(path).mtimeMs > unusedMs) rmSync(path, { force: true });
     } catch {
-      // Another process may have been faster.
+      // Another process may have removed it.
     }
   }
 }

@@ -9,11 +9,11 @@ export type ImageFile =
   | { readonly path: string; readonly link: string }
   | { readonly path: string; readonly folder: true; readonly mode?: number };
 
-/** A container image of one layer: files, and how to run it. */
+/** A container image with one layer. */
 export interface ImageSpec {
-  /** With its tag, for example `localhost/app:1`. A pod names it and sets `imagePullPolicy: Never` or `IfNotPresent`. */
+  /** Name with tag, for example `localhost/app:1`. A pod names it and sets `imagePullPolicy: Never` or `IfNotPresent`. */
   readonly name: string;
-  /** Absolute paths; folders above them are made. Modes default to 0644 for text and 0755 for files and folders. */
+  /** Absolute paths. Parent folders are created. Default modes are 0644 for text and 0755 for files and folders. */
   readonly files: readonly ImageFile[];
   readonly entrypoint?: readonly string[];
   readonly command?: readonly string[];
@@ -38,8 +38,8 @@ interface Blob {
 }
 
 /**
- * Writes an image as an archive of the OCI image layout (image-spec 1.1), which containerd imports. The same files give the same
- * bytes. The file must not exist; beside it a temporary one is made.
+ * Writes an image as an archive of the OCI image layout (image-spec 1.1), which containerd imports. Equal files give equal
+ * bytes. The file must not exist. The same folder contains a temporary file meanwhile.
  */
 export function writeImageArchive(spec: ImageSpec, archive: string): void {
   const layerFile = `${archive}.layer`;
@@ -86,23 +86,23 @@ function writeLayer(spec: ImageSpec, path: string, writers: TarWriter[]): Blob {
   const hash = createHash("sha256");
   const tar = new TarWriter(path, (data) => hash.update(data));
   writers.push(tar);
-  const made = new Set<string>();
-  const makeParents = (file: string) => {
+  const written = new Set<string>();
+  const addParents = (file: string) => {
     const parts = file.split("/").slice(1, -1);
     parts.forEach((_, index) => {
       const folder = `/${parts.slice(0, index + 1).join("/")}`;
-      if (!made.has(folder)) tar.folder(folder);
-      made.add(folder);
+      if (!written.has(folder)) tar.folder(folder);
+      written.add(folder);
     });
   };
   for (const file of spec.files) {
-    makeParents(file.path);
+    addParents(file.path);
     if ("from" in file) tar.copy(file.path, file.from, file.mode ?? 0o755);
     else if ("text" in file) tar.text(file.path, file.text, file.mode ?? 0o644);
     else if ("link" in file) tar.link(file.path, file.link);
     else {
       tar.folder(file.path, file.mode ?? 0o755);
-      made.add(file.path);
+      written.add(file.path);
     }
   }
   const size = tar.close();

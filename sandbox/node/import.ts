@@ -11,13 +11,13 @@ import { nodeTools } from "./requirements.ts";
 
 const run = promisify(execFile);
 
-/** An image to import: its files, or an archive (OCI layout or docker-save, with names) that is there already. */
+/** An image to import: its files, or an existing archive (OCI layout or docker-save, with names). */
 export type ImageSource = ImageSpec | { readonly archive: string };
 
 /**
- * Puts an image into the store of the node of the sandbox in a folder.
+ * Imports an image into the store of the node of the sandbox in a folder.
  *
- * @param signal ends it
+ * @param signal cancels the import
  * @throws SandboxError SANDBOX_IMAGE_FAILED
  */
 export async function importImage(dir: string, source: ImageSource, signal?: AbortSignal): Promise<void> {
@@ -36,14 +36,14 @@ export async function importImage(dir: string, source: ImageSource, signal?: Abo
   }
 }
 
-/** Waits until containerd has opened its socket; whether it runs at all is for others to watch. */
+/** Waits until containerd has opened its socket. Does not check whether containerd runs. */
 export async function containerdListens(dir: string, timeoutMs: number, signal?: AbortSignal): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!existsSync(join(dir, nodeFiles.containerdSocket))) {
     if (Date.now() > deadline || signal?.aborted) {
       throw new SandboxError(
         signal?.aborted ? "SANDBOX_ABORTED" : "SANDBOX_TIMEOUT",
-        `containerd of the sandbox in ${dir} did not open its socket within ${timeoutMs / 1000} s; its log is in ${join(dir, "logs")}.`,
+        `containerd of the sandbox in ${dir} did not open its socket within ${timeoutMs / 1000} s. Its log is in ${join(dir, "logs")}.`,
       );
     }
     await delay(20, undefined, { ref: false });
@@ -51,7 +51,7 @@ export async function containerdListens(dir: string, timeoutMs: number, signal?:
 }
 
 async function importArchive(dir: string, archive: string, signal?: AbortSignal): Promise<void> {
-  // The path of a socket is limited to about a hundred bytes: it is named from the folder.
+  // The path of a socket has at most about 100 bytes, so it is relative to the folder.
   const args = ["--address", nodeFiles.containerdSocket, "--namespace", "k8s.io", "images", "import", archive];
   try {
     await run(nodeTools().ctr, args, { cwd: dir, signal, timeout: 120_000 });

@@ -1,24 +1,24 @@
 import { readdirSync, readFileSync, readlinkSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Identity, identify, isAlive } from "../build/process.ts";
+import { identify, isAlive, type ProcessIdentity } from "../build/process.ts";
 
 /**
- * The control plane and the node run on a machine of their own: in Linux namespaces with processes, mounts and a network that
- * nothing else sees. Its folder is the sandbox's, under a short name.
+ * The machine of a sandbox with a node: Linux namespaces with separate processes, mounts and network, in which control plane and node run. The
+ * sandbox's folder has a short path there.
  */
 export const inside = {
   home: "/run/sandbox",
   bin: "/run/bin",
-  /** Address of the machine, and the gateway of its pods. */
+  /** Address of the machine, which is the gateway of its pods. */
   address: "10.244.0.1",
   podRange: "10.244.0.0/24",
 } as const;
 
-/** Written by `machine run`: processes outside the machine, and the first one inside. */
+/** Content of the file that `machine run` writes: processes outside of the machine, and its first process. */
 export interface MachineState {
-  readonly run: Identity;
-  readonly guard: Identity;
-  readonly init: Identity;
+  readonly run: ProcessIdentity;
+  readonly guard: ProcessIdentity;
+  readonly init: ProcessIdentity;
 }
 
 export const machineFile = "machine.json";
@@ -26,15 +26,15 @@ export const machineFile = "machine.json";
 export interface MachineOptions {
   readonly cgroup: string;
   readonly nodeName: string;
-  /** Ports of 127.0.0.1 that lead to the same ones inside. */
+  /** Ports of 127.0.0.1 that are forwarded to the same ports of the machine. */
   readonly ports: readonly number[];
-  /** Paths of the programs inside, by name. */
+  /** Paths of the programs in the machine, by name. */
   readonly binaries: Readonly<Record<string, string>>;
   /** Name of a program and its arguments. */
   readonly command: readonly string[];
 }
 
-/** Arguments of the machine program that run a command inside. */
+/** Arguments of the machine program that run a command in the machine. */
 export function machineArgs({ cgroup, nodeName, ports, binaries, command }: MachineOptions): string[] {
   return [
     "run",
@@ -48,10 +48,10 @@ export function machineArgs({ cgroup, nodeName, ports, binaries, command }: Mach
   ];
 }
 
-const found = new Map<string, Identity>();
+const found = new Map<string, ProcessIdentity>();
 
-/** The process outside that is known inside as `id`; `undefined` when it has ended. */
-export function outsideIdentity(id: Identity, init: Identity): Identity | undefined {
+/** The process with the pid `id` in the machine, as seen from outside; undefined if it has ended. */
+export function outsideIdentity(id: ProcessIdentity, init: ProcessIdentity): ProcessIdentity | undefined {
   const key = `${init.pid} ${init.started} ${id.pid} ${id.started}`;
   const known = found.get(key);
   if (known) return known;
@@ -67,7 +67,7 @@ export function outsideIdentity(id: Identity, init: Identity): Identity | undefi
   return undefined;
 }
 
-/** A process's pid in the innermost namespace that it is in (`NSpid` in proc_pid_status(5)). */
+/** Pid of a process in its innermost namespace (`NSpid` in proc_pid_status(5)). */
 function innerPid(pid: string): number | undefined {
   try {
     const pids = /^NSpid:\s*(.+)$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1]?.split(/\s+/);
@@ -85,7 +85,7 @@ function pidNamespace(pid: string): string | undefined {
   }
 }
 
-/** Removes what is left of a machine's cgroup in each hierarchy, once all of its processes have ended. */
+/** Removes a machine's cgroup from each hierarchy, after all its processes have ended. */
 export function removeCgroups(cgroup: string): void {
   if (process.platform !== "linux") return;
   for (const line of readFileSync("/proc/self/mounts", "utf8").split("\n")) {
@@ -101,7 +101,7 @@ function removeFolders(folder: string): void {
     }
     rmdirSync(folder);
   } catch (error) {
-    // Removed by the machine's own guard meanwhile.
+    // The machine's guard has removed it.
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
 }

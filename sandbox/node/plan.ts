@@ -3,7 +3,7 @@ import { files, type PlannedProcess, serverUrl } from "../cluster/plan.ts";
 import { inside } from "./machine.ts";
 import { systemPath } from "./requirements.ts";
 
-/** Files of a node in the sandbox's folder, relative to it. */
+/** Files of a node, relative to the sandbox's folder. */
 export const nodeFiles = {
   containerd: join("node", "containerd.toml"),
   containerdSocket: "containerd.sock",
@@ -19,26 +19,26 @@ export const nodeFiles = {
 export interface NodePlanInput {
   readonly nodeName: string;
   readonly apiserverPort: number;
-  /** Cgroup below which the pods live. */
+  /** Parent cgroup of the pods. */
   readonly cgroup: string;
   /** Path of containerd. */
   readonly containerd: string;
   /** Folder of the CNI plugins. */
   readonly cni: string;
-  /** How containerd keeps layers: `native` copies, for folders on which overlayfs does not work. */
+  /** Snapshotter of containerd: `native` copies layers, for folders without support for overlayfs. */
   readonly snapshotter: "overlayfs" | "native";
 }
 
-/** Image of the container that holds a pod's namespaces. */
+/** Image of the sandbox container, which keeps a pod's namespaces. */
 export const pauseImage = "localhost/pause:1";
 
 const home = inside.home;
 const clusterDomain = "cluster.local";
 
-/** Where pods fetch the keys of service account tokens, with the CA that is mounted into them. */
+/** URL of the keys of ServiceAccount tokens for pods, with their mounted CA. */
 export const clusterJwksUri = `https://kubernetes.default.svc.${clusterDomain}/openid/v1/jwks`;
 
-/** What runs beside the control plane for a node, in the order in which they need one another. */
+/** The processes of a node, in the order of their dependencies. */
 export function nodePlan(input: NodePlanInput): readonly PlannedProcess[] {
   const path = `PATH=${systemPath}`;
   const afterApiserver = [
@@ -99,7 +99,7 @@ export function nodePlan(input: NodePlanInput): readonly PlannedProcess[] {
 /** Options of the API server that only a cluster with a node needs. */
 export function nodeApiserverArgs(): string[] {
   return [
-    // The machine's own interfaces: its loopback, and what its pods are connected to.
+    // The machine's interfaces: loopback, and the links to its pods.
     "--bind-address=0.0.0.0",
     `--advertise-address=${inside.address}`,
     "--kubelet-preferred-address-types=InternalIP",
@@ -110,7 +110,7 @@ export function nodeApiserverArgs(): string[] {
   ];
 }
 
-/** Texts of the configuration files, by path in the sandbox's folder. */
+/** Contents of the configuration files, by path in the sandbox's folder. */
 export function nodeConfiguration(input: NodePlanInput): Readonly<Record<string, string>> {
   return {
     [nodeFiles.containerd]: containerdConfig(input),
@@ -159,7 +159,7 @@ const network = {
   ],
 };
 
-/** JSON is YAML, too. */
+/** JSON is valid YAML. */
 function kubeletConfig({ cgroup }: NodePlanInput): object {
   return {
     apiVersion: "kubelet.config.k8s.io/v1beta1",
@@ -173,7 +173,7 @@ function kubeletConfig({ cgroup }: NodePlanInput): object {
     evictionHard: { "memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%" },
     imageGCHighThresholdPercent: 100,
     address: inside.address,
-    // Paths in this file count from its own folder.
+    // Paths are relative to the folder of this file.
     tlsCertFile: `${home}/${nodeFiles.kubeletServing}`,
     tlsPrivateKeyFile: `${home}/${nodeFiles.kubeletServingKey}`,
     authentication: {
@@ -199,11 +199,11 @@ const proxyConfig = {
   nftables: { minSyncPeriod: "100ms" },
   clusterCIDR: inside.podRange,
   detectLocalMode: "ClusterCIDR",
-  // A limit of connections belongs to the real machine.
+  // The limit of tracked connections is that of the real machine.
   conntrack: { maxPerCore: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
 };
 
-/** Port at which CoreDNS says that it knows the services. */
+/** Port of the ready plugin of CoreDNS. */
 export const dnsReadyPort = 8181;
 
 const corefile = `.:53 {

@@ -16,12 +16,12 @@ import { files } from "../cluster/plan.ts";
 import { builtinImages, cachedArchive } from "./builtinImages.ts";
 import { inside } from "./machine.ts";
 import { type NodePlanInput, nodeConfiguration, nodeFiles } from "./plan.ts";
-import { canRunNode, nodeTools } from "./requirements.ts";
+import { canRunNode, nodeRemedy, nodeTools } from "./requirements.ts";
 
-/** What a node needs that can be made before there is a sandbox. */
+/** Parts of a node that are created before the sandbox. */
 export interface NodeParts {
   readonly name: string;
-  /** Cgroup below which the pods live, unlike that of every other sandbox. */
+  /** Parent cgroup of the pods, unique for each sandbox. */
   readonly cgroup: string;
   /** Paths of binaries. */
   readonly machine: string;
@@ -40,20 +40,20 @@ export interface PrepareOptions {
   readonly signal?: AbortSignal;
 }
 
-/** @throws SandboxError SANDBOX_NODE_UNSUPPORTED, with all that is missing */
+/** @throws SandboxError SANDBOX_NODE_UNSUPPORTED that lists all missing requirements */
 export function checkNodeSupport(): void {
   const support = canRunNode();
   if (support.ok) return;
   throw new SandboxError(
     "SANDBOX_NODE_UNSUPPORTED",
-    `A sandbox with a node cannot run here. Missing: ${support.missing.join(", ")}. On Debian, as root: apt-get install containerd runc containernetworking-plugins nftables conntrack. Or start the sandbox without a node.`,
+    `A sandbox with a node cannot run here. Missing: ${support.missing.join(", ")}. ${nodeRemedy} Or start the sandbox without a node.`,
   );
 }
 
-/** Builds the node's programs and images, where they are not in the cache, and makes its certificates. */
+/** Builds the node's programs and images if they are not cached, and creates its certificates. */
 export async function prepareNode(options: PrepareOptions, pki: SandboxPki): Promise<NodeParts> {
   const keys = makeNodeKeys(options.name, pki);
-  keys.catch(() => {}); // awaited below
+  keys.catch(() => {}); // Awaited below.
   const machine = await ensureProgram(nodePrograms.machine, options);
   const dns = await ensureProgram(nodePrograms.dns, options);
   return {
@@ -103,10 +103,10 @@ export interface NodeFilesInput {
   readonly parts: NodeParts;
 }
 
-/** Type of overlayfs in statfs(2): one overlay cannot lie on another. */
+/** Type of overlayfs in statfs(2). An overlayfs cannot be a layer of another one. */
 const overlayMagic = 0x794c7630;
 
-/** What to write into a sandbox's folder for a node, by path, and the input for its plan. */
+/** Files of a node in the sandbox's folder, by path, and the input for its plan. */
 export function nodeSetup(input: NodeFilesInput): { plan: NodePlanInput; texts: Readonly<Record<string, string>> } {
   const { dir, parts, pki } = input;
   const { containerd, cni } = nodeTools();

@@ -2,7 +2,7 @@ import { type ReadyOptions, waitForChecks } from "../cluster/ready.ts";
 import { dnsReadyPort } from "./plan.ts";
 
 /**
- * Waits until pods can run: CoreDNS knows the services, and the node is ready and takes pods.
+ * Waits until pods can run: CoreDNS knows the services, and the node is ready and schedulable.
  *
  * @throws SandboxError SANDBOX_COMPONENT_ENDED with the end of its log, SANDBOX_TIMEOUT, SANDBOX_ABORTED
  */

@@ -1,10 +1,10 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Whether this machine can run a node, and if not, what is missing: one short phrase each, to be shown. */
+/** Whether this machine can run a node, and the missing requirements as short phrases for users. */
 export type NodeSupport = { readonly ok: true } | { readonly ok: false; readonly missing: readonly string[] };
 
-/** Programs of the container tools, where they are on this machine. */
+/** Paths of the container tools on this machine. */
 export interface NodeTools {
   readonly containerd: string;
   readonly ctr: string;
@@ -12,12 +12,12 @@ export interface NodeTools {
   readonly cni: string;
 }
 
-/** Where programs of the system are, whatever PATH the caller has. */
+/** Folders of system programs. The PATH is not used. */
 export const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const cniFolders = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
 const cniPlugins = ["ptp", "host-local", "loopback"];
 
-/** Debian package of each program that a node runs. */
+/** Debian packages of the programs that a node runs. */
 const programs = {
   containerd: "containerd",
   ctr: "containerd",
@@ -27,12 +27,15 @@ const programs = {
   conntrack: "conntrack",
 } as const;
 
-/** Capabilities (capabilities(7)) without which even root cannot make namespaces, mounts and networks. */
+/** How to get a node, in messages. */
+export const nodeRemedy = `On Debian, as root: apt-get install ${[...new Set(Object.values(programs)), "containernetworking-plugins"].join(" ")}.`;
+
+/** Capabilities (capabilities(7)) that namespaces, mounts and networks require. */
 const capabilities = { CAP_NET_ADMIN: 12, CAP_SYS_ADMIN: 21 } as const;
 
 /**
- * Whether a sandbox can have a node here. It takes Linux, root with all its rights, cgroups that can be written, and the Debian
- * packages containerd, runc, containernetworking-plugins, nftables and conntrack.
+ * Whether a sandbox can have a node on this machine. It requires Linux, root with its capabilities, writable cgroups, and the Debian packages
+ * containerd, runc, containernetworking-plugins, nftables and conntrack.
  */
 export function canRunNode(): NodeSupport {
   if (process.platform !== "linux") return { ok: false, missing: ["Linux"] };
@@ -52,7 +55,7 @@ export function nodeTools(): NodeTools {
   return { containerd: findProgram("containerd") ?? "", ctr: findProgram("ctr") ?? "", cni: findCni() ?? "" };
 }
 
-/** Names of the needed capabilities that a process lacks, from its /proc status. */
+/** Required capabilities that a process lacks, by its /proc status. */
 export function missingCapabilities(status: string): string[] {
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0"}`);
   return Object.entries(capabilities)
@@ -60,7 +63,7 @@ export function missingCapabilities(status: string): string[] {
     .map(([name]) => name);
 }
 
-/** Whether a table of mounts has cgroups, and all of them can be written. */
+/** Whether a table of mounts has cgroups, all of them writable. */
 export function cgroupsAreWritable(mounts: string): boolean {
   const cgroups = mounts
     .split("\n")

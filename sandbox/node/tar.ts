@@ -6,7 +6,7 @@ export class TarWriter {
   readonly #onData: (data: Buffer) => void;
   #size = 0;
 
-  /** @param onData sees every byte that is written, in order */
+  /** @param onData called with all written bytes, in order */
   constructor(path: string, onData: (data: Buffer) => void = () => {}) {
     this.#file = openSync(path, "wx", 0o600);
     this.#onData = onData;
@@ -27,7 +27,7 @@ export class TarWriter {
     this.#pad();
   }
 
-  /** Copies a file of this machine, a piece at a time. */
+  /** Copies a file of this machine in pieces. */
   copy(path: string, source: string, mode = 0o644): void {
     const file = openSync(source, "r");
     try {
@@ -46,19 +46,19 @@ export class TarWriter {
     }
   }
 
-  /** Ends the archive and returns its size in bytes. */
+  /** Completes the archive and returns its size in bytes. */
   close(): number {
     this.#write(Buffer.alloc(1024));
     closeSync(this.#file);
     return this.#size;
   }
 
-  /** Gives the file back without ending the archive. */
+  /** Closes the file without completing the archive. */
   abandon(): void {
     try {
       closeSync(this.#file);
     } catch {
-      // closed already
+      // It is closed already.
     }
   }
 
@@ -104,8 +104,8 @@ function block(entry: { path: string; mode: number; size: number; type: string; 
   octal(0, 108, 8); // uid
   octal(0, 116, 8); // gid
   octal(entry.size, 124, 12);
-  octal(0, 136, 12); // time of change: none, so that equal content gives equal bytes
-  header.write("        ", 148, "latin1"); // the checksum counts itself as blanks
+  octal(0, 136, 12); // mtime: 0, so that equal content gives equal bytes
+  header.write("        ", 148, "latin1"); // The checksum field counts as blanks.
   header.write(entry.type, 156, "latin1");
   if (entry.target !== undefined) header.write(entry.target, 157, 100, "latin1");
   header.write("ustar\x0000", 257, "latin1");

@@ -14,35 +14,35 @@ import {
 import { dirname, join } from "node:path";
 import { stateHome, storageError } from "../build/paths.ts";
 
-/** Where stacks are kept when no `PULUMI_BACKEND_URL` says otherwise: `$XDG_STATE_HOME/k8sauth` or `~/.local/state/k8sauth`. */
+/** Folder of stacks without `PULUMI_BACKEND_URL`: `$XDG_STATE_HOME/k8sauth` or `~/.local/state/k8sauth`. */
 export function stackFolder(env: NodeJS.ProcessEnv): string {
   return stateHome(env);
 }
 
 /**
- * The URL of a backend in a folder. Without `metadata=skip` Pulumi writes a side file with a checksum beside each state, and not in one
- * step: a run that is killed meanwhile leaves it empty, and every command then fails with `failed to load checkpoint: EOF`.
+ * URL of a backend in a folder. Without `metadata=skip` Pulumi writes a checksum file for each state, and not atomically: if a run is killed
+ * meanwhile, the file is empty, and all commands fail with `failed to load checkpoint: EOF`.
  */
 export function fileBackend(folder: string): string {
   return `file://${folder}?metadata=skip`;
 }
 
-/** Holds every `PULUMI_HOME`. */
+/** Folder of all `PULUMI_HOME`s. */
 export function homesFolder(env: NodeJS.ProcessEnv): string {
   return join(stateHome(env), "pulumi");
 }
 
 /**
- * Creates a `PULUMI_HOME`: credentials, plugins and logs of the CLI. The user's own, `~/.pulumi`, is never touched.
+ * Creates a `PULUMI_HOME`: credentials, plugins and logs of the CLI. It does not use `~/.pulumi`.
  *
- * @param name tells the home of the CLI that is built from that of an installed one
+ * @param name distinguishes the homes of a built and of an installed CLI
  * @throws SandboxError SANDBOX_STORAGE, SANDBOX_DISK_FULL, SANDBOX_NO_HOME
  */
 export function createHome(name: string, env: NodeJS.ProcessEnv): string {
   const home = join(homesFolder(env), name);
   try {
     mkdirSync(home, { recursive: true, mode: 0o700 });
-    // Pulumi writes a log at every command, and stops if it cannot.
+    // Pulumi fails if it cannot write the log of a command.
     const probe = join(home, `.${process.pid}.${randomBytes(4).toString("hex")}`);
     writeFileSync(probe, "");
     rmSync(probe);
@@ -53,13 +53,13 @@ export function createHome(name: string, env: NodeJS.ProcessEnv): string {
   return home;
 }
 
-/** Puts a plugin's executable where the CLI looks for that version. */
+/** Links a plugin's executable to the path at which the CLI looks for that version. */
 export function linkPlugin(home: string, name: string, version: string, executable: string): void {
   replaceLink(join(home, "plugins", `resource-${name}-v${version}`, `pulumi-resource-${name}`), executable);
 }
 
 /**
- * Links the CLI in a folder for the PATH, and returns that folder. It holds the CLI alone: of plugins on the PATH the CLI warns at
+ * Links the CLI in a folder for the PATH and returns that folder. It contains no plugins, because the CLI warns about plugins on the PATH in
  * every run.
  */
 export function linkCommand(home: string, command: string): string {
@@ -98,7 +98,7 @@ export function hasPlugin(home: string, name: string, version: string): boolean 
 }
 
 /**
- * The file with the passphrase of stacks whose user gives none: generated once, readable by the user alone.
+ * The file with a generated passphrase, for stacks whose user sets none. Only the user can read it.
  *
  * @throws SandboxError SANDBOX_STORAGE, SANDBOX_DISK_FULL
  */
@@ -109,7 +109,7 @@ export function passphraseFile(env: NodeJS.ProcessEnv): string {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     if (isFilled(file)) return file;
     writeFileSync(draft, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
-    // Fails when another process was first, whose passphrase then counts.
+    // Fails if another process has created the file, whose passphrase is then used.
     linkSync(draft, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
@@ -130,10 +130,10 @@ function isFilled(file: string): boolean {
   }
 }
 
-/** Logs are kept for a day, in case a run has to be explained. */
+/** Logs are kept for a day. */
 const logAgeMs = 24 * 3600 * 1000;
 
-/** Every command of the CLI writes a log file; without this they would pile up. */
+/** Deletes old log files. Every command of the CLI writes one. */
 function removeOldLogs(folder: string): void {
   let names: string[];
   try {
@@ -146,7 +146,7 @@ function removeOldLogs(folder: string): void {
     try {
       if (Date.now() - statSync(path).mtimeMs > logAgeMs) rmSync(path, { force: true });
     } catch {
-      // Another process may have been faster.
+      // Another process may have removed it.
     }
   }
 }

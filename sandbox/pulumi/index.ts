@@ -21,16 +21,15 @@ export interface Pulumi {
 }
 
 export interface PulumiOptions extends BuildOptions {
-  /** Takes a line of text before something that lasts: a build, a download. */
+  /** Called with a line of text before a build or a download. */
   readonly onNotice?: (line: string) => void;
 }
 
 /**
  * Finds the Pulumi CLI on the PATH with its plugins, or builds both from Go modules on first use (minutes). The environment variable
- * `K8SAUTH_PULUMI=build` asks for the build in any case.
+ * `K8SAUTH_PULUMI=build` always builds them.
  *
- * @throws SandboxError PULUMI_TOO_OLD, PULUMI_UNUSABLE, PULUMI_NO_NODE_HOST, PULUMI_PLUGIN_MISSING, and all that
- *   {@link ensureProgram} throws
+ * @throws SandboxError PULUMI_TOO_OLD, PULUMI_UNUSABLE, PULUMI_NO_NODE_HOST, PULUMI_PLUGIN_MISSING, and those of {@link ensureProgram}
  */
 export async function ensurePulumi(options: PulumiOptions = {}): Promise<Pulumi> {
   const env = options.env ?? process.env;
@@ -43,6 +42,29 @@ export async function ensurePulumi(options: PulumiOptions = {}): Promise<Pulumi>
   }
   const found = choice === "build" ? undefined : findPulumi(env);
   return found === undefined ? build({ ...options, env }) : useInstalled(found, { ...options, env });
+}
+
+/** The CLI that {@link ensurePulumi} uses. */
+export type PulumiSource =
+  | { readonly source: "installed"; readonly command: string; readonly version: string }
+  | { readonly source: "built" }
+  /** It is built on first use. */
+  | { readonly source: "absent" };
+
+/**
+ * Finds the CLI without building or downloading anything.
+ *
+ * @throws SandboxError PULUMI_TOO_OLD, PULUMI_UNUSABLE, PULUMI_NO_NODE_HOST, SANDBOX_GO_MISSING, SANDBOX_GO_TOO_OLD
+ */
+export async function locatePulumi(options: PulumiOptions = {}): Promise<PulumiSource> {
+  const env = options.env ?? process.env;
+  const command = env.K8SAUTH_PULUMI === "build" ? undefined : findPulumi(env);
+  if (command !== undefined) {
+    const own = environment(createHome("installed", env), env);
+    return { source: "installed", command, version: await checkInstalled(command, own, options.signal) };
+  }
+  const built = await Promise.all([cliProgram, kubernetesPluginProgram].map((program) => isBuilt(program, options)));
+  return { source: built.every(Boolean) ? "built" : "absent" };
 }
 
 type Options = PulumiOptions & { readonly env: NodeJS.ProcessEnv };
@@ -62,11 +84,11 @@ async function build(options: Options): Promise<Pulumi> {
   const command = await ensureProgram(cliProgram, options);
   const kubernetes = await ensureProgram(kubernetesPluginProgram, options);
   const folder = dirname(command);
-  // One home for all builds: it holds logins and the selected stacks, which outlast a build. The links lead to this build.
+  // All builds share one home, because logins and selected stacks outlast a build. Its links point to this build.
   const home = createHome("built", env);
   linkPlugin(home, "kubernetes", pluginVersions.kubernetes, kubernetes);
   linkPlugin(home, "tls", pluginVersions.tls, join(folder, "pulumi-resource-tls"));
-  // What is not there cannot be had: without this, the CLI looks for it on the network first.
+  // Missing plugins cannot be downloaded. Without this variable the CLI tries it first.
   return {
     command,
     built: true,
@@ -99,7 +121,7 @@ async function useInstalled(command: string, { env, onNotice, signal }: Options)
 
 const bundledNode = fileURLToPath(new URL("../../node_modules/.bin", import.meta.url));
 
-/** What the user has set for backend and passphrase stays; PULUMI_HOME is never the user's. */
+/** Keeps the user's backend and passphrase. Replaces the user's PULUMI_HOME. */
 function environment(home: string, env: NodeJS.ProcessEnv, commandFolder?: string): Pulumi["env"] {
   const folder = stackFolder(env);
   const givenPassphrase = env.PULUMI_CONFIG_PASSPHRASE !== undefined || Boolean(env.PULUMI_CONFIG_PASSPHRASE_FILE);

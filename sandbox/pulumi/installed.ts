@@ -5,12 +5,11 @@ import { SandboxError } from "../build/errors.ts";
 import { homesFolder } from "./home.ts";
 
 /**
- * The oldest CLI that is used from the PATH. It is the oldest with which this program was run; older ones lack parts of the protocol
- * that `@pulumi/pulumi` 3.270 speaks, and `refresh --run-program`.
+ * The oldest supported CLI. Older ones lack `refresh --run-program` and parts of the protocol of `@pulumi/pulumi` 3.270.
  */
 export const oldestVersion = "3.260.0";
 
-/** How to get a CLI, in messages. */
+/** Installation hint in messages. */
 export const installHint = `Install Pulumi ${oldestVersion} or later (https://www.pulumi.com/docs/install/)`;
 
 export interface CommandResult {
@@ -18,7 +17,7 @@ export interface CommandResult {
   readonly output: string;
 }
 
-/** Exit status of a command that cannot be started, as shells report it. */
+/** Exit status of a command that cannot be started, as in shells. */
 const notStarted = 127;
 
 /** Runs a command of the CLI and returns what it prints on both streams. */
@@ -44,7 +43,7 @@ export function runPulumi(
   });
 }
 
-/** Path of `pulumi` on the PATH. A link of `linkCommand` is skipped: it is the CLI that was built. */
+/** Path of `pulumi` on the PATH. Skips links of `linkCommand`, which point to the built CLI. */
 export function findPulumi(env: NodeJS.ProcessEnv): string | undefined {
   const built = join(homesFolder(env), sep);
   return findCommands("pulumi", env).find((path) => !path.startsWith(built));
@@ -67,7 +66,7 @@ export async function checkInstalled(command: string, env: NodeJS.ProcessEnv, si
     );
   }
   const host = "pulumi-language-nodejs";
-  // The CLI looks beside itself after it has followed links.
+  // The CLI looks in the folder of its real path.
   if (!existsSync(join(dirname(realpathSync(command)), host)) && findCommands(host, env).length === 0) {
     throw new SandboxError(
       "PULUMI_NO_NODE_HOST",
@@ -85,7 +84,7 @@ function findCommands(name: string, env: NodeJS.ProcessEnv): string[] {
     .filter(isExecutable);
 }
 
-/** Whether a shell would run it: a file, or a link to one, with the right to execute it. */
+/** Whether a path is an executable file, or a link to one. */
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);

@@ -6,10 +6,10 @@ const folder = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 const commonModule = folder("engine");
 
-/** Versions of the plugins that the program's packages ask for, as package.json pins them. */
+/** Versions of the plugins, which follow from the packages that package.json pins. */
 export const pluginVersions = { kubernetes: "4.25.0", tls: "5.6.1" } as const;
 
-/** The Pulumi CLI with a language host for Node.js and a stand-in for the tls plugin, which are not served as Go modules. */
+/** The Pulumi CLI, a language host for Node.js and a stand-in for the tls plugin. Pulumi's own ones are not available as Go modules. */
 export const cliProgram: GoProgram = {
   name: "pulumi",
   title: "the Pulumi CLI",
@@ -26,7 +26,7 @@ export const cliProgram: GoProgram = {
   },
 };
 
-/** Pulumi's own Kubernetes plugin. Its module is older than the CLI's, so the two do not build as one. */
+/** Pulumi's Kubernetes plugin. It requires older modules than the CLI, so it is a separate program. */
 export const kubernetesPluginProgram: GoProgram = {
   name: "pulumi-resource-kubernetes",
   title: "Pulumi's Kubernetes plugin",

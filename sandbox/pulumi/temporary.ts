@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { storageError } from "../build/paths.ts";
-import { type Identity, identify, isAlive } from "../build/process.ts";
+import { identify, isAlive, type ProcessIdentity } from "../build/process.ts";
 
 /**
- * A folder for the temporary files of one run of the CLI, for its user alone. Pulumi's Kubernetes plugin writes the kubeconfig that it is
- * given to a temporary file, keys included, and does not delete it.
+ * A folder for the temporary files of one run of the CLI, which only its user can enter. Pulumi's Kubernetes plugin writes its kubeconfig with
+ * all keys to a temporary file and does not delete it.
  */
 export class TemporaryFolder implements Disposable {
   readonly path: string;
@@ -17,7 +17,7 @@ export class TemporaryFolder implements Disposable {
   }
 
   /**
-   * Creates the folder, and removes those of runs that were killed.
+   * Creates the folder, and removes folders of killed runs.
    *
    * @param home a `PULUMI_HOME`
    * @throws SandboxError SANDBOX_STORAGE, SANDBOX_DISK_FULL
@@ -33,7 +33,7 @@ export class TemporaryFolder implements Disposable {
     }
   }
 
-  /** Keeps the folder for as long as another process runs, should this one be killed. */
+  /** Keeps the folder while another process runs, if this one is killed. */
   keepFor(pid: number | undefined): void {
     if (pid !== undefined) writeFileSync(join(this.path, `.${nameOf(identify(pid))}`), "");
   }
@@ -44,7 +44,7 @@ export class TemporaryFolder implements Disposable {
   }
 }
 
-function nameOf({ pid, started }: Identity): string {
+function nameOf({ pid, started }: ProcessIdentity): string {
   return `${pid}-${started}`;
 }
 
@@ -57,15 +57,15 @@ function removeAbandoned(parent: string): void {
   }
 }
 
-/** The process that created a folder, and those that it is kept for. */
-function usersOf(folder: string, name: string): Identity[] {
+/** The process that created a folder, and those for which it is kept. */
+function usersOf(folder: string, name: string): ProcessIdentity[] {
   return [`.${name}`, ...names(folder)].flatMap((text) => {
     const [, pid, started = ""] = /^\.(\d+)-(\d*)/.exec(text) ?? [];
     return pid === undefined ? [] : [{ pid: Number(pid), started }];
   });
 }
 
-/** Empty for a folder that another process has just removed. */
+/** Files of a folder. Empty if another process has removed the folder. */
 function names(folder: string): string[] {
   try {
     return readdirSync(folder);

@@ -3,8 +3,8 @@ import { type KeyType, keyTypes, userName } from "../../components/clientCertifi
 import { epochsOf, type Rotation } from "../../components/rotation.ts";
 import { defaultServiceAccountName } from "../../components/tokenReviewer.ts";
 import { defaultCertificateLifetime, shortestLifetime } from "../../kubernetes/lifetimes.ts";
-import type { Refuse } from "./read.ts";
-import { choice, integer, secretText, shown, text, type Values } from "./setting.ts";
+import { type Refuse, refuseLateRenewal } from "./read.ts";
+import { choice, seconds, secretText, shown, text, type Values } from "./setting.ts";
 
 /** The reviewer's client certificate, with `certificateFlow`. */
 export const certificateSettings = {
@@ -18,22 +18,16 @@ export const certificateSettings = {
     description: "The certificate's group. The stack grants it no rights.",
   }),
   certificateKeyType: choice(keyTypes, { default: "RSA2048", description: "Kind of the private key." }),
-  certificateExpirationSeconds: integer(
-    {
-      inputs: ["SignedCertificate.expirationSeconds"],
-      default: defaultCertificateLifetime,
-      description: "Lifetime of the certificate. The cluster may issue less.",
-    },
-    { least: shortestLifetime, unit: "number of seconds" },
-  ),
-  certificateRenewBefore: integer(
-    {
-      inputs: ["SignedCertificate.renewBefore"],
-      unset: "a third of the lifetime",
-      description: "Seconds before the certificate expires from which on `pulumi up` [renews](renewal.md) it.",
-    },
-    { least: 1, unit: "number of seconds" },
-  ),
+  certificateExpirationSeconds: seconds(shortestLifetime, {
+    inputs: ["SignedCertificate.expirationSeconds"],
+    default: defaultCertificateLifetime,
+    description: "Lifetime of the certificate. The cluster may issue less.",
+  }),
+  certificateRenewBefore: seconds(1, {
+    inputs: ["SignedCertificate.renewBefore"],
+    unset: "a third of the lifetime",
+    description: "Seconds before the certificate expires from which on `pulumi up` [renews](renewal.md) it.",
+  }),
   certificateApproval: choice(["auto", "external"], {
     inputs: ["SignedCertificate.approval"],
     default: "auto",
@@ -52,7 +46,7 @@ export const certificateSettings = {
   }),
 } as const;
 
-/** The client certificate that the settings ask for. */
+/** The settings of the client certificate. */
 export interface CertificateSettings {
   readonly commonName: string;
   readonly organization?: string;
@@ -62,10 +56,11 @@ export interface CertificateSettings {
   readonly approval: "auto" | "external";
   readonly csrPem?: string;
   readonly privateKeyPem?: pulumi.Output<string>;
-  /** Undefined for a request of the user's own, which has one name. */
+  /** Undefined for a supplied request, which has one fixed user name. */
   readonly rotation?: Rotation;
 }
 
+/** Converts the settings of the certificate. */
 export function certificateOf(
   values: Values<typeof certificateSettings>,
   stack: string,
@@ -87,12 +82,11 @@ export function certificateOf(
 /** Contradictions between the settings of the certificate. Names are checked only if the certificate flow uses them. */
 export function checkCertificate(certificate: CertificateSettings, flow: boolean, refuse: Refuse): void {
   const { expirationSeconds, renewBefore, csrPem, privateKeyPem, rotation } = certificate;
-  if (renewBefore !== undefined && renewBefore >= expirationSeconds) {
-    refuse(
-      ["certificateRenewBefore", "certificateExpirationSeconds"],
-      `is ${renewBefore}, which is not less than k8sauth:certificateExpirationSeconds (${expirationSeconds})`,
-    );
-  }
+  refuseLateRenewal(
+    ["certificateRenewBefore", renewBefore],
+    ["certificateExpirationSeconds", expirationSeconds],
+    refuse,
+  );
   if (privateKeyPem && !csrPem) refuse(["certificateKey"], "is set, but k8sauth:certificateRequest is not");
   if (!flow) return;
   for (const epoch of epochsOf(rotation)) refuseName("certificateCommonName", userName(certificate, epoch), refuse);

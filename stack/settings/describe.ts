@@ -1,17 +1,8 @@
 import { areas } from "./schema.ts";
 import type { Schema, Setting } from "./setting.ts";
 
-const start = "<!-- Generated from stack/settings by `npm run generate`. -->";
-const end = "<!-- End of the generated part. -->";
-
-/** docs/settings.md with the tables of all settings up to date. @throws Error if the page has no place for them */
-export function withTables(page: string): string {
-  const [from, to] = [page.indexOf(start), page.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`The page has no place for the tables, between "${start}" and "${end}".`);
-  return `${page.slice(0, from + start.length)}\n\n${tables()}\n${page.slice(to)}`;
-}
-
-function tables(): string {
+/** The tables of all settings, for docs/settings.md. */
+export function settingsTables(): string {
   return Object.entries(areas)
     .map(
       ([title, area]) => `## ${title}\n\n| setting | value | default | meaning |\n|---|---|---|---|\n${rows(area)}\n`,
@@ -39,8 +30,9 @@ function accepted({ type, choices, range, secret }: Setting): string {
   return secret ? `${value}, \`--secret\`` : (value ?? "");
 }
 
-function defaultOf({ type, default: standard, unset = "" }: Setting): string {
-  if (standard === undefined) return unset;
-  const days = type === "integer" && Number(standard) % 86_400 === 0 ? ` (${Number(standard) / 86_400} days)` : "";
-  return `\`${typeof standard === "string" ? standard : JSON.stringify(standard)}\`${days}`;
+function defaultOf({ type, default: defaultValue, unset = "" }: Setting): string {
+  if (defaultValue === undefined) return unset;
+  const days =
+    type === "integer" && Number(defaultValue) % 86_400 === 0 ? ` (${Number(defaultValue) / 86_400} days)` : "";
+  return `\`${typeof defaultValue === "string" ? defaultValue : JSON.stringify(defaultValue)}\`${days}`;
 }

@@ -1,6 +1,6 @@
-/** The stack's settings: one schema by area, from which the reader and docs/settings.md follow. */
+/** The stack's settings. docs/settings.md describes each of them. */
 import * as pulumi from "@pulumi/pulumi";
-import { type Product, takes } from "../../components/products.ts";
+import { acceptsCredential, type Product } from "../../components/products.ts";
 import type { ReviewerRole } from "../../components/rbac/deployerPermissions.ts";
 import type { TokenMode } from "../../components/resources/reviewerToken.ts";
 import type { Rotation } from "../../components/rotation.ts";
@@ -17,7 +17,7 @@ import { checkToken } from "./token.ts";
 import { type BearerTokenUserSettings, checkUsers, usersOf } from "./users.ts";
 import { type VerifierProgramSettings, verifierOf } from "./verifier.ts";
 
-/** The stack's settings, read and checked. docs/settings.md says what each means. */
+/** The stack's settings after all checks. */
 export interface Settings {
   readonly kubeconfig?: pulumi.Output<string>;
   /** A context of the kubeconfig, or `in-cluster`. */
@@ -44,12 +44,11 @@ export interface Settings {
   readonly tokenFlow: boolean;
   readonly certificateFlow: boolean;
   readonly certificate: CertificateSettings;
-  /** By name, which is the ServiceAccount's too. */
+  /** By name of the ServiceAccount. */
   readonly bearerTokenUsers: Readonly<Record<string, BearerTokenUserSettings>>;
   readonly audience?: string;
   readonly validateIssuer: boolean;
-  /** Refuses to delete the stack and its reviewers. */
-  /** Undefined: the stack was never protected. */
+  /** Whether Pulumi refuses to delete the stack and its reviewers. Undefined if it was never set. */
   readonly protect?: boolean;
   /** Undefined without a verifier. */
   readonly verifier?: VerifierProgramSettings;
@@ -64,7 +63,7 @@ const project = "k8sauth";
 /**
  * Reads the stack's configuration.
  *
- * @param contexts contexts of the kubeconfig, for the message that asks for one
+ * @param contexts contexts of the kubeconfig, for the error if none is set
  * @throws RunError that names every setting that is unknown, malformed or contradicts another
  */
 export function readSettings(contexts: readonly string[] = []): Settings {
@@ -90,7 +89,7 @@ export async function loadSettings(): Promise<Settings> {
   return readSettings(context?.trim() ? [] : await contextsOf(kubeconfig));
 }
 
-/** The program's part of the stack's configuration. Secrets are in the clear. */
+/** The project's part of the stack's configuration, with decrypted secrets. */
 function ownConfig(): Readonly<Record<string, string>> {
   const prefix = `${project}:`;
   const all = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(prefix));
@@ -106,51 +105,42 @@ async function contextsOf(kubeconfig: string | undefined): Promise<readonly stri
 function contextMissing(config: Readonly<Record<string, string>>, contexts: readonly string[]): string {
   const file = `Pulumi.${pulumi.getStack()}.yaml`;
   const known = contexts.length > 0 ? ` (${contexts.join(", ")})` : "";
-  const why =
+  const emptyStack =
     Object.keys(config).length === 0
       ? `The stack has no settings at all: ${file} is missing or empty. Restore it. `
       : "";
-  return `is not set. ${why}For a new stack, name its cluster: run \`pulumi config set context NAME\` with the name of a context of your kubeconfig${known}, or ${inCluster} for the ServiceAccount of the pod that Pulumi runs in`;
+  return `is not set. ${emptyStack}For a new stack, name its cluster: run \`pulumi config set context NAME\` with the name of a context of your kubeconfig${known}, or ${inCluster} for the ServiceAccount of the pod that Pulumi runs in`;
 }
 
 function settingsOf(values: Values<typeof schema>, refuse: Refuse): Settings {
-  const { tokenMode, tokenExpirationSeconds, tokenRenewBefore, rotation, context = "", ...others } = values;
+  const { tokenMode, tokenExpirationSeconds, tokenRenewBefore, rotation } = values;
   const stack = pulumi.getStack();
   return {
-    kubeconfig: others.kubeconfig,
-    context,
-    offline: others.offline,
-    kubernetesHost: others.kubernetesHost,
-    kubernetesCa: others.kubernetesCa,
-    kubernetesCaPin: others.kubernetesCaPin,
-    trustOnFirstUse: others.trustOnFirstUse,
-    allowLoopbackHost: others.allowLoopbackHost,
-    proveHost: others.proveHost,
-    namespace: others.namespace,
-    createNamespace: others.createNamespace,
-    serviceAccountName: others.serviceAccountName,
+    kubeconfig: values.kubeconfig,
+    context: values.context ?? "",
+    offline: values.offline,
+    kubernetesHost: values.kubernetesHost,
+    kubernetesCa: values.kubernetesCa,
+    kubernetesCaPin: values.kubernetesCaPin,
+    trustOnFirstUse: values.trustOnFirstUse,
+    allowLoopbackHost: values.allowLoopbackHost,
+    proveHost: values.proveHost,
+    namespace: values.namespace,
+    createNamespace: values.createNamespace,
+    serviceAccountName: values.serviceAccountName,
     token: { tokenMode, tokenExpirationSeconds, tokenRenewBefore, rotation },
-    reviewerRole: others.reviewerRole,
-    products: [...new Set(others.products)],
-    bindingName: others.bindingName,
-    tokenFlow: others.tokenFlow,
-    certificateFlow: others.certificateFlow,
+    reviewerRole: values.reviewerRole,
+    products: [...new Set(values.products)],
+    bindingName: values.bindingName,
+    tokenFlow: values.tokenFlow,
+    certificateFlow: values.certificateFlow,
     certificate: certificateOf(values, stack, rotation),
-    bearerTokenUsers: usersOf(others.bearerTokenUsers, rotation),
-    audience: others.audience,
-    validateIssuer: others.validateIssuer,
-    protect: others.protect,
+    bearerTokenUsers: usersOf(values.bearerTokenUsers, rotation),
+    audience: values.audience,
+    validateIssuer: values.validateIssuer,
+    protect: values.protect,
     verifier: verifierOf(values, refuse),
-    rancher: rancherOf(
-      {
-        rancherUrl: others.rancherUrl,
-        rancherApiKey: others.rancherApiKey,
-        rancherClusterId: others.rancherClusterId,
-        rancherCa: others.rancherCa,
-        rancherCaPin: others.rancherCaPin,
-      },
-      refuse,
-    ),
+    rancher: rancherOf(values, refuse),
     akeyless: akeylessOf(values, stack, refuse),
   };
 }
@@ -160,7 +150,7 @@ function checkFlows(settings: Settings, refuse: Refuse): void {
   const { tokenFlow, certificateFlow, certificate, namespace, verifier, rancher, akeyless } = settings;
   const { csrPem, privateKeyPem } = certificate;
   for (const product of settings.products) {
-    if (tokenFlow || (certificateFlow && takes(product, "certificate"))) continue;
+    if (tokenFlow || (certificateFlow && acceptsCredential(product, "certificate"))) continue;
     refuse(
       ["products", "tokenFlow", "certificateFlow"],
       `has ${product}, which accepts no client certificate. Set k8sauth:tokenFlow to true`,
@@ -179,8 +169,8 @@ function checkFlows(settings: Settings, refuse: Refuse): void {
       "is true, but the reviewer creates the namespace of k8sauth:namespace. Set it to false",
     );
   }
-  const byCertificate = certificateFlow && (csrPem === undefined || privateKeyPem !== undefined);
-  if (akeyless.push && !tokenFlow && !byCertificate && !rancher && !akeyless.gatewayAccount)
+  const usableCertificate = certificateFlow && (csrPem === undefined || privateKeyPem !== undefined);
+  if (akeyless.push && !tokenFlow && !usableCertificate && !rancher && !akeyless.gatewayAccount)
     refuse(["akeylessPush"], "is true, but the stack has no credential of a reviewer to push");
   if (settings.token.rotation && !tokenFlow && users === 0 && !(certificateFlow && csrPem === undefined)) {
     refuse(

@@ -1,9 +1,9 @@
 import type * as pulumi from "@pulumi/pulumi";
-import { rancherCluster, rancherKey, rancherRoot } from "../../gateways/index.ts";
+import { rancherApiKey, rancherClusterId, rancherServerUrl } from "../../gateways/index.ts";
 import type { Refuse } from "./read.ts";
 import { parsedBy, secretText, text, type Values } from "./setting.ts";
 
-/** A Rancher server in front of the cluster, for Akeyless' auth config of that kind. */
+/** A Rancher server in front of the cluster, for the auth config of Akeyless with `cluster-api-type: rancher`. */
 export const rancherSettings = {
   rancherUrl: text(
     {
@@ -11,7 +11,7 @@ export const rancherSettings = {
       unset: "none",
       description: "Root URL of the Rancher server. `rancherApiKey` and `rancherClusterId` belong to it.",
     },
-    parsedBy(rancherRoot),
+    parsedBy(rancherServerUrl),
   ),
   rancherApiKey: secretText(
     {
@@ -20,7 +20,7 @@ export const rancherSettings = {
       description:
         "Bearer token (`NAME:SECRET`) of an API key of a Rancher user who may create TokenReviews in the cluster.",
     },
-    parsedBy(rancherKey),
+    parsedBy(rancherApiKey),
   ),
   rancherClusterId: text(
     {
@@ -28,7 +28,7 @@ export const rancherSettings = {
       unset: "none",
       description: "Id of the cluster in Rancher (`c-…`, `c-m-…`, `local`); the API key's scope, if it has one.",
     },
-    parsedBy(rancherCluster),
+    parsedBy(rancherClusterId),
   ),
   rancherCa: text({
     inputs: ["RancherKey.caPem"],
@@ -43,7 +43,7 @@ export const rancherSettings = {
   }),
 } as const;
 
-/** A Rancher server that leads to the cluster. */
+/** The settings of a Rancher server. */
 export interface RancherSettings {
   readonly server: string;
   readonly caPem?: string;
@@ -52,17 +52,18 @@ export interface RancherSettings {
   readonly clusterId: string;
 }
 
-/** Undefined without a Rancher server. URL, API key and cluster id belong together. */
+/** Converts the settings of Rancher: all of URL, API key and cluster id, or none. Undefined without a Rancher server. */
 export function rancherOf(values: Values<typeof rancherSettings>, refuse: Refuse): RancherSettings | undefined {
   const { rancherUrl: server, rancherApiKey: apiKey, rancherClusterId: clusterId, rancherCa, rancherCaPin } = values;
   if (rancherCa && rancherCaPin) {
     refuse(["rancherCa", "rancherCaPin"], "contradicts k8sauth:rancherCaPin. Set one of them");
   }
-  const [given] = Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [key]));
-  if (given === undefined) return undefined;
+  const names = Object.keys(rancherSettings) as (keyof typeof rancherSettings)[];
+  const setKey = names.find((name) => values[name] !== undefined);
+  if (setKey === undefined) return undefined;
   if (server && apiKey && clusterId) return { server, caPem: rancherCa, caPin: rancherCaPin, apiKey, clusterId };
   for (const key of ["rancherUrl", "rancherApiKey", "rancherClusterId"] as const) {
-    if (values[key] === undefined) refuse([key], `is not set, but k8sauth:${given} is`);
+    if (values[key] === undefined) refuse([key], `is not set, but k8sauth:${setKey} is`);
   }
   return undefined;
 }

@@ -8,7 +8,17 @@ import { type Schema, type Setting, setBy, type Values } from "./setting.ts";
  */
 export type Refuse = (keys: readonly [string, ...string[]], problem: string) => void;
 
-/** Collects everything that is wrong with the settings of one project. */
+/** Refuses a credential that is due for renewal from its start. */
+export function refuseLateRenewal(
+  [key, renewBefore]: readonly [string, number | undefined],
+  [lifetimeKey, lifetime]: readonly [string, number],
+  refuse: Refuse,
+): void {
+  if (renewBefore === undefined || renewBefore < lifetime) return;
+  refuse([key, lifetimeKey], `is ${renewBefore}, which is not less than k8sauth:${lifetimeKey} (${lifetime})`);
+}
+
+/** Collects all problems of the settings of one project. */
 export class Problems {
   readonly #project: string;
   readonly #found: string[] = [];
@@ -44,7 +54,7 @@ export class Problems {
 /**
  * Reads the settings of a project.
  *
- * @param config everything that the project's configuration holds, by name: text, or JSON of lists and objects
+ * @param config the project's configuration by name: text, and JSON for lists and objects
  */
 export function readValues<S extends Schema>(
   schema: S,
@@ -52,14 +62,15 @@ export function readValues<S extends Schema>(
   problems: Problems,
 ): Values<S> {
   for (const key of Object.keys(config)) {
-    if (!Object.hasOwn(schema, key)) problems.malformed(key, `is not a setting. ${meant(key, Object.keys(schema))}`);
+    if (!Object.hasOwn(schema, key))
+      problems.malformed(key, `is not a setting. ${suggestion(key, Object.keys(schema))}`);
   }
   return Object.fromEntries(
     Object.entries(schema).map(([key, setting]) => [key, readValue(key, setting, config[key]?.trim() ?? "", problems)]),
   ) as Values<S>;
 }
 
-function meant(key: string, known: readonly string[]): string {
+function suggestion(key: string, known: readonly string[]): string {
   const nearest = closest(key, [...known]);
   const near = distance(key.toLowerCase(), nearest.toLowerCase()) <= Math.max(2, key.length / 3);
   return near ? `Did you mean ${nearest}?` : "docs/settings.md has all settings";
@@ -67,7 +78,7 @@ function meant(key: string, known: readonly string[]): string {
 
 function readValue(key: string, setting: Setting, given: string, problems: Problems): unknown {
   if (given === "") return setting.default;
-  const value = setting.type === "list" || setting.type === "object" ? parsed(given) : given;
+  const value = setting.type === "list" || setting.type === "object" ? parseJson(given) : given;
   if (value === null) return setting.default;
   if (setting.type === "list" && !Array.isArray(value)) {
     problems.malformed(key, `must be a list. ${setBy(setting)}`);
@@ -86,8 +97,8 @@ function readValue(key: string, setting: Setting, given: string, problems: Probl
   return setting.default;
 }
 
-/** Of JSON; undefined for what is none. */
-function parsed(text: string): unknown {
+/** Parses JSON. Undefined if the text is not JSON. */
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -95,7 +106,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Within the setting, as `pulumi config set --path` writes it. */
+/** The path within the setting, in the notation of `pulumi config set --path`. */
 function pathOf({ path }: v.BaseIssue<unknown>): string {
   return (path ?? [])
     .map(({ key }) => {

@@ -1,12 +1,12 @@
-import { label, subdomain } from "../../components/names.ts";
+import { dnsLabel, dnsSubdomain } from "../../components/names.ts";
 import { products } from "../../components/products.ts";
 import { reviewerRoleNames } from "../../components/rbac/deployerPermissions.ts";
 import { accountNameLimit } from "../../components/rotation.ts";
 import { defaultServiceAccountName } from "../../components/tokenReviewer.ts";
 import type { Refuse } from "./read.ts";
-import { choice, flag, list, name, oneOf, text, type Values } from "./setting.ts";
+import { choice, flag, list, objectName, oneOf, text, type Values } from "./setting.ts";
 
-/** The reviewer: what it is called, where it is, and what it may do. */
+/** The reviewer: names, namespace, role and audience. */
 export const reviewerSettings = {
   tokenFlow: flag({ default: true, description: "Creates a reviewer with a token." }),
   certificateFlow: flag({
@@ -16,7 +16,7 @@ export const reviewerSettings = {
   }),
   namespace: text(
     { unset: "a generated name", description: "Namespace of the reviewer's ServiceAccount." },
-    name(label, 63),
+    objectName(dnsLabel, 63),
   ),
   createNamespace: flag({ default: true, description: "Creates the namespace. `false` uses one that exists." }),
   serviceAccountName: text(
@@ -24,7 +24,7 @@ export const reviewerSettings = {
       default: defaultServiceAccountName,
       description: `Name of the reviewer's ServiceAccount, at most ${accountNameLimit} characters. The name of its token Secret has the suffix \`-token\`, or \`-bound-token\` with \`tokenMode: tokenRequest\`, and then \`-EPOCH\` with a rotation.`,
     },
-    name(subdomain, accountNameLimit),
+    objectName(dnsSubdomain, accountNameLimit),
   ),
   bindingName: text(
     {
@@ -32,7 +32,7 @@ export const reviewerSettings = {
       description:
         "Name of the ClusterRoleBinding. A fixed name must be free: the guides of many products use the same one.",
     },
-    name(subdomain, 253),
+    objectName(dnsSubdomain, 253),
   ),
   reviewerRole: choice(reviewerRoleNames, {
     default: "tokenreviews",

@@ -1,27 +1,27 @@
-/** What a setting is: the kinds of settings, each with the schema that checks and converts its value. */
+/** Kinds of settings. Each has a schema that checks and converts its value. */
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
-import { label, subdomain } from "../../components/names.ts";
+import { dnsLabel, dnsSubdomain } from "../../components/names.ts";
 import { GatewayInputError } from "../../gateways/access.ts";
 
-/** Everything that is known of a setting: its reader, its documentation and its messages follow from it. */
+/** Definition of a setting. Its reader, its documentation and its messages follow from it. */
 export interface Setting<Value = unknown> {
   readonly type: "text" | "boolean" | "integer" | "list" | "object";
-  /** Checks the value as it comes from the stack's configuration, and converts it. */
+  /** Checks and converts the value in the stack's configuration. */
   readonly schema: v.GenericSchema<unknown, Value>;
-  /** Value of a setting that is not set. */
+  /** Value if the setting is not set. */
   readonly default?: unknown;
-  /** Meaning of a setting that is not set and has no `default`, for the documentation. */
+  /** Meaning if the setting is not set and has no `default`, for the documentation. */
   readonly unset?: string;
   /** Whether to set it with `--secret`. Its value is a secret output in any case. */
   readonly secret?: boolean;
-  /** Numbers that are accepted. */
+  /** Accepted numbers. */
   readonly range?: string;
-  /** Values that are accepted, if they can be listed. */
+  /** Accepted values, if they can be listed. */
   readonly choices?: readonly string[];
   /**
-   * Inputs of the plugin's resources that the value goes to, as `provider/inputNames.ts` writes them: errors about them name the setting.
-   * For inputs that have a part of the value, the path within follows after "=".
+   * Inputs of the plugin's resources that get the value, in the notation of `provider/inputNames.ts`. Errors about them name the setting. If an
+   * input gets a part of the value, "=" and the path of that part follow.
    */
   readonly inputs?: readonly string[];
   /** For lists and objects: a command that sets it, without `pulumi config set`. */
@@ -38,8 +38,8 @@ export type Values<S extends Schema> = {
   readonly [Name in keyof S]: S[Name] extends Setting<infer Value> ? Value : never;
 };
 
-/** What `description` is for every kind of setting. */
-interface About {
+/** Properties of every kind of setting. */
+interface Common {
   readonly description: string;
   readonly unset?: string;
   readonly inputs?: readonly string[];
@@ -49,8 +49,8 @@ type Defaulted<A, Value> = A extends { readonly default: unknown } ? Value : Val
 
 type Check = v.GenericPipeAction<string, string>;
 
-/** Text with some checks. */
-export function text<const A extends About & { readonly default?: string }>(
+/** Text. */
+export function text<const A extends Common & { readonly default?: string }>(
   about: A,
   ...checks: readonly Check[]
 ): Setting<Defaulted<A, string>> {
@@ -59,7 +59,7 @@ export function text<const A extends About & { readonly default?: string }>(
 }
 
 /** Text that is a secret output, whether or not it is set as a secret. */
-export function secretText(about: About, ...checks: readonly Check[]): Setting<pulumi.Output<string> | undefined> {
+export function secretText(about: Common, ...checks: readonly Check[]): Setting<pulumi.Output<string> | undefined> {
   const schema = v.pipe(
     v.string(),
     ...(checks as []),
@@ -69,7 +69,9 @@ export function secretText(about: About, ...checks: readonly Check[]): Setting<p
 }
 
 /** True or false. */
-export function flag<const A extends About & { readonly default?: boolean }>(about: A): Setting<Defaulted<A, boolean>> {
+export function flag<const A extends Common & { readonly default?: boolean }>(
+  about: A,
+): Setting<Defaulted<A, boolean>> {
   const schema = v.pipe(
     v.picklist(["true", "false"], ({ received }) => `is ${received}. Set it to true or false`),
     v.transform((value) => value === "true"),
@@ -77,16 +79,16 @@ export function flag<const A extends About & { readonly default?: boolean }>(abo
   return { ...about, type: "boolean", schema };
 }
 
-/** One of some values. */
+/** One of the listed values. */
 export function choice<const Choice extends string>(
   choices: readonly Choice[],
-  about: About & { readonly default: NoInfer<Choice> },
+  about: Common & { readonly default: NoInfer<Choice> },
 ): Setting<Choice> {
   return { ...about, type: "text", choices, schema: oneOf(choices) };
 }
 
 /** A whole number within limits. */
-export function integer<const A extends About & { readonly default?: number }>(
+export function integer<const A extends Common & { readonly default?: number }>(
   about: A,
   { least, most, unit = "number" }: { readonly least: number; readonly most?: number; readonly unit?: string },
 ): Setting<Defaulted<A, number>> {
@@ -102,28 +104,33 @@ export function integer<const A extends About & { readonly default?: number }>(
   return { ...about, type: "integer", range, schema };
 }
 
-/** A list, each element checked. */
+/** A number of seconds. */
+export function seconds<const A extends Common & { readonly default?: number }>(least: number, about: A) {
+  return integer(about, { least, unit: "number of seconds" });
+}
+
+/** A list of elements with the same schema. */
 export function list<Element>(
   element: v.GenericSchema<unknown, Element>,
-  about: About & {
+  about: Common & {
     readonly default?: readonly Element[];
     readonly choices?: readonly string[];
     readonly example: string;
   },
 ): Setting<readonly Element[]> {
-  const { default: standard = [] } = about;
-  return { ...about, default: standard, type: "list", schema: v.array(element) };
+  const { default: defaultValue = [] } = about;
+  return { ...about, default: defaultValue, type: "list", schema: v.array(element) };
 }
 
-/** An object with its own schema. It is undefined without a value, and without any field. */
+/** An object. The value is undefined if the object is not set or has no field. */
 export function object<Value>(
   schema: v.GenericSchema<unknown, Value>,
-  about: About & { readonly example: string },
+  about: Common & { readonly example: string },
 ): Setting<Value | undefined> {
   return { ...about, type: "object", schema };
 }
 
-/** How to set a list or an object. */
+/** The command that sets a list or an object, as a sentence. */
 export function setBy({ example = "" }: Pick<Setting, "example">): string {
   return `Set it with \`pulumi config set --path ${example}\``;
 }
@@ -135,7 +142,7 @@ export function shown(value: unknown): string {
 
 // Parts of schemas.
 
-/** A list of which some values are accepted. */
+/** One of the listed values. */
 export function oneOf<const Choice extends string>(choices: readonly Choice[]) {
   return v.picklist(choices, (issue) => `is ${shown(issue.input)}. Set it to one of: ${choices.join(", ")}`);
 }
@@ -163,7 +170,7 @@ export function record<Key extends v.GenericSchema<string, string>, Value extend
 ) {
   return v.pipe(
     v.custom<Record<string, unknown>>(isObject, message),
-    // The library passes over such names, and their values with them.
+    // valibot skips such names and their values.
     v.rawCheck(({ dataset, addIssue }) => {
       const name = dataset.typed ? reserved.find((one) => Object.hasOwn(dataset.value, one)) : undefined;
       if (name !== undefined) addIssue({ message: `has the name ${shown(name)}. Use another one` });
@@ -178,12 +185,12 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Names of objects in Kubernetes. */
-export function name(pattern: typeof label | typeof subdomain, most: number): Check {
+/** Name of a Kubernetes object. */
+export function objectName(pattern: typeof dnsLabel | typeof dnsSubdomain, most: number): Check {
   return v.rawCheck<string>(({ dataset, addIssue }) => {
     if (!dataset.typed) return;
     const { value } = dataset;
-    const dots = pattern === subdomain ? ', "."' : "";
+    const dots = pattern === dnsSubdomain ? ', "."' : "";
     if (value.length > most) addIssue({ message: `has ${value.length} characters. At most ${most} are allowed` });
     else if (!pattern.test(value)) {
       const message = `is ${shown(value)}. Use lower-case letters, digits${dots} and "-", with a letter or digit at both ends`;
@@ -195,7 +202,7 @@ export function name(pattern: typeof label | typeof subdomain, most: number): Ch
 /** A ServiceAccount, `NAMESPACE/NAME`. */
 export const account = v.check<string, string>((value) => {
   const [namespace = "", serviceAccount = "", ...rest] = value.split("/");
-  return rest.length === 0 && label.test(namespace) && subdomain.test(serviceAccount);
+  return rest.length === 0 && dnsLabel.test(namespace) && dnsSubdomain.test(serviceAccount);
 }, "must be NAMESPACE/NAME of a ServiceAccount");
 
 /** An https URL without a trailing slash. */
@@ -205,7 +212,7 @@ export const httpsUrl: Check = v.rawTransform<string, string>(({ dataset: { valu
   return NEVER;
 });
 
-/** Text as a gateway product's own rules accept and convert it. */
+/** Text that a function of `gateways/` checks and converts. */
 export function parsedBy(parse: (field: string, value: string) => string): Check {
   return v.rawTransform<string, string>(({ dataset, addIssue, NEVER }) => {
     try {

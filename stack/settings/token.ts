@@ -1,18 +1,18 @@
 import * as v from "valibot";
-import { subdomain } from "../../components/names.ts";
+import { dnsSubdomain } from "../../components/names.ts";
 import { tokenModes } from "../../components/resources/reviewerToken.ts";
 import { longestEpoch, type Rotation } from "../../components/rotation.ts";
 import { defaultTokenLifetime, shortestLifetime } from "../../kubernetes/lifetimes.ts";
-import type { Refuse } from "./read.ts";
-import { choice, fields, integer, object, type Values } from "./setting.ts";
+import { type Refuse, refuseLateRenewal } from "./read.ts";
+import { choice, fields, object, seconds, type Values } from "./setting.ts";
 
 const epochs = `must be at most ${longestEpoch} lower-case letters, digits, dots and dashes`;
 const epoch = v.pipe(
   v.string(epochs),
-  v.check((value) => value.length <= longestEpoch && subdomain.test(value), epochs),
+  v.check((value) => value.length <= longestEpoch && dnsSubdomain.test(value), epochs),
 );
 
-/** A rotation as it is written in settings. */
+/** Schema of a rotation. */
 export const rotation: v.GenericSchema<unknown, Rotation> = v.pipe(
   fields({
     current: epoch,
@@ -32,22 +32,16 @@ export const tokenSettings = {
     description:
       "`secret`: the token of a token Secret, which does not expire. `tokenRequest`: a token that expires and is [renewed](renewal.md) by `pulumi up`; schedule runs. Both are revoked when their Secret is deleted.",
   }),
-  tokenExpirationSeconds: integer(
-    {
-      inputs: ["ReviewerToken.expirationSeconds"],
-      default: defaultTokenLifetime,
-      description: "Lifetime of the token with `tokenMode: tokenRequest`. The API server may issue less.",
-    },
-    { least: shortestLifetime, unit: "number of seconds" },
-  ),
-  tokenRenewBefore: integer(
-    {
-      inputs: ["ReviewerToken.renewBefore"],
-      unset: "a third of the lifetime",
-      description: "Seconds before the token expires from which on `pulumi up` renews it.",
-    },
-    { least: 1, unit: "number of seconds" },
-  ),
+  tokenExpirationSeconds: seconds(shortestLifetime, {
+    inputs: ["ReviewerToken.expirationSeconds"],
+    default: defaultTokenLifetime,
+    description: "Lifetime of the token with `tokenMode: tokenRequest`. The API server may issue less.",
+  }),
+  tokenRenewBefore: seconds(1, {
+    inputs: ["ReviewerToken.renewBefore"],
+    unset: "a third of the lifetime",
+    description: "Seconds before the token expires from which on `pulumi up` renews it.",
+  }),
   rotation: object(rotation, {
     unset: "none",
     example: "rotation.current 2026-q4",
@@ -59,10 +53,5 @@ export const tokenSettings = {
 /** Contradictions between the settings of the token. */
 export function checkToken(values: Values<typeof tokenSettings>, refuse: Refuse): void {
   const { tokenExpirationSeconds, tokenRenewBefore } = values;
-  if (tokenRenewBefore !== undefined && tokenRenewBefore >= tokenExpirationSeconds) {
-    refuse(
-      ["tokenRenewBefore", "tokenExpirationSeconds"],
-      `is ${tokenRenewBefore}, which is not less than k8sauth:tokenExpirationSeconds (${tokenExpirationSeconds})`,
-    );
-  }
+  refuseLateRenewal(["tokenRenewBefore", tokenRenewBefore], ["tokenExpirationSeconds", tokenExpirationSeconds], refuse);
 }

@@ -1,39 +1,39 @@
 import * as v from "valibot";
 import type { BearerTokenUserArgs } from "../../components/bearerTokenUser.ts";
-import { label, subdomain } from "../../components/names.ts";
+import { dnsLabel, dnsSubdomain } from "../../components/names.ts";
 import { type PolicyRule, ruleProblems } from "../../components/rbac/rules.ts";
 import { tokenModes } from "../../components/resources/reviewerToken.ts";
 import { accountNameLimit, type Rotation } from "../../components/rotation.ts";
 import { defaultTokenLifetime, shortestLifetime } from "../../kubernetes/lifetimes.ts";
 import type { Refuse } from "./read.ts";
-import { fields, name, nonEmptyText, object, oneOf, record, trueOrFalse } from "./setting.ts";
+import { fields, nonEmptyText, object, objectName, oneOf, record, trueOrFalse } from "./setting.ts";
 import { rotation } from "./token.ts";
 
-/** A bearer-token user as the stack's settings describe it. */
+/** The settings of a bearer-token user. */
 export type BearerTokenUserSettings = Omit<
   BearerTokenUserArgs,
   "cluster" | "namespace" | "serviceAccountName" | "proveHost"
 > & { readonly namespace: string };
 
-/** Names that other kubeconfigs and credentials of the stack have. */
-const taken = ["token", "certificate"];
+/** Keys of the flows in the outputs `kubeconfigs` and `credentials`, which have the users' names as keys too. */
+const flowNames = ["token", "certificate"];
 
-const seconds = (least: number) => {
+const atLeastSeconds = (least: number) => {
   const message = `must be a whole number of seconds, ${least} or more`;
   return v.pipe(v.number(message), v.safeInteger(message), v.minValue(least, message));
 };
 
 const user = v.pipe(
   fields({
-    namespace: v.pipe(v.string("must be the name of a namespace"), name(label, 63)),
+    namespace: v.pipe(v.string("must be the name of a namespace"), objectName(dnsLabel, 63)),
     createNamespace: v.optional(trueOrFalse),
     rules: v.optional(v.custom<readonly PolicyRule[]>(() => true)),
     clusterRole: v.optional(nonEmptyText),
     scope: v.optional(oneOf(["namespace", "cluster"])),
     allowWildcards: v.optional(trueOrFalse),
     tokenMode: v.optional(oneOf(tokenModes)),
-    tokenExpirationSeconds: v.optional(seconds(shortestLifetime)),
-    tokenRenewBefore: v.optional(seconds(1)),
+    tokenExpirationSeconds: v.optional(atLeastSeconds(shortestLifetime)),
+    tokenRenewBefore: v.optional(atLeastSeconds(1)),
     rotation: v.optional(rotation),
   }),
   v.rawCheck(({ dataset, addIssue }) => {
@@ -54,10 +54,10 @@ const user = v.pipe(
 const userName = v.pipe(
   v.string(),
   v.check(
-    (value) => subdomain.test(value) && value.length <= accountNameLimit,
+    (value) => dnsSubdomain.test(value) && value.length <= accountNameLimit,
     'is not the name of a ServiceAccount. Use lower-case letters, digits and "-"',
   ),
-  v.check((value) => !taken.includes(value), "is the name of a flow. Give the user another name"),
+  v.check((value) => !flowNames.includes(value), "is the name of a flow. Give the user another name"),
 );
 
 /** Users with a bearer token and their permissions. */
@@ -75,15 +75,17 @@ export const userSettings = {
   }),
 } as const;
 
-/** Users by name. The stack's rotation is each user's default. */
+/** Converts the settings of users. The stack's rotation is the default of each user. */
 export function usersOf(
   users: Readonly<Record<string, BearerTokenUserSettings>> = {},
-  standard: Rotation | undefined,
+  defaultRotation: Rotation | undefined,
 ): Readonly<Record<string, BearerTokenUserSettings>> {
-  return Object.fromEntries(Object.entries(users).map(([key, value]) => [key, { rotation: standard, ...value }]));
+  return Object.fromEntries(
+    Object.entries(users).map(([key, value]) => [key, { rotation: defaultRotation, ...value }]),
+  );
 }
 
-/** Users that conflict with each other, with the reviewer or with the verifier. */
+/** Conflicts of users with each other, with the reviewer and with the verifier. */
 export function checkUsers(
   users: Readonly<Record<string, BearerTokenUserSettings>>,
   reviewer: {
@@ -98,8 +100,8 @@ export function checkUsers(
   for (const [key, { namespace, createNamespace }] of all) {
     if (key === reviewer.serviceAccountName && namespace === reviewer.namespace)
       problem(`.${key} has the name and namespace of the reviewer's ServiceAccount`);
-    const others = all.filter(([other, { namespace: home }]) => other !== key && home === namespace);
-    const shared = [reviewer.namespace, reviewer.verifier?.namespace].includes(namespace) || others.length > 0;
+    const inNamespace = all.filter(([, other]) => other.namespace === namespace);
+    const shared = [reviewer.namespace, reviewer.verifier?.namespace].includes(namespace) || inNamespace.length > 1;
     if (createNamespace && shared) {
       problem(
         `.${key}.createNamespace is true, but the namespace ${namespace} is not this user's alone. Create it beforehand and unset createNamespace`,

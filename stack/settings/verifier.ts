@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { label, subdomain } from "../../components/names.ts";
-import { checkVerifierConfig } from "../../components/verifier/configCheck.ts";
+import { dnsLabel, dnsSubdomain } from "../../components/names.ts";
+import { verifierConfigProblem } from "../../components/verifier/configProblem.ts";
 import { defaultVerifierImage } from "../../components/verifier/image.ts";
 import {
   resourcesProblem,
@@ -17,9 +17,9 @@ import {
   flag,
   integer,
   list,
-  name,
   nonEmptyText,
   object,
+  objectName,
   record,
   shown,
   text,
@@ -63,7 +63,7 @@ function isRule(value: string): boolean {
   }
 }
 
-/** The bundled [verifier](verifier.md), which tells services in the cluster who calls them. */
+/** The bundled verifier, which identifies the callers of services in the cluster. */
 export const verifierSettings = {
   verifier: flag({ default: false, description: "Deploys the [verifier](verifier.md)." }),
   verifierAudiences: list(nonEmptyText, {
@@ -124,7 +124,10 @@ export const verifierSettings = {
         "Networks that the pods may connect to: those of the API server, of issuers and of a proxy. An empty list admits every address, on the API server's ports.",
     },
   ),
-  verifierNamespace: text({ unset: "a generated name", description: "Namespace of the verifier." }, name(label, 63)),
+  verifierNamespace: text(
+    { unset: "a generated name", description: "Namespace of the verifier." },
+    objectName(dnsLabel, 63),
+  ),
   verifierCreateNamespace: flag({ default: true, description: "Creates the namespace. `false` uses one that exists." }),
   verifierCallers: list(pods, {
     example: "'verifierCallers[0].podLabels.app' gateway",
@@ -141,11 +144,11 @@ export const verifierSettings = {
       description:
         "Secret of the type `kubernetes.io/tls` in `verifierNamespace`, with a certificate for `verifier.NAMESPACE.svc`. The verifier then serves TLS, and loads a renewed certificate without a restart.",
     },
-    name(subdomain, 253),
+    objectName(dnsSubdomain, 253),
   ),
   verifierPriorityClass: text(
     { unset: "the cluster's default", description: "PriorityClass of its pods." },
-    name(subdomain, 253),
+    objectName(dnsSubdomain, 253),
   ),
   verifierSettings: object(record(v.string(), v.unknown(), "must be an object"), {
     unset: "none",
@@ -155,7 +158,7 @@ export const verifierSettings = {
   }),
 } as const;
 
-/** The verifier that the settings ask for. */
+/** The settings of the verifier. */
 export interface VerifierProgramSettings {
   readonly audiences: readonly [string, ...string[]];
   readonly mode: VerifierMode;
@@ -177,7 +180,7 @@ export interface VerifierProgramSettings {
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
-/** Undefined without a verifier. */
+/** Converts the settings of the verifier and refuses contradictions. Undefined without a verifier. */
 export function verifierOf(
   values: Values<typeof verifierSettings>,
   refuse: Refuse,
@@ -213,7 +216,7 @@ export function verifierOf(
     refuse(["verifierAudiences"], `is empty, but k8sauth:verifier is true. Name the audience of callers' tokens`);
     return undefined;
   }
-  const asked: VerifierProgramSettings = {
+  const settings: VerifierProgramSettings = {
     audiences: [first, ...others],
     mode,
     allow: values.verifierAllow,
@@ -233,14 +236,14 @@ export function verifierOf(
     priorityClassName: values.verifierPriorityClass,
     settings: values.verifierSettings,
   };
-  checkAsked(asked, refuse);
-  return asked;
+  checkByVerifier(settings, refuse);
+  return settings;
 }
 
-/** What the verifier would refuse at its start, as far as the settings show it: the issuer is not known yet. */
-function checkAsked(asked: VerifierProgramSettings, refuse: Refuse) {
-  const { mode, audiences, allow, publicKeys, settings } = asked;
-  const tls = asked.tlsSecret !== undefined;
+/** Refuses settings that the verifier would refuse at its start. Issuer and keys of the cluster are not known yet. */
+function checkByVerifier(verifier: VerifierProgramSettings, refuse: Refuse): void {
+  const { mode, audiences, allow, publicKeys, settings } = verifier;
+  const tls = verifier.tlsSecret !== undefined;
   if (allow.length > 0 && Array.isArray(settings?.issuers) && settings.issuers.length > 1) {
     refuse(
       ["verifierAllow", "verifierSettings"],
@@ -249,14 +252,14 @@ function checkAsked(asked: VerifierProgramSettings, refuse: Refuse) {
   }
   const known = { mode, audiences, allow: [], issuer: "https://issuer.invalid", tls };
   const withoutKeys = { ...known, mode: mode === "jwt-pubkey" ? ("hybrid" as const) : mode, publicKeys: "" };
-  const problem = checkVerifierConfig(withoutKeys);
+  const problem = verifierConfigProblem(withoutKeys);
   if (problem) refuse(["verifierAudiences"], `is refused by the verifier: ${problem}`);
   else if (publicKeys && mode === "jwt-pubkey") {
-    const ofKeys = checkVerifierConfig({ ...known, publicKeys });
-    if (ofKeys) refuse(["verifierPublicKeys"], `is refused by the verifier: ${ofKeys}`);
+    const keysProblem = verifierConfigProblem({ ...known, publicKeys });
+    if (keysProblem) refuse(["verifierPublicKeys"], `is refused by the verifier: ${keysProblem}`);
   }
-  const ofMore = problem || !settings ? undefined : checkVerifierConfig({ ...withoutKeys, mode, more: settings });
-  // The keys are not known yet: they are the cluster's.
-  if (ofMore && !(mode === "jwt-pubkey" && ofMore.includes("holds no keys")))
-    refuse(["verifierSettings"], `is refused by the verifier: ${ofMore}`);
+  const moreProblem =
+    problem || !settings ? undefined : verifierConfigProblem({ ...withoutKeys, mode, more: settings });
+  if (moreProblem && !(mode === "jwt-pubkey" && moreProblem.includes("holds no keys")))
+    refuse(["verifierSettings"], `is refused by the verifier: ${moreProblem}`);
 }

@@ -8,16 +8,16 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import forge from "node-forge";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Identity, identify, isAlive } from "../../sandbox/build/process.ts";
+import { identify, isAlive, type ProcessIdentity } from "../../sandbox/build/process.ts";
 import { readAdmin } from "../../sandbox/cluster/handle.ts";
 import {
-  askedKubernetes,
   defaultKubernetes,
   ensureBinary,
   kubernetesVersions,
   listSandboxes,
   type Sandbox,
   sandboxStatus,
+  selectedKubernetes,
   startSandbox,
   stopSandbox,
 } from "../../sandbox/index.ts";
@@ -74,7 +74,7 @@ async function mintedClaims(sandbox: Sandbox, audiences?: string[]): Promise<{ i
   return JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
 }
 
-function processesOf(sandbox: Sandbox): Identity[] {
+function processesOf(sandbox: Sandbox): ProcessIdentity[] {
   const ids = Object.values(sandbox.pids).map((pid) => identify(pid));
   expect(ids).toHaveLength(4);
   return ids;
@@ -101,7 +101,7 @@ describe("a sandbox", () => {
   });
 
   test("runs the version of Kubernetes that is asked for, else the default, and says so", async () => {
-    const { version, minor } = askedKubernetes({}) ?? defaultKubernetes();
+    const { version, minor } = selectedKubernetes({}) ?? defaultKubernetes();
     const { body } = await call(sandbox, "/version");
     expect(body).toMatchObject({ gitVersion: version, major: "1", minor: minor.replace("1.", "") });
     expect(sandbox.kubernetes).toBe(version);

@@ -4,7 +4,9 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { authConfigFields } from "../../docs/reference/outputs.ts";
 import { generatedPages } from "../../docs/reference/pages.ts";
+import { schema } from "../../stack/settings/schema.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -29,6 +31,38 @@ test("Git ignores the sandbox's settings file, and no other stack's", () => {
   const ignored = (file: string) => spawnSync("git", ["check-ignore", "-q", file], { cwd: root }).status;
   expect(ignored("Pulumi.sandbox.yaml")).toBe(0);
   expect(ignored("Pulumi.prod.yaml")).toBe(1);
+});
+
+test.each(pages)("commands of %s set settings that exist", (page) => {
+  const options = /(?:--(?:secret|path|plaintext) |--stack \S+ )*/.source;
+  const commands = read(page).matchAll(new RegExp(`pulumi config (?:set|rm) ${options}['"]?([A-Za-z]+)`, "g"));
+  const names = [...commands].map(([, name = ""]) => name).filter((name) => name !== "NAME");
+  expect(names.filter((name) => !Object.hasOwn(schema, name))).toEqual([]);
+});
+
+describe("README.md", () => {
+  const readme = read("README.md");
+
+  test("quotes claims that `npm start` and `check` prove", () => {
+    const sources = readdirSync(join(root, "cli"), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => read(join("cli", file)));
+    const quoted = [...readme.matchAll(/^ {2}ok {4}(.+?) \(/gm)].map(([, claim = ""]) => claim);
+    expect(quoted.length).toBeGreaterThan(3);
+    expect(quoted.filter((claim) => !sources.some((source) => source.includes(`"${claim}"`)))).toEqual([]);
+  });
+
+  test("shows the fields of Vault's auth config", () => {
+    const [, json = ""] = /^```json\n(.*?)^```/ms.exec(readme) ?? [];
+    const { fields } = authConfigFields().find(({ name }) => name === "VaultKubernetesAuthConfig") ?? { fields: [] };
+    expect(Object.keys(JSON.parse(json) as object)).toEqual(fields.map(({ name }) => name));
+  });
+
+  test("has the example of docs/library.md, which the package's test compiles", () => {
+    const [example = ""] = /^```ts\n.*?^```/ms.exec(readme) ?? [];
+    expect(example).not.toBe("");
+    expect(read("docs/library.md")).toContain(example);
+  });
 });
 
 describe("links", () => {

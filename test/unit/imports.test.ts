@@ -10,8 +10,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "index.ts": ["stack", "components"],
   stack: ["components", "gateways", "kubernetes", "verifier/config/index.ts"],
   components: ["gateways", "verifier/bundle", "verifier/config/index.ts", "verifier/nodeFlags.ts"],
-  gateways: ["kubernetes/rsaKey.ts"],
-  provider: ["kubernetes", "package.json", "components/index.ts", "gateways/index.ts"],
+  gateways: ["kubernetes/pem.ts", "verifier/keys/rsa.ts"],
+  provider: ["kubernetes", "verifier/keys/rsa.ts", "package.json", "components/index.ts", "gateways/index.ts"],
   kubernetes: [],
   verifier: [],
   policy: [],
@@ -21,7 +21,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   docs: [
     "stack/settings",
     ...["provider/protocol/errors.ts", "kubernetes/errors.ts", "sandbox/build/errors.ts", "gateways/access.ts"],
-    ...["verifier/errors.ts", "verifier/client/errors.ts"],
+    ...["verifier/errors.ts", "verifier/client/errors.ts", "verifier/metrics.ts", "policy/policies.ts"],
   ],
   cli: ["demo", "sandbox", "kubernetes", "gateways", "verifier/bundle"],
 };

@@ -2,6 +2,8 @@ import { join } from "node:path";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
 import { documentedComponents } from "../../docs/reference/components.ts";
+import { documentedMetrics } from "../../docs/reference/metrics.ts";
+import { documentedOutputs, fieldsOfOutput } from "../../docs/reference/outputs.ts";
 import { program } from "../support/project.ts";
 
 const components = documentedComponents();
@@ -20,13 +22,44 @@ describe.each(components.map((component) => [component.name, component] as const
   });
 });
 
+describe("outputs of the stack", () => {
+  const secret = ["authConfigs", "kubeconfigs", "clusterAccess"];
+
+  test("have a meaning, and those that hold credentials are secret", () => {
+    const outputs = documentedOutputs();
+    expect(outputs.filter(({ meaning }) => !meaning.endsWith("."))).toEqual([]);
+    expect(outputs.filter((output) => output.secret).map(({ name }) => name)).toEqual(secret);
+  });
+
+  test.each([
+    ["cluster"],
+    ["clusterAccess"],
+    ["credentials", "token"],
+    ["credentials", "certificate"],
+    ["credentials", "rancher"],
+  ])("%s %s: every field has a meaning", (output: string, name?: string) => {
+    const fields = fieldsOfOutput(output, name);
+    expect(fields.length).toBeGreaterThan(3);
+    expect(fields.filter(({ meaning }) => !/^[A-Z`].*\.$/.test(meaning) && !meaning.startsWith("https "))).toEqual([]);
+  });
+});
+
+test("every metric has a type, a meaning, and the labels of its samples", () => {
+  const metrics = documentedMetrics();
+  expect(metrics.filter(({ type, help }) => !/^(counter|gauge|histogram)$/.test(type) || help === "")).toEqual([]);
+  const labelsOf = (name: string) => metrics.find((metric) => metric.name === `k8sauth_verifier_${name}`)?.labels;
+  expect(labelsOf("decisions_total")).toEqual(["status", "reason", "issuer"]);
+  expect(labelsOf("review_duration_seconds")).toEqual(["outcome"]);
+  expect(labelsOf("ready")).toEqual([]);
+});
+
 /** What an example has at hand. */
 const preamble = `
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import * as package_ from "./index.ts";
-import { type AkeylessAuthMethod as AkeylessCredentials, akeylessTokenAuthConfig, type TokenAccess } from "../gateways/index.ts";
+import { type AkeylessCredentials, akeylessTokenAuthConfig, type TokenAccess } from "../gateways/index.ts";
 `;
 const declared: Readonly<Record<string, string>> = {
   deployer: "package_.Provider",

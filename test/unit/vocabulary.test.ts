@@ -1,6 +1,10 @@
-/** The vocabulary of the prose that users read: pages, Pulumi.yaml, descriptions of settings and policies. CONTRIBUTING.md states the reasons. */
+/**
+ * The vocabulary of the prose that people read: pages, Pulumi.yaml, descriptions of settings and policies, and the comments and messages of
+ * the sources. CONTRIBUTING.md states the reasons.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import ts from "typescript";
 import { describe, expect, test } from "vitest";
 import { policies } from "../../policy/policies.ts";
 import { schema } from "../../stack/settings/schema.ts";
@@ -123,7 +127,36 @@ function prose(markdown: string): string {
     .replace(/\]\([^)\s]*\)/g, (target) => `]${" ".repeat(target.length - 1)}`);
 }
 
-/** Text of the repository that users read, by page. */
+/** Folders whose sources use the vocabulary in comments and texts. */
+const folders = ["provider", "kubernetes"];
+
+/** Comments and texts of a module, at the same lines. */
+function proseOfSource(path: string): string {
+  const text = readFileSync(join(program, path), "utf8");
+  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest);
+  const ranges: ts.TextRange[] = [];
+  const visit = (node: ts.Node) => {
+    const comments = [
+      ...(ts.getLeadingCommentRanges(text, node.getFullStart()) ?? []),
+      ...(ts.getTrailingCommentRanges(text, node.getEnd()) ?? []),
+    ];
+    ranges.push(...comments);
+    if (ts.isStringLiteralLike(node) || ts.isTemplateLiteralToken(node)) {
+      ranges.push({ pos: node.getStart(source) + 1, end: node.getEnd() - 1 });
+    }
+    for (const child of node.getChildren(source)) visit(child);
+  };
+  visit(source);
+  const prose = text.replace(/[^\n]/g, " ").split("");
+  for (const { pos, end } of ranges) {
+    // Each line of a doc comment starts with a mark that is no word.
+    const words = text.slice(pos, end).replace(/^ *(?:\/?\*+\/?|\/\/)|\*\/$/gm, (mark) => " ".repeat(mark.length));
+    for (const [index, character] of words.split("").entries()) prose[pos + index] = character;
+  }
+  return prose.join("");
+}
+
+/** Text of the repository that people read, by page or module. */
 function texts(): ReadonlyMap<string, string> {
   const pages = readdirSync(program, { recursive: true, encoding: "utf8" }).filter(
     (path) => path.endsWith(".md") && !path.includes("node_modules"),
@@ -136,7 +169,13 @@ function texts(): ReadonlyMap<string, string> {
       [`policy ${name}`, `${description}\n\n${remediationSteps}`] as const,
   );
   const file = (path: string) => [path, readFileSync(join(program, path), "utf8")] as const;
-  return new Map([...[...pages, "Pulumi.yaml"].map(file), ...settings, ...rulesOfPack]);
+  const sources = folders
+    .flatMap((folder) =>
+      readdirSync(join(program, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
+    )
+    .filter((path) => path.endsWith(".ts"))
+    .map((path) => [path, proseOfSource(path)] as const);
+  return new Map([...[...pages, "Pulumi.yaml"].map(file), ...settings, ...rulesOfPack, ...sources]);
 }
 
 function refused(text: string) {

@@ -10,12 +10,12 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { cacheHome } from "../../sandbox/build/paths.ts";
 import {
-  askedKubernetes,
   ensureBinary,
   type KubernetesVersion,
   kubernetesVersions,
   progressPrinter,
   SandboxError,
+  selectedKubernetes,
 } from "../../sandbox/index.ts";
 import { program } from "../support/project.ts";
 import { type Outcome, outcomeOf, table } from "./report.ts";
@@ -31,7 +31,7 @@ function readArguments(): Run {
     options: { clean: { type: "boolean", default: false }, file: { type: "string", multiple: true, default: [] } },
     allowPositionals: true,
   });
-  const asked = positionals.flatMap((kubernetes) => askedKubernetes({ kubernetes }) ?? []);
+  const asked = positionals.flatMap((kubernetes) => selectedKubernetes({ kubernetes }) ?? []);
   return { versions: asked.length > 0 ? asked : kubernetesVersions(), files: values.file, clean: values.clean };
 }
 

@@ -1,4 +1,4 @@
-/** Makes the one-file ES modules that run on a stock Node.js image. */
+/** Bundles the service and the client into one ES module each, for a stock Node.js image. */
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
 import { build } from "esbuild";
@@ -11,13 +11,13 @@ export interface Bundle {
   readonly name: "verifier" | "client";
   /** An ES module in plain, readable JavaScript. */
   readonly code: string;
-  /** SHA-256 of the code (UTF-8), hexadecimal: equal sources and dependencies give equal bytes, in whatever folder they are. */
+  /** SHA-256 of the code (UTF-8), hexadecimal. The same sources and dependencies give the same bytes in every folder. */
   readonly sha256: string;
-  /** The packages that it contains code of. */
+  /** Packages whose code is in the bundle. */
   readonly contents: BundledPackages;
-  /** esbuild, which inserts its helper functions. */
+  /** esbuild, which adds helper functions. */
   readonly bundler: Package;
-  /** Names, versions and license texts of `contents` and `bundler`: copies of the code must be accompanied by them. */
+  /** Names, versions and license texts of `contents` and `bundler`, which must accompany copies of the code. */
   readonly licenses: string;
 }
 
@@ -45,18 +45,18 @@ async function bundle(name: Bundle["name"], entry: string): Promise<Bundle> {
     target: "node24",
     format: "esm",
     charset: "utf8",
-    // Auditors read it.
+    // For audits.
     minify: false,
     legalComments: "eof",
     treeShaking: true,
     logLevel: "silent",
-    // Nothing of this machine may change the output.
+    // Settings of the machine must not change the output.
     tsconfigRaw: {},
     nodePaths: [],
     preserveSymlinks: true,
   });
   const [file] = result.outputFiles;
-  if (!file) throw new Error(`esbuild made no output for ${entry}`);
+  if (!file) throw new Error(`esbuild created no output for ${entry}.`);
   const contents = bundledPackages(result.metafile, root);
   const bundler = readPackage(root, "node_modules/esbuild");
   return {

@@ -1,6 +1,6 @@
 /**
- * `node verifier/bundle/emit.ts [FOLDER]`: writes service and client, one file each, with the licenses of what they contain and their
- * SBOMs. The folder is the build context of verifier/Dockerfile. Prints a line for each file as sha256sum(1) does.
+ * `node verifier/bundle/emit.ts [FOLDER]` writes the service and the client, one file each, with licenses and SBOMs. The folder is the
+ * build context of verifier/Dockerfile. Prints the SHA-256 of each file in the format of sha256sum(1).
  */
 import { createHash } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";

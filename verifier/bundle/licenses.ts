@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Package } from "./packages.ts";
 
-/** SPDX identifiers of the permissive licenses that code in a bundle may have. */
+/** SPDX identifiers of the permissive licenses, which code in a bundle must have. */
 const permissive: readonly string[] = [
   "0BSD",
   "Apache-2.0",
@@ -15,10 +15,10 @@ const permissive: readonly string[] = [
 ];
 
 /**
- * The text that has to accompany copies of a bundle: for each package its name, version, license and the license's text, with its
- * NOTICE file if it has one (section 4 of the Apache License).
+ * The text that must accompany copies of a bundle: for each package its name, version, license and the license's text, with its NOTICE file
+ * if it has one (Apache License, section 4).
  *
- * @throws Error for a package without a license text, or with a license that is not on the list of permissive ones
+ * @throws Error for a package without a license text, or with a license that is not permissive
  */
 export function licenseTexts(packages: readonly Package[], root: string): string {
   const sections = packages.map(({ path, name, version, license }) => {
@@ -32,7 +32,7 @@ export function licenseTexts(packages: readonly Package[], root: string): string
   return `Third-party code in this bundle, and its licenses\n\n${sections.join("\n\n")}`;
 }
 
-/** Whether a license, or each one of an SPDX expression with AND, is permissive. A choice (OR) is refused. */
+/** Whether all licenses of an SPDX expression with AND are permissive. Expressions with OR are refused. */
 function isPermissive(expression: string): boolean {
   const terms = expression.replace(/^\((.*)\)$/, "$1").split(" AND ");
   return terms.every((license) => permissive.includes(license));

@@ -1,10 +1,10 @@
-/** Which npm packages a bundle contains code of. */
+/** Finds the npm packages whose code is in a bundle. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Metafile } from "esbuild";
 
 export interface Package {
-  /** Folder below the root, as the lock file names it: `node_modules/jose`. */
+  /** Folder in the repository, as in the lock file: `node_modules/jose`. */
   readonly path: string;
   readonly name: string;
   readonly version: string;
@@ -13,19 +13,19 @@ export interface Package {
 }
 
 export interface BundledPackages {
-  /** In the order of their paths. */
+  /** Ordered by path. */
   readonly packages: readonly Package[];
-  /** By path of the importing package, `""` for the repository's own code: paths of the packages that it imports. */
+  /** Paths of imported packages, by path of the importing one. The repository's own code has the path `""`. */
   readonly imports: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Reads from esbuild's metafile which packages have code in the output; packages that were removed entirely do not count. */
+/** Reads esbuild's metafile. Packages without code in the output are omitted. */
 export function bundledPackages({ inputs, outputs }: Metafile, root: string): BundledPackages {
   const imports = new Map<string, Set<string>>();
   for (const output of Object.values(outputs))
     for (const [file, { bytesInOutput }] of Object.entries(output.inputs))
       if (bytesInOutput > 0) imports.set(packageOf(file), new Set());
-  // Files that only export other files' code have no bytes in the output, but lead to a package that has.
+  // A file that only re-exports has no bytes in the output, but can import a package that has.
   for (const [file, { imports: imported }] of Object.entries(inputs))
     for (const { path, external } of imported) {
       const [from, to] = [packageOf(file), packageOf(path)];

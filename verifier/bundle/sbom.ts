@@ -1,4 +1,4 @@
-/** Software bill of materials of a bundle: CycloneDX 1.6 (ECMA-424), as JSON. */
+/** Writes the software bill of materials of a bundle: CycloneDX 1.6 (ECMA-424), as JSON. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Bundle } from "./bundle.ts";
@@ -9,8 +9,8 @@ interface LockFile {
 }
 
 /**
- * The bundle as the root component, the packages in it as its components, and which of them import which. It has neither a serial number
- * nor a time: the same bundle has the same SBOM.
+ * The bundle is the root component, its packages are the components, and imports are dependencies. Serial number and time are omitted, so
+ * that the same bundle has the same SBOM.
  *
  * @param root folder of package.json and package-lock.json
  * @throws Error if an installed package is not the one in package-lock.json, whose hash the SBOM carries
@@ -67,7 +67,7 @@ function component(one: Package, lock: LockFile, type: "application" | "library"
   };
 }
 
-/** From Subresource Integrity: base64 there, hexadecimal in CycloneDX. */
+/** Converts Subresource Integrity (base64) to hashes of CycloneDX (hexadecimal). */
 function hashes(integrity: string) {
   return integrity.split(" ").map((one) => {
     const [algorithm = "", digest = ""] = one.split(/-(.*)/s);

@@ -1,34 +1,34 @@
-/** Recent decisions. Two caches, so that refused tokens, which anybody can forge, never displace accepted ones. */
+/** Caches of decisions. Two of them, because any client can forge tokens: refused ones must not displace accepted ones. */
 import { hash, randomBytes } from "node:crypto";
 import type { Moment } from "../clock.ts";
 import type { RefusalReason } from "../errors.ts";
 import { Lru } from "./lru.ts";
 
-/** A decision that still holds under some conditions. */
+/** An accepted token in the cache. */
 export interface Remembered<Answer> {
   readonly token: string;
   readonly answer: Answer;
-  /** The entry lapses when either clock reaches its limit. */
+  /** The entry expires when one of the clocks reaches its limit. */
   readonly until: Moment;
-  /** The decision falls with the keys that it was made with. */
+  /** False if a key was removed since the decision. */
   readonly isCurrent: () => boolean;
-  /** Memory of the answer. */
+  /** Memory of the answer, in bytes. */
   readonly answerBytes: number;
 }
 
-/** Enough of a signature that no two tokens share it by chance. */
+/** Characters at the end of a signature that identify a token. */
 const tailLength = 43;
 const MiB = 1024 * 1024;
-/** Most memory of each cache: http/capacity.ts reserves their sum. */
+/** Memory limit of each cache. http/capacity.ts reserves their sum. */
 const maxBytes = { accepted: 48 * MiB, digests: 2 * MiB };
-/** Of an entry beside token and answer: the cache's own objects. */
+/** Memory of an entry in addition to token and answer. */
 const acceptedEntryBytes = 512;
-/** Of an entry that is found by its digest. */
+/** Memory of an entry whose key is a digest. */
 const digestEntryBytes = 256;
 
 /**
- * Accepted tokens, found by the end of their signature and compared as a whole: exact, and four times as fast as a SHA-256. It holds
- * tokens, as the memory of every server does that receives them, for no longer than they are accepted.
+ * Accepted tokens. The end of the signature is the key, and the whole token is compared: four times as fast as a SHA-256, without
+ * collisions. Tokens are in memory until they expire from the cache.
  */
 export class AcceptedCache<Answer> {
   readonly #entries: Lru<Remembered<Answer>>;
@@ -59,7 +59,7 @@ export class AcceptedCache<Answer> {
     this.#entries.set(entry.token.slice(-tailLength), entry, bytes);
   }
 
-  /** Removes what lapsed. */
+  /** Removes expired entries. */
   sweep(now: Moment): void {
     this.#entries.deleteWhere((entry) => !holds(entry, now));
   }
@@ -69,7 +69,7 @@ function holds<Answer>({ until, isCurrent }: Remembered<Answer>, now: Moment): b
   return now.monotonic < until.monotonic && now.wall < until.wall && isCurrent();
 }
 
-/** Refused tokens and work in progress are found by a digest with a secret of this process: outside, no two tokens of one digest can be found. */
+/** Digests of tokens, with a secret of the process so that a client cannot search for collisions. */
 export class TokenDigest {
   readonly #prefix = randomBytes(32).toString("latin1");
 
@@ -84,7 +84,7 @@ interface RememberedRefusal {
   readonly until: number;
 }
 
-/** Refused tokens, by digest. */
+/** Refused tokens, as digests. */
 export class RefusedCache {
   readonly #entries: Lru<RememberedRefusal>;
 
@@ -112,13 +112,13 @@ export class RefusedCache {
     this.#entries.set(digest, { reason, until }, digestEntryBytes);
   }
 
-  /** Removes what lapsed. */
+  /** Removes expired entries. */
   sweep(monotonic: number): void {
     this.#entries.deleteWhere(({ until }) => until <= monotonic);
   }
 }
 
-/** Tokens, by digest, without the tokens themselves: those used least recently are forgotten first. */
+/** A set of tokens, as digests, which evicts the least recently used one first. */
 export class DigestSet {
   readonly #digest = new TokenDigest();
   readonly #entries: Lru<true>;

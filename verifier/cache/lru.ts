@@ -1,5 +1,5 @@
 /**
- * A map with a limit, which forgets the least recently used entry first. It relies on the order of a Map, which is the order of insertion.
+ * A map with limits, which evicts the least recently used entry first. The order of entries is that of Map: the order of insertion.
  * The package lru-cache would add 48 kB to the 168 kB of the bundle that users audit.
  */
 export class Lru<Value> {
@@ -8,7 +8,7 @@ export class Lru<Value> {
   readonly #maxWeight: number;
   #weight = 0;
 
-  /** @param maxWeight of all entries together; weights are given with values. @default no limit */
+  /** @param maxWeight limit of the sum of all weights. @default no limit */
   constructor(maxEntries: number, maxWeight = Number.POSITIVE_INFINITY) {
     this.#maxEntries = maxEntries;
     this.#maxWeight = maxWeight;
@@ -18,7 +18,7 @@ export class Lru<Value> {
     return this.#entries.size;
   }
 
-  /** Of all entries together. */
+  /** Sum of all weights. */
   get weight(): number {
     return this.#weight;
   }

@@ -1,18 +1,17 @@
-/** Calls a service as the workload that it runs in, with the workload's projected ServiceAccount token. */
+/** Calls a service with the projected ServiceAccount token of the workload. */
 import { readFile } from "node:fs/promises";
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
-import { backoffMs, retryAfterMs } from "./backoff.ts";
 import { ClientError } from "./errors.ts";
 import { TokenFile } from "./tokenFile.ts";
 
 export interface ServiceClientOptions {
   /** Absolute http or https URL that calls go to. */
   readonly url: string;
-  /** File with the token; read again as it rotates. */
+  /** File with the token, read again when it changes. */
   readonly tokenFile: string;
-  /** PEM file of the CA that the service's certificate is of. @default the public CAs */
+  /** PEM file with the CA of the service's certificate. @default the public CAs */
   readonly caFile?: string;
   /** Time for one attempt, in milliseconds. @default 5000 */
   readonly timeoutMs?: number;
@@ -20,11 +19,11 @@ export interface ServiceClientOptions {
   readonly attempts?: number;
   /** Longest pause before the second attempt, in milliseconds; doubles with each. @default 200 */
   readonly firstPauseMs?: number;
-  /** Longest pause between attempts, in milliseconds, also where the service asks for more. @default 10000 */
+  /** Longest pause between attempts, in milliseconds, also if Retry-After is longer. @default 10000 */
   readonly maxPauseMs?: number;
-  /** Most bytes of a body that are kept; the rest is read and thrown away. @default 65536 */
+  /** Most bytes of a body that are returned. The rest is discarded. @default 65536 */
   readonly maxBodyBytes?: number;
-  /** Milliseconds since 1970, for dates that the service names. @default Date.now */
+  /** Milliseconds since 1970, for dates in Retry-After. @default Date.now */
   readonly now?: () => number;
   /** Milliseconds of a monotonic clock, for the age of the token. @default performance.now */
   readonly monotonic?: () => number;
@@ -44,11 +43,11 @@ export interface CallAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
-  /** How many attempts it took. */
+  /** Number of attempts, this answer included. */
   readonly attempts: number;
 }
 
-/** Calls one service over connections that stay open. `close` when done. */
+/** Calls one service over connections that stay open until `close`. */
 export class ServiceClient implements Disposable {
   readonly #options: ServiceClientOptions;
   readonly #url: URL;
@@ -67,8 +66,8 @@ export class ServiceClient implements Disposable {
   }
 
   /**
-   * Calls the service. Statuses of 500 and above, 429 and lost connections are tried again where the method may be repeated
-   * (RFC 9110 §9.2.2), with growing pauses or as Retry-After asks; 401 once more if the token file holds another token by now.
+   * Calls the service. Retries 429 and 503, and for idempotent methods (RFC 9110, section 9.2.2) also other statuses of 500 and above
+   * and lost connections, with growing pauses or after Retry-After. Retries 401 once if the token file has changed.
    *
    * @returns the last answer, whatever its status
    * @throws ClientError CLIENT_TOKEN_FILE, CLIENT_CA_FILE, CLIENT_TIMEOUT, CLIENT_UNREACHABLE, CLIENT_ABORTED
@@ -152,7 +151,7 @@ export class ServiceClient implements Disposable {
     }
   }
 
-  /** The service may have a certificate of another CA by now: the next connection reads the file again. */
+  /** Drops the connections, so that the next one reads the CA file again. The service can have a certificate of another CA. */
   #forget(agent: HttpAgent | HttpsAgent): void {
     if (this.#options.caFile === undefined || this.#agent !== agent) return;
     this.#agent = undefined;
@@ -177,11 +176,33 @@ async function readCa(path: string): Promise<string> {
     const pem = await readFile(path, "utf8");
     if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
   } catch {
-    // Said below.
+    // The error below states it.
   }
   throw new ClientError("CLIENT_CA_FILE", `${path} cannot be read, or holds no PEM certificate.`);
 }
 
 function aborted(): ClientError {
   return new ClientError("CLIENT_ABORTED", "The call was cancelled.");
+}
+
+/**
+ * Pause after a failed attempt, in milliseconds: exponential with full jitter, so that many clients do not retry together.
+ *
+ * @param attempt number of failed attempts, from 1
+ * @param random 0 to 1
+ */
+export function backoffMs(attempt: number, firstMs: number, maxMs: number, random: number): number {
+  return Math.min(maxMs, firstMs * 2 ** Math.min(attempt - 1, 30)) * random;
+}
+
+/**
+ * Pause that a Retry-After header requests (RFC 9110, section 10.2.3: seconds or a date), in milliseconds, at most `maxMs`; 0 for no
+ * header or an invalid one.
+ */
+export function retryAfterMs(value: string | null, nowMs: number, maxMs: number): number {
+  if (value === null) return 0;
+  const text = value.trim();
+  const date = /^\D.* GMT$/.test(text) ? Date.parse(text) : Number.NaN;
+  const asked = /^\d+$/.test(text) ? Number(text) * 1000 : date - nowMs;
+  return Number.isFinite(asked) ? Math.min(maxMs, Math.max(0, asked)) : 0;
 }

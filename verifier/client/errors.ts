@@ -1,4 +1,4 @@
-/** Codes of what can keep a client from an answer. Codes are stable: match on them. docs/errors.md explains each. */
+/** Codes of the client's errors. They are stable. docs/errors.md explains each. */
 export type ClientErrorCode =
   | "CLIENT_CONFIG"
   | "CLIENT_TOKEN_FILE"
@@ -6,10 +6,10 @@ export type ClientErrorCode =
   | "CLIENT_TIMEOUT"
   | "CLIENT_UNREACHABLE"
   | "CLIENT_ABORTED"
-  // an error of none of these kinds; of the command alone
+  // any other error, only of the command
   | "CLIENT_INTERNAL";
 
-/** An error of the client. Its message never holds the token. */
+/** An error of the client. Its message does not contain the token. */
 export class ClientError extends Error {
   readonly code: ClientErrorCode;
 

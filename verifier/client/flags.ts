@@ -25,8 +25,8 @@ type Flag = keyof typeof flags;
 
 export const clientHelp = `Usage: node client.mjs --url URL --token-file FILE [flags]
 
-Calls a service with the bearer token in a file, which is read again as it rotates. Prints one JSON line for each call.
-Ends with 0 after an answer of 200 to 299, with 1 after any other or none, with 2 for flags that are not usable.
+Calls a service with the bearer token in a file, which is read again when it changes. Prints one JSON line for each call.
+Exit codes: 0 after an answer of 200 to 299, 1 after any other answer or none, 2 for invalid flags.
 
 ${Object.entries(flags)
   .map(([flag, help]) => `  ${flag.padEnd(14)} ${help}`)
@@ -68,7 +68,7 @@ function readFlags(args: readonly string[]): ReadonlyMap<Flag, string> {
   for (let at = 0; at < args.length; at++) {
     const [flag = "", ...rest] = (args[at] as string).split("=");
     if (!Object.hasOwn(flags, flag))
-      throw new ClientError("CLIENT_CONFIG", `There is no flag ${JSON.stringify(flag)}: see --help.`);
+      throw new ClientError("CLIENT_CONFIG", `There is no flag ${JSON.stringify(flag)}. --help lists all flags.`);
     const value = rest.length > 0 ? rest.join("=") : args[++at];
     if (value === undefined || value === "") throw new ClientError("CLIENT_CONFIG", `${flag} needs a value.`);
     if (given.has(flag as Flag)) throw new ClientError("CLIENT_CONFIG", `${flag} is given more than once.`);

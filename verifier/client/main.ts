@@ -23,7 +23,7 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const stopped = new AbortController();
-  // As process 1 of a container there is no default handling of signals.
+  // Process 1 of a container has no default handling of signals.
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopped.abort());
   do {
     process.exitCode = (await callOnce(client, command, stopped.signal)) ? 0 : 1;

@@ -1,4 +1,4 @@
-/** A projected token, as kubelet replaces it: at 80 % of its life, or after 24 hours. */
+/** Reads a projected token. The kubelet replaces the file after 80 % of the token's lifetime, or after 24 hours. */
 import { readFile } from "node:fs/promises";
 import { ClientError } from "./errors.ts";
 
@@ -22,7 +22,7 @@ export class TokenFile {
     this.#maxAgeMs = maxAgeMs;
   }
 
-  /** @throws ClientError CLIENT_TOKEN_FILE when it cannot be read and never could, or holds no token */
+  /** @throws ClientError CLIENT_TOKEN_FILE if there is no previous token, and the file cannot be read or holds none */
   async get(): Promise<string> {
     if (this.#token && this.#monotonic() - this.#readAt < this.#maxAgeMs) return this.#token;
     try {
@@ -41,7 +41,7 @@ export class TokenFile {
     return this.#token;
   }
 
-  /** The next `get` reads the file. True when it then holds another token than now. */
+  /** Reads the file again. Returns true if it holds another token than before. */
   async reread(): Promise<boolean> {
     const before = this.#token;
     this.#readAt = Number.NEGATIVE_INFINITY;
@@ -54,6 +54,6 @@ function asClientError(error: unknown, path: string): ClientError {
   const { code } = error as NodeJS.ErrnoException;
   return new ClientError(
     "CLIENT_TOKEN_FILE",
-    `${path} cannot be read (${code}): mount a projected token for the service's audience there.`,
+    `${path} cannot be read (${code}). Mount a projected token for the service's audience there.`,
   );
 }

@@ -1,12 +1,11 @@
-/** The checked configuration of a verifier. */
-
+/** The configuration, after all checks. */
 import type { Rule } from "../rules/allowList.ts";
 import type { PathSource, Route } from "../rules/routes.ts";
 
 /**
  * How tokens of an issuer are verified.
  *
- * - `tokenreview`: the API server is asked (TokenReview).
+ * - `tokenreview`: a review by the API server (TokenReview).
  * - `jwt-pubkey`: signature and claims, with public keys from files.
  * - `oidc-discovery`: signature and claims, with keys that the issuer publishes.
  * - `hybrid`: signature and claims first, then a TokenReview.
@@ -14,34 +13,34 @@ import type { PathSource, Route } from "../rules/routes.ts";
 export type Mode = (typeof modes)[number];
 export const modes = ["hybrid", "tokenreview", "oidc-discovery", "jwt-pubkey"] as const;
 
-/** An https (or, without CA and token, http on the loopback interface) server and how it is trusted. */
+/** An https server, and how it is authenticated. */
 export interface Endpoint {
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   readonly url: string;
-  /** PEM file; read again as it changes. `undefined`: the public CAs. */
+  /** PEM file, read again when it changes. `undefined`: the public CAs. */
   readonly caFile: string | undefined;
-  /** Bearer token file; read again as it rotates. `undefined`: none is sent. */
+  /** File with a bearer token, read again when it changes. `undefined`: no token is sent. */
   readonly tokenFile: string | undefined;
-  /** `undefined`: connections are direct, as those to the API server always are. */
+  /** `undefined`: connections are direct. Those to the API server always are. */
   readonly proxy?: HttpProxy | undefined;
 }
 
-/** An HTTP proxy, which opens tunnels to https servers. */
+/** An HTTP proxy with CONNECT. */
 export interface HttpProxy {
-  /** May carry a user and a password. */
+  /** Can contain a user and a password. */
   readonly url: string;
-  /** Hosts that are reached without it, separated by commas, as in `NO_PROXY`. */
+  /** Hosts with direct connections, separated by commas, as in `NO_PROXY`. */
   readonly except: string;
 }
 
-/** Where public keys come from. */
+/** Source of an issuer's public keys. */
 export type KeySource =
   | { readonly kind: "files"; readonly files: readonly string[] }
-  /** A key set at a known address. */
+  /** A JWKS at a configured URL. */
   | { readonly kind: "jwks"; readonly endpoint: Endpoint }
-  /** Discovery document below the endpoint's URL; it names the key set. */
+  /** The discovery document at the endpoint, which contains the URL of the JWKS. */
   | { readonly kind: "discovery"; readonly endpoint: Endpoint }
-  /** The API server: its key set, and its document where the issuer has to be learned. */
+  /** The JWKS of the API server, and its discovery document if the issuer is not configured. */
   | { readonly kind: "api-server"; readonly endpoint: Endpoint };
 
 export interface IssuerConfig {
@@ -49,21 +48,21 @@ export interface IssuerConfig {
   readonly name: string;
   readonly mode: Mode;
   /**
-   * Value of `iss`. `undefined`, for one entry at most: learned from the API server, or (`tokenreview`) any that no other entry has.
+   * Value of `iss`. `undefined`, in one entry at most: learned from the API server, or with `tokenreview` any that no other entry has.
    */
   readonly issuer: string | undefined;
-  /** At least one; a token has to carry one of them. */
+  /** At least one. A token must have one of them. */
   readonly audiences: readonly string[];
-  /** A token that carries one of these is refused where it is verified locally. */
+  /** Audiences of the API server. A token with one of them is refused in the local modes. */
   readonly apiAudiences: readonly string[];
-  /** The verifier's own token, which names the API server's audiences; `undefined` where the API server verifies. */
+  /** The verifier's own token, whose `aud` names the API server's audiences; `undefined` with `tokenreview`. */
   readonly apiTokenFile: string | undefined;
   readonly keys: KeySource | undefined;
-  /** API server to send reviews to. */
+  /** API server that reviews tokens; `undefined` in the modes without reviews. */
   readonly review: Endpoint | undefined;
-  /** One of them has to match; empty: every ServiceAccount. */
+  /** One of them must match. If empty, every ServiceAccount is accepted. */
   readonly allow: readonly Rule[];
-  /** Longest accepted `exp` − `iat`, in seconds; 0: any. */
+  /** Longest accepted `exp` − `iat`, in seconds; 0: no limit. */
   readonly maxTokenLifetimeSeconds: number;
   readonly clockSkewSeconds: number;
 }
@@ -77,7 +76,7 @@ export interface Address {
 export interface TlsFiles {
   readonly certFile: string;
   readonly keyFile: string;
-  /** Callers then need a client certificate of this CA. */
+  /** If set, callers need a client certificate of this CA. */
   readonly clientCaFile: string | undefined;
 }
 
@@ -90,25 +89,25 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** Log lines for accepted calls: none, one when a token is verified, or one for each call. */
   readonly auditLog: "none" | "verified" | "all";
-  /** Where the caller's method and path are; `undefined`: no rule looks at them. */
+  /** Headers with the caller's method and path; `undefined` if no rule needs them. */
   readonly pathFrom: PathSource | undefined;
   /** Requests that need no token. */
   readonly unchecked: readonly Route[];
-  /** How long an accepted token is not looked at again where nothing was reviewed; never beyond its `exp`. */
+  /** Cache time of a token that is accepted without a review. It never exceeds `exp`. */
   readonly localCacheSeconds: number;
-  /** The same where it was reviewed. */
+  /** Cache time of a token that a review accepted. */
   readonly reviewCacheSeconds: number;
   readonly refusedCacheSeconds: number;
   readonly cacheEntries: number;
   readonly refusedCacheEntries: number;
-  /** Reviews in flight per API server; four times as many wait. */
+  /** Concurrent reviews for each API server. Four times as many wait. */
   readonly maxReviews: number;
   readonly reviewTimeoutSeconds: number;
-  /** `hybrid` while the API server is away (no answer, or 5xx): 503, or what the local verification says. */
+  /** Decision in the mode `hybrid` while the API server is away (no answer, or 5xx): 503, or that of the local verification. */
   readonly reviewOutage: "refuse" | "local";
-  /** How long keys that cannot be refreshed are still used. */
+  /** How long keys that cannot be refreshed stay in use. */
   readonly maxStaleKeysSeconds: number;
-  /** `undefined`: as many as the memory holds, which no value exceeds. */
+  /** `undefined`: as many as the memory holds. A greater value is lowered to that. */
   readonly maxConnections: number | undefined;
   /** `undefined`: half of all. */
   readonly maxConnectionsPerAddress: number | undefined;

@@ -1,4 +1,4 @@
-/** The verifier's configuration, for programs that write one: what the service accepts, and why it refuses the rest. */
+/** Checks of the verifier's configuration, for programs that write one. */
 export { VerifierError } from "../errors.ts";
 export { parseKeyFile } from "../keys/keySet.ts";
 export { parseRule } from "../rules/allowList.ts";

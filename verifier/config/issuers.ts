@@ -1,12 +1,12 @@
-/** The entries of `issuers`, each with what the settings outside of the list say as its defaults. */
+/** Reads and checks the entries of `issuers`. Settings that an entry omits have the values outside of the list. */
 import { VerifierError } from "../errors.ts";
 import { withoutUserinfo } from "../redact.ts";
+import { parseRule } from "../rules/allowList.ts";
 import type { Endpoint, HttpProxy, IssuerConfig, KeySource, Mode } from "./config.ts";
-import { type Reader, reader, rulesOf } from "./reader.ts";
 import type { SettingName } from "./settings.ts";
-import type { Values } from "./sources.ts";
+import { type Reader, reader, type Values } from "./sources.ts";
 
-/** What API servers are called in tokens for them, beside their issuer, unless somebody changed it. */
+/** Usual audiences of API servers, in addition to their issuer. `--api-audiences` changes them. */
 const usualApiAudiences = [
   "https://kubernetes.default.svc",
   "https://kubernetes.default.svc.cluster.local",
@@ -30,10 +30,7 @@ export function issuerConfigs(
   return configs;
 }
 
-/**
- * With several issuers each entry says for itself whose tokens it decides about and whom it lets in: a rule such as
- * `kube-system/admin` means another account in each cluster.
- */
+/** With several issuers, each entry has its own issuer and rules: `kube-system/admin` is another account in each cluster. */
 function checkSeparate(values: Values, entries: readonly Values[]): void {
   for (const name of ["issuer", "name", "allow"] as const) {
     if (values[name] === undefined) continue;
@@ -46,16 +43,16 @@ function checkSeparate(values: Values, entries: readonly Values[]): void {
     if (entry.allow !== undefined) continue;
     throw new VerifierError(
       "CONFIG_ALLOW_MISSING",
-      `${whereOf(entry, at)} has no allow. With several issuers each entry needs its own: set it to the ServiceAccounts of that cluster that are let in, for example ["shop/*"]. ["*/*"] lets in every ServiceAccount.`,
+      `${whereOf(entry, at)} has no allow. With several issuers each entry needs its own: set it to the ServiceAccounts of that cluster that are accepted, for example ["shop/*"]. ["*/*"] accepts every ServiceAccount.`,
     );
   }
-  // Until a name is learned, the tokens of its cluster would go to the other entry, and to that one's API server.
+  // Two learned issuers could not be distinguished: tokens of one cluster would be sent to the API server of the other.
   const nameless = [...entries.entries()].filter(([, { issuer }]) => issuer === undefined);
   if (nameless.length > 1) {
     const list = nameless.map(([at, entry]) => whereOf(entry, at)).join(" and ");
     throw new VerifierError(
       "CONFIG_ISSUER_MISSING",
-      `${list} have no issuer. Only one entry can be without, because a token names its cluster by nothing else. Set issuer in the others to what their clusters' tokens carry.`,
+      `${list} have no issuer. Only one entry can omit it, because the issuer is all that shows which cluster a token is from. Set issuer in the others to the iss of their clusters' tokens.`,
     );
   }
 }
@@ -74,27 +71,27 @@ function issuerConfig(get: Reader, env: NodeJS.ProcessEnv, where: string): Issue
   if (audiences.length === 0) {
     throw new VerifierError(
       "CONFIG_AUDIENCE_MISSING",
-      `${where} has no audience: without one a token for anything would do. Set it to what callers' projected tokens are for (--audience).`,
+      `${where} has no audience. Without one, tokens for any audience would be accepted. Set it to the audience of the callers' projected tokens (--audience).`,
     );
   }
   const api = audiences.find((audience) => isLocal && apiAudiences.includes(audience));
   if (api !== undefined) {
     throw new VerifierError(
       "CONFIG_AUDIENCE_API",
-      `${where} accepts ${JSON.stringify(api)}, the API server's own audience: every pod has such a token, and mode ${mode} cannot see that one was revoked. Use an audience of your own.`,
+      `${where} accepts ${JSON.stringify(api)}, the API server's own audience. Every pod has such a token, and mode ${mode} cannot detect that it is revoked. Use an audience that only your services use.`,
     );
   }
   if (issuer !== undefined && !/^[\x21-\x7e]{1,1024}$/.test(issuer)) {
     throw new VerifierError(
       "CONFIG_ISSUER_INVALID",
-      `${where}: an issuer is up to 1024 printable characters without blanks.`,
+      `${where}: expected an issuer of up to 1024 printable ASCII characters without spaces.`,
     );
   }
   const unfit = audiences.find((audience) => !/^[\x21-\x7e]{1,1024}$/.test(audience));
   if (unfit !== undefined) {
     throw new VerifierError(
       "CONFIG_INVALID",
-      `${where}: an audience is up to 1024 printable ASCII characters without blanks.`,
+      `${where}: expected audiences of up to 1024 printable ASCII characters without spaces.`,
     );
   }
   const keys = isLocal ? keySource(get, mode, issuer, env, where) : undefined;
@@ -108,7 +105,7 @@ function issuerConfig(get: Reader, env: NodeJS.ProcessEnv, where: string): Issue
     apiTokenFile: isLocal ? get.text("apiTokenFile") : undefined,
     keys,
     review: mode === "hybrid" || mode === "tokenreview" ? apiServer(get, env, where) : undefined,
-    allow: rulesOf(get),
+    allow: get.list("allow").map(parseRule),
     maxTokenLifetimeSeconds: get.findNumber("maxTokenLifetimeSeconds") ?? (isLocal ? dayS : 0),
     clockSkewSeconds: get.number("clockSkewSeconds"),
   };
@@ -126,7 +123,7 @@ function keySource(
   if (given.length + (files.length > 0 ? 1 : 0) > 1 || (mode === "jwt-pubkey" && given.length > 0)) {
     throw new VerifierError(
       "CONFIG_CONTRADICTION",
-      `${where}: keys come from one of publicKeyFile, discoveryUrl and jwksUri, and with jwt-pubkey from publicKeyFile.`,
+      `${where}: set only one of publicKeyFile, discoveryUrl and jwksUri, and with jwt-pubkey only publicKeyFile.`,
     );
   }
   if (mode === "jwt-pubkey" && files.length === 0) {
@@ -136,13 +133,16 @@ function keySource(
     );
   }
   if (mode === "oidc-discovery" && files.length > 0) {
-    throw new VerifierError("CONFIG_CONTRADICTION", `${where}: public keys from files are for jwt-pubkey and hybrid.`);
+    throw new VerifierError(
+      "CONFIG_CONTRADICTION",
+      `${where}: public keys from files are not used with oidc-discovery. Use jwt-pubkey or hybrid.`,
+    );
   }
   const jwksUri = get.find("jwksUri");
   if ((files.length > 0 || jwksUri) && issuer === undefined) {
     throw new VerifierError(
       "CONFIG_ISSUER_MISSING",
-      `${where}: keys that are given need the issuer whose keys they are (--issuer).`,
+      `${where}: publicKeyFile and jwksUri also need issuer, the issuer of these keys (--issuer).`,
     );
   }
   if (files.length > 0) return { kind: "files", files };
@@ -155,7 +155,7 @@ function keySource(
   };
 }
 
-/** Discovery or key set: as the API server is trusted where it is the API server, with public CAs elsewhere. */
+/** Endpoint of a discovery document or JWKS. The API server is trusted by its own CA, other servers by the public CAs. */
 function keyEndpoint(get: Reader, url: string, name: SettingName, env: NodeJS.ProcessEnv, where: string): Endpoint {
   const base = serverUrl(url, name, where);
   const { hostname, origin } = new URL(base);
@@ -171,7 +171,7 @@ function keyEndpoint(get: Reader, url: string, name: SettingName, env: NodeJS.Pr
   };
 }
 
-/** As curl and others have it: variables in small letters come first. */
+/** Variables in lower case come first, as in curl. */
 function proxyOf(get: Reader, env: NodeJS.ProcessEnv, where: string): HttpProxy | undefined {
   const set = get.find("httpsProxy");
   const url = set ?? (env.https_proxy || env.HTTPS_PROXY);
@@ -180,13 +180,13 @@ function proxyOf(get: Reader, env: NodeJS.ProcessEnv, where: string): HttpProxy 
   if (!parsed || !/^https?:$/.test(parsed.protocol)) {
     throw new VerifierError(
       "CONFIG_INVALID",
-      `${where}: the proxy (httpsProxy or HTTPS_PROXY) is no http or https URL.`,
+      `${where}: the proxy (httpsProxy or HTTPS_PROXY) is not an http or https URL.`,
     );
   }
   if (set !== undefined && (parsed.username || parsed.password)) {
     throw new VerifierError(
       "CONFIG_INVALID",
-      `${where}: httpsProxy has a user. A configuration file is no place for a password: set the variable HTTPS_PROXY instead.`,
+      `${where}: httpsProxy has a user, but the configuration file is readable by others. Set the variable HTTPS_PROXY instead.`,
     );
   }
   const except = get.list("noProxy").join(",") || env.no_proxy || env.NO_PROXY || "";
@@ -198,7 +198,7 @@ function apiServer(get: Reader, env: NodeJS.ProcessEnv, where: string): Endpoint
   if (url === undefined) {
     throw new VerifierError(
       "CONFIG_INVALID",
-      `${where}: outside of a cluster the address of the API server is needed (--api-server).`,
+      `${where}: outside of a cluster, set the URL of the API server (--api-server).`,
     );
   }
   return {
@@ -219,7 +219,7 @@ function serverUrl(text: string, name: SettingName, where: string): string {
     const code = name === "issuer" ? "CONFIG_ISSUER_INVALID" : "CONFIG_INVALID";
     throw new VerifierError(
       code,
-      `${where}: ${name} is no https URL without user, query and fragment, and keys are to be fetched from there.`,
+      `${where}: ${name} is not an https URL without user, query and fragment. Keys are fetched from it.`,
     );
   }
   return text.replace(/\/+$/, "");
@@ -230,7 +230,7 @@ function refuseKeys(get: Reader, where: string): void {
   if (name)
     throw new VerifierError(
       "CONFIG_CONTRADICTION",
-      `${where}: ${name} is not used with tokenreview: leave it out, or use hybrid.`,
+      `${where}: ${name} is not used with tokenreview. Remove it, or use hybrid.`,
     );
 }
 

@@ -1,12 +1,10 @@
-/** Settings to configuration: everything that can be known to be wrong is refused here, before anything is opened. */
-
+/** Reads the settings and checks them all, before a file is read or a port is opened. */
 import { VerifierError } from "../errors.ts";
 import { parseRoute } from "../rules/routes.ts";
 import { type Address, type Config, type IssuerConfig, type LogLevel, logLevels, type TlsFiles } from "./config.ts";
 import { issuerConfigs } from "./issuers.ts";
-import { type Reader, reader } from "./reader.ts";
 import type { SettingName } from "./settings.ts";
-import { type ConfigSources, readSources } from "./sources.ts";
+import { type ConfigSources, type Reader, reader, readSources } from "./sources.ts";
 
 /**
  * Reads and checks the configuration.
@@ -66,11 +64,11 @@ function address(name: SettingName, text: string): Address {
 }
 
 function realm(text: string): string {
-  // It stands in a quoted string of a header.
+  // It is in a quoted string of the header WWW-Authenticate.
   if (/^[\w .:/-]{1,64}$/.test(text)) return text;
   throw new VerifierError(
     "CONFIG_INVALID",
-    "realm: expected up to 64 letters, digits, blanks and the characters _ . : / -.",
+    "realm: expected up to 64 letters, digits, spaces and the characters _ . : / -.",
   );
 }
 
@@ -80,5 +78,5 @@ function tlsFiles(get: Reader): TlsFiles | undefined {
   const clientCaFile = get.find("tlsClientCaFile");
   if (certFile && keyFile) return { certFile, keyFile, clientCaFile };
   if (!certFile && !keyFile && !clientCaFile) return undefined;
-  throw new VerifierError("CONFIG_CONTRADICTION", "TLS needs tlsCertFile and tlsKeyFile, both of them.");
+  throw new VerifierError("CONFIG_CONTRADICTION", "TLS needs both tlsCertFile and tlsKeyFile.");
 }

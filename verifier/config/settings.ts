@@ -1,4 +1,4 @@
-/** Every setting once: its name in the file; flag and environment variable follow from it. */
+/** All settings. Flags and environment variables are derived from the names. */
 import { pathSources } from "../rules/routes.ts";
 import { logLevels, modes } from "./config.ts";
 
@@ -6,7 +6,7 @@ export type SettingKind = "text" | "list" | "seconds" | "count" | "choice";
 
 export interface Setting {
   readonly kind: SettingKind;
-  /** Also allowed inside an entry of `issuers`, where it wins. */
+  /** Also allowed in an entry of `issuers`, which has precedence. */
   readonly perIssuer?: boolean;
   readonly choices?: readonly string[];
   /** For seconds and counts. */
@@ -20,29 +20,29 @@ const mount = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 export const settings = {
   mode: { kind: "choice", choices: modes, default: "hybrid", perIssuer: true, help: "How tokens are verified" },
-  audience: { kind: "list", perIssuer: true, help: "Audiences, one of which a token has to be for. Required" },
+  audience: { kind: "list", perIssuer: true, help: "Audiences, one of which a token must be for. Required" },
   issuer: { kind: "text", perIssuer: true, help: "Value of iss. Default: learned from the API server" },
   name: { kind: "text", perIssuer: true, help: "Name of the issuer in logs and metrics" },
   publicKeyFile: {
     kind: "list",
     perIssuer: true,
-    help: "Files with public keys: PEM keys, certificates or key sets (JWKS)",
+    help: "Files with public keys: PEM keys, certificates or JWKS",
   },
   discoveryUrl: {
     kind: "text",
     perIssuer: true,
     help: "Base of /.well-known/openid-configuration. Default: the issuer",
   },
-  jwksUri: { kind: "text", perIssuer: true, help: "Address of the key set, instead of discovery" },
+  jwksUri: { kind: "text", perIssuer: true, help: "URL of the JWKS, instead of discovery" },
   caFile: {
     kind: "text",
     perIssuer: true,
-    help: "CA of discoveryUrl and jwksUri. Default: public CAs; the API server's for the API server",
+    help: "CA of discoveryUrl and jwksUri. Default: the public CAs, or that of the API server",
   },
   tokenFile: {
     kind: "text",
     perIssuer: true,
-    help: "Token to send to discoveryUrl and jwksUri. Default: none; the API server's for the API server",
+    help: "Token for discoveryUrl and jwksUri. Default: none, or that for the API server",
   },
   httpsProxy: {
     kind: "text",
@@ -56,24 +56,24 @@ export const settings = {
     kind: "text",
     perIssuer: true,
     default: `${mount}/token`,
-    help: "The verifier's own token; read again as it rotates",
+    help: "The verifier's own token; read again when it changes",
   },
   apiAudience: {
     kind: "list",
     perIssuer: true,
-    help: "Audiences of the API server, beside the issuer and the usual ones: refused in local modes",
+    help: "Audiences of the API server, in addition to the issuer and the usual ones; refused in local modes",
   },
   allow: {
     kind: "list",
     perIssuer: true,
-    help: "Who is let in: NAMESPACE/SERVICEACCOUNT[/POD] [METHODS] [PATH] with * and ?, for example shop/web GET|HEAD /orders/*. Default: every ServiceAccount. Required in each of several issuers",
+    help: "Accepted callers: NAMESPACE/SERVICEACCOUNT[/POD] [METHODS] [PATH] with * and ?, for example shop/web GET|HEAD /orders/*. Default: every ServiceAccount. Required in each of several issuers",
   },
   maxTokenLifetimeSeconds: {
     kind: "seconds",
     perIssuer: true,
     min: 0,
     max: 31_622_400,
-    help: "Longest exp - iat; 0 is any. Default: 86400, any with tokenreview",
+    help: "Longest exp - iat; 0 is no limit. Default: 86400, with tokenreview 0",
   },
   clockSkewSeconds: {
     kind: "seconds",
@@ -85,11 +85,11 @@ export const settings = {
   },
   listen: { kind: "text", default: ":8080", help: "HOST:PORT to answer on" },
   adminListen: { kind: "text", default: ":8081", help: "HOST:PORT of /livez, /readyz and /metrics" },
-  tlsCertFile: { kind: "text", help: "Certificate chain (PEM); read again as it changes" },
+  tlsCertFile: { kind: "text", help: "Certificate chain (PEM); read again when it changes" },
   tlsKeyFile: { kind: "text", help: "Its private key (PEM)" },
-  tlsClientCaFile: { kind: "text", help: "CA that callers' client certificates must be of" },
+  tlsClientCaFile: { kind: "text", help: "CA of callers' client certificates, which are then required" },
   realm: { kind: "text", default: "kubernetes", help: "Realm in WWW-Authenticate" },
-  logLevel: { kind: "choice", choices: logLevels, default: "info", help: "Least level that is logged" },
+  logLevel: { kind: "choice", choices: logLevels, default: "info", help: "Lowest level that is logged" },
   auditLog: {
     kind: "choice",
     choices: ["none", "verified", "all"],
@@ -110,62 +110,62 @@ export const settings = {
     min: 0,
     max: 3600,
     default: 300,
-    help: "How long a locally verified token is not looked at again",
+    help: "How long a locally verified token is cached",
   },
   reviewCacheSeconds: {
     kind: "seconds",
     min: 0,
     max: 600,
     default: 10,
-    help: "How long a reviewed token is not looked at again",
+    help: "How long a reviewed token is cached",
   },
   refusedCacheSeconds: {
     kind: "seconds",
     min: 0,
     max: 60,
     default: 5,
-    help: "How long a refused token is not looked at again",
+    help: "How long a refused token is cached",
   },
   cacheEntries: {
     kind: "count",
     min: 1,
     max: 1_000_000,
     default: 10_000,
-    help: "Most accepted tokens that are remembered",
+    help: "Most accepted tokens in the cache",
   },
   refusedCacheEntries: {
     kind: "count",
     min: 1,
     max: 100_000,
     default: 5_000,
-    help: "Most refused tokens that are remembered",
+    help: "Most refused tokens in the cache",
   },
   maxReviews: {
     kind: "count",
     min: 1,
     max: 1_000,
     default: 32,
-    help: "Reviews in flight; four times as many wait, then 503",
+    help: "Concurrent reviews; four times as many wait, further ones get 503",
   },
   reviewTimeoutSeconds: { kind: "seconds", min: 0.1, max: 30, default: 3, help: "Time for one review" },
   reviewOutage: {
     kind: "choice",
     choices: ["refuse", "local"],
     default: "refuse",
-    help: "hybrid while the API server is away (no answer, or 5xx): 503, or the local verdict",
+    help: "hybrid while the API server is away (no answer, or 5xx): 503, or a local decision",
   },
   maxStaleKeysSeconds: {
     kind: "seconds",
     min: 0,
     max: 31_622_400,
     default: 86_400,
-    help: "How long keys are used that cannot be refreshed",
+    help: "How long keys that cannot be refreshed are used",
   },
   maxConnections: {
     kind: "count",
     min: 1,
     max: 1_000_000,
-    help: "Open connections; more are closed at once. Default, and most: what the memory holds",
+    help: "Open connections; further ones are closed at once. Default and maximum: what the memory holds",
   },
   maxConnectionsPerAddress: {
     kind: "count",
@@ -178,14 +178,14 @@ export const settings = {
     min: 1,
     max: 3600,
     default: 75,
-    help: "How long an idle connection stays open; above the gateway's",
+    help: "How long an idle connection stays open; set it above the gateway's",
   },
   drainSeconds: {
     kind: "seconds",
     min: 0,
     max: 300,
     default: 5,
-    help: "How long to go on answering after SIGTERM, unready",
+    help: "How long to continue to answer after SIGTERM, while unready",
   },
 } as const satisfies Record<string, Setting>;
 
@@ -220,13 +220,13 @@ export function helpText(): string {
   });
   return `Usage: node verifier.mjs --audience AUDIENCE [flags]
 
-Answers every request with who its bearer token belongs to: 200, 401, 403 or 503.
+Answers every request with the ServiceAccount of its bearer token: 200, 401, 403 or 503.
 
-  ${"--config FILE".padEnd(30)} JSON file with the same settings, and "issuers": a list of entries with their own
+  ${"--config FILE".padEnd(30)} JSON file with the same settings, and "issuers": a list of entries with these settings
 ${lines.join("\n")}
 
 Lists are separated by commas, or flags are repeated. Each flag is also an environment variable
-(${flagOf("maxReviews")} is ${variableOf("maxReviews")}) and, in camel case, a field of the file. Flags win over the
-environment, the environment over the file.
+(${flagOf("maxReviews")} is ${variableOf("maxReviews")}) and, in camel case, a field of the file. Flags have
+precedence over the environment, the environment over the file.
 `;
 }

@@ -1,4 +1,4 @@
-/** Brings flags, environment and file together: flags win over the environment, the environment over the file. */
+/** Reads settings from flags, environment and file. Flags have precedence over the environment, the environment over the file. */
 import { readFileSync } from "node:fs";
 import { VerifierError } from "../errors.ts";
 import {
@@ -12,12 +12,12 @@ import {
 } from "./settings.ts";
 
 export type Value = string | number | readonly string[];
-/** What was set, by name; nothing has its default yet. */
+/** Settings by name, without defaults. */
 export type Values = Partial<Record<SettingName, Value>>;
 
 export interface Given {
   readonly values: Values;
-  /** Entries of `issuers` in the file; `undefined` without any. */
+  /** Entries of `issuers` in the file; `undefined` if the file has none. */
   readonly issuers: readonly Values[] | undefined;
 }
 
@@ -47,7 +47,7 @@ function readFlags(args: readonly string[]): { values: Values; config: string | 
     if (!name && flag !== "--config") {
       throw new VerifierError(
         "CONFIG_UNKNOWN_SETTING",
-        `There is no flag ${JSON.stringify(flag)}: see --help for all.`,
+        `There is no flag ${JSON.stringify(flag)}. --help lists all flags.`,
       );
     }
     const text = rest.length > 0 ? rest.join("=") : args[++at];
@@ -67,7 +67,7 @@ function readFlags(args: readonly string[]): { values: Values; config: string | 
   return { values, config };
 }
 
-/** What kubelet sets for a Service whose name begins like our variables. */
+/** Variables that the kubelet sets for a Service whose name begins with `k8sauth-verifier-`. */
 const serviceLink = /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_\w+)?)?)$/;
 
 function readVariables(env: NodeJS.ProcessEnv): Values {
@@ -81,7 +81,7 @@ function readVariables(env: NodeJS.ProcessEnv): Values {
     if (!name) {
       throw new VerifierError(
         "CONFIG_UNKNOWN_SETTING",
-        `There is no setting for the variable ${variable}: see --help for all.`,
+        `There is no setting for the variable ${variable}. --help lists all settings.`,
       );
     }
     if (text === "") continue;
@@ -135,7 +135,7 @@ function readFields(fields: Record<string, unknown>, where: string, allowed: (na
   return values;
 }
 
-/** One value in its setting's form. Values are not repeated in messages: a mistaken one may be a secret. */
+/** Checks and converts a value. Messages do not contain it, because it can be a misplaced secret. */
 function parse(name: SettingName, where: string, value: unknown): Value {
   const setting: Setting = settingOf(name);
   const bad = (expected: string) => new VerifierError("CONFIG_INVALID", `${where}: expected ${expected}.`);
@@ -143,7 +143,7 @@ function parse(name: SettingName, where: string, value: unknown): Value {
     case "list": {
       const list = typeof value === "string" ? [value] : value;
       if (!Array.isArray(list) || !list.every(isText) || list.length === 0)
-        throw bad("a list of texts that are not empty");
+        throw bad("a list of strings that are not empty");
       return list;
     }
     case "seconds":
@@ -160,7 +160,7 @@ function parse(name: SettingName, where: string, value: unknown): Value {
       if (!setting.choices?.includes(value as string)) throw bad(`one of ${setting.choices?.join(", ")}`);
       return value as string;
     case "text":
-      if (!isText(value)) throw bad("a text that is not empty and has no blanks around it");
+      if (!isText(value)) throw bad("a string that is not empty and has no spaces around it");
       return value;
   }
 }
@@ -175,4 +175,24 @@ function splitList(text: string): string[] {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Typed access to the values of settings, with their defaults. */
+export interface Reader {
+  find(name: SettingName): string | undefined;
+  findNumber(name: SettingName): number | undefined;
+  text(name: SettingName): string;
+  number(name: SettingName): number;
+  list(name: SettingName): readonly string[];
+}
+
+export function reader(values: Values): Reader {
+  const value = (name: SettingName): Value | undefined => values[name] ?? settingOf(name).default;
+  return {
+    find: (name) => value(name) as string | undefined,
+    findNumber: (name) => value(name) as number | undefined,
+    text: (name) => value(name) as string,
+    number: (name) => value(name) as number,
+    list: (name) => (value(name) ?? []) as readonly string[],
+  };
 }

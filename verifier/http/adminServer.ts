@@ -1,4 +1,4 @@
-/** The port for kubelet and Prometheus: `/livez`, `/readyz`, `/metrics`. Nothing here says anything about a token. */
+/** Server for the kubelet and Prometheus: `/livez`, `/readyz`, `/metrics`. Its answers contain nothing about tokens. */
 import { createServer, type Server } from "node:http";
 import { contentType } from "../exposition.ts";
 import type { Metrics } from "../metrics.ts";
@@ -7,9 +7,9 @@ import { answerParserErrors, hasOneHost, refuseHost, strictParser } from "./prot
 
 export interface AdminServerOptions {
   readonly metrics: Pick<Metrics, "text">;
-  /** Why the service is not ready; empty when it is. */
+  /** Why the service is not ready; empty if it is ready. */
   readonly unreadyReasons: () => readonly string[];
-  /** What does not work while it is ready: an issuer of several. */
+  /** Why single issuers are not ready while the service is. */
   readonly degradedReasons: () => readonly string[];
 }
 
@@ -33,7 +33,7 @@ export function adminServer({ metrics, unreadyReasons, degradedReasons }: AdminS
         return send(405, "Expected GET.\n");
       }
       switch (request.url?.split("?")[0]) {
-        // That an answer comes at all says that the event loop runs.
+        // An answer shows that the event loop runs.
         case "/livez":
         case "/healthz":
           return send(200, "ok\n");
@@ -50,8 +50,8 @@ export function adminServer({ metrics, unreadyReasons, degradedReasons }: AdminS
     },
   );
   answerParserErrors(server);
-  // Kubelet and Prometheus ask at once and get their answer at once. A client that holds a connection for longer gives way to the next,
-  // also one that has kubelet's own address, as pods in the host's network have.
+  // Requests of the kubelet and Prometheus are short. A client that keeps connections open loses the oldest one to the next connection,
+  // also a client with the kubelet's address, such as a pod in the host network.
   new Connections({ max: 100, maxPerAddress: 50, isOldestDisplaced: true }).guard(server);
   return server;
 }

@@ -1,29 +1,29 @@
-/** What callers and gateways get: status, fixed headers, tiny bodies. Pure. */
+/** Answers to callers and gateways: status, headers, body. Pure. */
 import { type RefusalReason, refusals } from "../errors.ts";
 import type { Route } from "../rules/routes.ts";
 import { type Identity, identityJson } from "../token/identity.ts";
 
-/** Headers as a flat list (name, value, …): what node:http writes fastest. */
+/** Headers as a flat list (name, value, …), the fastest form for node:http. */
 export type RawHeaders = readonly string[];
 
-/** An accepted caller's answer, ready to be sent. */
+/** The answer for an accepted token, ready to be sent. */
 export interface AcceptedAnswer {
   readonly identity: Identity;
-  /** Requests that its caller is let in for. */
+  /** Requests that the rules allow. */
   readonly routes: "all" | readonly Route[];
   readonly headers: RawHeaders;
   readonly body: string;
 }
 
-/** Objects of an accepted answer beside its strings. */
+/** Memory of an accepted answer without its strings. */
 const answerBytes = 1_024;
 
-/** Prefix of all identity headers. Gateways must accept them from the verifier alone. */
+/** Prefix of all identity headers. Gateways must accept them only from the verifier. */
 export const headerPrefix = "X-K8sauth-";
 
 /**
- * The identity headers. All of them, always, empty where a token carries no such claim: gateways that copy headers by name
- * then also overwrite what a client sent under the name (Envoy keeps the client's when ours is missing).
+ * The identity headers. All are present, and empty if the token lacks the claim, so that a gateway that copies headers by name also
+ * overwrites those of a client (Envoy keeps the client's header if the answer lacks it).
  */
 export function identityHeaders(identity: Identity): RawHeaders {
   return [
@@ -45,19 +45,19 @@ export function acceptedAnswer(identity: Identity, routes: AcceptedAnswer["route
   return { identity, routes, headers, body };
 }
 
-/** The answer for a request that needs no token. Identity headers are empty, which overwrites those of a client. */
+/** The answer for a request that needs no token. Its empty identity headers overwrite those of a client. */
 export function uncheckedAnswer(): Pick<AcceptedAnswer, "headers" | "body"> {
   const body = "No token is needed.\n";
   const empty = identityHeaders({} as Identity).map((text, at) => (at % 2 === 0 ? text : ""));
   return { headers: [...content("text/plain; charset=utf-8", body), ...empty], body };
 }
 
-/** Memory of an accepted answer: strings of two bytes a character, in the identity and once more as headers and body. */
+/** Memory of an accepted answer: two bytes for each character, in the identity and again in headers and body. */
 export function acceptedBytes({ identity, headers, body }: AcceptedAnswer): number {
   return answerBytes + 2 * (identityJson(identity).length + body.length + headers.length);
 }
 
-/** The same as JSON, created on demand. */
+/** The same answer with a JSON body. */
 export function acceptedJson({ identity, routes }: AcceptedAnswer): AcceptedAnswer {
   const body = identityJson(identity);
   const headers = [...content("application/json", body), ...identityHeaders(identity)];
@@ -78,8 +78,8 @@ export interface RefusalDetail {
 }
 
 /**
- * 401 and 403 with a challenge (RFC 6750 §3; without an error code where no token was sent), 503 with Retry-After. A malformed
- * request is 401 and not the 400 that RFC 6750 §3.1 recommends: gateways take 401 and 403 as a denial, and all else as our failure.
+ * 401 and 403 have a challenge (RFC 6750, section 3; without an error code if no token was sent), 503 has Retry-After. A malformed
+ * request gets 401 instead of the 400 of section 3.1, because gateways treat only 401 and 403 as a denial.
  */
 export function refusedAnswer(reason: RefusalReason, detail: RefusalDetail): RefusedAnswer {
   const { status, error, text } = refusals[reason];
@@ -102,6 +102,6 @@ function challenge(realm: string, error: string, text: string): string {
 }
 
 function content(type: string, body: string): string[] {
-  // No answer may be given to another request.
+  // An answer depends on the token, so no cache may keep it.
   return ["Content-Type", type, "Content-Length", String(Buffer.byteLength(body)), "Cache-Control", "no-store"];
 }

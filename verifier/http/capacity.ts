@@ -1,9 +1,9 @@
-/** How many connections the memory holds. Pure. */
+/** Computes how many connections the memory holds. Pure. */
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** What a process may use. */
+/** Memory limits of the process. */
 export interface MemoryLimits {
   /** Of the container, in bytes. */
   readonly memoryBytes: number;
@@ -11,46 +11,49 @@ export interface MemoryLimits {
   readonly heapBytes: number;
 }
 
-/** Within the heap: the young generation (24 MiB), accepted tokens (52 MiB), and the program. */
+/** Heap for the young generation (24 MiB), the caches (52 MiB) and the program. */
 const reservedHeapBytes = 86 * MiB;
-/** Beside the heap, which can be full at any time: the program's native memory and code pages, and fragmentation. */
+/** Memory outside of the heap for code, native memory and fragmentation. */
 const reservedNativeBytes = 40 * MiB;
 
 /**
- * The most that a connection without a token was measured to take, with headers of the greatest number or size that do not end: in the
- * heap, and beside it with the kernel's part.
+ * Largest measured memory of a connection without a token, with the most or the longest headers, which do not end: in the heap, and outside
+ * of it with the kernel's part.
  */
 const costs = {
   plain: { heapBytes: 19 * KiB, nativeBytes: 24 * KiB },
   tls: { heapBytes: 23 * KiB, nativeBytes: 78 * KiB },
 };
 
-/** However little memory there is, a gateway has to come through. */
-const fewest = 64;
+/** Lower bound, for a gateway on a machine with little memory. */
+const minConnections = 64;
 
-/** The most connections that fit, whatever comes on them. */
+/** Number of connections that fit, whatever clients send. */
 export function connectionCapacity({ memoryBytes, heapBytes }: MemoryLimits, isTls: boolean): number {
   const cost = costs[isTls ? "tls" : "plain"];
   const inHeap = (heapBytes - reservedHeapBytes) / cost.heapBytes;
   const besideHeap = (memoryBytes - heapBytes - reservedNativeBytes) / cost.nativeBytes;
-  return Math.max(fewest, Math.floor(Math.min(inHeap, besideHeap)));
+  return Math.max(minConnections, Math.floor(Math.min(inHeap, besideHeap)));
 }
 
 export interface ConnectionLimits {
-  /** Open connections in all. */
+  /** Limit of all open connections. */
   readonly max: number;
-  /** Open connections of one address. */
+  /** Limit for each client address. */
   readonly maxPerAddress: number;
-  /** Whether an address that is at a limit gives up its oldest idle connection for its next. @default false: the next one is refused */
+  /**
+   * If true, a new connection of an address at its limit displaces the oldest idle one of that address. If false, it is refused.
+   * @default false
+   */
   readonly isOldestDisplaced?: boolean;
 }
 
-/** The limits in force. Those that were set are lowered to what fits. */
+/** The limits of the settings, lowered to the capacity. */
 export function connectionLimits(
   set: { readonly maxConnections: number | undefined; readonly maxConnectionsPerAddress: number | undefined },
   capacity: number,
 ): ConnectionLimits {
   const max = Math.min(set.maxConnections ?? capacity, capacity);
-  // Half of them: a gateway may be the only client, and a single address must not be able to take all.
+  // Half: a gateway can be the only client, but a single address must not use all connections.
   return { max, maxPerAddress: Math.min(set.maxConnectionsPerAddress ?? Math.ceil(max / 2), max) };
 }

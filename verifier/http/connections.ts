@@ -1,23 +1,23 @@
 /**
- * Which connections a server holds. One address has so many at most. When all places are taken, a new connection takes the place of an
- * idle one of the address that holds most: first among connections without an accepted token, then among those with one. An address
- * that holds some gets a place from one that then still holds as many at least, so that a flood displaces nothing but itself. Where requests
- * take no time, an address can also give up its own oldest connection for its next.
+ * Limits the connections of a server, in total and for each address. At the total limit, a new connection displaces an idle one of the
+ * address with the most connections: first one without an accepted token, then one with. That address must have at least as many
+ * connections afterwards as the new one's address, so that a flood displaces only its own. With `isOldestDisplaced`, an address can also
+ * displace its own oldest connection.
  */
 import type { Server, Socket } from "node:net";
 import type { ConnectionLimits } from "./capacity.ts";
 
 export type ConnectionRefusal = "address" | "full";
 
-/** A connection that is held. */
+/** An open connection. */
 export interface Connection {
   readonly socket: Socket;
   readonly address: string;
-  /** Its peer's address and port. */
+  /** Address and port of the client. */
   readonly key: string;
   /** Whether a token was accepted on it. */
   isTrusted: boolean;
-  /** Requests whose decision is awaited. */
+  /** Requests without an answer yet. */
   waiting: number;
 }
 
@@ -28,18 +28,18 @@ interface Holder {
 
 type Peer = Pick<Socket, "remoteAddress" | "remotePort">;
 
-/** So many above the limit are looked at, since one of them may displace another; the rest is closed before it costs anything. */
+/** Connections above the limit that can still displace another one. Node.js closes further ones without an event. */
 const slack = 256;
 
 export class Connections {
   readonly limits: ConnectionLimits;
   readonly counts = { refused: { address: 0, full: 0 }, displaced: 0 };
   readonly #holders = new Map<string, Holder>();
-  /** TLS gives its requests another socket than the one that was admitted: they have the peer in common. */
+  /** By address and port, because the socket of a TLS request is not the socket that was admitted. */
   readonly #byPeer = new Map<string, Connection>();
   readonly #onRefused: ((reason: ConnectionRefusal, address: string | undefined) => void) | undefined;
 
-  /** @param onRefused called for each connection that is closed before anything is read from it */
+  /** @param onRefused called for each connection that is closed without reading from it */
   constructor(limits: ConnectionLimits, onRefused?: (reason: ConnectionRefusal, address: string | undefined) => void) {
     this.limits = limits;
     this.#onRefused = onRefused;
@@ -49,7 +49,7 @@ export class Connections {
     return this.#byPeer.size;
   }
 
-  /** Puts the limits before whatever the server does with a connection: TLS and HTTP never see a refused one. */
+  /** Applies the limits before TLS and HTTP see a connection. */
   guard(server: Server): void {
     const listeners = server.listeners("connection");
     server.removeAllListeners("connection");
@@ -61,10 +61,10 @@ export class Connections {
     server.on("drop", (peer) => this.#refuse("full", peer?.remoteAddress));
   }
 
-  /** Takes a connection in until it closes, or says that it is to be closed. */
+  /** Counts a connection until it closes. Returns false if it must be closed. */
   admit(socket: Socket): boolean {
     const { remoteAddress: address } = socket;
-    // Closed again before its turn came.
+    // The client has closed it already.
     if (address === undefined) return false;
     const holder = this.#holders.get(address);
     const { max, maxPerAddress } = this.limits;
@@ -79,12 +79,12 @@ export class Connections {
     return true;
   }
 
-  /** The connection of a request; `undefined` once it is closed. */
+  /** The connection of a request; `undefined` if it is closed. */
   of(socket: Peer): Connection | undefined {
     return this.#byPeer.get(keyOf(socket));
   }
 
-  /** A token was accepted on it. */
+  /** Notes that a token was accepted on the connection. */
   trust(connection: Connection): void {
     if (connection.isTrusted) return;
     connection.isTrusted = true;
@@ -98,7 +98,7 @@ export class Connections {
     return false;
   }
 
-  /** Closes an idle connection of the address that holds most. */
+  /** Closes an idle connection of the address with the most. */
   #displace(newcomer: Holder | undefined): boolean {
     return (
       this.#displaceAmong(newcomer, (holder) => holder.untrusted) ||
@@ -123,7 +123,7 @@ export class Connections {
     return this.#closeOldest(holder.untrusted) || this.#closeOldest(holder.trusted);
   }
 
-  /** Of those that wait for nothing. */
+  /** Closes the oldest connection without a waiting request. */
   #closeOldest(connections: ReadonlySet<Connection>): boolean {
     for (const connection of connections) {
       if (connection.waiting > 0) continue;

@@ -1,4 +1,4 @@
-/** The port that callers and gateways ask: every method and every path is the same question. */
+/** Server for callers and gateways. All methods and paths have the same meaning, except for rules with routes. */
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
@@ -12,30 +12,30 @@ import type { Connection, Connections } from "./connections.ts";
 import { answerParserErrors, hasOneHost, refuseHost, strictParser } from "./protocol.ts";
 
 export interface DecisionServerOptions {
-  readonly decider: Decider<AcceptedAnswer>;
+  readonly decider: Decider;
   readonly realm: string;
   readonly keepAliveSeconds: number;
-  /** Those that the server holds, and how many there may be. */
+  /** Limits the connections of the server. */
   readonly connections: Connections;
-  /** Certificate and key; without them plain HTTP. */
+  /** Certificate and key; `undefined` for plain HTTP. */
   readonly tls: TlsOptions | undefined;
-  /** Whether connections are to be given up after their answer, because the service is about to stop. */
+  /** If true, answers ask the client to close the connection. */
   readonly isDraining: () => boolean;
-  /** Where the caller's method and path are. */
+  /** Headers with the caller's method and path. */
   readonly pathFrom: PathSource | undefined;
   /** Requests that need no token. */
   readonly unchecked: readonly Route[];
   readonly onAccepted?: (answer: AcceptedAnswer, request: IncomingMessage, isVerified: boolean) => void;
   readonly onUnchecked?: () => void;
-  /** Called with the token, where one was sent. */
+  /** Called with the token, if one was sent. */
   readonly onRefused?: (refused: Refused, requestId: string, request: IncomingMessage, token?: string) => void;
 }
 
-/** The longest token, and 4 KiB for the headers that gateways add: what a connection may make us keep before it shows a token. */
+/** The longest token and 4 KiB for other headers. A client without a token can make the server keep this much. */
 const maxHeaderBytes = maxTokenLength + 4 * 1024;
-/** Each takes memory beside its bytes. */
+/** Each header uses memory in addition to its bytes. */
 const maxHeaders = 100;
-/** A request needs no body. Bodies are discarded up to this limit. */
+/** Includes the body, which is discarded. */
 const requestTimeoutMs = 5_000;
 const headersTimeoutMs = 3_000;
 const handshakeTimeoutMs = 5_000;
@@ -48,7 +48,7 @@ export function decisionServer(options: DecisionServerOptions): Server {
     connectionsCheckingInterval: 1_000,
     keepAliveTimeout: options.keepAliveSeconds * 1000,
     ...strictParser,
-    // Requests without a body need no stream for it.
+    // Creates no stream for an empty body.
     optimizeEmptyRequests: true,
   };
   const listener = requestListener(options);
@@ -61,10 +61,10 @@ export function decisionServer(options: DecisionServerOptions): Server {
   options.connections.guard(server);
   answerParserErrors(server, (socket) => (options.connections.of(socket)?.waiting ?? 0) > 0);
   server.maxHeadersCount = maxHeaders;
-  // A body that waits for leave gets the answer at once instead.
+  // A request with `Expect` gets its answer at once, without its body.
   server.on("checkContinue", listener);
   server.on("checkExpectation", listener);
-  // Envoy and others pass upgrades on as they came: the question is the same.
+  // Without a listener for upgrades they are ordinary requests. Envoy forwards them as they are.
   return server;
 }
 
@@ -119,13 +119,7 @@ function requestListener(options: DecisionServerOptions): Listener {
     onRefused?.(refused, requestId, request, token);
   };
 
-  const finish = (
-    request: IncomingMessage,
-    response: ServerResponse,
-    token: string,
-    decision: Decision<AcceptedAnswer>,
-  ) => {
-    // Who has gone needs no answer.
+  const finish = (request: IncomingMessage, response: ServerResponse, token: string, decision: Decision) => {
     if (response.destroyed) return;
     if (decision.accepted) accept(request, response, token, decision.accepted, true);
     else refuse(request, response, decision.refused, token);
@@ -156,7 +150,7 @@ function requestListener(options: DecisionServerOptions): Listener {
     if (!(decision instanceof Promise)) return finish(request, response, token, decision);
     const connection: Connection | undefined = connections.of(request.socket);
     if (connection) connection.waiting += 1;
-    const answer = (made: Decision<AcceptedAnswer>) => {
+    const answer = (made: Decision) => {
       if (connection) connection.waiting -= 1;
       finish(request, response, token, made);
     };
@@ -168,8 +162,8 @@ function requestListener(options: DecisionServerOptions): Listener {
 }
 
 /**
- * Sends answers of verifications together, once all that came in at the same time is verified. Each by itself would wake its receiver
- * for that one answer, which costs both sides more than the verification; with nothing else to do nothing waits.
+ * Sends the answers of concurrent verifications together, in one turn of the event loop. Single answers would wake each receiver
+ * separately, which costs both sides more than the verification.
  */
 function laterAnswers(): (send: () => void, response: ServerResponse) => void {
   let waiting: { readonly send: () => void; readonly response: ServerResponse }[] = [];
@@ -180,7 +174,7 @@ function laterAnswers(): (send: () => void, response: ServerResponse) => void {
       try {
         send();
       } catch {
-        // A defect of ours costs this connection and not the process.
+        // A defect closes this connection and does not end the process.
         response.destroy();
       }
     }
@@ -195,7 +189,7 @@ function wantsJson(accept: string | undefined): boolean {
   return accept?.includes("application/json") ?? false;
 }
 
-/** What a gateway sends is used if it is harmless in logs and headers. */
+/** Whether a request id of a gateway can be used in logs and headers. */
 export function isRequestId(id: string | string[] | undefined): id is string {
   return typeof id === "string" && /^[\w.:/+=-]{1,128}$/.test(id);
 }

@@ -1,4 +1,4 @@
-/** Opening and closing servers. */
+/** Opens and closes servers. */
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -18,13 +18,13 @@ export async function listen(server: Server, { host, port }: Address): Promise<n
     const { code } = error as NodeJS.ErrnoException;
     throw new VerifierError(
       "LISTEN_FAILED",
-      `Nothing can be served on ${host ?? ""}:${port} (${code}): check that the port is free and may be used.`,
+      `The verifier cannot listen on ${host ?? ""}:${port} (${code}). Check that the port is free and permitted.`,
     );
   }
   return (server.address() as AddressInfo).port;
 }
 
-/** Takes no more connections, ends idle ones, and waits for requests under way; after the limit these are cut off. */
+/** Closes the port and idle connections, and waits for running requests. After the limit, it closes their connections too. */
 export async function close(server: Server, limitMs: number): Promise<void> {
   if (!server.listening) return;
   const closed = once(server, "close");

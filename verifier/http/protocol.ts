@@ -1,16 +1,16 @@
-/** HTTP itself, before any question is looked at: the same for both servers. */
+/** Strict HTTP for both servers. */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-/** Options of Node's parser. */
+/** Options of the HTTP parser. */
 export const strictParser = {
-  // Node's default, but nothing to rely on silently: lenient parsing is how requests are smuggled.
+  // The default, made explicit because lenient parsing enables request smuggling.
   insecureHTTPParser: false,
-  // Checked by `hasOneHost`, which also refuses two.
+  // `hasOneHost` checks it, and also refuses two headers.
   requireHostHeader: false,
 };
 
-/** RFC 9112 §3.2: one Host header, which HTTP/1.0 can omit. Of two, a gateway may have looked at the other one. */
+/** Whether a request has one Host header, which HTTP/1.0 can omit (RFC 9112, section 3.2). With two, a gateway could use the other one. */
 export function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -29,7 +29,7 @@ export function refuseHost(response: ServerResponse): void {
   response.end(body);
 }
 
-/** What the parser and its timer refuse, by the codes of their errors. */
+/** Statuses for error codes of the parser and its timer. The others get 400. */
 const statuses: Readonly<Record<string, string>> = {
   HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
   HPE_CHUNK_EXTENSIONS_OVERFLOW: "413 Payload Too Large",
@@ -37,15 +37,15 @@ const statuses: Readonly<Record<string, string>> = {
 };
 
 /**
- * Answers what is no HTTP and then closes the connection, as Node does by default, and tells caches not to keep the answer.
+ * Answers requests that are not valid HTTP and closes the connection, as Node.js does by default, with `Cache-Control: no-store`.
  *
- * @param isWaiting whether the answer to an earlier request on the connection is still to come: it must not get this one instead
+ * @param isWaiting whether an earlier request on the connection has no answer yet, and could take this answer for its own
  */
 export function answerParserErrors(server: Server, isWaiting: (socket: Socket) => boolean = () => false): void {
   server.on("clientError", (error: NodeJS.ErrnoException, stream) => {
     const socket = stream as Socket;
     const { code = "" } = error;
-    // Failed TLS handshakes come here too.
+    // Failed TLS handshakes cause this event too.
     const isHttp = code.startsWith("HPE_") || Object.hasOwn(statuses, code);
     if (!isHttp || !socket.writable || isWaiting(socket)) return void socket.destroy();
     socket.write(

@@ -1,17 +1,17 @@
-/** Certificate, key and client CA, read again as they are replaced. */
+/** Reads the serving certificate, its key and the CA of client certificates. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { ServerOptions } from "node:https";
 import { createSecureContext } from "node:tls";
 import type { TlsFiles } from "../config/config.ts";
 import { VerifierError } from "../errors.ts";
 import { readText } from "../net/fileSource.ts";
-import { checkCa } from "../net/remote.ts";
+import { checkCa } from "../net/httpsClient.ts";
 
 export interface TlsMaterial {
   readonly options: ServerOptions;
   /** Milliseconds since 1970. */
   readonly notAfterMs: number;
-  /** Changes with any of the files. */
+  /** The content of all files, to detect changes. */
   readonly content: string;
 }
 
@@ -32,7 +32,7 @@ export async function readTls({ certFile, keyFile, clientCaFile }: TlsFiles): Pr
   };
 }
 
-/** During a replacement of two files one may be new and the other old: what does not belong together is no certificate. */
+/** Checks that certificate and key belong together. While the two files are replaced, one can be new and the other old. */
 function checkPair(cert: string, key: string, certFile: string, keyFile: string): X509Certificate {
   let leaf: X509Certificate;
   let belongs: boolean;

@@ -1,26 +1,26 @@
-/** Public keys of an issuer, each with the one algorithm that it verifies. */
+/** Parses public keys of an issuer, from JWKS and PEM. Each key has one algorithm. */
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject, X509Certificate } from "node:crypto";
 import { VerifierError } from "../errors.ts";
 import { algorithms } from "../token/decode.ts";
 import { rsaProblem } from "./rsa.ts";
 
 export interface VerificationKey {
-  /** `undefined`: the key has no name (PEM, or a JWK without one), and tokens with any `kid` may be of it. */
+  /** `undefined` for PEM keys and JWKs without one. Such a key is tried for tokens with any `kid`. */
   readonly kid: string | undefined;
   readonly algorithm: string;
   readonly key: KeyObject;
-  /** SHA-256 of the DER public key, base64url: Kubernetes calls its keys by this. */
+  /** SHA-256 of the public key in DER, base64url. Kubernetes uses it as key id. */
   readonly thumbprint: string;
 }
 
 export interface KeySet {
   readonly keys: readonly VerificationKey[];
-  /** Why keys were left out, for the log. */
+  /** Why keys were skipped, for the log. */
   readonly leftOut: readonly string[];
 }
 
 const maxKeys = 100;
-/** Signatures that one token may cost. */
+/** Most keys that are tried for one token. */
 const maxTries = 8;
 const minRsaBits = 2048;
 const maxRsaBits = 8192;
@@ -28,7 +28,8 @@ const curves: Readonly<Record<string, string>> = { prime256v1: "ES256", secp384r
 const privateMembers = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 /**
- * Keys of a JWK set (RFC 7517). Keys that cannot verify tokens are left out, as the standard wants it; a set without any is an error.
+ * Parses a JWKS (RFC 7517). Keys that cannot verify tokens are skipped, as section 5 of the RFC recommends. A set without a usable key
+ * is an error.
  *
  * @throws VerifierError KEYS_MALFORMED, KEYS_NONE_USABLE
  */
@@ -37,14 +38,11 @@ export function parseJwks(text: string, where: string): KeySet {
   try {
     parsed = JSON.parse(text);
   } catch {
-    throw new VerifierError("KEYS_MALFORMED", `${where} is not JSON: expected a JWK set.`);
+    throw new VerifierError("KEYS_MALFORMED", `${where} is not JSON: expected a JWKS.`);
   }
   const list = (parsed as { keys?: unknown } | null)?.keys;
   if (!Array.isArray(list) || list.length > maxKeys) {
-    throw new VerifierError(
-      "KEYS_MALFORMED",
-      `${where} is not a JWK set: expected "keys", a list of up to ${maxKeys}.`,
-    );
+    throw new VerifierError("KEYS_MALFORMED", `${where} is not a JWKS: expected "keys", a list of up to ${maxKeys}.`);
   }
   return usable(
     where,
@@ -53,7 +51,7 @@ export function parseJwks(text: string, where: string): KeySet {
 }
 
 /**
- * Keys of a file: PEM public keys (PKCS #1 or SPKI) and certificates, any number of them, or a JWK set.
+ * Parses a file of PEM public keys (PKCS #1 or SPKI) and certificates, or a JWKS.
  *
  * @throws VerifierError KEYS_MALFORMED, KEYS_NONE_USABLE
  */
@@ -63,11 +61,11 @@ export function parseKeyFile(text: string, where: string): KeySet {
   if (blocks.length === 0 || blocks.length > maxKeys) {
     throw new VerifierError(
       "KEYS_MALFORMED",
-      `${where} holds no keys: expected up to ${maxKeys} PEM public keys or certificates, or a JWK set.`,
+      `${where} holds no keys: expected up to ${maxKeys} PEM public keys or certificates, or a JWKS.`,
     );
   }
   if (blocks.some((block) => block.includes("PRIVATE KEY"))) {
-    throw new VerifierError("KEYS_MALFORMED", `${where} holds a private key: give the verifier the public one alone.`);
+    throw new VerifierError("KEYS_MALFORMED", `${where} holds a private key. Replace it by its public key.`);
   }
   return usable(
     where,
@@ -75,25 +73,24 @@ export function parseKeyFile(text: string, where: string): KeySet {
   );
 }
 
-/** Whether a source was read, and holds no usable key. */
+/** Whether the error means that a source was read and has no usable key. */
 export function isNoneUsable(error: unknown): error is VerifierError {
   return error instanceof VerifierError && error.code === "KEYS_NONE_USABLE";
 }
 
-/** Joins the keys of several files. */
 export function joinKeySets(sets: readonly KeySet[]): KeySet {
   return { keys: sets.flatMap((set) => set.keys), leftOut: sets.flatMap((set) => set.leftOut) };
 }
 
-/** Keys that a token may be signed with. */
+/** Keys that can have signed a token. */
 export interface Candidates {
-  /** Whether the token names one of our keys: then no other can be meant. */
+  /** Whether the token's `kid` names a key. Then no other key is tried. */
   readonly named: boolean;
-  /** Those with the token's algorithm. */
+  /** The keys with the token's algorithm. */
   readonly keys: readonly VerificationKey[];
 }
 
-/** The keys of a token's `kid` (Kubernetes names keys by their thumbprints), or else those that have no name. */
+/** Returns the keys that a token's `kid` names, by key id or thumbprint, or else those without a key id. */
 export function candidates(keys: readonly VerificationKey[], kid: string | undefined, algorithm: string): Candidates {
   const byName = kid === undefined ? [] : keys.filter((key) => (key.kid ?? key.thumbprint) === kid);
   const named = byName.length > 0;
@@ -113,13 +110,13 @@ function usable(where: string, makers: readonly (() => VerificationKey)[]): KeyS
   }
   if (keys.length > 0) return { keys, leftOut };
   const why = leftOut.length > 0 ? ` (${leftOut.join("; ")})` : "";
-  throw new VerifierError("KEYS_NONE_USABLE", `${where} holds no key that tokens can be verified with${why}.`);
+  throw new VerifierError("KEYS_NONE_USABLE", `${where} holds no key that can verify tokens${why}.`);
 }
 
 class Unusable extends Error {}
 
 function fromJwk(jwk: unknown, what: string): VerificationKey {
-  if (typeof jwk !== "object" || jwk === null) throw new Unusable(`${what} is no object`);
+  if (typeof jwk !== "object" || jwk === null) throw new Unusable(`${what} is not an object`);
   const { kty, kid, use, alg, key_ops: operations } = jwk as Record<string, unknown>;
   if (kty === "oct" || privateMembers.some((member) => Object.hasOwn(jwk, member)))
     throw new Unusable(`${what} is not public`);
@@ -128,7 +125,7 @@ function fromJwk(jwk: unknown, what: string): VerificationKey {
     throw new Unusable(`${what} is not for verifying`);
   }
   if (kid !== undefined && (typeof kid !== "string" || kid === ""))
-    throw new Unusable(`${what} has a kid that is no text`);
+    throw new Unusable(`${what} has a kid that is not a string`);
   const key = read(() => createPublicKey({ key: jwk as JsonWebKey, format: "jwk" }), what);
   const algorithm = alg === undefined ? algorithmOf(key, what) : named(alg, key, what);
   return verificationKey(key, algorithm, kid as string | undefined, what);
@@ -160,7 +157,7 @@ function verificationKey(key: KeyObject, algorithm: string, kid: string | undefi
   return { kid, algorithm, key, thumbprint: createHash("sha256").update(der).digest("base64url") };
 }
 
-/** RSA keys without `alg` are used with RS256, as Kubernetes does. */
+/** The algorithm of a key without `alg`. Kubernetes uses RSA keys with RS256. */
 function algorithmOf(key: KeyObject, what: string): string {
   const type = key.asymmetricKeyType ?? "";
   const found =
@@ -171,19 +168,19 @@ function algorithmOf(key: KeyObject, what: string): string {
         : type === "ed25519"
           ? "EdDSA"
           : type.toUpperCase();
-  if (!found || !algorithms.has(found)) throw new Unusable(`${what} is of a kind that is not supported`);
+  if (!found || !algorithms.has(found)) throw new Unusable(`${what} has a key type that is not supported`);
   return found;
 }
 
-/** The algorithm that a JWK names, if it is one of its kind of key. */
+/** The `alg` of a JWK, if it fits the key type. */
 function named(alg: unknown, key: KeyObject, what: string): string {
   if (typeof alg !== "string" || !algorithms.has(alg))
-    throw new Unusable(`${what} names an algorithm that is not supported`);
+    throw new Unusable(`${what} has an algorithm that is not supported`);
   const standard = algorithmOf(key, what);
   const fits =
     alg === standard ||
     (standard === "RS256" && /^[RP]S(256|384|512)$/.test(alg)) ||
     (standard === "EdDSA" && alg === "Ed25519");
-  if (!fits) throw new Unusable(`${what} names an algorithm of another kind of key`);
+  if (!fits) throw new Unusable(`${what} has an algorithm of another key type`);
   return alg;
 }

@@ -1,23 +1,23 @@
-/** RSA keys whose numbers let others sign, or nobody. Pure. */
+/** Finds RSA keys that do not protect: anyone can sign with them, or nobody can. Pure. */
 import { checkPrimeSync, type KeyObject } from "node:crypto";
-import { isRoca } from "./roca.ts";
 
-/** No factor of a modulus is smaller than this. */
+/** Every prime factor of a good modulus is at least this. */
 const leastFactor = 752;
-const smallPrimes = primesBelow(leastFactor).map(BigInt);
+const smallPrimes = primesBelow(leastFactor);
+const smallFactors = smallPrimes.map(BigInt);
 
 /**
- * Says what is wrong with the numbers of a public RSA key. The text continues a sentence whose subject is the key. Undefined for a sound
- * key. The size is not judged.
+ * Describes the problem of a public RSA key, as the continuation of a sentence whose subject is the key. Returns `undefined` for a good
+ * key. Does not check the size.
  *
- * @see NIST SP 800-89, 5.3.3, and the Baseline Requirements of the CA/Browser Forum, 6.1.1.3 and 6.1.6
+ * @see NIST SP 800-89, section 5.3.3, and the Baseline Requirements of the CA/Browser Forum, sections 6.1.1.3 and 6.1.6
  */
 export function rsaProblem(key: KeyObject): string | undefined {
   const { publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
   if (publicExponent < 3n || publicExponent % 2n === 0n) return "has an RSA exponent that is not odd and above 1";
   const { n = "" } = key.export({ format: "jwk" });
   const modulus = BigInt(`0x${Buffer.from(n, "base64url").toString("hex")}`);
-  const factor = smallPrimes.find((prime) => modulus % prime === 0n);
+  const factor = smallFactors.find((prime) => modulus % prime === 0n);
   if (factor !== undefined) return `has an RSA modulus that is divisible by ${factor}`;
   // Random primes give such a modulus once in 10^35 keys.
   if (/0{128}|1{128}/.test(modulus.toString(2))) return "has an RSA modulus with 128 equal bits in a row";
@@ -42,7 +42,7 @@ function isPower(number: bigint): boolean {
   );
 }
 
-/** The whole part of a root, by Newton's method from above. */
+/** The integer part of a root, by Newton's method from above. */
 function root(number: bigint, bits: number, exponent: number): bigint {
   const degree = BigInt(exponent);
   for (let guess = 1n << BigInt(Math.ceil(bits / exponent)); ; ) {
@@ -50,4 +50,27 @@ function root(number: bigint, bits: number, exponent: number): bigint {
     if (next >= guess) return guess;
     guess = next;
   }
+}
+
+/** The faulty library of ROCA generates primes that are powers of this, modulo the product of the first primes. */
+const rocaGenerator = 65_537;
+/** The largest of the 126 primes of a key of 2048 bits. Longer keys have these and more. */
+const lastRocaPrime = 701;
+let rocaPowers: readonly { readonly prime: number; readonly powers: ReadonlySet<number> }[] | undefined;
+
+/**
+ * Whether a modulus has the fingerprint of ROCA (CVE-2017-15361): it is a power of the generator modulo each prime. Another modulus has
+ * it by chance less than once in 10^30 keys. The prime 2 is omitted, because every modulus is odd.
+ */
+export function isRoca(modulus: bigint): boolean {
+  rocaPowers ??= smallPrimes
+    .filter((prime) => prime > 2 && prime <= lastRocaPrime)
+    .map((prime) => ({ prime, powers: powersModulo(prime) }));
+  return rocaPowers.every(({ prime, powers }) => powers.has(Number(modulus % BigInt(prime))));
+}
+
+function powersModulo(prime: number): ReadonlySet<number> {
+  const powers = new Set<number>();
+  for (let power = 1; !powers.has(power); power = (power * rocaGenerator) % prime) powers.add(power);
+  return powers;
 }

@@ -1,11 +1,14 @@
-/** Files that others replace while we run: tokens that rotate, certificates, keys. */
+/** Reads files that change while the verifier runs: tokens, certificates, keys. */
 import { readFile } from "node:fs/promises";
 import type { Clock } from "../clock.ts";
 import { VerifierError } from "../errors.ts";
 
 const maxBytes = 1024 * 1024;
 
-/** A file's text, read again when it is older than its time; while it cannot be read, or is no use, the last text serves. */
+/**
+ * The text of a file, read again when it is older than `maxAgeMs`. If the file cannot be read or is invalid, the previous text stays in
+ * use.
+ */
 export class FileSource {
   readonly path: string;
   readonly #clock: Clock;
@@ -15,7 +18,7 @@ export class FileSource {
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<string> | undefined;
 
-  /** @param check throws for a text that is no use */
+  /** @param check throws if the text is invalid */
   constructor(path: string, clock: Clock, check: (text: string, path: string) => void, maxAgeMs = 30_000) {
     this.path = path;
     this.#check = check;
@@ -23,7 +26,7 @@ export class FileSource {
     this.#maxAgeMs = maxAgeMs;
   }
 
-  /** @throws VerifierError FILE_UNREADABLE, or what the check throws, when it never was of use */
+  /** @throws VerifierError FILE_UNREADABLE, or the error of the check, if there is no previous text */
   async get(): Promise<string> {
     if (this.#text !== undefined && this.#clock.monotonic() - this.#readAt < this.#maxAgeMs) return this.#text;
     this.#reading ??= this.#read().finally(() => {
@@ -32,7 +35,7 @@ export class FileSource {
     return this.#reading;
   }
 
-  /** The next `get` reads. */
+  /** Reads the file again at the next `get`. */
   expire(): void {
     this.#readAt = Number.NEGATIVE_INFINITY;
   }
@@ -63,15 +66,15 @@ export async function readText(path: string): Promise<string> {
     const { code } = error as NodeJS.ErrnoException;
     throw new VerifierError(
       "FILE_UNREADABLE",
-      `${path} cannot be read (${code}): check that it is mounted, and that this process may read it.`,
+      `${path} cannot be read (${code}). Check that it is mounted and that the process has the permission to read it.`,
     );
   }
 }
 
 /**
- * A bearer token file's token.
+ * The token in the text of a bearer token file.
  *
- * @throws VerifierError TOKEN_FILE_INVALID for what cannot stand in a header
+ * @throws VerifierError TOKEN_FILE_INVALID if the text cannot be sent in a header
  */
 export function tokenOf(text: string, path: string): string {
   const token = text.trim();

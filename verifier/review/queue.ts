@@ -1,16 +1,17 @@
-/** A limit on reviews in flight, with a short queue in which the likeliest tokens go first. */
+/** Limits the number of concurrent reviews. Further reviews wait in a short queue, ordered by priority. */
 import { Refusal } from "../errors.ts";
 
 /**
- * What is known of a token before its review, the likeliest first.
+ * Priorities of reviews, the highest first. A priority follows from what the verifier knows of the token.
  *
- * - `accepted`: a review accepted it lately.
+ * - `accepted`: a recent review accepted it.
  * - `signed`: a key of its issuer verifies it.
  * - `unknown`: the issuer's keys are not known.
- * - `unlikely`: the issuer publishes no key with the token's key id. A signer can keep a key out of what it publishes.
+ * - `unlikely`: the issuer publishes no key with the token's key id. Such a token can be valid, because a signer can exclude keys from
+ *   what it publishes.
  */
-export const standings = ["accepted", "signed", "unknown", "unlikely"] as const;
-export type Standing = (typeof standings)[number];
+const priorities = ["accepted", "signed", "unknown", "unlikely"] as const;
+export type ReviewPriority = (typeof priorities)[number];
 
 interface Waiting {
   readonly start: () => void;
@@ -20,7 +21,7 @@ interface Waiting {
 export class ReviewQueue {
   readonly #limit: number;
   readonly #maxWaiting: number;
-  /** By standing. Unlikely tokens never wait. */
+  /** By priority. Unlikely tokens never wait. */
   readonly #waiting: readonly Waiting[][] = [[], [], []];
   #running = 0;
   #unlikely = 0;
@@ -39,27 +40,26 @@ export class ReviewQueue {
   }
 
   /**
-   * Runs work at once, or when its turn comes. When the queue is full, a token takes the place of a less likely one.
+   * Runs a review now or when its turn comes. If the queue is full, it takes the place of one with a lower priority.
    *
    * @throws Refusal busy
    */
-  async run<T>(standing: Standing, work: () => Promise<T>): Promise<T> {
-    const isUnlikely = standing === "unlikely";
+  async run<T>(priority: ReviewPriority, work: () => Promise<T>): Promise<T> {
+    const isUnlikely = priority === "unlikely";
     if (isUnlikely) this.#admitUnlikely();
-    else if (this.#running >= this.#limit) await this.#wait(standings.indexOf(standing));
+    else if (this.#running >= this.#limit) await this.#wait(priorities.indexOf(priority));
     else this.#running += 1;
     try {
       return await work();
     } finally {
       if (isUnlikely) this.#unlikely -= 1;
       const next = this.#waiting.find((list) => list.length > 0)?.shift();
-      // The place is handed on.
       if (next) next.start();
       else this.#running -= 1;
     }
   }
 
-  /** Half of the places at most, so that a flood of such tokens keeps no other from being reviewed at once. */
+  /** At most half of the concurrent reviews, so that a flood of such tokens does not delay others. */
   #admitUnlikely(): void {
     if (this.#running >= this.#limit || this.#unlikely >= Math.ceil(this.#limit / 2)) throw new Refusal("busy", 1);
     this.#running += 1;
@@ -71,7 +71,7 @@ export class ReviewQueue {
     return new Promise((start, refuse) => this.#waiting[rank]?.push({ start, refuse }));
   }
 
-  /** The last that came of the least likely tokens gives way. */
+  /** Refuses the newest token of the lowest priority. */
   #makeRoom(rank: number): void {
     const displaced = this.#waiting
       .slice(rank + 1)

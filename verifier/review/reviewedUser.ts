@@ -1,4 +1,4 @@
-/** Reads the status of a TokenReview. Pure. */
+/** Reads the user and the error from a TokenReview. Pure. */
 import { Refusal, VerifierError } from "../errors.ts";
 import { isSubdomain, isUid, splitUsername } from "../token/identity.ts";
 
@@ -7,19 +7,19 @@ export interface ReviewedUser {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
-  /** Those of the audiences asked for that the token is for. */
+  /** The requested audiences that the token is for. */
   readonly audiences: readonly string[];
   readonly podName: string | undefined;
   readonly podUid: string | undefined;
   readonly nodeName: string | undefined;
   readonly nodeUid: string | undefined;
-  /** `jti`, where the API server says so: `JTI=…`. */
+  /** `jti`, if the API server reports it (`JTI=…`). */
   readonly tokenId: string | undefined;
 }
 
 /**
- * The user of an answered TokenReview; `undefined` when the API server does not accept the token, or for other audiences alone.
- * A server or webhook that knows nothing of audiences leaves `status.audiences` out: that is no yes (TokenReviewStatus).
+ * The user of a TokenReview; `undefined` if the API server does not accept the token, or only for other audiences. An authenticator that
+ * does not check audiences omits `status.audiences`. Such an answer accepts no token (see TokenReviewStatus in the Kubernetes API).
  *
  * @throws VerifierError REVIEW_MALFORMED
  * @throws Refusal not_a_service_account, malformed_claim
@@ -27,7 +27,7 @@ export interface ReviewedUser {
 export function reviewedUser(review: unknown, audiences: readonly string[]): ReviewedUser | undefined {
   const { kind, status } = review as { kind?: unknown; status?: Record<string, unknown> };
   if (kind !== "TokenReview" || typeof status !== "object" || status === null) {
-    throw new VerifierError("REVIEW_MALFORMED", "The API server's answer is no TokenReview with a status.");
+    throw new VerifierError("REVIEW_MALFORMED", "The API server's answer is not a TokenReview with a status.");
   }
   if (status.authenticated !== true) return undefined;
   const reviewed = Array.isArray(status.audiences) ? status.audiences : [];
@@ -54,11 +54,11 @@ export function reviewedUser(review: unknown, audiences: readonly string[]): Rev
   };
 }
 
-/** Why an API server accepts no token, in its own words. */
+/** The reason of the API server for a token that is not accepted. */
 export function reviewError(review: unknown): string | undefined {
   const { error, authenticated } = (review as { status: Record<string, unknown> }).status;
   if (typeof error === "string" && error !== "") return error;
-  return authenticated === true ? "The API server accepts the token, and names none of the audiences." : undefined;
+  return authenticated === true ? "The API server authenticates the token, but for none of the audiences." : undefined;
 }
 
 function first(value: unknown): string | undefined {

@@ -1,50 +1,63 @@
-/** Asks an API server about tokens (TokenReview), in a bounded number at a time. */
+/** Sends TokenReviews to an API server, a bounded number at a time. */
 import { DigestSet } from "../cache/caches.ts";
 import type { Clock } from "../clock.ts";
 import { isOutage, Refusal, VerifierError } from "../errors.ts";
-import type { Remote, RemoteAnswer } from "../net/remote.ts";
+import { errorFields, LineLimit, type Log } from "../log.ts";
+import type { HttpsAnswer, HttpsClient } from "../net/httpsClient.ts";
 import { withoutToken } from "../redact.ts";
-import { ReviewQueue, type Standing } from "./queue.ts";
+import { type ReviewPriority, ReviewQueue } from "./queue.ts";
+import { ReviewReadiness } from "./readiness.ts";
 import { type ReviewedUser, reviewError, reviewedUser } from "./reviewedUser.ts";
 
-/** `outage`: the API server is away. `rejected`: it answers, and not with a review. */
+/** `outage`: the API server is away. `rejected`: its answer is not a review. */
 export type ReviewOutcome = "accepted" | "refused" | "outage" | "rejected";
 
 export interface ReviewerOptions {
-  /** Of the API server, without a slash at the end. */
+  /** URL of the API server, without a trailing slash. */
   readonly url: string;
-  readonly remote: Remote;
+  readonly client: HttpsClient;
   readonly clock: Clock;
+  readonly log: Log;
+  /** Ends the checks of readiness. */
+  readonly signal: AbortSignal;
   readonly timeoutMs: number;
   readonly maxReviews: number;
-  /** Accepted tokens whose next review goes first. */
+  /** Number of accepted tokens whose next review has the highest priority. */
   readonly maxRemembered: number;
   /** Called after each review of a caller's token. */
-  readonly onReview?: (outcome: ReviewOutcome, ms: number) => void;
-  /** Called with what kept a review from an answer. */
-  readonly onError?: (error: Error, outcome: "outage" | "rejected") => void;
+  readonly onReview: (outcome: ReviewOutcome, ms: number) => void;
 }
 
 const maxAnswerBytes = 256 * 1024;
-/** After so many failures in a row, requests fail at once for some time. */
-const patience = 3;
+/** After this many consecutive failures, reviews fail at once for `pauseMs`. */
+const maxFailures = 3;
 const pauseMs = 500;
-/** A token that is none: the answer shows whether reviews are done at all. */
+/** Log lines about failed reviews per second. */
+const maxErrorLines = 5;
+/** Not a token: the answer shows whether the API server does reviews. */
 const probeToken = "k8sauth-verifier-readiness";
 
 export class Reviewer {
   readonly #options: ReviewerOptions;
   readonly #queue: ReviewQueue;
-  /** Tokens that a review accepted and none has refused since. */
+  /** Tokens that their last review accepted. */
   readonly #accepted: DigestSet;
+  readonly #errorLines: LineLimit;
+  readonly readiness: ReviewReadiness;
   #failures = 0;
   #pausedUntil = 0;
-  #lastFailure: "review_unavailable" | "review_rejected" = "review_unavailable";
+  #lastFailure: "outage" | "rejected" = "outage";
 
   constructor(options: ReviewerOptions) {
     this.#options = options;
     this.#queue = new ReviewQueue(options.maxReviews, options.maxReviews * 4);
     this.#accepted = new DigestSet(options.maxRemembered);
+    this.#errorLines = new LineLimit(maxErrorLines, options.clock.monotonic);
+    this.readiness = new ReviewReadiness({
+      ...options,
+      checkPermission: () => this.#checkPermission(),
+      checkReview: () => this.#checkReview(),
+    });
   }
 
   get inFlight(): number {
@@ -52,18 +65,17 @@ export class Reviewer {
   }
 
   /**
-   * Who the token belongs to, according to the API server.
+   * Returns the token's user as the API server reports it. A token that the last review accepted has the highest priority.
    *
-   * @param standing what is known of the token before its review
-   * @throws Refusal review_refused; not_a_service_account, malformed_claim for users that are none; busy; review_unavailable in an
-   *   outage (see isOutage); review_rejected for every other answer than a review
+   * @throws Refusal review_refused; not_a_service_account or malformed_claim if the user is not a ServiceAccount; busy;
+   *   review_unavailable in an outage (see isOutage); review_rejected for any other answer than a review
    */
-  async review(token: string, audiences: readonly string[], standing: Standing): Promise<ReviewedUser> {
+  async review(token: string, audiences: readonly string[], priority: ReviewPriority): Promise<ReviewedUser> {
     this.#checkPause();
-    return this.#queue.run(this.#accepted.has(token) ? "accepted" : standing, async () => {
-      // Who waited in the queue may find that the server has gone meanwhile.
+    return this.#queue.run(this.#accepted.has(token) ? "accepted" : priority, async () => {
+      // Reviews before this one in the queue can have failed.
       this.#checkPause();
-      const { onReview, onError } = this.#options;
+      const { onReview } = this.#options;
       const startedAt = performance.now();
       let user: ReviewedUser | undefined;
       let detail: string | undefined;
@@ -74,19 +86,20 @@ export class Reviewer {
         this.#failures = 0;
         if (user) this.#accepted.add(token);
         else this.#accepted.delete(token);
-        onReview?.(user ? "accepted" : "refused", performance.now() - startedAt);
+        this.readiness.reviewed();
+        onReview(user ? "accepted" : "refused", performance.now() - startedAt);
       } catch (error) {
         const ms = performance.now() - startedAt;
         if (error instanceof Refusal) {
           this.#accepted.delete(token);
-          onReview?.("refused", ms);
+          this.readiness.reviewed();
+          onReview("refused", ms);
           throw error;
         }
         const outcome = isOutage(error) ? "outage" : "rejected";
-        onReview?.(outcome, ms);
-        onError?.(error as Error, outcome);
-        this.#fail(outcome === "outage" ? "review_unavailable" : "review_rejected");
-        throw new Refusal(this.#lastFailure, retryAfterSeconds(error));
+        onReview(outcome, ms);
+        this.#failed(error, outcome);
+        throw this.#refusal(retryAfterSeconds(error));
       }
       if (!user) throw new Refusal("review_refused", undefined, detail && withoutToken(detail, token));
       return user;
@@ -94,11 +107,11 @@ export class Reviewer {
   }
 
   /**
-   * Whether this verifier may ask: a SelfSubjectAccessReview, which every authenticated user may make.
+   * Sends a SelfSubjectAccessReview, which every authenticated user may create.
    *
    * @throws VerifierError NET_…, REVIEW_UNAUTHORIZED, REVIEW_FORBIDDEN, REVIEW_MALFORMED
    */
-  async checkRights(): Promise<void> {
+  async #checkPermission(): Promise<void> {
     const body = JSON.stringify({
       apiVersion: "authorization.k8s.io/v1",
       kind: "SelfSubjectAccessReview",
@@ -109,12 +122,8 @@ export class Reviewer {
     if (status?.allowed !== true) throw forbidden(this.#options.url);
   }
 
-  /**
-   * Whether reviews are done: a review of what is no token.
-   *
-   * @throws VerifierError NET_…, REVIEW_UNAUTHORIZED, REVIEW_FORBIDDEN, REVIEW_MALFORMED
-   */
-  async checkReviews(): Promise<void> {
+  /** @throws VerifierError NET_…, REVIEW_UNAUTHORIZED, REVIEW_FORBIDDEN, REVIEW_MALFORMED */
+  async #checkReview(): Promise<void> {
     reviewedUser(await this.#ask(probeToken, []), []);
   }
 
@@ -126,29 +135,37 @@ export class Reviewer {
 
   #checkPause(): void {
     const waitMs = this.#pausedUntil - this.#options.clock.monotonic();
-    if (waitMs > 0) throw new Refusal(this.#lastFailure, 1);
+    if (waitMs > 0) throw this.#refusal(1);
   }
 
-  #fail(reason: "review_unavailable" | "review_rejected"): void {
-    this.#lastFailure = reason;
+  #failed(error: unknown, outcome: "outage" | "rejected"): void {
+    if (outcome === "rejected") this.readiness.rejected(error);
+    const admitted = this.#errorLines.admit();
+    if (admitted)
+      this.#options.log.error({ ...errorFields(error), outcome, ...admitted }, "a token could not be reviewed");
+    this.#lastFailure = outcome;
     this.#failures += 1;
-    if (this.#failures >= patience) this.#pausedUntil = this.#options.clock.monotonic() + pauseMs;
+    if (this.#failures >= maxFailures) this.#pausedUntil = this.#options.clock.monotonic() + pauseMs;
+  }
+
+  #refusal(retryAfterS: number): Refusal {
+    return new Refusal(this.#lastFailure === "outage" ? "review_unavailable" : "review_rejected", retryAfterS);
   }
 
   async #post(path: string, body: string): Promise<unknown> {
-    const { url, remote, timeoutMs } = this.#options;
-    const send = () => remote.send({ method: "POST", url: url + path, body, timeoutMs, maxBytes: maxAnswerBytes });
+    const { url, client, timeoutMs } = this.#options;
+    const send = () => client.send({ method: "POST", url: url + path, body, timeoutMs, maxBytes: maxAnswerBytes });
     let answer = await send();
     if (answer.status === 401) {
-      // It is our own token that is refused: kubelet may have replaced it.
-      remote.expireToken();
+      // The status is about the verifier's own token. The kubelet can have replaced it.
+      client.expireToken();
       answer = await send();
     }
     if (answer.status === 200 || answer.status === 201) return parse(answer, url + path);
     if (answer.status === 401) {
       throw new VerifierError(
         "REVIEW_UNAUTHORIZED",
-        `${url} does not accept the verifier's own token: check that apiTokenFile is a projected token for this API server that kubelet renews.`,
+        `${url} does not accept the verifier's own token. Check that apiTokenFile is a projected token for this API server, which the kubelet renews.`,
       );
     }
     if (answer.status === 403) throw forbidden(url);
@@ -163,18 +180,21 @@ export class Reviewer {
 function forbidden(url: string): VerifierError {
   return new VerifierError(
     "REVIEW_FORBIDDEN",
-    `The verifier may not create tokenreviews at ${url}: bind its ServiceAccount to a ClusterRole with create on tokenreviews.authentication.k8s.io.`,
+    `The verifier lacks the permission to create tokenreviews at ${url}. Bind its ServiceAccount to a ClusterRole with create on tokenreviews.authentication.k8s.io.`,
   );
 }
 
-function parse(answer: RemoteAnswer, where: string): unknown {
+function parse(answer: HttpsAnswer, where: string): unknown {
   try {
     const value: unknown = JSON.parse(answer.text);
     if (typeof value === "object" && value !== null) return value;
   } catch {
-    // Said below.
+    // The error below states it.
   }
-  throw new VerifierError("REVIEW_MALFORMED", `The answer of ${where} is no JSON object: is that an API server?`);
+  throw new VerifierError(
+    "REVIEW_MALFORMED",
+    `The answer of ${where} is not a JSON object. Check that it is an API server.`,
+  );
 }
 
 function retryAfterSeconds(error: unknown): number {

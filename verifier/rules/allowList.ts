@@ -1,20 +1,19 @@
-/** Who is let in: globs over namespace, ServiceAccount and pod, for all requests or for some. */
+/** Rules for accepted callers: globs for namespace, ServiceAccount and pod, optionally for some requests only. */
 import { VerifierError } from "../errors.ts";
 import type { Identity } from "../token/identity.ts";
-import { matchesGlob } from "./glob.ts";
-import { parseRoute, type Route } from "./routes.ts";
+import { matchesGlob, parseRoute, type Route } from "./routes.ts";
 
 export interface Rule {
   readonly namespace: string;
   readonly serviceAccount: string;
-  /** Only tokens that are bound to such a pod; `undefined`: bound to a pod or not. */
+  /** If set, the token must be bound to a pod with such a name. */
   readonly pod: string | undefined;
-  /** Only for such requests; `undefined`: for all. */
+  /** `undefined`: all requests. */
   readonly route: Route | undefined;
 }
 
 /**
- * Reads `NAMESPACE/SERVICEACCOUNT[/POD] [METHODS] [PATH]`; `*` is any run of characters, `?` is one.
+ * Parses `NAMESPACE/SERVICEACCOUNT[/POD] [METHODS] [PATH]`. `*` is any run of characters, `?` is one.
  *
  * @throws VerifierError CONFIG_INVALID
  */
@@ -25,14 +24,14 @@ export function parseRule(text: string): Rule {
   if (rest.length > 0 || !parts.every((part) => /^[a-z0-9.*?-]{1,253}$/.test(part))) {
     throw new VerifierError(
       "CONFIG_INVALID",
-      `The rule ${JSON.stringify(text)} is not NAMESPACE/SERVICEACCOUNT or NAMESPACE/SERVICEACCOUNT/POD with the wildcards * and ?, and optionally the requests that it is for, as in shop/web GET|HEAD /orders/*.`,
+      `The rule ${JSON.stringify(text)} is not NAMESPACE/SERVICEACCOUNT or NAMESPACE/SERVICEACCOUNT/POD with the wildcards * and ?, optionally followed by a route, as in shop/web GET|HEAD /orders/*.`,
     );
   }
   const route = request.length === 0 ? undefined : parseRoute(request.join(" "));
   return { namespace, serviceAccount, pod, route };
 }
 
-/** Requests that an identity is let in for: `"all"`, or those of its rules; an empty list for none. Without rules everybody is let in. */
+/** Requests that the rules allow to an identity: `"all"`, or those of a list, which can be empty. Without rules, all are allowed. */
 export function allowedRoutes(rules: readonly Rule[], identity: Identity): "all" | readonly Route[] {
   const routes = rules.filter((rule) => matchesIdentity(rule, identity)).map(({ route }) => route);
   if (rules.length === 0 || routes.includes(undefined)) return "all";

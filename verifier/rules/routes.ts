@@ -1,36 +1,35 @@
-/** Methods and paths of requests that a gateway asks about. Pure. */
+/** Matches the method and path of a caller's request. Pure. */
 import type { IncomingMessage } from "node:http";
 import { VerifierError } from "../errors.ts";
-import { matchesGlob } from "./glob.ts";
 
-/** Requests that a rule is for. */
+/** Requests that a rule applies to. */
 export interface Route {
   /** `undefined`: every method. */
   readonly methods: readonly string[] | undefined;
-  /** With `*` for any run of characters and `?` for one. */
+  /** A glob: `*` is any run of characters, `?` is one. */
   readonly path: string;
 }
 
 /** A caller's request. */
 export interface Question {
   readonly method: string;
-  /** As the caller sent it, without query; percent-encoding is kept. */
+  /** Without query. Percent-encoding is kept. */
   readonly path: string;
 }
 
-/** Where gateways put the caller's request. */
+/** Headers in which gateways send the caller's request. */
 export const pathSources = ["request-line", "x-original-uri", "x-original-url", "x-forwarded-uri"] as const;
 export type PathSource = (typeof pathSources)[number];
 
 /**
- * Reads `[METHOD|METHOD…] PATH`, for instance `GET|HEAD /orders/*`; without methods, or with `*`, for all.
+ * Parses `[METHOD|METHOD…] PATH`, for example `GET|HEAD /orders/*`. Without methods, or with `*`, it applies to all methods.
  *
  * @throws VerifierError CONFIG_INVALID
  */
 export function parseRoute(text: string): Route {
   const found = /^(?:([A-Z]+(?:\|[A-Z]+)*|\*) )?(\/[\x21-\x7e]*)$/.exec(text);
   const path = found?.[2];
-  // A rule for what no request is compared with would never match.
+  // Requests with an ambiguous path match no rule.
   if (path !== undefined && !isAmbiguous(path.replaceAll("*", "x"))) {
     const methods = found?.[1];
     return { methods: methods === undefined || methods === "*" ? undefined : methods.split("|"), path };
@@ -46,8 +45,8 @@ export function matchesRoute({ methods, path }: Route, question: Question): bool
 }
 
 /**
- * The caller's request; `undefined` where it is missing, sent twice, or has a path that servers read in different ways: a rule that looked
- * at one of its readings would say nothing of the others.
+ * The caller's request; `undefined` if it is missing, sent twice, or has a path that servers interpret in different ways, because a rule
+ * could match only one of the interpretations.
  */
 export function questionOf(request: IncomingMessage, source: PathSource): Question | undefined {
   const [method, target] =
@@ -67,7 +66,7 @@ function pathOf(target: string): string | undefined {
   return isAmbiguous(path) ? undefined : path;
 }
 
-/** Encoded or doubled separators, dot segments and path parameters, which some servers resolve and others do not. */
+/** Whether a path has encoded or doubled separators, dot segments or path parameters, which only some servers resolve. */
 function isAmbiguous(path: string): boolean {
   return !/^\/[\x21-\x7e]*$/.test(path) || /\/\/|[\\;]|%(?:2[ef5]|5c|00|3b)|\/\.{1,2}(?:\/|$)/i.test(path);
 }
@@ -80,4 +79,26 @@ function single({ rawHeaders }: IncomingMessage, name: string): string | undefin
     value = rawHeaders[at + 1];
   }
   return value;
+}
+
+/** Whether a text matches a glob. Without backtracking beyond the last star, so the time is at most the product of the lengths. */
+export function matchesGlob(pattern: string, text: string): boolean {
+  let p = 0;
+  let t = 0;
+  let star = -1;
+  let resume = 0;
+  while (t < text.length) {
+    if (pattern[p] === "*") {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.length && (pattern[p] === "?" || pattern[p] === text[t])) {
+      p++;
+      t++;
+    } else if (star >= 0) {
+      p = star + 1;
+      t = ++resume;
+    } else return false;
+  }
+  while (pattern[p] === "*") p++;
+  return p === pattern.length;
 }

@@ -1,12 +1,12 @@
 /**
- * The API server's own audiences, as the verifier's own token names them: a token that is requested for no audience is for all of them
- * (`--api-audiences`). A caller's token that carries one of them is good at the API server too.
+ * Learns the API server's audiences (`--api-audiences`) from the verifier's own token: a token that is requested without an audience is for
+ * all of them. The API server accepts a caller's token that has one of them.
  */
 import type { Clock } from "../clock.ts";
 import { readText, tokenOf } from "../net/fileSource.ts";
 import { decode } from "./decode.ts";
 
-/** As long as other files are used before they are read again. */
+/** The same as of other files. */
 const maxAgeMs = 30_000;
 
 export class ApiAudiences {
@@ -17,14 +17,14 @@ export class ApiAudiences {
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
-  /** @param onLearned called when they are known, and when they change */
+  /** @param onLearned called at first and after each change */
   constructor(path: string, clock: Clock, onLearned: (audiences: readonly string[]) => void) {
     this.#path = path;
     this.#clock = clock;
     this.#onLearned = onLearned;
   }
 
-  /** Those that are known; none where the verifier has no token, or one that is no JWT. */
+  /** The audiences; empty if the verifier has no token, or if it is not a JWT. */
   async get(): Promise<readonly string[]> {
     if (this.#clock.monotonic() - this.#readAt >= maxAgeMs) {
       this.#reading ??= this.#read().finally(() => {
@@ -38,7 +38,7 @@ export class ApiAudiences {
   async #read(): Promise<void> {
     const found = await audiencesOf(this.#path);
     this.#readAt = this.#clock.monotonic();
-    // A token that cannot be read for a while takes nothing back.
+    // If the token cannot be read, the previous audiences stay in use.
     if (found.length === 0 || found.join("\n") === this.#audiences.join("\n")) return;
     this.#audiences = found;
     this.#onLearned(found);

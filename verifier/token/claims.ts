@@ -1,8 +1,9 @@
-/** What the claims of a token have to say, and the identity that they then are. Pure. */
+/** Checks the claims of a token, and reads its identity from them. Pure. */
 import { Refusal } from "../errors.ts";
+import type { ReviewedUser } from "../review/reviewedUser.ts";
 import { type Identity, isLabel, isSubdomain, isUid, splitUsername } from "./identity.ts";
 
-/** What is asked of claims, from one issuer's configuration. */
+/** Requirements of one issuer's configuration. */
 export interface ClaimRules {
   readonly issuer: string;
   readonly audiences: readonly string[];
@@ -13,11 +14,11 @@ export interface ClaimRules {
 
 type Claims = Readonly<Record<string, unknown>>;
 
-/** The last second that a date in a token can name: the end of the year 9999. */
+/** The last second of the year 9999. */
 const lastDate = 253_402_300_799;
 
 /**
- * Checks the claims of a token that is verified locally (RFC 7519 §4.1, RFC 8725 §3.8–3.9, KEP-1205).
+ * Checks the claims of a token that is verified locally (RFC 7519, section 4.1; RFC 8725, sections 3.8 and 3.9; KEP-1205).
  *
  * @param now seconds since 1970
  * @throws Refusal
@@ -40,7 +41,7 @@ export function checkClaims(claims: Claims, rules: ClaimRules, now: number): Ide
 }
 
 /**
- * What is plainly wrong with a token that only the API server can verify: what is there has to be right, and nothing has to be there.
+ * Checks a token before the API server reviews it: refuses tokens that no review can accept. Claims other than `sub` can be missing.
  *
  * @throws Refusal
  */
@@ -86,7 +87,7 @@ function date(claims: Claims, name: "exp" | "iat" | "nbf", required: boolean): n
   return value;
 }
 
-/** One audience may stand alone or in a list (RFC 7519 §4.1.3). */
+/** `aud` is a list, or a single audience without one (RFC 7519, section 4.1.3). */
 function audiencesOf({ aud }: Claims): readonly string[] {
   if (aud === undefined) return [];
   const list = typeof aud === "string" ? [aud] : aud;
@@ -137,10 +138,48 @@ function object(value: unknown): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** A bound object's name and UID; a node's UID can be missing. */
+/** Name and UID of the object that the token is bound to. The UID of a node can be missing. */
 function reference(value: unknown): { readonly name: string; readonly uid: string | undefined } | undefined {
   if (value === undefined || value === null) return undefined;
   const { name, uid } = object(value);
   if (!isSubdomain(name) || (uid !== undefined && !isUid(uid))) throw new Refusal("malformed_claim");
   return { name, uid: uid as string | undefined };
+}
+
+/**
+ * Identity of a token that the API server reviewed. The review authenticates the whole token, so claims that the review does not repeat
+ * come from the token. A claim of an unexpected form is omitted.
+ */
+export function identityOfReview(user: ReviewedUser, claims: Claims): Identity {
+  const kubernetes = record(claims["kubernetes.io"]);
+  const secret = record(kubernetes.secret);
+  const legacySecret = claims["kubernetes.io/serviceaccount/secret.name"];
+  const aud = typeof claims.aud === "string" ? [claims.aud] : claims.aud;
+  return {
+    subject: user.username,
+    issuer: text(claims.iss) ?? "",
+    audience: user.audiences[0] as string,
+    audiences: Array.isArray(aud) ? (aud as string[]) : user.audiences,
+    namespace: user.namespace,
+    serviceAccountName: user.name,
+    serviceAccountUid: user.uid,
+    podName: user.podName,
+    podUid: user.podUid,
+    secretName: text(secret.name) ?? text(legacySecret),
+    secretUid: text(secret.uid),
+    nodeName: user.nodeName,
+    nodeUid: user.nodeUid,
+    tokenId: user.tokenId ?? text(claims.jti),
+    expiresAt: typeof claims.exp === "number" ? claims.exp : undefined,
+    issuedAt: typeof claims.iat === "number" ? claims.iat : undefined,
+  };
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+/** The value, if it is printable and short enough for a header. */
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && /^[\x21-\x7e]{1,1024}$/.test(value) ? value : undefined;
 }

@@ -1,4 +1,4 @@
-/** Takes a token apart without trusting any of it. */
+/** Decodes a token without verifying it. */
 import { isUtf8 } from "node:buffer";
 import { Refusal } from "../errors.ts";
 
@@ -7,17 +7,17 @@ export interface Decoded {
   readonly payload: Readonly<Record<string, unknown>>;
 }
 
-/** Algorithms that can be a key's; asymmetric ones alone. */
+/** Supported algorithms. All are asymmetric. */
 export const algorithms: ReadonlySet<string> = new Set([
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"],
   ...["EdDSA", "Ed25519", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"],
 ]);
 
-/** Parameters that bring or name a key of the sender's choice, or change what is signed or how: nothing of ours needs them. */
+/** Parameters that contain or name a key of the sender, or change what is signed. ServiceAccount tokens have none of them. */
 const refusedParameters = ["jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty", "epk", "p2c", "p2s"];
 
 /**
- * Header and payload of a token whose grammar is checked.
+ * Returns header and payload of a token that passed `checkGrammar`.
  *
  * @throws Refusal malformed_token, unsupported_header, unsupported_algorithm
  */
@@ -26,7 +26,7 @@ export function decode(token: string): Decoded {
   return { header, payload: parseObject(token.slice(token.indexOf(".") + 1, token.lastIndexOf("."))) };
 }
 
-/** What a token says of its issuer and key, for the log: nothing is verified. */
+/** Issuer and key id as the token claims them, unverified, for the log. */
 export function claimedOrigin(token: string): { readonly iss?: string; readonly kid?: string } {
   try {
     const { header, payload } = decode(token);
@@ -40,7 +40,7 @@ function printable(value: unknown): string | undefined {
   return typeof value === "string" ? value.slice(0, 256).replace(/[^\x20-\x7e]/g, "?") : undefined;
 }
 
-/** The header alone, checked. */
+/** Decodes and checks the header. */
 export function decodeHeader(token: string): Decoded["header"] {
   const header = parseObject(token.slice(0, token.indexOf(".")));
   checkHeader(header);
@@ -59,7 +59,7 @@ function checkHeader(header: Readonly<Record<string, unknown>>): void {
 
 function parseObject(part: string): Record<string, unknown> {
   const bytes = Buffer.from(part, "base64url");
-  // Decoders replace what is no UTF-8, and two texts become one.
+  // Decoding would replace invalid UTF-8, so that different bytes give the same text.
   if (!isUtf8(bytes)) throw new Refusal("malformed_token");
   let value: unknown;
   try {

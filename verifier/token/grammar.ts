@@ -1,7 +1,7 @@
-/** The one spelling that a token may have: decided on the characters, before anything is hashed, decoded or parsed. */
+/** Checks the encoding of a token before it is hashed, decoded or parsed. A token has one valid encoding. */
 import { Refusal } from "../errors.ts";
 
-/** Longest accepted token, in characters: tokens with post-quantum signatures have up to 6.2 kB before their claims. */
+/** Longest accepted token, in characters. Post-quantum signatures have up to 6.2 kB. */
 export const maxTokenLength = 8192;
 
 const authorizationLength = "authorization".length;
@@ -9,10 +9,10 @@ const scheme = /^bearer(?: +|$)/i;
 const compactJws = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 
 /**
- * The bearer token of a request, as it came, from its raw header list (name, value, name, value, …).
+ * Returns the bearer token from the raw headers of a request (name, value, name, value, …).
  *
- * @throws Refusal no_token; malformed_request for two Authorization headers (RFC 9110 §5.3: a field with one value) and for
- *   a bearer scheme without a token
+ * @throws Refusal no_token; malformed_request for two Authorization headers (RFC 9110, section 5.3) and for the bearer scheme without a
+ *   token
  */
 export function bearerToken(rawHeaders: readonly string[]): string {
   let value: string | undefined;
@@ -23,7 +23,7 @@ export function bearerToken(rawHeaders: readonly string[]): string {
     value = rawHeaders[at + 1] as string;
   }
   if (value === undefined) throw new Refusal("no_token");
-  // The common spelling first; the scheme's case is free (RFC 9110 §11.1).
+  // The usual form first. The scheme is case-insensitive (RFC 9110, section 11.1).
   if (value.startsWith("Bearer ") && value.charCodeAt(7) !== 0x20) return value.slice(7);
   const found = scheme.exec(value);
   if (!found) throw new Refusal("no_token");
@@ -33,8 +33,8 @@ export function bearerToken(rawHeaders: readonly string[]): string {
 }
 
 /**
- * Three parts of base64url without padding, whose last characters have no unused bits set (RFC 4648 §3.5): decoders ignore those,
- * and one token would have many spellings.
+ * Checks that a token has three parts of base64url without padding, and that unused bits of their last characters are zero (RFC 4648,
+ * section 3.5). Decoders ignore these bits, so a token would have several encodings.
  *
  * @throws Refusal malformed_token
  */

@@ -1,4 +1,4 @@
-/** Who a token belongs to. */
+/** The ServiceAccount of a token, and the objects that the token is bound to. */
 export interface Identity {
   /** `system:serviceaccount:NAMESPACE:NAME`. */
   readonly subject: string;
@@ -10,18 +10,18 @@ export interface Identity {
   readonly namespace: string;
   readonly serviceAccountName: string;
   readonly serviceAccountUid: string;
-  /** Of the pod that the token is bound to. */
+  /** The pod that the token is bound to. */
   readonly podName: string | undefined;
   readonly podUid: string | undefined;
-  /** Of the Secret that the token is bound to. */
+  /** The Secret that the token is bound to. */
   readonly secretName: string | undefined;
   readonly secretUid: string | undefined;
-  /** Of the node that the token's pod ran on, or that the token is bound to. */
+  /** The node of that pod, or the node that the token is bound to. */
   readonly nodeName: string | undefined;
   readonly nodeUid: string | undefined;
   /** `jti`. */
   readonly tokenId: string | undefined;
-  /** Seconds since 1970; `undefined` where a token never expires (legacy tokens, only by review). */
+  /** Seconds since 1970; `undefined` if the token never expires (legacy tokens, only in reviews). */
   readonly expiresAt: number | undefined;
   readonly issuedAt: number | undefined;
 }
@@ -35,17 +35,17 @@ export const isLabel = (value: unknown): value is string => typeof value === "st
 /** RFC 1123 subdomain: ServiceAccounts, pods, Secrets, nodes. */
 export const isSubdomain = (value: unknown): value is string =>
   typeof value === "string" && value.length <= 253 && subdomain.test(value);
-/** UIDs are opaque, but never more than this. */
+/** UIDs are opaque. This is the widest form that occurs. */
 export const isUid = (value: unknown): value is string => typeof value === "string" && uid.test(value);
 
-/** Namespace and name of a ServiceAccount's user name; `undefined` for any other user. */
+/** Namespace and name in the user name of a ServiceAccount; `undefined` for any other user. */
 export function splitUsername(username: string): { readonly namespace: string; readonly name: string } | undefined {
   const [system, kind, namespace, name, ...rest] = username.split(":");
   if (system !== "system" || kind !== "serviceaccount" || rest.length > 0) return undefined;
   return isLabel(namespace) && isSubdomain(name) ? { namespace, name } : undefined;
 }
 
-/** The identity as JSON for callers that ask for it; names as the claims have them, absent where a token carries none. */
+/** The identity as JSON, with the names of the claims. Claims that the token lacks are absent. */
 export function identityJson(identity: Identity): string {
   return `${JSON.stringify({
     sub: identity.subject,

@@ -97,7 +97,7 @@ export const certificates: Section = {
       behaviour: "It is thrown away with an error that says what differs.",
       tests: [
         [mismatch, "a certificate that is not what was asked for is thrown away"],
-        ["unit/provider/x509.test.ts", "that is %s is rejected"],
+        ["unit/provider/x509/x509.test.ts", "that is %s is rejected"],
       ],
     },
     {
@@ -170,7 +170,7 @@ export const certificates: Section = {
       fault: "The subject has a reserved, long or invisible name (`system:…`, 65 bytes, control characters)",
       behaviour: "The request is refused before any call.",
       tests: [
-        ["unit/provider/csr.test.ts", "names that are never approved"],
+        ["unit/provider/certificate/csr.test.ts", "names that are never approved"],
         [
           "unit/properties/names.test.ts",
           "of a request is read as it was encoded, and a user or group that is Kubernetes' own is refused",
@@ -181,7 +181,7 @@ export const certificates: Section = {
       fault: "The request is damaged, or its signature is not of its key",
       behaviour: "It is refused with a code before any call.",
       tests: [
-        ["unit/provider/csr.test.ts", "every byte of a request that is changed is noticed"],
+        ["unit/provider/certificate/csr.test.ts", "every byte of a request that is changed is noticed"],
         [
           "unit/properties/pem.test.ts",
           "of a damaged request is refused with a code of the catalogue, or says the same as before",

@@ -111,7 +111,7 @@ export const runs: Section = {
       fault: "A name that is too long, in capitals, or used twice in one stack",
       behaviour: "The preview refuses it.",
       tests: [
-        ["unit/stack/settings.test.ts", "a wrong setting is refused by its name, with what is accepted:"],
+        ["unit/stack/settings.test.ts", "a wrong setting is refused with its name and the accepted values:"],
         ["cluster/cluster/fixedNames.test.ts", "two resources of one stack do not share an object"],
         [
           "unit/properties/names.test.ts",
@@ -178,8 +178,8 @@ export const runs: Section = {
       fault: "There is no home folder, or it cannot be written",
       behaviour: "The error names the folder and what to set.",
       tests: [
-        ["unit/sandbox/options.test.ts", "without HOME the error names what to set"],
-        ["unit/sandbox/pulumi.test.ts", "that cannot be written is refused with a remedy"],
+        ["unit/sandbox/options.test.ts", "without HOME, the error names the variables to set"],
+        ["unit/sandbox/pulumi.test.ts", "is refused with a remedy if it cannot be written"],
       ],
     },
     {

@@ -1,7 +1,7 @@
 /** provider/schema.json: what Pulumi's other languages know of the package, from the types and doc comments of TypeScript. */
 import ts from "typescript";
 import { argumentsOf, outputsOf } from "../components.ts";
-import { loadModule, textOf } from "../program.ts";
+import { exportsOf, textOf } from "../program.ts";
 import { capital, type ObjectSpec, type TypeSpec, TypeWriter } from "./types.ts";
 
 interface ClassSpec {
@@ -19,8 +19,8 @@ interface ClassSpec {
 
 /** The schema, without the version. */
 export function schemaFile(): string {
-  const components = loadModule("components/index.ts");
-  const gateways = loadModule("gateways/index.ts");
+  const components = exportsOf("components/index.ts");
+  const gateways = exportsOf("gateways/index.ts");
   const classTypes = new TypeWriter(components.checker);
   const functionTypes = new TypeWriter(gateways.checker);
   const classes = components.exported.flatMap((symbol) => {

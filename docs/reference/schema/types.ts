@@ -1,6 +1,6 @@
 /** Types of TypeScript as types of Pulumi's package schema. */
 import ts from "typescript";
-import { aliased, tagOf, textOf } from "../program.ts";
+import { declared, tagOf, textOf } from "../program.ts";
 
 /** @see https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/ */
 export type TypeSpec = Readonly<Record<string, unknown>>;
@@ -86,7 +86,7 @@ export class TypeWriter {
     }
     if (written === "Omit") return this.#anonymous(node, owner);
     const found = this.#checker.getSymbolAtLocation(node.typeName);
-    const symbol = found && aliased(found, this.#checker);
+    const symbol = found && declared(found, this.#checker);
     const declaration = symbol?.declarations?.[0];
     if (symbol === undefined || declaration === undefined) return any;
     if (ts.isClassDeclaration(declaration)) return resource(symbol.name, declaration.getSourceFile().fileName);

@@ -1,26 +1,26 @@
 /**
- * A small client of Akeyless's REST API v2. The official SDK does the same calls, but takes about a second and 60 MiB to
- * load, more than a whole `up`, and leaves CAs, deadlines and retries to the process's environment.
+ * A small client of Akeyless's REST API v2. The official SDK makes the same calls, but loading it takes about a second and 60 MiB, and it
+ * has no options for CAs, deadlines and retries.
  *
  * @see https://docs.akeyless.io/reference
  */
 import { createHash } from "node:crypto";
 import { pause } from "../../../kubernetes/backoff.ts";
 import { deadlineReason } from "../../../kubernetes/deadline.ts";
-import { type RawAnswer, retryAfterMs } from "../../../kubernetes/transport/https.ts";
+import { type HttpResponse, retryAfterMs } from "../../../kubernetes/transport/https.ts";
 import { isProviderError, ProviderError } from "../../protocol/errors.ts";
 import type { Context } from "../../protocol/resource.ts";
-import { notJson, otherShape, statusError, withheld } from "./answers.ts";
 import { credentialsOf, type Session } from "./credentials.ts";
-import { misfit, type Shape, type Shaped } from "./shape.ts";
+import { notJson, secretValues, statusError, unexpectedShape } from "./responseErrors.ts";
+import { type Shape, type Shaped, typeMismatch } from "./shape.ts";
 import { type AkeylessEndpoint, post } from "./transport.ts";
 
-/** The service's own API. Auth configs of gateways are not among what it does. */
+/** The service's own API. It does not manage auth configs of gateways. */
 export const publicApi = "https://api.akeyless.io";
 
 /**
- * What a repetition does. `read`: nothing. `repeatable`: the same again. `once`: something else, so an answer that is lost
- * is an error, and the next run looks what came of it.
+ * Effect of a call, which decides about retries. `read`: it changes nothing. `repeatable`: a repetition has the same result. `once`: a
+ * repetition has another result, so a lost answer is an error, and the next run finds out what exists.
  */
 export type Effect = "read" | "repeatable" | "once";
 
@@ -33,8 +33,8 @@ export interface ApiOptions {
   readonly retryMs?: number;
 }
 
-/** The shape of an answer of which no field is read. */
-type Unread = Record<never, never>;
+/** The shape of an answer from which no field is read. */
+type NoFields = Record<never, never>;
 
 /** Tokens of this process's logins, by a digest of endpoint and credentials. */
 const logins = new Map<string, Promise<string>>();
@@ -55,9 +55,9 @@ export class AkeylessApi {
    * Calls a command ("/auth-method-get") and returns its answer.
    *
    * @param shape fields of the answer that are read. An answer in which one of them has another type is an error.
-   * @throws ProviderError AKEYLESS_*: with status and the product's own message, never with a part of what was sent
+   * @throws ProviderError AKEYLESS_*: with status and Akeyless's message, without any part of the request
    */
-  async call<const S extends Shape = Unread>(
+  async call<const S extends Shape = NoFields>(
     command: string,
     body: object,
     effect: Effect,
@@ -73,22 +73,30 @@ export class AkeylessApi {
     return this.#send(command, { ...body, ...(await this.#session()).session }, effect, shape);
   }
 
-  /** Like `call`; undefined for what is not there. */
-  async find<const S extends Shape = Unread>(command: string, body: object, shape?: S): Promise<Shaped<S> | undefined> {
+  /** Like `call`. Undefined if the object does not exist. */
+  async find<const S extends Shape = NoFields>(
+    command: string,
+    body: object,
+    shape?: S,
+  ): Promise<Shaped<S> | undefined> {
     return ifFound(this.call(command, body, "read", shape));
   }
 
-  /** Deletes; what is gone already is well. */
+  /** Deletes an object. An object that does not exist is no error. */
   async remove(command: string, body: object): Promise<void> {
     await ifFound(this.call(command, body, "repeatable"));
   }
 
-  /** Calls a command that takes no session, such as a login. */
-  async open<const S extends Shape = Unread>(command: string, body: object, shape?: S): Promise<Shaped<S>> {
+  /** Calls a command that needs no session, such as a login. */
+  async callWithoutSession<const S extends Shape = NoFields>(
+    command: string,
+    body: object,
+    shape?: S,
+  ): Promise<Shaped<S>> {
     return this.#send(command, body, "read", shape);
   }
 
-  /** The session of the environment, or of a login that `renew` forgets. */
+  /** The session of the environment, or of a login. `renew` discards the login. */
   async #session(): Promise<{ readonly session: Session; readonly renew?: () => void }> {
     const credentials = credentialsOf(this.#context.env, this.endpoint.url);
     if ("session" in credentials) return credentials;
@@ -109,7 +117,7 @@ export class AkeylessApi {
   }
 
   async #login(body: object): Promise<string> {
-    const { token } = await this.open("/auth", body, { token: "string" });
+    const { token } = await this.callWithoutSession("/auth", body, { token: "string" });
     if (token) return token;
     throw new ProviderError(
       "AKEYLESS_NOT_JSON",
@@ -128,13 +136,13 @@ export class AkeylessApi {
     const timer = setTimeout(() => deadline.abort(deadlineReason), this.#options.timeoutMs ?? 30_000);
     const signal = AbortSignal.any([deadline.signal, this.#context.signal]);
     try {
-      return parsed(this.endpoint, command, await this.#attempts(command, body, effect, signal), shape);
+      return parseResponse(this.endpoint, command, await this.#attempts(command, body, effect, signal), shape);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async #attempts(command: string, body: object, effect: Effect, signal: AbortSignal): Promise<RawAnswer> {
+  async #attempts(command: string, body: object, effect: Effect, signal: AbortSignal): Promise<HttpResponse> {
     for (let attempt = 1; ; attempt++) {
       const { answer, error, askedMs, again } = await this.#attempt(command, body, effect, signal);
       if (answer !== undefined) return answer;
@@ -143,9 +151,9 @@ export class AkeylessApi {
     }
   }
 
-  /** One attempt, whose failure says whether another one is safe. */
+  /** Makes one attempt. `again` says whether a retry is safe. */
   async #attempt(command: string, body: object, effect: Effect, signal: AbortSignal) {
-    let answer: RawAnswer;
+    let answer: HttpResponse;
     try {
       answer = await post(this.endpoint, command, body, this.#context.env, signal);
     } catch (error) {
@@ -153,7 +161,7 @@ export class AkeylessApi {
       return { error: error as ProviderError, again, askedMs: 0 };
     }
     if (answer.status >= 200 && answer.status < 300) return { answer };
-    const error = statusError(this.endpoint, command, answer, withheld(body));
+    const error = statusError(this.endpoint, command, answer, secretValues(body));
     return { error, again: isRetriable(answer.status, effect), askedMs: retryAfterMs(answer) };
   }
 
@@ -166,16 +174,16 @@ export class AkeylessApi {
   }
 }
 
-/** 429 and 503 are said before anything is done; other server errors leave open whether something was. */
+/** 429 and 503 are answered before the call has any effect. After other server errors the effect is unknown. */
 function isRetriable(status: number, effect: Effect): boolean {
   if (status === 429 || status === 503) return true;
   return effect !== "once" && status >= 500;
 }
 
-function parsed<S extends Shape>(
+function parseResponse<S extends Shape>(
   endpoint: AkeylessEndpoint,
   command: string,
-  answer: RawAnswer,
+  answer: HttpResponse,
   shape: S | undefined,
 ): Shaped<S> {
   let value: unknown;
@@ -185,8 +193,8 @@ function parsed<S extends Shape>(
     throw notJson(endpoint, command, answer);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw notJson(endpoint, command, answer);
-  const wrong = misfit(value, shape ?? {});
-  if (wrong !== undefined) throw otherShape(endpoint, command, wrong);
+  const wrong = typeMismatch(value, shape ?? {});
+  if (wrong !== undefined) throw unexpectedShape(endpoint, command, wrong);
   return value as Shaped<S>;
 }
 

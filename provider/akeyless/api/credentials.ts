@@ -1,9 +1,9 @@
 import { ProviderError } from "../../protocol/errors.ts";
 
-/** The field that authorises a call: a session's token, or a universal identity's token, which needs no login. */
+/** The field that authorizes a call: the token of a session, or of a universal identity, which needs no login. */
 export type Session = { readonly token: string } | { readonly "uid-token": string };
 
-/** The caller's credentials: a session that is ready, or the body of a login that returns one. */
+/** The caller's credentials: a session, or the body of a login that returns one. */
 export type Credentials = { readonly session: Session } | { readonly login: Readonly<Record<string, string>> };
 
 const ways =

@@ -1,8 +1,7 @@
-import { X509Certificate } from "node:crypto";
+import { isCertificate, pemBlocks } from "../../../kubernetes/pem.ts";
 import { isProviderError } from "../../protocol/errors.ts";
 import { type CheckFailure, type Fields, same } from "../../protocol/fields.ts";
 import type { Changes, Context } from "../../protocol/resource.ts";
-import { pemBlocks } from "../material.ts";
 import { AkeylessApi, publicApi } from "./api.ts";
 import { isUnanswered } from "./transport.ts";
 
@@ -17,23 +16,23 @@ export const apiFields: Fields = {
   caPem: { type: "string" },
 };
 
-/** Outputs from which `delete` and `read` know where to look. */
+/** Outputs that say for `delete` and `read` which API has the object. */
 export function apiOutputs({ apiUrl = publicApi, caPem = "" }: Partial<ApiInputs>) {
   return { apiUrl, caPem };
 }
 
-/** The output by which `read` hands to `diff` what was changed outside this stack. */
+/** The output with which `read` reports changes outside of this stack to `diff`. */
 export const driftField = {
-  // What the last refresh found changed outside this stack.
+  // Fields that the last refresh found changed outside of this stack.
   drift: { type: "strings" },
 } as const satisfies Fields;
 
-/** The API that an object is at. The CA may have changed since. */
-export function here({ inputs, outputs }: ObjectState): Partial<ApiInputs> {
+/** The API that has an object, by its state. The CA comes from the inputs, since it may have changed. */
+export function storedEndpoint({ inputs, outputs }: ObjectState): Partial<ApiInputs> {
   return { apiUrl: outputs.apiUrl ?? inputs.apiUrl, caPem: inputs.caPem ?? outputs.caPem };
 }
 
-/** As much of an object's state as every type has. */
+/** The part of an object's state that every type has. */
 interface ObjectState {
   readonly inputs: Partial<ApiInputs>;
   readonly outputs: Partial<ApiInputs>;
@@ -43,7 +42,7 @@ export function apiFor({ apiUrl, caPem }: Partial<ApiInputs>, context: Context):
   return new AkeylessApi({ url: apiUrl ?? publicApi, caPem }, context, { timeoutMs: context.timeoutMs });
 }
 
-/** A path with its leading slash. Akeyless takes paths with it and without it, and answers them without it. */
+/** A path with its leading slash. Akeyless accepts paths with and without it, and answers them without it. */
 export function absolute(path: string): string {
   return path.startsWith("/") ? path : `/${path}`;
 }
@@ -53,7 +52,7 @@ export function samePath(left: string | undefined, right: string | undefined): b
   return left !== undefined && right !== undefined && absolute(left) === absolute(right);
 }
 
-/** What is wrong with a base URL or its CA. */
+/** Checks a base URL and its CA. */
 export function checkEndpoint(property: string, url: string | undefined, caPem: string | undefined): CheckFailure[] {
   const failures: CheckFailure[] = [];
   const parsed = url !== undefined && URL.canParse(url) ? new URL(url) : undefined;
@@ -61,7 +60,7 @@ export function checkEndpoint(property: string, url: string | undefined, caPem: 
     const reason = `"${property}" must be an https URL without credentials, query and fragment, such as https://gateway.example.com:8000/api/v2: credentials travel to it.`;
     failures.push({ property, reason });
   }
-  if (caPem && !isBundle(caPem)) {
+  if (caPem && !isCertificateBundle(caPem)) {
     failures.push({
       property: "caPem",
       reason: '"caPem" must hold CA certificates, PEM (-----BEGIN CERTIFICATE-----).',
@@ -70,21 +69,17 @@ export function checkEndpoint(property: string, url: string | undefined, caPem: 
   return failures;
 }
 
-function isBundle(pem: string): boolean {
+function isCertificateBundle(pem: string): boolean {
   const blocks = pemBlocks(pem);
-  try {
-    return blocks.length > 0 && blocks.every((block) => new X509Certificate(block).subject !== null);
-  } catch {
-    return false;
-  }
+  return blocks.length > 0 && blocks.every(({ text }) => isCertificate(text));
 }
 
-/** A name or path at Akeyless, as far as it is sure to be refused. */
+/** Checks that a name or path is not empty. */
 export function checkName(property: string, name: string | undefined): CheckFailure[] {
   return name !== undefined && name.trim() === "" ? [{ property, reason: `"${property}" is empty.` }] : [];
 }
 
-/** Every property of which the new inputs are not known or differ from the old ones. */
+/** The properties whose new inputs are unknown or differ from the old ones. */
 export function changed(
   names: readonly string[],
   old: object,
@@ -99,8 +94,8 @@ export function changed(
   );
 }
 
-/** Like `changed`, for properties that are paths: spelling one with or without its leading slash changes nothing. */
-export function moved(
+/** Like `changed`, for properties that are paths. A leading slash makes no difference. */
+export function changedPaths(
   names: readonly string[],
   old: object,
   known: object,
@@ -115,25 +110,25 @@ export function moved(
   );
 }
 
-/** Days before an end, as events of the product's answers name them; sorted. */
+/** Days before the expiry at which there are events, from the seconds in Akeyless's answers; sorted. */
 export function eventDays(events: readonly { readonly seconds_before?: number | null }[] | null | undefined): string[] {
   return (events ?? []).map(({ seconds_before: seconds }) => String(Math.round((seconds ?? 0) / 86_400))).sort();
 }
 
-/** The warning about an object that another account keeps when a stack moves to the API of a new one. */
-export function stays(what: string, apiUrl: string | undefined): string {
+/** The warning about an object that stays in the old account when a stack moves to the API of another account. */
+export function orphanWarning(what: string, apiUrl: string | undefined): string {
   return `${what} does not exist at the new API, so it is created there. It stays at ${apiUrl}: delete it if nothing uses it.`;
 }
 
-/** What a refresh finds of an object: gone, unseen, or there, with the names of what was changed as the output `drift`. */
-export async function refreshed<Outputs extends object, Live>(
+/** The result of a refresh: undefined for a deleted object, the state for one that could not be read, or the state with its drift. */
+export async function refreshObject<Outputs extends object, Live>(
   what: string,
   state: { readonly id: string; readonly outputs: Outputs },
   context: Context,
   look: () => Promise<Live | undefined>,
   differences: (live: Live) => string[],
 ) {
-  const live = await glance(what, context, look);
+  const live = await readForRefresh(what, context, look);
   if (live === undefined) return undefined;
   if (live === "unseen") return { id: state.id, outputs: state.outputs };
   const drift = differences(live);
@@ -142,10 +137,9 @@ export async function refreshed<Outputs extends object, Live>(
 }
 
 /**
- * Looks at the product for a refresh. Where it cannot be asked, that is a warning, and nothing is known to have changed;
- * that the caller may not ask is an error.
+ * Reads an object for a refresh. "unseen" with a warning if Akeyless cannot be reached. A missing right is an error.
  */
-export async function glance<T>(what: string, context: Context, look: () => Promise<T>): Promise<T | "unseen"> {
+export async function readForRefresh<T>(what: string, context: Context, look: () => Promise<T>): Promise<T | "unseen"> {
   try {
     return await look();
   } catch (error) {

@@ -5,7 +5,7 @@ export interface ProductError {
   /** One line, without the secrets of the request. "" if the answer has no words. */
   readonly message: string;
   /** Whether the answer has the `error` field that every error of the product has. */
-  readonly isProducts: boolean;
+  readonly isFromAkeyless: boolean;
 }
 
 /**
@@ -31,7 +31,7 @@ export function productError(text: string, secrets: readonly string[]): ProductE
   return {
     code: codeOf(error),
     message: words.replaceAll(/\s+/g, " ").trim().slice(0, 500),
-    isProducts: typeof error === "string",
+    isFromAkeyless: typeof error === "string",
   };
 }
 

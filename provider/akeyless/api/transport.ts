@@ -1,7 +1,7 @@
 import type { Agent } from "node:https";
 import { deadlineReason } from "../../../kubernetes/deadline.ts";
 import { KubeError } from "../../../kubernetes/errors.ts";
-import { environmentAgent, exchange, HttpsFailure, type RawAnswer } from "../../../kubernetes/transport/https.ts";
+import { environmentAgent, exchange, type HttpResponse, HttpsFailure } from "../../../kubernetes/transport/https.ts";
 import { StrictTlsError } from "../../../kubernetes/transport/serverIdentity.ts";
 import { isProviderError, ProviderError } from "../../protocol/errors.ts";
 
@@ -13,7 +13,7 @@ export interface AkeylessEndpoint {
   readonly caPem?: string;
 }
 
-/** Connections of all calls in one environment, whose proxies they use. Node.js keeps those of different servers and CAs apart. */
+/** Connections by environment, whose proxies they use. Node.js separates connections to different servers and with different CAs. */
 const agents = new WeakMap<NodeJS.ProcessEnv, Agent>();
 
 /**
@@ -27,7 +27,7 @@ export async function post(
   body: object,
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
-): Promise<RawAnswer> {
+): Promise<HttpResponse> {
   const agent = agents.get(env) ?? environmentAgent(env);
   agents.set(env, agent);
   const headers = { Accept: "application/json", "Content-Type": "application/json" };
@@ -40,7 +40,7 @@ export async function post(
   }
 }
 
-/** Whether an error is of the way to the server, and not an answer of it. */
+/** Whether an error is a failed connection and not an answer of the server. */
 export function isUnanswered(error: unknown): boolean {
   return isProviderError(error, "AKEYLESS_UNREACHABLE", "AKEYLESS_RESET", "AKEYLESS_TIMEOUT");
 }
@@ -79,8 +79,8 @@ function networkError(error: unknown, { url, caPem }: AkeylessEndpoint, path: st
   if (/CERT|SIGNATURE|INVALID_CA|ISSUER|UNABLE_TO/.test(code)) {
     return new ProviderError(
       "AKEYLESS_TLS",
-      `The certificate of ${url} is not trusted (${code}): it is not signed by ${caPem ? "the CA given" : "a public CA"}, or not valid now.`,
-      "Give the CA certificates that signed it (caPem), and check the clocks.",
+      `The certificate of ${url} is not trusted (${code}): it is not signed by ${caPem ? "the given CA" : "a public CA"}, or not valid now.`,
+      "Set caPem to the CA certificates that signed it, and check the clocks.",
     );
   }
   if (error instanceof StrictTlsError) {

@@ -150,7 +150,7 @@ describe("a login as proof of every push", () => {
       serviceAccountName: "unproved-reviewer",
     });
     await expect(pushing.stack.up()).rejects.toThrow(
-      /AKEYLESS_LOGIN_REFUSED.*service account is not allowed.*The config before it is back in place/s,
+      /AKEYLESS_LOGIN_REFUSED.*service account is not allowed.*The previous config is restored/s,
     );
     expect(pushing.gateway.configs.get("k8s-conf")).toEqual(before);
     await expectLogin();

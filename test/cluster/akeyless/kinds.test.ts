@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
 import { RancherFront } from "../../../demo/gateways/rancher.ts";
 import { akeylessGatewayAccountAuthConfig, akeylessRancherAuthConfig } from "../../../gateways/index.ts";
@@ -92,7 +92,8 @@ test("by the gateway's own service account a workload logs in, if the gateway is
   const binding = fresh("gateway");
   await admin.create(bindingPath(), bindingOf(binding, workloads.namespace, "gateway"));
   gateway.ownAccount = { host: server, caPem, token: await workloads.token("gateway") };
-  const { claims } = await gateway.logIn(method.accessId, "k8s-conf", jwt);
+  // The API server learns of a new binding by its watch.
+  const { claims } = await vi.waitFor(() => gateway.logIn(method.accessId, "k8s-conf", jwt), 10_000);
   expect(claims).toMatchObject({ namespace: workloads.namespace, service_account_name: "shop" });
   await admin.delete(bindingPath(binding));
 });

@@ -82,7 +82,7 @@ describe("a way to the server with faults is gone to its end, with one request",
     bench.proxy.add({ method: "PUT", path: approval, times: 1, before: () => removeRequests(bench.admin) });
     expect((await make()).proved).toBe(true);
     expect(bench.proxy.outcomes(collection).filter((outcome) => outcome === "POST 201")).toHaveLength(2);
-    expect(said(bench, "warning")).toMatch(/was deleted while it was awaited/);
+    expect(said(bench, "warning")).toMatch(/was deleted before it had a certificate/);
     expect(await requests(bench.admin)).toEqual([]);
   });
 

@@ -6,10 +6,10 @@ import { KubeClient } from "../../../kubernetes/index.ts";
 import { reviewSelf } from "../../../kubernetes/reviews.ts";
 import { readRequest } from "../../../provider/certificate/csr.ts";
 import {
+  type CertificateSpec,
   type SigningObject,
   signingName,
   signingPath,
-  type Wanted,
 } from "../../../provider/certificate/signingObject.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
 import { certificateRequest } from "../../support/certificateRequest.ts";
@@ -192,7 +192,7 @@ export async function removeRequests(admin: KubeClient): Promise<void> {
 /** What inputs ask for, to know the name of the object. */
 export async function nameOf(inputs: Properties, username: string, uid = ""): Promise<string> {
   const { csrPem, signerName, expirationSeconds, usages } = revealed(inputs);
-  const wanted: Wanted = {
+  const wanted: CertificateSpec = {
     request: await readRequest(String(csrPem)),
     signerName: String(signerName),
     expirationSeconds: Number(expirationSeconds),

@@ -2,8 +2,8 @@
 import { createPublicKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Json } from "../../support/proxies/faultProxy.ts";
-import { CN, forgeCertificate, O } from "../../unit/provider/forgery.ts";
 import { type Properties, secretOf } from "../../unit/provider/plugin.ts";
+import { CN, forgeCertificate, O } from "../../unit/provider/x509/forgery.ts";
 import {
   bound,
   certificateType,
@@ -39,7 +39,7 @@ function signedAs(certificate: (real: string) => string) {
 describe("a server's copy that is not what was posted is never approved", () => {
   const change = (spec: Json) => (body: Json) => ({ ...body, spec: { ...(body.spec as Json), ...spec } });
   test.each<[string, Json, RegExp]>([
-    ["other bytes", { request: "eA==" }, /bytes are others/],
+    ["other bytes", { request: "eA==" }, /has other bytes/],
     [
       "another signer",
       { signerName: "kubernetes.io/kubelet-serving" },

@@ -102,7 +102,7 @@ describe("a certificate", () => {
     const left = (name: string) => (Date.parse(String(outputs[name])) - Date.now()) / 1000;
     expect(left("notAfter")).toBeLessThan(year);
     expect(left("renewAfter")).toBeGreaterThan(year / 2);
-    expect(said(bench, "warning")).toMatch(/730 days[\s\S]*less than asked[\s\S]*two thirds/);
+    expect(said(bench, "warning")).toMatch(/730 days[\s\S]*less than requested[\s\S]*two thirds/);
   });
 
   test("is not made where the signer refuses the usages: its own reason, and nothing stays", async () => {
@@ -162,7 +162,7 @@ describe("a request whose name is taken", () => {
         expirationSeconds: 600,
       },
     });
-    await expect(made(request)).rejects.toThrow(/CERTIFICATE_NAME_TAKEN.*bytes are others.*kubectl delete csr/);
+    await expect(made(request)).rejects.toThrow(/CERTIFICATE_NAME_TAKEN.*has other bytes.*kubectl delete csr/);
     const [left] = await requests(bench.admin);
     expect(left?.metadata?.name).toBe(name);
     expect(left?.status).toEqual({});

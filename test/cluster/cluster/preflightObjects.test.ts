@@ -130,7 +130,7 @@ test("a private key that is not the one of the request is refused before its use
     certificateRequest: csr,
   };
   expect(await refusal(settings, { certificateKey: text(other) })).toMatch(
-    /PRIVATE_KEY_OTHER: k8sauth:certificateKey is not the key that k8sauth:certificateRequest was made with/,
+    /PRIVATE_KEY_OTHER: k8sauth:certificateKey is not the key of k8sauth:certificateRequest/,
   );
   expect(await refusal(settings, { certificateKey: text(own).slice(0, 300) })).toMatch(/PRIVATE_KEY_MALFORMED/);
   await using stack = await TestStack.make("own-key", { kubeconfig, allowLoopbackHost: true, ...settings });

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { check } from "../../../cli/check.ts";
 import { pinsOf, RancherFront, type RancherOptions } from "../../../demo/gateways/rancher.ts";
-import { certificates, type KubeClient, loadConnection, pathFor } from "../../../kubernetes/index.ts";
+import { caCertificates, type KubeClient, loadConnection, pathFor } from "../../../kubernetes/index.ts";
 import { PushingStack, Workloads } from "../../support/gateways/akeylessStack.ts";
 import { added, adminOf, inventory } from "../../support/inventory.ts";
 import type { Value } from "../../support/pulumi/stack.ts";
@@ -85,7 +85,7 @@ describe("through Rancher", () => {
       "k8s-host": rancher.url,
       "rancher-cluster-id": rancher.clusterId,
       "rancher-api-key": rancher.apiKey,
-      "k8s-ca-cert": Buffer.from(certificates(rancher.root.certPem, "the test")).toString("base64"),
+      "k8s-ca-cert": Buffer.from(caCertificates(rancher.root.certPem, "the test")).toString("base64"),
     });
     expect(credentials.rancher).toMatchObject({
       kind: "RancherKey",
@@ -172,7 +172,7 @@ describe("through Rancher", () => {
     ],
     ["no CA, so the public ones", () => ({ rancherCaPin: "" }), /KUBE_TLS_UNTRUSTED/],
     ["a loopback address", () => ({ allowLoopbackHost: false, ...elsewhere }), /'rancher'.*CLUSTER_HOST_LOOPBACK/],
-    ["no way there from here, and a pin", () => ({ proveHost: false }), /proveHost.*give k8sauth:rancherCa/],
+    ["no way there from here, and a pin", () => ({ proveHost: false }), /proveHost.*set k8sauth:rancherCa/],
   ])("%s is refused before anything is made", async (_what, wrong, message) => {
     await make({ tokenFlow: true, ...through(), ...wrong() });
     const before = await inventory(admin);

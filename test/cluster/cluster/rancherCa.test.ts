@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { pinsOf, RancherFront, type RancherOptions } from "../../../demo/gateways/rancher.ts";
-import { certificates, type KubeClient, loadConnection } from "../../../kubernetes/index.ts";
+import { caCertificates, type KubeClient, loadConnection } from "../../../kubernetes/index.ts";
 import { adminOf, lodging } from "../../support/inventory.ts";
 import { TestStack } from "../../support/pulumi/stack.ts";
 import { type Access, reviewSelf } from "../../support/reviewing.ts";
@@ -74,7 +74,7 @@ describe("a pin takes the CA, and never the server's own certificate", () => {
     const { clusterAccess, cluster } = await outputsOf(stack);
     expect(clusterAccess).toMatchObject({
       host: rancher.clusterUrl,
-      caPem: certificates(rancher[taken].certPem, "the test"),
+      caPem: caCertificates(rancher[taken].certPem, "the test"),
     });
     expect(cluster).toMatchObject({ caSource: "pin", caFingerprint: pinsOf(rancher[taken]).certificate });
     expect(await reviewSelf(clusterAccess)).toMatchObject({ authenticated: true });
@@ -121,11 +121,11 @@ describe("trust on first use", () => {
     const rancher = await rancherLike(options);
     const stack = await make(rancher, { trustOnFirstUse: true });
     await stack.up();
-    expect(stack.said).toMatch(/is taken on trust/);
+    expect(stack.said).toMatch(/is trusted at first use/);
     expect(stack.said).toContain(pinsOf(rancher.root).certificate);
     const { clusterAccess, cluster } = await outputsOf(stack);
     expect(cluster.caSource).toBe("first use");
-    expect(clusterAccess.caPem).toBe(certificates(rancher.root.certPem, "the test"));
+    expect(clusterAccess.caPem).toBe(caCertificates(rancher.root.certPem, "the test"));
     await stack.up();
     expect(stack.steps).toEqual([]);
     expect(stack.said).not.toMatch(/on trust/);
@@ -146,7 +146,7 @@ describe("trust on first use", () => {
     for (const identity of [root, second.root]) expect(said).toContain(pinsOf(identity).certificate);
     await stack.configure({ trustOnFirstUse: undefined, kubernetesCaPin: pinsOf(second.root).certificate });
     await stack.up();
-    expect((await outputsOf(stack)).clusterAccess.caPem).toBe(certificates(second.root.certPem, "the test"));
+    expect((await outputsOf(stack)).clusterAccess.caPem).toBe(caCertificates(second.root.certPem, "the test"));
   });
 
   test("a renewed certificate of the same CA is no change", async () => {

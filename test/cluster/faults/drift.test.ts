@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
-import { certificates, type KubeClient, type KubeObject, pathFor } from "../../../kubernetes/index.ts";
+import { caCertificates, type KubeClient, type KubeObject, pathFor } from "../../../kubernetes/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { PushingStack, Workloads } from "../../support/gateways/akeylessStack.ts";
 import { added, adminOf, inventory } from "../../support/inventory.ts";
@@ -185,7 +185,7 @@ const cases: readonly Case[] = [
     said: /ReviewerToken gateway-token-reviewer update \[diff: ~caPem\]/,
     healed: async () => {
       const ca = Buffer.from(configAt("k8s-conf").k8s_ca_cert ?? "", "base64").toString();
-      expect(ca).toContain(certificates(otherCa, "the test").trim());
+      expect(ca).toContain(caCertificates(otherCa, "the test").trim());
     },
   },
   {

@@ -59,7 +59,7 @@ describe("a token by TokenRequest", () => {
   test("ends, dies with its Secret, and says when it wants to be renewed", async () => {
     stack = await make(tokenRequest);
     await stack.up();
-    expect(stack.said).toMatch(/nothing renews it by itself: run up on a schedule/);
+    expect(stack.said).toMatch(/Only pulumi up renews it: schedule a run/);
     const { clusterAccess, credentials, notes } = await outputs();
     expect(await reviewSelf(clusterAccess)).toMatchObject({ authenticated: true, username: credentials.token.subject });
     const { exp, "kubernetes.io": bound } = claimsOf(clusterAccess);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Io } from "../../../cli/command.ts";
+import { printOutputs, summarizeOutputs } from "../../../cli/outputs.ts";
 import { ownProjectFolder } from "../../../cli/stack.ts";
-import { printOutputs } from "../../../cli/start/outputs.ts";
 import { startCommand } from "../../../cli/start.ts";
 import { identify } from "../../../sandbox/build/process.ts";
 
@@ -62,6 +62,37 @@ describe("a second demonstration of one user", () => {
   });
 });
 
+describe("a machine on which nothing can be built", () => {
+  const start = async (...args: string[]) => {
+    let out = "";
+    const env = { HOME: folder, XDG_STATE_HOME: folder, XDG_CACHE_HOME: folder, PATH: folder };
+    const keep = (text: string) => {
+      out += text;
+    };
+    const error = await startCommand.run(args, { ...io(() => {}), env, out: keep }).catch((thrown: Error) => thrown);
+    return { out, error };
+  };
+
+  test("without Go says in one line how to get it", async () => {
+    const { out, error } = await start();
+    expect(out).toMatch(/^1\/5 {2}Pulumi +[\d.]+ s {2}failed\n$/);
+    expect(error).toMatchObject({
+      code: "SANDBOX_GO_MISSING",
+      message: expect.stringMatching(/^The sandbox .* no `go` on the PATH\. Install Go 1\.26 or later \(https:.*$/),
+    });
+  });
+
+  test("without a network says so in one line, and with --verbose shows the output of Go", async () => {
+    const go = "#!/bin/sh\necho 'go: k8s.io/api: dial tcp: lookup proxy.example: no such host' >&2\nexit 1\n";
+    writeFileSync(join(folder, "go"), go, { mode: 0o755 });
+    expect((await start()).error).toMatchObject({
+      code: "SANDBOX_DOWNLOAD_FAILED",
+      message: expect.stringMatching(/^Go modules could not be downloaded: check the network, .*--verbose$/),
+    });
+    expect((await start("--verbose")).error).toMatchObject({ message: expect.stringContaining("\n  go: k8s.io/api") });
+  });
+});
+
 describe("the project of the demonstration", () => {
   test("is in a folder that links to this product's Pulumi.yaml", () => {
     symlinkSync(join(root, "Pulumi.yaml"), join(folder, "Pulumi.yaml"));
@@ -73,6 +104,23 @@ describe("the project of the demonstration", () => {
     writeFileSync(join(folder, "Pulumi.yaml"), "name: another\nruntime: nodejs\n");
     expect(`${ownProjectFolder(folder)}/`).toBe(root);
   });
+});
+
+test("outputs are summarized by their names, without a value, and those with secrets are marked", () => {
+  const key = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n";
+  const outputs = {
+    notes: ["one"],
+    authConfigs: { token: { vault: { host: "https://a" }, akeyless: { token: "eyJ" } }, certificate: { akeyless: {} } },
+    cluster: { host: "https://a", caFingerprint: "AA" },
+    kubeconfigs: { certificate: key },
+    bearerTokenUsers: {},
+  };
+  expect(summarizeOutputs(outputs)).toBe(`  authConfigs       secret  certificate (akeyless), token (akeyless, vault)
+  bearerTokenUsers          none
+  cluster                   caFingerprint, host
+  kubeconfigs       secret  certificate
+  notes                     1
+`);
 });
 
 test("outputs are printed by name, lists with dashes, and PEM by its first line in both encodings", () => {

@@ -44,7 +44,7 @@ async function render(args: Partial<AkeylessGatewayArgs>): Promise<Record<string
   );
 }
 
-test("a role with rules is created, one without exists already, and both are granted for their claims", async () => {
+test("a role with rules is created, a role without rules must exist, and both are associated with their claims", async () => {
   const rules = [{ path: "/shop/*", capabilities: ["read" as const] }];
   const rendered = await render({
     roles: {
@@ -68,7 +68,7 @@ test("a role with rules is created, one without exists already, and both are gra
   expect(rendered["AkeylessRoleAssociation gateway-/shop/writer"]).toMatchObject({ roleName: "/shop/writer" });
 });
 
-test("the proving login names the Configuration Manager, and the config its token's life", async () => {
+test("the login that proves a push uses the Configuration Manager, and the config has the token's lifetime", async () => {
   const gatewayUrl = "https://gateway.example.com/manager";
   const rendered = await render({ gatewayUrl, tokenExpiration: 600, proof: { account: "shop/shop" } });
   const { config, ...inputs } = rendered["AkeylessGatewayAuthConfig gateway-token"] ?? {};

@@ -76,7 +76,7 @@ test.each([
   expect(only(objects, kind)).toMatchObject({ roleRef: { apiGroup, kind: "ClusterRole", name: "view" } });
 });
 
-test("the namespace is created if that is asked for, and everything is in it", async () => {
+test("createNamespace creates the namespace, and all objects are in it", async () => {
   // WHEN
   const { objects } = await render(
     (cluster) => new BearerTokenUser("reader", { cluster, namespace: "shop", createNamespace: true, rules }),

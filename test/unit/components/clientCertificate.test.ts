@@ -49,7 +49,7 @@ test("the user's group is the certificate's organization", async () => {
   expect(only(objects, "CertRequest")).toMatchObject({ subject: { commonName: "gateway", organization: "gateways" } });
 });
 
-test.each(keyTypes)("the key is of the type that is asked for: %s", async (keyType) => {
+test.each(keyTypes)("the key has the requested type: %s", async (keyType) => {
   // GIVEN
   const expected = keyType.startsWith("RSA")
     ? { algorithm: "RSA", rsaBits: Number(keyType.slice(3)) }
@@ -88,7 +88,7 @@ test("a rotation has another key, name and binding, and keeps the bindings of pr
   expect(component.commonName).toBe("gateway-2026-q4");
 });
 
-test("a request that is brought is signed, and no key is created; its key is a secret", async () => {
+test("a supplied request is signed, and no key is created; its key is a secret", async () => {
   // GIVEN
   const brought = { csrPem: "their request", privateKeyPem: "their key" };
 
@@ -107,7 +107,7 @@ test("a request that is brought is signed, and no key is created; its key is a s
   expect([await pulumi.isSecret(key), await resolved(key)]).toEqual([true, "their key"]);
 });
 
-test("without its key a request that is brought has none in the outputs", async () => {
+test("a supplied request without its key has no key in the outputs", async () => {
   // WHEN
   const { component } = await render(
     (cluster) => new ClientCertificate("client", { cluster, commonName: "gateway", csrPem: "their request" }),
@@ -117,14 +117,14 @@ test("without its key a request that is brought has none in the outputs", async 
   expect(component.privateKeyPem).toBeUndefined();
 });
 
-test("a rotation of a request that is brought is refused", async () => {
+test("a rotation of a supplied request is refused", async () => {
   const args = { commonName: "gateway", csrPem: "their request", rotation: { current: "2026-q4" } };
   await expect(render((cluster) => new ClientCertificate("client", { cluster, ...args }))).rejects.toThrow(
     "rotation: ",
   );
 });
 
-test("another ClusterRole is bound instead, and the certificate is proved by a review of itself", async () => {
+test("another ClusterRole replaces the reviewer's, and the certificate is proved by a SelfSubjectReview", async () => {
   // WHEN
   const { objects } = await render(
     (cluster) => new ClientCertificate("client", { cluster, commonName: "gateway", clusterRole: "view" }),

@@ -5,7 +5,7 @@ import { listed, only, ownLabels, render, resolved } from "./render.ts";
 const account = { namespace: "akeyless", serviceAccountName: "gateway" };
 const apiGroup = "rbac.authorization.k8s.io";
 
-test("a gateway's own account gets the right to create TokenReviews, and nothing else is created", async () => {
+test("the gateway's ServiceAccount gets the permission to create TokenReviews, and nothing else is created", async () => {
   // WHEN
   const { component, objects } = await render(() => new GatewayAccount("gateway", account));
 
@@ -36,7 +36,7 @@ test("the cluster's auth delegator may be bound instead", async () => {
   expect(only(objects, "ClusterRoleBinding")).toMatchObject({ roleRef: { name: "system:auth-delegator" } });
 });
 
-test("the account has to exist", () => {
+test("the ServiceAccount must exist", () => {
   expect(gatewayAccountObjects(account)).toEqual([
     { apiVersion: "v1", kind: "ServiceAccount", namespace: "akeyless", name: "gateway" },
   ]);

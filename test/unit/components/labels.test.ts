@@ -16,7 +16,7 @@ describe("the label of a stack", () => {
     (stack) => expect(labelOf(stack)).toMatch(labelValue),
   );
 
-  test("differs between stacks, projects, organizations, and names that are equal where they are cut", () => {
+  test("differs between stacks, projects, organizations, and names that are equal after truncation", () => {
     const values = [
       labelOf("prod"),
       labelOf("test"),
@@ -49,13 +49,13 @@ describe("a labelled component", () => {
     });
   });
 
-  test("labels those without metadata", () => {
+  test("labels objects without metadata", () => {
     const props = transform("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", { rules: [] });
     expect(props).toMatchObject({ rules: [], metadata: { labels: { "app.kubernetes.io/managed-by": "k8sauth" } } });
   });
 
   test.each(["tls:index/privateKey:PrivateKey", "pulumi:providers:kubernetes", "k8sauth:index:Verifier"])(
-    "lets %s alone",
+    "does not change %s",
     (type) => expect(transform(type, {})).toBeUndefined(),
   );
 

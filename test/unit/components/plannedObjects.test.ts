@@ -31,7 +31,7 @@ test.each(["secret", "tokenRequest"] as const)(
   },
 );
 
-test("a verifier's planned objects are those that it creates, but for the name and hash of its ConfigMap", async () => {
+test("a verifier's planned objects are those that it creates, except for the name and hash of its ConfigMap", async () => {
   const options = { mode: "hybrid", image: "registry.example/node@sha256:0", replicas: 3, maxReplicas: 5 } as const;
   const { objects } = await render(
     (cluster) => new Verifier("verifier", { cluster, audiences: ["orders"], ...home, ...options }),

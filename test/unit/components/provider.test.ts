@@ -32,7 +32,7 @@ test("a provider has the deployer's credentials, the kubeconfig as a secret", as
   ]);
 });
 
-test("resources of components inherit it and have no credentials of the deployer", async () => {
+test("resources of components inherit the provider and contain no credentials of the deployer", async () => {
   // GIVEN
   const role = { clusterRole: "view", namespace: "home" };
   const gateway = { gatewayApi: "https://gateway.example", authConfigName: "k8s", access, authMethod: given };
@@ -65,7 +65,7 @@ test("resources of components inherit it and have no credentials of the deployer
   }
 });
 
-test("components register their plain arguments as inputs; resources and credentials are left out or secret", async () => {
+test("components register their plain arguments as inputs; resources and credentials are omitted or secret", async () => {
   // GIVEN
   const expiryNotice = { name: "/c", days: [7], certificatePem: "c" };
   const authConfigName = "k8s";

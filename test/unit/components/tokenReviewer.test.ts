@@ -124,7 +124,7 @@ test("a rotation has a token Secret for each epoch, and the token of the current
   ]);
 });
 
-test("names that are given are used", async () => {
+test("given names are used", async () => {
   // GIVEN
   const names = { namespace: "auth", serviceAccountName: "gateway", bindingName: "gateway-reviews" };
 
@@ -143,7 +143,7 @@ test("names that are given are used", async () => {
   ]);
 });
 
-test("a namespace that exists is used, not created", async () => {
+test("an existing namespace is used and not created", async () => {
   // WHEN
   const { component, objects } = await render(
     (cluster) => new TokenReviewer("reviewer", { cluster, namespace: "auth", createNamespace: false }),
@@ -154,7 +154,7 @@ test("a namespace that exists is used, not created", async () => {
   expect(await resolved(component.namespace)).toBe("auth");
 });
 
-test("without a name there is no namespace that exists", async () => {
+test("an existing namespace needs a name", async () => {
   await expect(render((cluster) => new TokenReviewer("reviewer", { cluster, createNamespace: false }))).rejects.toThrow(
     "namespace: set the name of an existing namespace",
   );

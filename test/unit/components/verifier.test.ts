@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { expect, test } from "vitest";
 import { Verifier, type VerifierArgs } from "../../../components/index.ts";
 import { defaultVerifierImage } from "../../../components/verifier/image.ts";
-import { verifierNames } from "../../../components/verifier/verifier.ts";
+import { verifierNames } from "../../../components/verifier/objects.ts";
 import { listed, only, ownLabels, render, resolved } from "./render.ts";
 
 function verifier(args: Partial<VerifierArgs> = {}) {
@@ -46,7 +46,7 @@ test("by default: a Deployment with its program, account, rights, Service, disru
   expect(await resolved(component.url)).toBe("http://verifier.verifier-generated.svc:8080");
 });
 
-test("the ConfigMap cannot change: another content is another ConfigMap with a generated name, and the pods carry its hash", async () => {
+test("the ConfigMap is immutable: other content creates another ConfigMap with a generated name, and the pods carry its hash", async () => {
   // GIVEN
   const configMapOf = async (args: Partial<VerifierArgs>) => {
     const { objects } = await verifier(args);
@@ -81,7 +81,7 @@ test("the ConfigMap cannot change: another content is another ConfigMap with a g
   });
 });
 
-test("pods are replaced one after the other, and run the image without rights on their node", async () => {
+test("pods are replaced one after the other, and have no permissions on their node", async () => {
   // WHEN
   const { objects } = await verifier();
 
@@ -144,7 +144,7 @@ test("with a range of replicas an autoscaler sets their number, by CPU time", as
     },
   });
   expect((only(objects, "Deployment") as { spec: object }).spec).not.toHaveProperty("replicas");
-  expect(verifierNames("verifier", { namespace: "here", maxReplicas: 10 })).toContainEqual({
+  expect(verifierNames("verifier", { namespace: "here", createNamespace: true, maxReplicas: 10 })).toContainEqual({
     apiVersion: "autoscaling/v2",
     kind: "HorizontalPodAutoscaler",
     namespace: "here",
@@ -153,7 +153,7 @@ test("with a range of replicas an autoscaler sets their number, by CPU time", as
 });
 
 test.each<[string, Partial<VerifierArgs>]>([
-  ["more replicas than the most", { replicas: 3, maxReplicas: 2 }],
+  ["more replicas than maxReplicas", { replicas: 3, maxReplicas: 2 }],
   ["too little memory", { resources: { memoryLimit: "64Mi" } }],
   ["a network that is none", { egressCidrs: ["10.0.0.1"] }],
   ["the default image as one that contains the verifier", { selfContainedImage: true }],
@@ -180,7 +180,7 @@ test.each([
   });
 });
 
-test("with public keys of its own it gets no rights, and the keys are in its ConfigMap", async () => {
+test("with fixed public keys it gets no permissions, and the keys are in its ConfigMap", async () => {
   // GIVEN
   const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const publicKeys = String(publicKey.export({ type: "spki", format: "pem" }));
@@ -194,7 +194,7 @@ test("with public keys of its own it gets no rights, and the keys are in its Con
   expect(only(objects, "NetworkPolicy")).toMatchObject({ spec: { egress: [] } });
 });
 
-test("the network policy lets callers in, and the verifier out to the API server's port and to DNS", async () => {
+test("the network policy admits callers, and connections of the verifier to the API server's port and to DNS", async () => {
   // WHEN
   const { objects } = await verifier({ callers: [{ namespaceLabels: { team: "shop" } }] });
 
@@ -246,7 +246,7 @@ test("with a certificate it serves TLS from that Secret", async () => {
   });
 });
 
-test("callers learn what to mount, by audience", async () => {
+test("the output callers has a volume for each audience", async () => {
   // WHEN
   const { component } = await verifier({ audiences: ["orders", "billing"] });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkVerifierConfig } from "../../../components/verifier/configCheck.ts";
+import { verifierConfigProblem } from "../../../components/verifier/configProblem.ts";
 import {
   callerToken,
   type PodOptions,
@@ -49,7 +49,7 @@ function settingsOf(more: Partial<VerifierSettings> = {}): VerifierSettings {
 }
 
 describe("the verifier's pod", () => {
-  test("is what the restricted standard asks for, and more: nothing to write, no links, no token that is mounted unasked", () => {
+  test("complies with the restricted standard, cannot write, has no service links and no default token", () => {
     const { pod, container } = podOf();
     expect(pod).toMatchObject({
       automountServiceAccountToken: false,
@@ -69,13 +69,13 @@ describe("the verifier's pod", () => {
     });
   });
 
-  test("keeps Node.js within its memory limit by the flags that the flood tests run with", () => {
+  test("limits Node.js's memory with the flags of the flood tests", () => {
     const { container } = podOf();
     expect(container.args.slice(0, nodeFlags.length)).toEqual(nodeFlags);
     expect(container.resources).toEqual({ requests: { cpu: "100m", memory: "96Mi" }, limits: { memory: "192Mi" } });
   });
 
-  test.each(verifierModes)("lets Node.js read exactly what is mounted in the mode %s", (mode) => {
+  test.each(verifierModes)("allows Node.js to read exactly the mounted folders in mode %s", (mode) => {
     for (const tlsSecret of [undefined, "serving"]) {
       const { pod, container } = podOf({ mode, tlsSecret });
       const readable = container.args.flatMap((arg) => /^--allow-fs-read=(.*)\/$/.exec(arg)?.[1] ?? []);
@@ -85,7 +85,7 @@ describe("the verifier's pod", () => {
     }
   });
 
-  test("of an image that contains the verifier gets the verifier's own arguments, and the same mounts without the program", () => {
+  test("with an image that contains the verifier has the verifier's arguments, and the same mounts except the program", () => {
     for (const mode of verifierModes) {
       const [{ pod, container }, stock] = [podOf({ mode, selfContainedImage: true }), podOf({ mode })];
       expect(container.args).toEqual(stock.container.args.slice(-2));
@@ -94,7 +94,7 @@ describe("the verifier's pod", () => {
     }
   });
 
-  test("has a token for the API server only where its mode asks there: for an hour, and not of 3607 s, which is a year", () => {
+  test("has a token for the API server only in modes that call it, for 3600 s, because 3607 s becomes a year", () => {
     const tokensOf = (mode: VerifierMode) =>
       JSON.stringify(podOf({ mode }).pod.volumes).match(/"serviceAccountToken":\{[^}]*\}/g);
     for (const mode of ["hybrid", "tokenreview", "oidc-discovery"] as const)
@@ -102,7 +102,7 @@ describe("the verifier's pod", () => {
     expect(tokensOf("jwt-pubkey")).toBeNull();
   });
 
-  test("is probed on the port of its own, and spread over hosts and zones", () => {
+  test("is probed on the admin port, and spread over hosts and zones", () => {
     const { pod, container } = podOf();
     for (const [probe, path] of [
       [container.startupProbe, "/livez"],
@@ -121,7 +121,7 @@ describe("the verifier's pod", () => {
     );
   });
 
-  test("requests what it is told to, and keeps the defaults of the rest", () => {
+  test("requests the given resources, and the defaults of all others", () => {
     const { container } = podOf({ resources: { memoryLimit: "512Mi", cpuLimit: "1" } });
     expect(container.resources).toEqual({
       requests: { cpu: "100m", memory: "96Mi" },
@@ -137,16 +137,16 @@ describe("the verifier's pod", () => {
     ["200M", false],
     ["191Mi", false],
     ["much", false],
-  ])("a memory limit of %s holds the heap: %s", (memoryLimit, isEnough) => {
+  ])("a memory limit of %s is large enough: %s", (memoryLimit, isEnough) => {
     expect(resourcesProblem({ memoryLimit }) === undefined).toBe(isEnough);
   });
 
-  test("has a user namespace of its own where that is asked for", () => {
+  test("has a user namespace with hostUsers: false", () => {
     expect(podOf({ hostUsers: false }).pod).toMatchObject({ hostUsers: false });
     expect(podOf().pod).not.toHaveProperty("hostUsers");
   });
 
-  test("takes its certificate from a Secret that its own group alone can read", () => {
+  test("reads its certificate from a Secret that only its group can read", () => {
     const { pod } = podOf({ tlsSecret: "serving" });
     expect(pod.securityContext.fsGroup).toBe(pod.securityContext.runAsGroup);
     expect(pod.volumes).toContainEqual({ name: "tls", secret: { secretName: "serving", defaultMode: 0o440 } });
@@ -160,7 +160,7 @@ describe("rights", () => {
     ["tokenreview", ["create tokenreviews"]],
     ["oidc-discovery", ["get /.well-known/openid-configuration", "get /openid/v1/jwks"]],
     ["jwt-pubkey", []],
-  ])("the mode %s takes no more than %j, and whoever deploys must have the same", (mode, expected) => {
+  ])("the mode %s needs %j and no more, and the deployer needs the same", (mode, expected) => {
     const given = verifierRules(mode).flatMap((rule) => {
       const objects = "resources" in rule ? rule.resources : rule.nonResourceURLs;
       return rule.verbs.flatMap((verb) => objects.map((object) => `${verb} ${object}`));
@@ -174,7 +174,7 @@ describe("rights", () => {
   });
 });
 
-test("whoever deploys needs rights to autoscalers only where there is one", () => {
+test("the deployer needs permissions for autoscalers only with maxReplicas", () => {
   const autoscalers = (maxReplicas?: number) =>
     verifierRights({ createNamespace: true, mode: "hybrid", maxReplicas }).filter(
       ({ group }) => group === "autoscaling",
@@ -209,25 +209,25 @@ describe("the network policy", () => {
   const shopOther = { namespaceLabels: { team: "shop" }, labels: { app: "batch" } };
   const stranger = { namespaceLabels: { team: "ads" }, labels: { app: "gateway" } };
 
-  test("is for the verifier's pods, in both directions", () => {
+  test("applies to the verifier's pods, in both directions", () => {
     expect(policy()).toMatchObject({ podSelector: { matchLabels: labels }, policyTypes: ["Ingress", "Egress"] });
   });
 
-  test("lets pods of every namespace ask it unless they are narrowed, and nobody read its metrics", () => {
+  test("by default admits callers of every namespace, and no reader of metrics", () => {
     for (const pod of [shopGateway, shopOther, stranger]) {
       expect(lets(policy(), pod, 8080)).toBe(true);
       expect(lets(policy(), pod, 8081)).toBe(false);
     }
   });
 
-  test("lets in those that are named, by namespace and by pod, and no others", () => {
+  test("admits only the given callers, by namespace and by pod", () => {
     const spec = policy({ callers: [{ namespaceLabels: { team: "shop" }, podLabels: { app: "gateway" } }] });
     expect([shopGateway, shopOther, stranger].map((pod) => lets(spec, pod, 8080))).toEqual([true, false, false]);
     const two = policy({ callers: [{ namespaceLabels: { team: "shop" } }, { podLabels: { app: "gateway" } }] });
     expect([shopGateway, shopOther, stranger].map((pod) => lets(two, pod, 8080))).toEqual([true, true, true]);
   });
 
-  test("lets those read its metrics that are named for it", () => {
+  test("admits the given readers of metrics", () => {
     const spec = policy({
       callers: [{ namespaceLabels: { team: "shop" } }],
       monitoring: [{ podLabels: { app: "batch" } }],
@@ -236,13 +236,13 @@ describe("the network policy", () => {
     expect(lets(spec, { ...stranger, labels: { app: "batch" } }, 8080)).toBe(false);
   });
 
-  test("lets the verifier out to API server and DNS alone, and with keys of its own nowhere", () => {
+  test("admits connections of the verifier to API server and DNS only, and none with fixed keys", () => {
     const ports = policy({ apiPort: 8443 }).egress.flatMap((rule) => rule.ports.map(({ port }) => port));
     expect(ports).toEqual([443, 6443, 8443, 53, 53]);
     expect(policy({ mode: "jwt-pubkey" }).egress).toEqual([]);
   });
 
-  test("lets the verifier out to the networks that are named, and to DNS everywhere", () => {
+  test("admits connections of the verifier to the given networks, and to DNS everywhere", () => {
     const [servers, dns] = policy({ egressCidrs: ["10.0.0.1/32", "fd00::/8"] }).egress;
     expect(servers).toMatchObject({ to: [{ ipBlock: { cidr: "10.0.0.1/32" } }, { ipBlock: { cidr: "fd00::/8" } }] });
     expect(dns).not.toHaveProperty("to");
@@ -262,24 +262,24 @@ describe("the network policy", () => {
 });
 
 describe("the configuration", () => {
-  test.each(verifierModes)("of the mode %s is one that the verifier takes", (mode) => {
-    expect(checkVerifierConfig(settingsOf({ mode, allow: ["shop/*"], tls: true }))).toBeUndefined();
-    if (mode !== "jwt-pubkey") expect(checkVerifierConfig(settingsOf({ mode, issuer: "" }))).toBeUndefined();
+  test.each(verifierModes)("of the mode %s is accepted by the verifier", (mode) => {
+    expect(verifierConfigProblem(settingsOf({ mode, allow: ["shop/*"], tls: true }))).toBeUndefined();
+    if (mode !== "jwt-pubkey") expect(verifierConfigProblem(settingsOf({ mode, issuer: "" }))).toBeUndefined();
   });
 
-  test("has further settings as they are, and several issuers beside the cluster's own", () => {
+  test("contains further settings unchanged, and several issuers besides the cluster's", () => {
     const issuers = [
       { name: "here", allow: ["shop/*"] },
       { name: "other", mode: "oidc-discovery", issuer: "https://other.example", allow: ["shop/frontend"] },
     ];
     const settings = settingsOf({ more: { reviewOutage: "local", issuers } });
-    expect(checkVerifierConfig(settings)).toBeUndefined();
+    expect(verifierConfigProblem(settings)).toBeUndefined();
     const config = JSON.parse(verifierConfig(settings));
     expect(config).toMatchObject({ mode: "hybrid", audience: ["orders"], reviewOutage: "local", issuers });
     expect(config).not.toHaveProperty("issuer");
   });
 
-  test("names keys and certificates where the pod mounts them", () => {
+  test("has the paths at which the pod mounts keys and certificates", () => {
     const { pod, container } = podOf({ mode: "jwt-pubkey", tlsSecret: "serving" });
     const folders = container.volumeMounts.map(({ mountPath }) => mountPath);
     const config = JSON.parse(verifierConfig(settingsOf({ mode: "jwt-pubkey", tls: true })));
@@ -304,11 +304,7 @@ describe("the configuration", () => {
       { mode: "jwt-pubkey", publicKeys: rsaKey().privateKey.export({ type: "pkcs8", format: "pem" }) as string },
       /holds a private key/,
     ],
-    [
-      "a weak key",
-      { mode: "jwt-pubkey", publicKeys: rsaKey(1024).publicPem },
-      /no key that tokens can be verified with/,
-    ],
+    ["a weak key", { mode: "jwt-pubkey", publicKeys: rsaKey(1024).publicPem }, /no key that can verify tokens/],
     [
       "rules for several issuers at once",
       { allow: ["shop/*"], more: { issuers: [{ name: "here" }, { name: "other", issuer: "https://other.example" }] } },
@@ -319,12 +315,12 @@ describe("the configuration", () => {
       { mode: "oidc-discovery", issuer: "kubernetes/serviceaccount" },
       /https URL/,
     ],
-  ])("with %s is refused before anything is made", (_, more, problem) => {
-    expect(checkVerifierConfig(settingsOf(more))).toMatch(problem);
+  ])("with %s is refused before anything is created", (_, more, problem) => {
+    expect(verifierConfigProblem(settingsOf(more))).toMatch(problem);
   });
 });
 
-test("a caller mounts a token for the audience alone, which the kubelet replaces", () => {
+test("a caller mounts a token for this audience only, which the kubelet renews", () => {
   const { volume, volumeMount, tokenPath } = callerToken("orders");
   expect(volume.projected.sources).toEqual([
     { serviceAccountToken: { path: "token", expirationSeconds: 3600, audience: "orders" } },

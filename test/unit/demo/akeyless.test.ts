@@ -23,7 +23,9 @@ function call(command: string, body: object) {
 test("logs in with the access type that Terraform names", async () => {
   const { AKEYLESS_ACCESS_ID, AKEYLESS_ACCESS_KEY } = gateway.env;
   const body = { "access-type": "api_key", "access-id": AKEYLESS_ACCESS_ID, "access-key": AKEYLESS_ACCESS_KEY };
-  expect(await apiOf(gateway).open("/auth", body)).toMatchObject({ token: expect.stringMatching(/^t-[0-9a-f]{32}$/) });
+  expect(await apiOf(gateway).callWithoutSession("/auth", body)).toMatchObject({
+    token: expect.stringMatching(/^t-[0-9a-f]{32}$/),
+  });
 });
 
 test("takes empty text for what is unset, as Terraform sends it", async () => {
@@ -55,7 +57,7 @@ test("refuses a raw JWT in a login: the REST API takes base64", async () => {
     "k8s-auth-config-name": "k8s-conf",
     "k8s-service-account-token": "a.b.c",
   };
-  const { code, message } = await failureOf(apiOf(gateway).open("/auth", login));
+  const { code, message } = await failureOf(apiOf(gateway).callWithoutSession("/auth", login));
   expect(code).toBe("AKEYLESS_INVALID");
   expect(message).toMatch(/InvalidParam: k8s-service-account/);
 });

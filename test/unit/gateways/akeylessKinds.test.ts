@@ -24,7 +24,7 @@ const rancher = {
 };
 
 describe("the auth config for Rancher", () => {
-  test("has exactly the fields of the kind, and none of the native ones", () => {
+  test("has exactly the fields of this kind", () => {
     expect(akeylessRancherAuthConfig(rancher, method, options)).toEqual({
       name: "k8s-conf",
       "access-id": "p-0123456789ab",
@@ -39,13 +39,13 @@ describe("the auth config for Rancher", () => {
     });
   });
 
-  test("says the life of the gateway's token if one is set, in seconds", () => {
+  test("has the lifetime of the gateway's token in seconds, if one is set", () => {
     expect(akeylessRancherAuthConfig(rancher, method, { ...options, tokenExpiration: 600 })["token-exp"]).toBe(600);
     expect(akeylessRancherAuthConfig(rancher, method, options)).not.toHaveProperty("token-exp");
     expect(() => akeylessRancherAuthConfig(rancher, method, { ...options, tokenExpiration: 0.5 })).toThrow(/token-exp/);
   });
 
-  test("leaves out a CA and an issuer that there are not", () => {
+  test("omits an absent CA and issuer", () => {
     const config = akeylessRancherAuthConfig({ ...rancher, caPem: "", issuer: "" }, method, options);
     expect(config).not.toHaveProperty("k8s-ca-cert");
     expect(config).not.toHaveProperty("k8s-issuer");
@@ -74,14 +74,14 @@ describe("the auth config for Rancher", () => {
     });
   });
 
-  test("never shows the key that it refuses", () => {
+  test("does not show a refused key", () => {
     const apiKey = "token-abcde s3cret-s3cret";
     expect(thrownBy(() => akeylessRancherAuthConfig({ ...rancher, apiKey }, method, options)).message).not.toContain(
       "s3cret",
     );
   });
 
-  test("is masked as a whole", () => {
+  test("is masked completely", () => {
     const shown = JSON.stringify(maskSecretFields(akeylessRancherAuthConfig(rancher, method, options)));
     expect(shown).not.toContain("s3cret");
     expect(shown).not.toContain(signingKey);
@@ -105,7 +105,7 @@ describe("the auth config by the gateway's own service account", () => {
     });
   });
 
-  test("needs the issuer that is to be validated", () => {
+  test("needs the issuer if it must be validated", () => {
     const validating = { ...options, validateIssuer: true };
     expect(akeylessGatewayAccountAuthConfig(access, method, validating)["disable-issuer-validation"]).toBe("false");
     const error = thrownBy(() => akeylessGatewayAccountAuthConfig({ ...access, issuer: "" }, method, validating));

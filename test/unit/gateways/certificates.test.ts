@@ -16,7 +16,7 @@ import { certificateAccess } from "./fixtures.ts";
 
 const everybody = { allowedNamespaces: [], allowedNames: [] };
 
-describe("a client certificate for a product that takes none is an error of types, and one that says so at run time", () => {
+describe("a client certificate for a product that accepts none is a type error, and an error at run time", () => {
   test.each<[string, string, () => unknown]>([
     // @ts-expect-error: no token
     ["Vault", "token_reviewer_jwt", () => vaultAuthConfig(certificateAccess)],
@@ -26,11 +26,11 @@ describe("a client certificate for a product that takes none is an error of type
     ["Infisical", "tokenReviewerJwt", () => infisicalKubernetesAuth(certificateAccess, everybody)],
   ])("%s", (product, field, format) => {
     expect(format).toThrow(GatewayInputError);
-    expect(format).toThrow(`${field}: there is no token, and ${product} takes no client certificate`);
+    expect(format).toThrow(`${field}: is absent, and ${product} accepts no client certificate`);
   });
 });
 
-test("another encoding than a field's own is an error of types", () => {
+test("a value with another encoding than the field's is a type error", () => {
   type Akeyless = AkeylessTokenAuthConfig &
     Pick<AkeylessCertificateAuthConfig, "k8s-client-certificate" | "k8s-client-key">;
   type Encoded = "k8s-ca-cert" | "signing-key" | "k8s-client-certificate" | "k8s-client-key";

@@ -55,7 +55,7 @@ describe("certificates", () => {
     expect(certificatesPem("ca", `${crlf(ca)}\n# second\n${client.certPem}`)).toBe(ca + client.certPem);
   });
 
-  test("lose a private key that stands beside them, for what holds them is no secret", () => {
+  test("are separated from a private key, because their field is not secret", () => {
     expect(certificatesPem("ca", client.keyPem + ca)).toBe(ca);
   });
 });
@@ -66,7 +66,7 @@ test("a key beside its curve or certificate is the key", () => {
   expect(privateKeyPem("key", client.certPem + client.keyPem)).toBe(client.keyPem);
 });
 
-describe("what has no right reading is refused by the field's name, and not shown:", () => {
+describe("ambiguous input is refused with the name of the field, and not shown:", () => {
   const pair = (certificatePem: string, key: string) =>
     keyPairPem({ certificate: "the-field", key: "the-field" }, { certificatePem, privateKeyPem: key });
   test.each<[what: string, read: (field: string, value: string) => unknown, value: string, reason: RegExp]>([
@@ -103,7 +103,7 @@ describe("what has no right reading is refused by the field's name, and not show
   });
 });
 
-test("a host and an issuer lose what is around them, and keep path and spelling", () => {
+test("host and issuer are trimmed and keep path and spelling", () => {
   expect(apiServer("host", " https://API.example:443/k8s/clusters/c-1/\r\n")).toBe(
     "https://api.example/k8s/clusters/c-1",
   );
@@ -112,11 +112,11 @@ test("a host and an issuer lose what is around them, and keep path and spelling"
 });
 
 describe("a JWT", () => {
-  test("is taken as it is, without blanks around it", () => {
+  test("is unchanged except for surrounding white space", () => {
     expect(rawJwt("token", `${jwt}\n`)).toBe(jwt);
   });
 
-  test("that is still the base64 of a Secret is refused, and the reason says so", () => {
+  test("in the base64 of a Secret is refused with this reason", () => {
     expect(() => rawJwt("token-reviewer-jwt", base64(jwt))).toThrow(/^token-reviewer-jwt: is base64 of a JWT/);
     expect(() => rawJwt("token-reviewer-jwt", wrapped(jwt))).toThrow(/is base64 of a JWT/);
   });

@@ -20,7 +20,7 @@ const { token: _token, ...core } = tokenAccess;
 const options = { name: "k8s-conf", validateIssuer: false };
 
 describe("Akeyless", () => {
-  test("takes a token with these fields and encodings, and no others", () => {
+  test("has exactly these fields and encodings with a token", () => {
     expect(akeylessTokenAuthConfig(tokenAccess, method, options)).toEqual({
       name: "k8s-conf",
       "access-id": "p-0123456789ab",
@@ -35,7 +35,7 @@ describe("Akeyless", () => {
     });
   });
 
-  test("takes a certificate with these fields and encodings, and no token", () => {
+  test("has exactly these fields and encodings with a certificate, and no token", () => {
     const config = akeylessCertificateAuthConfig(certificateAccess, method, options);
     expect(config).toMatchObject({
       "k8s-auth-type": "certificate",
@@ -45,7 +45,7 @@ describe("Akeyless", () => {
     expect(config).not.toHaveProperty("token-reviewer-jwt");
   });
 
-  test("is told to validate the issuer only where that is known", () => {
+  test("validates the issuer only if that is known", () => {
     const validating = { ...options, validateIssuer: true };
     expect(akeylessTokenAuthConfig(tokenAccess, method, validating)["disable-issuer-validation"]).toBe("false");
     const unknown = { ...tokenAccess, issuer: "" };
@@ -55,11 +55,11 @@ describe("Akeyless", () => {
     expect(akeylessTokenAuthConfig(unknown, method, options)).not.toHaveProperty("k8s-issuer");
   });
 
-  test("gets no CA where a public one signed the host", () => {
+  test("gets no CA if a public CA signed the host's certificate", () => {
     expect(akeylessTokenAuthConfig({ ...tokenAccess, caPem: "" }, method, options)).not.toHaveProperty("k8s-ca-cert");
   });
 
-  test("takes an access id without the white space around it", () => {
+  test("trims an access id", () => {
     const config = akeylessTokenAuthConfig(tokenAccess, { ...method, accessId: " p-0123456789ab\r\n" }, options);
     expect(config["access-id"]).toBe("p-0123456789ab");
   });
@@ -70,7 +70,7 @@ describe("Akeyless", () => {
     );
   });
 
-  test("tells a workload what to pass and mount, nothing of it secret", () => {
+  test("gives a workload parameters and a volume, and no secret", () => {
     const login = akeylessWorkloadLogin({
       accessId: "p-0123456789ab",
       gatewayUrl: "https://gw.example.com",
@@ -82,7 +82,7 @@ describe("Akeyless", () => {
   });
 });
 
-test("a workload's token is mounted where the login says, for the audience or the API server's own", () => {
+test("a workload's token is mounted at the path of the login, for the audience or the API server's own", () => {
   const { tokenPath, volume, volumeMount } = projectedToken("vault");
   expect(tokenPath.startsWith(`${volumeMount.mountPath}/`)).toBe(true);
   expect(volumeMount.name).toBe(volume.name);
@@ -102,17 +102,17 @@ test("Vault and OpenBao take raw PEM with a final newline and the raw JWT", () =
   expect(vaultAuthConfig({ ...tokenAccess, caPem: "" })).not.toHaveProperty("kubernetes_ca_cert");
 });
 
-test("Consul takes raw PEM and the raw JWT under names of its own", () => {
+test("Consul gets raw PEM and the raw JWT in its own fields", () => {
   expect(consulAuthMethodConfig(tokenAccess)).toEqual({ Host: tokenAccess.host, CACert: ca, ServiceAccountJWT: jwt });
 });
 
-test("Consul without a CA is refused: it takes no config without one", () => {
+test("Consul without a CA is refused, because Consul requires one", () => {
   expect(() => consulAuthMethodConfig({ ...tokenAccess, caPem: "" })).toThrow(
     expect.objectContaining({ field: "CACert" }),
   );
 });
 
-test("Infisical takes lists as text, and no name that would break one", () => {
+test("Infisical gets lists as text, and a name that would break a list is refused", () => {
   const allowed = { allowedNamespaces: ["a", "b"], allowedNames: [] };
   expect(infisicalKubernetesAuth(tokenAccess, allowed)).toMatchObject({ allowedNamespaces: "a,b", allowedNames: "" });
   expect(() => infisicalKubernetesAuth(tokenAccess, { ...allowed, allowedNames: ["a,b"] })).toThrow(
@@ -121,7 +121,7 @@ test("Infisical takes lists as text, and no name that would break one", () => {
 });
 
 describe("a kubeconfig", () => {
-  test("holds everything for one user, current", () => {
+  test("contains one user with embedded credentials and the current context", () => {
     const config = JSON.parse(kubeconfig(tokenAccess, { user: "reviewer", cluster: "prod", namespace: "n" }));
     expect(config).toMatchObject({
       "current-context": "reviewer",
@@ -131,7 +131,7 @@ describe("a kubeconfig", () => {
     });
   });
 
-  test("of a certificate holds the pair", () => {
+  test("of a certificate contains certificate and key", () => {
     const config = JSON.parse(kubeconfig(certificateAccess, { user: "reviewer", cluster: "prod" }));
     const { user } = config.users[0];
     const decoded = (field: string) => Buffer.from(user[field], "base64").toString();
@@ -140,7 +140,7 @@ describe("a kubeconfig", () => {
   });
 });
 
-describe("input that can't be right is refused by the name that the product has for it, and not shown", () => {
+describe("invalid input is refused with the product's name of the field, and not shown", () => {
   const hush = "hush hush";
   const names = { user: "reviewer", cluster: "prod" };
   const everybody = { allowedNamespaces: [], allowedNames: [] };
@@ -193,7 +193,7 @@ describe("input that can't be right is refused by the name that the product has 
   });
 });
 
-describe("masked for showing", () => {
+describe("masking for display", () => {
   const names = { user: "reviewer", cluster: "prod" };
   test.each<[string, unknown]>([
     ["Akeyless, token", akeylessTokenAuthConfig(tokenAccess, method, options)],
@@ -213,7 +213,7 @@ describe("masked for showing", () => {
     expect(shown).toContain("[secret]");
   });
 
-  test("what is no secret stays", () => {
+  test("other values are unchanged", () => {
     const shown = maskSecretFields({ nested: [akeylessTokenAuthConfig(tokenAccess, method, options)] });
     expect(shown).toMatchObject({ nested: [{ "k8s-host": tokenAccess.host, "k8s-ca-cert": base64(ca) }] });
   });

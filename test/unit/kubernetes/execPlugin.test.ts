@@ -29,7 +29,7 @@ afterEach(() => {
 const say = (line: string) => void said.push(line);
 
 function connect(exec: object, limits: object = {}, env: NodeJS.ProcessEnv = process.env) {
-  return loadConnection({ kubeconfig: execKubeconfig(exec), exec: { say, limits } }, env);
+  return loadConnection({ kubeconfig: execKubeconfig(exec), exec: { onLine: say, limits } }, env);
 }
 
 async function credentialsOf(exec: object, limits: object = {}) {
@@ -228,7 +228,7 @@ describe("an exec plugin ends, with everything that it started,", { timeout: 2 *
     async () => {
       const tree = new URL("../../../kubernetes/kubeconfig/processTree.ts", import.meta.url).href;
       // The line that names the leader is never written, as on a busy machine between the spawn and the next statement.
-      const script = `import { ProcessTree } from ${JSON.stringify(tree)}; import { Socket } from "node:net"; Socket.prototype.write = () => true; new ProcessTree().grow("/bin/sh", ["-c", process.argv[1]], process.env);`;
+      const script = `import { ProcessTree } from ${JSON.stringify(tree)}; import { Socket } from "node:net"; Socket.prototype.write = () => true; new ProcessTree().spawn("/bin/sh", ["-c", process.argv[1]], process.env);`;
       const args = ["--input-type=module", "-e", script, `${family(pidFile)} wait`];
       const child = spawn(process.execPath, args, { stdio: "ignore" });
       const ended = once(child, "exit");
@@ -266,7 +266,7 @@ describe("an exec plugin that uses the kubeconfig that it serves", { timeout: 2 
       catch (error) { console.error(error.code + ": " + error.message); process.exit(1); }`;
     const args = ["--input-type=module", "-e", script, file, join(folder, "runs")];
     writeFileSync(file, execKubeconfig({ command: process.execPath, args }));
-    const connection = await loadConnection({ kubeconfig: file, exec: { say } }, process.env);
+    const connection = await loadConnection({ kubeconfig: file, exec: { onLine: say } }, process.env);
     await failureOf(connection.credentials.get());
     expect(readFileSync(join(folder, "runs"), "utf8")).toBe("xxx");
     expect(said.join("\n")).toMatch(

@@ -220,7 +220,7 @@ describe("requests go through", () => {
 describe("a failure of the proxy is called one", () => {
   test.each([
     ["403 Forbidden", /refused to connect to api\.internal:6443 \(403 Forbidden\)/],
-    ["407 Proxy Authentication Required", /\(407 .*Give the proxy's user and password/],
+    ["407 Proxy Authentication Required", /\(407 .*Set the proxy's user and password/],
     ["502 Bad Gateway", /\(502 Bad Gateway\)/],
   ])("that answers %s", async (status, message) => {
     await using proxy = await httpProxy(0, status);

@@ -122,7 +122,7 @@ describe("an answer without a Status", () => {
       "Too many requests, please try again later.\n",
       { "Content-Type": "text/plain" },
       "KUBE_TOO_MANY_REQUESTS",
-      /asked too much/,
+      /The server is overloaded/,
     ],
   ])("%s", async (_what, status, body, headers, code, message) => {
     await using server = await plain(status, body, headers);

@@ -10,7 +10,7 @@ function binding(role: string, ...subjects: object[]) {
 }
 
 describe("no-cluster-admin", () => {
-  test("refuses a binding of cluster-admin, also of a Role binding and of a patch", () => {
+  test("refuses a binding to cluster-admin, also by a RoleBinding and a patch", () => {
     expect(judge("no-cluster-admin", binding("cluster-admin", account)).violations).toEqual([
       expect.stringMatching(/^It binds the role cluster-admin\. Bind a role .* See https:/),
     ]);
@@ -20,14 +20,14 @@ describe("no-cluster-admin", () => {
     }
   });
 
-  test("takes every other role, and can be told of more", () => {
+  test("accepts all other roles, and its setting adds further ones", () => {
     expect(judge("no-cluster-admin", binding("view", account))).toEqual(passed);
     expect(judge("no-cluster-admin", binding("admin"), { roles: ["cluster-admin", "admin"] }).violations).toHaveLength(
       1,
     );
   });
 
-  test("does not pass a role that is not known", () => {
+  test("does not pass an unknown role", () => {
     expect(judge("no-cluster-admin", binding(unknown, account))).toEqual({ ...passed, unknown: true });
   });
 });
@@ -43,22 +43,22 @@ describe("no-broad-subjects", () => {
     expect(violations).toEqual([expect.stringContaining(`It binds ${subject.kind} ${subject.name}.`)]);
   });
 
-  test("takes accounts, users and groups of one's own", () => {
+  test("accepts ServiceAccounts, and the user's own users and groups", () => {
     const subjects = [account, { kind: "User", name: "system:masters" }, { kind: "Group", name: "team" }];
     expect(judge("no-broad-subjects", binding("view", ...subjects))).toEqual(passed);
   });
 
-  test("finds one behind another that is not known, and says that that one is not", () => {
+  test("finds a violation after an unknown value, and reports the unknown value", () => {
     const verdict = judge("no-broad-subjects", binding("view", { kind: "Group", name: unknown }, ...broad));
     expect(verdict).toMatchObject({ violations: { length: 3 }, unknown: true });
   });
 
-  test("does not mind the name of an account", () => {
+  test("ignores the name of an account", () => {
     expect(judge("no-broad-subjects", binding("view", { ...account, name: unknown }))).toEqual(passed);
   });
 });
 
-test("no-default-account refuses the account of every pod, and no other", () => {
+test("no-default-account refuses the default ServiceAccount and no other", () => {
   const { violations } = judge("no-default-account", binding("view", { ...account, name: "default" }));
   expect(violations).toHaveLength(1);
   expect(judge("no-default-account", binding("view", account, { kind: "User", name: "default" }))).toEqual(passed);
@@ -73,7 +73,7 @@ describe("reviewer-binding", () => {
     },
   );
 
-  test("refuses a reviewer with another role, be it an account or a certificate's user", () => {
+  test("refuses a reviewer with another role, both a ServiceAccount and a certificate's user", () => {
     const user = { kind: "User", name: "gateway-token-reviewer-prod" };
     expect(judge("reviewer-binding", binding("view", account, user)).violations).toEqual([
       expect.stringMatching(/ServiceAccount gateways\/gateway-token-reviewer to the role view/),
@@ -81,11 +81,11 @@ describe("reviewer-binding", () => {
     ]);
   });
 
-  test("does not mind what others are bound to", () => {
+  test("ignores bindings of other subjects", () => {
     expect(judge("reviewer-binding", binding("view", { ...account, name: "reader" }))).toEqual(passed);
   });
 
-  test("knows other names by its settings", () => {
+  test("knows other names from its settings", () => {
     const config = { reviewers: ["my-*"], roles: ["my-role"] };
     expect(
       judge("reviewer-binding", binding("view", { ...account, name: "my-gateway" }), config).violations,
@@ -93,7 +93,7 @@ describe("reviewer-binding", () => {
     expect(judge("reviewer-binding", binding("my-role", { ...account, name: "my-gateway" }), config)).toEqual(passed);
   });
 
-  test("does not pass what is not known of either side", () => {
+  test("does not pass unknown values of either side", () => {
     expect(judge("reviewer-binding", binding(unknown, account)).unknown).toBe(true);
     expect(judge("reviewer-binding", binding("view", { ...account, name: unknown })).unknown).toBe(true);
   });
@@ -106,7 +106,7 @@ function role(rules: unknown, { kind = "ClusterRole", name = "gateway-token-revi
 const review = { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] };
 
 describe("reviewer-role", () => {
-  test("takes reviews, and the reads that products need", () => {
+  test("accepts reviews, and the reads that products need", () => {
     const access = { apiGroups: ["authorization.k8s.io"], resources: ["subjectaccessreviews"], verbs: ["create"] };
     const consul = { apiGroups: [""], resources: ["serviceaccounts"], verbs: ["get"] };
     expect(judge("reviewer-role", role([review, access, consul]))).toEqual(passed);
@@ -123,7 +123,7 @@ describe("reviewer-role", () => {
     expect(violations).toEqual([expect.stringContaining("rules[1] is more than a review.")]);
   });
 
-  test("does not mind roles of other names, and does not pass what is not known", () => {
+  test("ignores roles of other names, and does not pass unknown values", () => {
     const secrets = [{ apiGroups: [""], resources: ["secrets"], verbs: ["get"] }];
     expect(judge("reviewer-role", role(secrets, { name: "reader" }))).toEqual(passed);
     expect(judge("reviewer-role", role(unknown)).unknown).toBe(true);
@@ -134,17 +134,17 @@ describe("reviewer-role", () => {
 describe("reviewer-named", () => {
   const token = (props: object) => ({ type: "k8sauth:index:ReviewerToken", props });
 
-  test("tells of a reviewer that the other rules do not know", () => {
+  test("reports a reviewer that the other rules do not know", () => {
     expect(judge("reviewer-named", token({ serviceAccountName: "mine" })).violations).toHaveLength(1);
     expect(judge("reviewer-named", token({ serviceAccountName: "gateway-token-reviewer" }))).toEqual(passed);
     expect(judge("reviewer-named", token({ serviceAccountName: unknown })).unknown).toBe(true);
   });
 
-  test("does not mind users that are no reviewers", () => {
+  test("ignores users that are not reviewers", () => {
     expect(judge("reviewer-named", token({ serviceAccountName: "reader", proof: "self" }))).toEqual(passed);
   });
 
-  test("looks at the names of the component's certificates alone", () => {
+  test("checks the names of the component's certificates only", () => {
     const type = "tls:index/certRequest:CertRequest";
     const props = { subject: { commonName: "mine" } };
     const urn = `urn:pulumi:dev::k8sauth::k8sauth:index:ClientCertificate$${type}::gateway-client-certificate`;
@@ -162,12 +162,12 @@ describe("no-wildcard-rules", () => {
     expect(violations).toEqual([expect.stringContaining(`rules[1].${field} has a wildcard.`)]);
   });
 
-  test("takes rules that name what they mean, and roles that are exempt", () => {
+  test("accepts rules without wildcards, and exempt roles", () => {
     expect(judge("no-wildcard-rules", role([review]))).toEqual(passed);
     expect(judge("no-wildcard-rules", role([{ ...review, verbs: ["*"] }]), { exempt: ["gateway-*"] })).toEqual(passed);
   });
 
-  test("finds one beside what is not known", () => {
+  test("finds a violation beside unknown values", () => {
     expect(
       judge("no-wildcard-rules", role([{ ...review, verbs: [unknown, "*"], resources: [unknown] }])),
     ).toMatchObject({
@@ -198,7 +198,7 @@ describe("no-escalation-rights", () => {
     ]);
   });
 
-  test("takes them for named objects, Secrets of one namespace, and other rights on the same things", () => {
+  test("accepts them for named objects, for Secrets of one namespace, and with other verbs", () => {
     const named = {
       ...rule("rbac.authorization.k8s.io", "clusterroles", "bind"),
       resourceNames: ["system:auth-delegator"],
@@ -211,7 +211,7 @@ describe("no-escalation-rights", () => {
     expect(judge("no-escalation-rights", role([rule("", "secrets", "get")], { kind: "Role" }))).toEqual(passed);
   });
 
-  test("does not pass verbs that are not known", () => {
+  test("does not pass unknown verbs", () => {
     expect(judge("no-escalation-rights", role([rule("", "users", unknown)])).unknown).toBe(true);
   });
 });

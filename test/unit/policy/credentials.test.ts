@@ -15,7 +15,7 @@ function tokenSecret(account: string) {
 
 const opaque = { type: secretType, props: { metadata: { name: "x" }, type: "Opaque" } };
 
-test("token-secret-for-reviewers refuses the token Secret of anybody else", () => {
+test("token-secret-for-reviewers refuses the token Secret of any other account", () => {
   const rule = "token-secret-for-reviewers";
   expect(judge(rule, tokenSecret("reader")).violations).toEqual([expect.stringContaining("ServiceAccount reader.")]);
   expect(judge(rule, tokenSecret("gateway-token-reviewer"))).toEqual(passed);
@@ -25,13 +25,13 @@ test("token-secret-for-reviewers refuses the token Secret of anybody else", () =
   expect(judge(rule, { type: secretType, props: { type: unknown } }).unknown).toBe(true);
 });
 
-test("token-secret-discouraged tells of every token Secret", () => {
+test("token-secret-discouraged reports every token Secret", () => {
   expect(judge("token-secret-discouraged", tokenSecret("gateway-token-reviewer")).violations).toHaveLength(1);
   expect(judge("token-secret-discouraged", opaque)).toEqual(passed);
   expect(judge("token-secret-discouraged", { type: secretType, props: { type: unknown } }).unknown).toBe(true);
 });
 
-test("token-lifetime refuses tokens that are asked for too long, where it is known", () => {
+test("token-lifetime refuses a request for a long lifetime", () => {
   const token = (props: object) => ({ type: tokenType, props });
   const asked = (expirationSeconds: unknown) => token({ mode: "tokenRequest", expirationSeconds });
   expect(judge("token-lifetime", asked(31 * day)).violations).toHaveLength(1);
@@ -41,7 +41,7 @@ test("token-lifetime refuses tokens that are asked for too long, where it is kno
   expect(judge("token-lifetime", asked(unknown)).unknown).toBe(true);
 });
 
-test("workload-audience tells of a reviewer of tokens that the API server accepts, by default or by name", () => {
+test("workload-audience reports reviewers of tokens that the API server accepts, by default or by name", () => {
   const said = (props: object) => judgeStack("workload-audience", [{ type: tokenType, name: "reviewer", props }]);
   expect(said({ audience: "", audienceAcceptedByDefault: true }).violations).toEqual([
     expect.stringMatching(
@@ -59,7 +59,7 @@ describe("certificates", () => {
   const signed = (props: object) => ({ type: signedType, props });
   const csr = (spec: unknown) => ({ type: csrType, props: { spec } });
 
-  test("certificate-lifetime refuses what is asked for too long, or for no time at all", () => {
+  test("certificate-lifetime refuses a request for a long lifetime, or without one", () => {
     const rule = "certificate-lifetime";
     expect(judge(rule, signed({ expirationSeconds: 91 * day })).violations).toHaveLength(1);
     expect(judge(rule, signed({ expirationSeconds: 90 * day }))).toEqual(passed);
@@ -71,7 +71,7 @@ describe("certificates", () => {
     expect(judge(rule, csr(unknown)).unknown).toBe(true);
   });
 
-  test("certificate-signer refuses every other signer", () => {
+  test("certificate-signer refuses all other signers", () => {
     const rule = "certificate-signer";
     expect(judge(rule, csr({ signerName: "kubernetes.io/kubelet-serving" })).violations).toHaveLength(1);
     expect(judge(rule, csr({ signerName: "kubernetes.io/kube-apiserver-client" }))).toEqual(passed);
@@ -80,7 +80,7 @@ describe("certificates", () => {
     expect(judge(rule, signed({ signerName: unknown })).unknown).toBe(true);
   });
 
-  test("certificate-usages refuses what a client does not need, and what is none", () => {
+  test("certificate-usages refuses usages that a client does not need, and unknown names", () => {
     const rule = "certificate-usages";
     expect(judge(rule, csr({ usages: ["client auth", "server auth", "cert sign"] })).violations).toHaveLength(2);
     expect(judge(rule, csr({ usages: ["digital signature"] })).violations).toEqual([
@@ -94,7 +94,7 @@ describe("certificates", () => {
     });
   });
 
-  test("key-strength refuses short and odd keys, and ignores the curve of an RSA key", () => {
+  test("key-strength refuses short keys and other kinds, and ignores the curve of an RSA key", () => {
     const key = (props: object) => ({ type: "tls:index/privateKey:PrivateKey", props });
     const rule = "key-strength";
     expect(judge(rule, key({ algorithm: "RSA", rsaBits: 1024 })).violations).toHaveLength(1);
@@ -108,7 +108,7 @@ describe("certificates", () => {
     expect(judge(rule, key({ algorithm: "RSA", rsaBits: unknown })).unknown).toBe(true);
   });
 
-  test("certificate-subject refuses Kubernetes' own names", () => {
+  test("certificate-subject refuses names that Kubernetes reserves", () => {
     const request = (subject: unknown) => ({ type: "tls:index/certRequest:CertRequest", props: { subject } });
     const rule = "certificate-subject";
     expect(judge(rule, request({ commonName: "gateway", organization: "system:masters" })).violations).toHaveLength(1);
@@ -129,7 +129,7 @@ describe("credential-near-expiry, on 1 June", () => {
     props: { notBefore: `${notBefore}Z`, notAfter: notAfter && `${notAfter}Z` },
   });
 
-  test("tells of one that ends soon and of one that has ended, and of no other", () => {
+  test("reports credentials that expire soon or have expired, and no others", () => {
     expect(judgeStack(rule, [credential("2026-03-10T00:00:00", "2026-06-08T00:00:00")]).violations).toHaveLength(1);
     expect(judgeStack(rule, [credential("2026-03-01T00:00:00", "2026-05-31T23:59:59")]).violations).toEqual([
       expect.stringContaining("expired at 2026-05-31T23:59:59Z"),
@@ -137,7 +137,7 @@ describe("credential-near-expiry, on 1 June", () => {
     expect(judgeStack(rule, [credential("2026-05-01T00:00:00", "2026-07-30T00:00:00")])).toEqual(passed);
   });
 
-  test("lets a short one be until the last third of its life", () => {
+  test("ignores a credential with a short lifetime until its last third", () => {
     expect(judgeStack(rule, [credential("2026-05-31T23:59:00", "2026-06-01T00:09:00")])).toEqual(passed);
     expect(judgeStack(rule, [credential("2026-05-31T23:51:00", "2026-06-01T00:01:00")]).violations).toHaveLength(1);
   });
@@ -148,7 +148,7 @@ describe("credential-near-expiry, on 1 June", () => {
     expect(judgeStack(rule, inTwentyDays, { days: 30 }).violations).toHaveLength(1);
   });
 
-  test("does not mind a token without an end, and does not pass one whose end is not known", () => {
+  test("ignores a token that does not expire, and does not pass one whose expiry is unknown", () => {
     expect(judgeStack(rule, [{ type: tokenType, props: { notBefore: "", notAfter: "" } }])).toEqual(passed);
     expect(judgeStack(rule, [credential("2026-05-01T00:00:00", undefined)]).unknown).toBe(true);
     expect(judgeStack(rule, [{ type: signedType, props: { notAfter: unknown } }]).unknown).toBe(true);
@@ -178,7 +178,7 @@ describe("issued-certificate", () => {
     return [{ type: signedType, name: "client", props: { certificatePem } }];
   }
 
-  test("refuses a long life and weak keys, of whatever request they come from", () => {
+  test("refuses a long lifetime and weak keys of any request", () => {
     expect(judgeStack(rule, issued(90, "-newkey", "rsa:2048"))).toEqual(passed);
     expect(judgeStack(rule, issued(91, "-newkey", "rsa:2048")).violations).toHaveLength(1);
     expect(judgeStack(rule, issued(9, "-newkey", "rsa:1024")).violations).toEqual([
@@ -189,7 +189,7 @@ describe("issued-certificate", () => {
     expect(judgeStack(rule, issued(9, ...curve("secp224r1"))).violations).toHaveLength(1);
   });
 
-  test("refuses what is no certificate, and does not pass one that is not there yet", () => {
+  test("refuses a value that is not a certificate, and does not pass one that does not exist yet", () => {
     expect(judgeStack(rule, [{ type: signedType, props: { certificatePem: "?" } }]).violations).toHaveLength(1);
     expect(judgeStack(rule, [{ type: signedType, props: {} }]).unknown).toBe(true);
   });

@@ -125,14 +125,14 @@ describe("the features", () => {
     expect([...new Set(on)].sort()).toEqual(off.sort());
   });
 
-  test("override no default but that of the image, which has to be set with verifierSelfContainedImage", () => {
+  test("override no default except the image, which verifierSelfContainedImage requires", () => {
     const isUnset = (value: unknown) => [undefined, "false", "[]"].includes(JSON.stringify(value));
     const keys = Object.values(features).flatMap((settings) => Object.keys(settings));
     expect(keys.filter((key) => !isUnset(declared[key]?.default))).toEqual(["verifierImage"]);
   });
 });
 
-describe("what is no default is still refused", () => {
+describe("other values than the defaults are still refused", () => {
   test("a bearer-token user's token that does not expire", async () => {
     const rendered = await renderStack({ bearerTokenUsers: { reader: { ...reader, tokenMode: "secret" } } });
     expect(Object.keys(violations("mandatory", rendered))).toEqual(["token-secret-for-reviewers"]);
@@ -145,7 +145,7 @@ describe("what is no default is still refused", () => {
   });
 });
 
-test("the verifier's default image gets a warning, for as long as it is a tag", () => {
+test("the verifier's default image causes a warning while it is a tag", () => {
   const rendered = stacks.get("the verifier") ?? expect.fail("there is no such stack");
   expect(violations("advisory", rendered)).toHaveProperty("default-image-pinned");
 });

@@ -79,7 +79,7 @@ describe.each(resourcePolicies)("%s", (policy) => {
     expect(types).not.toEqual([]);
   });
 
-  test("takes nothing of which it knows nothing", () => {
+  test("reports an unknown value if no value is known", () => {
     for (const type of types.filter((candidate) => !decided(policy, candidate))) {
       expect([type, judge(policy, { type, props: filled(type, unknown) })]).toEqual([
         type,
@@ -88,17 +88,17 @@ describe.each(resourcePolicies)("%s", (policy) => {
     }
   });
 
-  test("is not put out by odd values", () => {
+  test("does not fail for unexpected values", () => {
     for (const value of oddValues) for (const type of types) judge(policy, { type, props: filled(type, value) });
   });
 
-  test("ignores what is none of its business", () => {
+  test("ignores other resources", () => {
     expect(judge(policy, { type: "aws:s3/bucket:Bucket", props: { metadata: unknown } }).applies).toBe(false);
   });
 });
 
 describe.each(stackPolicies)("%s", (policy) => {
-  test("is not put out by odd values", () => {
+  test("does not fail for unexpected values", () => {
     for (const value of [...oddValues, unknown]) {
       judgeStack(
         policy,
@@ -107,12 +107,12 @@ describe.each(stackPolicies)("%s", (policy) => {
     }
   });
 
-  test("has nothing to say about an empty stack", () => {
+  test("reports nothing for an empty stack", () => {
     expect(judgeStack(policy, [])).toMatchObject({ violations: [], unknown: false });
   });
 });
 
-test("every policy has a name of its own, a level, a severity, a reason, a remedy and a reference", () => {
+test("every policy has a unique name, a level, a severity, a reason, a remedy and a reference", () => {
   expect(new Set(policies.map(({ name }) => name)).size).toBe(policies.length);
   for (const policy of policies) {
     expect(policy).toMatchObject({
@@ -191,7 +191,7 @@ describe("the pack's folder", () => {
     readonly devDependencies: Readonly<Record<string, string>>;
   }
 
-  test("imports nothing from outside but what its package.json has", () => {
+  test("imports nothing except its files and the packages of its package.json", () => {
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
       (name) => name.endsWith(".ts") && !name.includes("node_modules"),
     );
@@ -212,7 +212,7 @@ describe("the pack's folder", () => {
   });
 });
 
-test("to import the policies starts no pack", () => {
+test("importing the policies starts no pack", () => {
   const script = 'import("./policy/policies.ts").then(({ policies }) => console.log(policies.length))';
   const output = execFileSync(process.execPath, ["-e", script], { cwd: root, encoding: "utf8" });
   expect(Number(output)).toBe(policies.length);

@@ -14,7 +14,7 @@ describe("secrets-marked", () => {
     expect(violations).toEqual([expect.stringContaining(`Not marked: ${outputs[0]}.`)]);
   });
 
-  test("does not mind other types", () => {
+  test("ignores other types", () => {
     expect(judge("secrets-marked", { type: "kubernetes:core/v1:ConfigMap", props: {} }).applies).toBe(false);
   });
 });
@@ -50,7 +50,7 @@ describe("no-credential-in-the-open", () => {
     },
   );
 
-  test("takes certificates, public keys and Secrets", () => {
+  test("accepts certificates, public keys and Secrets", () => {
     const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const open = publicKey.export({ type: "spki", format: "pem" }) as string;
     const jwks = JSON.stringify({ keys: [publicKey.export({ format: "jwk" })] });
@@ -58,7 +58,7 @@ describe("no-credential-in-the-open", () => {
     expect(judge(rule, { type: "kubernetes:core/v1:Secret", props: { stringData: { key: keys[0] } } })).toEqual(passed);
   });
 
-  test("finds one beside a value that is not known", () => {
+  test("finds a violation beside an unknown value", () => {
     expect(judge(rule, configMap({ a: unknown, b: token }))).toMatchObject({
       violations: { length: 1 },
       unknown: true,
@@ -94,7 +94,7 @@ describe("gateway-host", () => {
     expect(judge(rule, { type: "k8sauth:index:RancherKey", props: { server: host } }).violations).toHaveLength(1);
   });
 
-  test("takes an address of the inside for a gateway that is in the cluster", () => {
+  test("accepts a cluster-internal address for a gateway in the cluster", () => {
     const config = { "k8s-host": "https://kubernetes.default.svc", "use-gw-service-account": true };
     expect(judge(rule, { type: "k8sauth:index:AkeylessGatewayAuthConfig", props: { config } }).violations).toEqual([]);
   });
@@ -108,13 +108,13 @@ describe("gateway-host", () => {
     expect(judge(rule, cluster(host))).toEqual(passed);
   });
 
-  test("takes loopback addresses where its setting says so, and a host that the cluster is to tell", () => {
+  test("accepts loopback addresses if its setting allows them, and a host that is not known yet", () => {
     expect(judge(rule, cluster("https://127.0.0.1:6443"), { allowLoopback: true })).toEqual(passed);
     expect(judge(rule, cluster(undefined))).toEqual(passed);
     expect(judge(rule, cluster(unknown)).unknown).toBe(true);
   });
 
-  test("shows no password of an address", () => {
+  test("shows no password of a URL", () => {
     expect(judge(rule, cluster("https://user:hunter2@127.0.0.1")).violations.join()).not.toContain("hunter2");
     expect(judge(rule, cluster("hunter2")).violations.join()).not.toContain("hunter2");
   });

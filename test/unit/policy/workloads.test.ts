@@ -29,7 +29,7 @@ const podRules = [
   "image-pinned",
 ];
 
-test.each(podRules)("%s takes a hardened pod, in whatever workload it is", (rule) => {
+test.each(podRules)("%s accepts a hardened pod in any workload", (rule) => {
   expect(judge(rule, deployment({}))).toEqual(passed);
   const template = { spec: goodPod };
   for (const [kind, props] of [
@@ -44,7 +44,7 @@ test.each(podRules)("%s takes a hardened pod, in whatever workload it is", (rule
   expect(judge(rule, { type: "kubernetes:core/v1:Service", props: {} }).applies).toBe(false);
 });
 
-test.each(podRules)("%s does not pass a pod that is not known", (rule) => {
+test.each(podRules)("%s does not pass an unknown pod", (rule) => {
   const spec = { template: { spec: unknown } };
   expect(judge(rule, { type: deploymentType, props: { spec } })).toEqual({ ...passed, unknown: true });
 });
@@ -61,7 +61,7 @@ test.each([
   expect(judge(rule, container(changes)).violations).toEqual([expect.stringContaining("The container other ")]);
 });
 
-test("an init container counts, and one beside it that is not known does not hide it", () => {
+test("an init container counts, also beside an unknown container", () => {
   const initContainers = [
     { ...good, name: "first", image: unknown },
     { ...good, name: "second", image: "node:24" },
@@ -72,13 +72,13 @@ test("an init container counts, and one beside it that is not known does not hid
   });
 });
 
-test("a container's own word on root goes before the pod's", () => {
+test("a container's security context has priority over the pod's", () => {
   const containers = [{ ...good, securityContext: { ...good.securityContext, runAsNonRoot: true, runAsUser: 65_532 } }];
   expect(judge("workload-non-root", deployment({ containers, securityContext: {} }))).toEqual(passed);
   expect(judge("workload-non-root", deployment({ securityContext: {} })).violations).toHaveLength(1);
 });
 
-test("no-automounted-token refuses pods and accounts that do not say no", () => {
+test("no-automounted-token refuses pods and accounts that do not disable it", () => {
   const account = (props: object) => ({ type: "kubernetes:core/v1:ServiceAccount", props });
   expect(
     judge("no-automounted-token", deployment({ automountServiceAccountToken: undefined })).violations,
@@ -89,7 +89,7 @@ test("no-automounted-token refuses pods and accounts that do not say no", () => 
   expect(judge("no-automounted-token", account({ automountServiceAccountToken: unknown })).unknown).toBe(true);
 });
 
-test("image-pinned lets images be that are exempt", () => {
+test("image-pinned ignores exempt images", () => {
   const config = { exempt: ["localhost/*"] };
   expect(judge("image-pinned", container({ image: "localhost/node:24" }), config)).toEqual(passed);
   expect(judge("image-pinned", container({ image: "example/localhost/node:24" }), config).violations).toHaveLength(1);
@@ -122,12 +122,12 @@ describe("verifier-audience", () => {
     },
   );
 
-  test("does not mind other workloads", () => {
+  test("ignores other workloads", () => {
     expect(judge(rule, own({}, { app: "shop" }))).toEqual(passed);
     expect(judge(rule, own({}, { app: "shop", "app.kubernetes.io/name": unknown })).unknown).toBe(true);
   });
 
-  test("looks into the configuration of the component's verifier", () => {
+  test("reads the configuration of the component's verifier", () => {
     for (const file of [{ audience: ["shop"] }, { issuers: [{ issuer: "https://a", audience: "shop" }] }]) {
       expect(judge(rule, config({ "config.json": JSON.stringify(file) }))).toEqual(passed);
     }
@@ -173,7 +173,7 @@ describe("workload-network-policy", () => {
     ]);
   });
 
-  test("does not pass where namespaces or selectors are not known", () => {
+  test("does not pass unknown namespaces or selectors", () => {
     expect(judgeStack(rule, [policy({}, unknown), deployment({})]).unknown).toBe(true);
     expect(judgeStack(rule, [policy({}), deployment({}, {}, null)]).unknown).toBe(true);
     expect(judgeStack(rule, [policy({ matchLabels: unknown as unknown as object }), deployment({})]).unknown).toBe(
@@ -188,7 +188,7 @@ describe("namespaces", () => {
     props: { metadata: { namespace } },
   });
 
-  test("no-default-namespace refuses the shared ones", () => {
+  test("no-default-namespace refuses shared namespaces", () => {
     const rule = "no-default-namespace";
     expect(judge(rule, inNamespace("core/v1:Secret", "default")).violations).toHaveLength(1);
     expect(judge(rule, inNamespace("apps/v1:Deployment", "kube-system")).violations).toHaveLength(1);
@@ -198,12 +198,12 @@ describe("namespaces", () => {
     expect(judge(rule, inNamespace("helm.sh/v3:Release", "default")).applies).toBe(false);
   });
 
-  test("no-default-namespace does not pass one that the provider is still to choose", () => {
+  test("no-default-namespace does not pass a namespace that the provider sets later", () => {
     expect(judge("no-default-namespace", inNamespace("core/v1:Secret")).unknown).toBe(true);
     expect(judge("no-default-namespace", inNamespace("core/v1:Secret", unknown)).unknown).toBe(true);
   });
 
-  test("namespace-restricted tells of namespaces that enforce less", () => {
+  test("namespace-restricted reports namespaces that enforce a weaker standard", () => {
     const rule = "namespace-restricted";
     const enforcing = (level: unknown) => ({
       type: "kubernetes:core/v1:Namespace",

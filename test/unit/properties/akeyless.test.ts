@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
-import { misfit } from "../../../provider/akeyless/api/shape.ts";
+import { typeMismatch } from "../../../provider/akeyless/api/shape.ts";
 import { differences } from "../../../provider/akeyless/authConfigFields.ts";
 import { akeylessAuthMethod } from "../../../provider/akeyless/authMethod.ts";
 import { akeylessCertificate } from "../../../provider/akeyless/certificate.ts";
@@ -106,11 +106,11 @@ describe("an answer's shape", () => {
   };
 
   test("fits what Go leaves out, and nothing whose type is another", () => {
-    expect(misfit(good, shape)).toBeUndefined();
-    expect(misfit({ text: null, list: null, map: null, inner: {} }, shape)).toBeUndefined();
+    expect(typeMismatch(good, shape)).toBeUndefined();
+    expect(typeMismatch({ text: null, list: null, map: null, inner: {} }, shape)).toBeUndefined();
     fc.assert(
       fc.property(spoiled(good), (value) => {
-        if (misfit(value, shape) !== undefined) return;
+        if (typeMismatch(value, shape) !== undefined) return;
         const { text, list, map, inner } = value as Partial<typeof good>;
         for (const { count } of list ?? []) expect(["number", "undefined", "object"]).toContain(typeof count);
         for (const one of Object.values(map ?? {}).flat()) expect(one).toBeTypeOf("string");
@@ -124,7 +124,7 @@ describe("an answer's shape", () => {
   test("is described without its content", () => {
     fc.assert(
       fc.property(spoiled({ ...good, text: "S3CR3T", map: { S3CR3T: ["S3CR3T"] } }), (value) => {
-        expect(misfit(value, shape) ?? "").not.toContain("S3CR3T");
+        expect(typeMismatch(value, shape) ?? "").not.toContain("S3CR3T");
       }),
     );
   });

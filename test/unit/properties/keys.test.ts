@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { VerifierError } from "../../../verifier/errors.ts";
-import { freshForMs, maxFreshMs, minFreshMs } from "../../../verifier/keys/freshness.ts";
 import { parseJwks, parseKeyFile } from "../../../verifier/keys/keySet.ts";
+import { freshForMs, maxFreshMs, minFreshMs } from "../../../verifier/keys/keySource.ts";
 import { ecKey, edKey, goodKey } from "../verifier/tokens.ts";
 import { type Json, json, spoiled, textWith, thrownBy } from "./arbitraries.ts";
 

@@ -2,14 +2,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { stackLabels } from "../../../components/labels.ts";
-import { label, subdomain } from "../../../components/names.ts";
-import { accountNameLimit, longestEpoch, nameIn } from "../../../components/rotation.ts";
+import { dnsLabel, dnsSubdomain } from "../../../components/names.ts";
+import { accountNameLimit, longestEpoch, nameInEpoch } from "../../../components/rotation.ts";
 import { readRequest } from "../../../provider/certificate/csr.ts";
 import { requireAllowed } from "../../../provider/certificate/csrRules.ts";
 import { localReason } from "../../../provider/cluster/gatewayHost.ts";
 import { isProviderError } from "../../../provider/protocol/errors.ts";
 import { nameText } from "../../../provider/x509/x509.ts";
-import { CN, O, requestPem } from "../provider/forgery.ts";
+import { CN, O, requestPem } from "../provider/x509/forgery.ts";
 import { rejectionOf, textWith, thrownBy } from "./arbitraries.ts";
 
 const signer = "kubernetes.io/kube-apiserver-client";
@@ -48,9 +48,9 @@ test("the name of a token Secret has room for every epoch, and is one that the A
   fc.assert(
     fc.property(account, epoch, (name, current) => {
       for (const suffix of ["token", "bound-token"]) {
-        const secret = nameIn(current, `${name}-${suffix}`);
+        const secret = nameInEpoch(current, `${name}-${suffix}`);
         expect(secret.length).toBeLessThanOrEqual(253);
-        expect(secret).toMatch(subdomain);
+        expect(secret).toMatch(dnsSubdomain);
       }
     }),
   );
@@ -65,8 +65,8 @@ test("names of objects are those of RFC 1123, and no others", () => {
     !one.endsWith("-");
   fc.assert(
     fc.property(text, (name) => {
-      expect(label.test(name)).toBe(isLabel(name));
-      expect(subdomain.test(name)).toBe(name.split(".").every(isLabel));
+      expect(dnsLabel.test(name)).toBe(isLabel(name));
+      expect(dnsSubdomain.test(name)).toBe(name.split(".").every(isLabel));
     }),
     { numRuns: 500 },
   );

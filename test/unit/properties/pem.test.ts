@@ -5,16 +5,16 @@ import { describe, expect, test } from "vitest";
 import { certificatesPem, privateKeyPem, rawJwt } from "../../../gateways/encoding.ts";
 import { GatewayInputError } from "../../../gateways/index.ts";
 import { isKubeError } from "../../../kubernetes/errors.ts";
-import { certificates } from "../../../kubernetes/kubeconfig/pem.ts";
-import { sameMaterial } from "../../../provider/akeyless/material.ts";
+import { caCertificates } from "../../../kubernetes/kubeconfig/caCertificates.ts";
+import { pemBlocks, toPem } from "../../../kubernetes/pem.ts";
+import { samePem } from "../../../provider/akeyless/keyEncoding.ts";
 import { readRequest } from "../../../provider/certificate/csr.ts";
 import { pinDigest } from "../../../provider/cluster/caPin.ts";
 import { ProviderError } from "../../../provider/protocol/errors.ts";
 import { DerError, readDer, readOid } from "../../../provider/x509/der.ts";
-import { pemBlocks, toPem } from "../../../provider/x509/pemBlocks.ts";
 import { readCertificate } from "../../../provider/x509/x509.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { forgeCertificate, forgeRequest } from "../provider/forgery.ts";
+import { forgeCertificate, forgeRequest } from "../provider/x509/forgery.ts";
 import { damaged, rejectionOf, textWith, thrownBy } from "./arbitraries.ts";
 
 const ca = makeCertificate({ commonName: "ca" }).certPem.replaceAll("\r\n", "\n");
@@ -55,10 +55,24 @@ describe("PEM", () => {
         (blocks) => {
           const text = blocks.map(([name, der]) => toPem(name, Buffer.from(der))).join("");
           const read = pemBlocks(text.replaceAll("\n", "\r\n"));
-          expect(read).toEqual(blocks.map(([name, der]) => ({ label: name, der: Buffer.from(der) })));
+          expect(read.map(({ label, der }) => ({ label, der }))).toEqual(
+            blocks.map(([name, der]) => ({ label: name, der: Buffer.from(der) })),
+          );
+          expect(read.map((block) => block.text).join("")).toBe(text);
         },
       ),
     );
+  });
+
+  test("is read in time that grows with its length alone", () => {
+    const count = 100_000;
+    const started = performance.now();
+    for (const part of ["-----BEGIN A-----\n", "-----END A-----\n", " ", "-----BEGIN A", "\r"]) {
+      expect(pemBlocks(part.repeat(count))).toEqual([]);
+      expect(pemBlocks(`-----BEGIN B-----\n${part.repeat(count)}`)).toEqual([]);
+    }
+    // A scan to the end for each line would take minutes.
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 
   test("of certificates has one form for the API server and for gateways, however it was handed on", () => {
@@ -66,12 +80,12 @@ describe("PEM", () => {
     fc.assert(
       fc.property(fc.oneof(handedOn(bundle), handedOn(bundle).chain(asBase64)), (given) => {
         expect(certificatesPem("k8s-ca-cert", given)).toBe(bundle);
-        expect(sameMaterial(given, bundle)).toBe(true);
+        expect(samePem(given, bundle)).toBe(true);
       }),
     );
     fc.assert(
       fc.property(handedOn(bundle), (given) => {
-        expect(certificates(given, "the cluster")).toBe(bundle);
+        expect(caCertificates(given, "the cluster")).toBe(bundle);
       }),
     );
   });
@@ -80,7 +94,7 @@ describe("PEM", () => {
     fc.assert(
       fc.property(textWith(...marks, ca, leaf), (text) => {
         const ofCluster = thrownBy(() =>
-          expect(certificates(certificates(text, "c"), "c")).toBe(certificates(text, "c")),
+          expect(caCertificates(caCertificates(text, "c"), "c")).toBe(caCertificates(text, "c")),
         );
         if (ofCluster !== undefined)
           expect(isKubeError(ofCluster, "KUBECONFIG_CA_INVALID"), String(ofCluster)).toBe(true);

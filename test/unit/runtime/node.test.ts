@@ -37,7 +37,7 @@ describe("the version of Node.js", () => {
     );
   });
 
-  test("one without support for TypeScript is refused with the reason", () => {
+  test("a Node.js without support for TypeScript is refused with the reason", () => {
     expect(complaint(runtime("v24.21.0", false))).toContain("without support for TypeScript");
   });
 

@@ -38,13 +38,13 @@ describe("the key of a cached binary", () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  test("is made of the Go sources and nothing else in the folder", () => {
+  test("depends on the Go sources and on nothing else in the folder", () => {
     const names = readSources(folder).map(([name]) => name);
     expect(names).toEqual(expect.arrayContaining(["go.mod", "go.sum", "main.go", "supervise.go"]));
     expect(names.filter((name) => !/^go\.(mod|sum)$|\.go$/.test(name))).toEqual([]);
   });
 
-  test("is made of the go.mod and go.sum that are built with, under the names of the folder's own", () => {
+  test("depends on the go.mod and go.sum of the build, under the names of the folder's", () => {
     const program = { name: "k8s", title: "Kubernetes", source: folder, goMod: "versions/1.34.mod" };
     const [own, other] = [readSources(folder), programSources(program)];
     expect(other.map(([name]) => name)).toEqual(own.map(([name]) => name));
@@ -62,7 +62,7 @@ test("the version comes from the requirement in go.mod, not from a replacement",
   ).toBe("v1.2.3");
 });
 
-test("archives are looked for where the module cache keeps them, replacements included", () => {
+test("archives are searched at their paths in the module cache, also those of replacements", () => {
   const file = {
     Require: [
       { Path: "github.com/Azure/go-ansiterm", Version: "v0.1.0" },
@@ -84,7 +84,7 @@ test("only packages without an object in the build cache count as packages to bu
   expect([...packagesToBuild(list)]).toEqual(["k8s.io/api/core/v1", "example"]);
 });
 
-test("a machine without Go is told what to install", async () => {
+test("without Go, the error says what to install", async () => {
   const env = { HOME: "/nonexistent", PATH: "/nonexistent" };
   await expect(ensureBinary({ env })).rejects.toMatchObject({
     code: "SANDBOX_GO_MISSING",

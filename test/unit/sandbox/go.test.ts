@@ -12,11 +12,11 @@ test.each([
   ["SANDBOX_DOWNLOAD_FAILED", "go: k8s.io/api@v0.36.3: reading https://proxy.example/x.mod: 503 Service Unavailable"],
   ["SANDBOX_DOWNLOAD_FAILED", "verifying k8s.io/api@v0.36.3: checksum mismatch\n\nSECURITY ERROR"],
   ["SANDBOX_BUILD_FAILED", "# k8sauth/sandbox\n./main.go:3:1: syntax error"],
-])("%s is recognised in what the Go command printed", (code, output) => {
+])("%s is recognized in the output of the Go command", (code, output) => {
   expect(explainGoFailure(output.split("\n"), "exit status 1").code).toBe(code);
 });
 
-test("a build that was killed is told how much memory it needs", () => {
+test("the error of a killed build says how much memory it needs", () => {
   const error = explainGoFailure(["k8s.io/api/core/v1", "link: signal: killed"], "exit status 1");
   expect(error).toMatchObject({
     code: "SANDBOX_BUILD_FAILED",
@@ -24,19 +24,19 @@ test("a build that was killed is told how much memory it needs", () => {
   });
 });
 
-test("an error shows what went wrong without the names of packages that were built", () => {
+test("an error contains no names of built packages", () => {
   const { message } = explainGoFailure(["k8s.io/api/core/v1", "./main.go:3:1: syntax error"], "exit status 1");
   expect(message).toContain("./main.go:3:1: syntax error");
   expect(message).not.toContain("k8s.io/api");
 });
 
-test("the password of a module proxy never shows in an error", () => {
+test("no error contains the password of a module proxy", () => {
   const { message } = explainGoFailure(['Get "https://user:hunter2@proxy.example/x.mod": dial tcp: i/o timeout'], "1");
   expect(message).not.toContain("hunter2");
   expect(message).toContain("proxy.example");
 });
 
-test("settings for another machine are not passed on, those for downloads are", () => {
+test("settings for downloads are passed to Go, those for another machine are not", () => {
   const env = goEnvironment({ GOOS: "js", GOARCH: "wasm", GOPROXY: "file:///modules", CGO_ENABLED: "1" });
   expect(env).toMatchObject({ GOPROXY: "file:///modules", CGO_ENABLED: "0", GOWORK: "off" });
   expect(env).not.toHaveProperty("GOOS");

@@ -55,7 +55,7 @@ describe("the archive of an image", () => {
   const config = read(blob(manifest.config.digest));
   const [layer] = manifest.layers;
 
-  test("is an OCI layout with the image's name, in which every digest and size is right", () => {
+  test("is an OCI layout with the image's name and correct digests and sizes", () => {
     expect(read("oci-layout")).toEqual({ imageLayoutVersion: "1.0.0" });
     expect(entry.annotations["io.containerd.image.name"]).toBe("localhost/app:1");
     for (const { digest, size } of [entry, manifest.config, layer]) {
@@ -70,7 +70,7 @@ describe("the archive of an image", () => {
     });
   });
 
-  test("holds files, links and folders as they were asked for, long names too", () => {
+  test("contains the given files, links and folders, also with long names", () => {
     const root = unpack(join(layout, blob(layer.digest)), "root");
     expect(readFileSync(join(root, "bin/big")).equals(readFileSync(big))).toBe(true);
     expect(lstatSync(join(root, "bin/big")).mode & 0o7777).toBe(0o755);
@@ -81,7 +81,7 @@ describe("the archive of an image", () => {
     expect(readFileSync(join(root, "empty"), "utf8")).toBe("");
   });
 
-  test("has the same bytes each time, and leaves no other file", () => {
+  test("has the same bytes each time, and no other file remains", () => {
     const again = join(home, "again.tar");
     writeImageArchive(spec, again);
     expect(readFileSync(again).equals(readFileSync(archive))).toBe(true);
@@ -89,14 +89,14 @@ describe("the archive of an image", () => {
   });
 });
 
-test("an archive whose files cannot be read is an error and leaves nothing but its beginning", () => {
+test("an archive with unreadable files is an error", () => {
   const archive = join(home, "bad.tar");
   const bad = { ...spec, files: [{ path: "/a", from: join(home, "none") }] };
   expect(() => writeImageArchive(bad, archive)).toThrow(/ENOENT/);
   expect(existsSync(`${archive}.layer`)).toBe(false);
 });
 
-test("the libraries of a program are those that ldd finds on the disk", () => {
+test("the libraries of a program are the files in the output of ldd", () => {
   const output = [
     "\tlinux-vdso.so.1 (0x00007ffd)",
     "\tlibm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007f01)",

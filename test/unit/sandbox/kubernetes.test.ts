@@ -3,10 +3,10 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { moduleVersion } from "../../../sandbox/build/goMod.ts";
 import {
-  askedKubernetes,
   defaultKubernetes,
   ensureBinary,
   kubernetesVersions,
+  selectedKubernetes,
 } from "../../../sandbox/build/kubernetes.ts";
 import { goModFor } from "../../../sandbox/kubernetes/pin.ts";
 
@@ -48,17 +48,17 @@ describe.each(versions)("$version", ({ version, minor, goMod = "go.mod" }) => {
     expect(page).toContain(`| ${version.slice(1)}${isDefault} | ${etcd} |`);
   });
 
-  test("is what is asked for by its number, with or without its patch and its v, by option or environment", () => {
+  test("is chosen by option or environment, with or without patch number and v", () => {
     for (const asked of [minor, version, version.slice(1)]) {
-      expect(askedKubernetes({ kubernetes: asked, env: { K8SAUTH_KUBERNETES: "1.0" } })?.version).toBe(version);
-      expect(askedKubernetes({ env: { K8SAUTH_KUBERNETES: asked } })?.version).toBe(version);
+      expect(selectedKubernetes({ kubernetes: asked, env: { K8SAUTH_KUBERNETES: "1.0" } })?.version).toBe(version);
+      expect(selectedKubernetes({ env: { K8SAUTH_KUBERNETES: asked } })?.version).toBe(version);
     }
   });
 });
 
-test("without a wish there is none", () => {
-  expect(askedKubernetes({ env: {} })).toBeUndefined();
-  expect(askedKubernetes({ env: { K8SAUTH_KUBERNETES: "" } })).toBeUndefined();
+test("is undefined if none is set", () => {
+  expect(selectedKubernetes({ env: {} })).toBeUndefined();
+  expect(selectedKubernetes({ env: { K8SAUTH_KUBERNETES: "" } })).toBeUndefined();
 });
 
 test.each(["1.33", "1.34.0", "v1.36.4", "1", "1.3", "latest", "", "../go"])(
@@ -73,7 +73,7 @@ test.each(["1.33", "1.34.0", "v1.36.4", "1", "1.3", "latest", "", "../go"])(
   },
 );
 
-describe("the go.mod that is written for a release", () => {
+describe("the go.mod of a release", () => {
   const kubernetes = {
     Go: "1.24.0",
     Require: [

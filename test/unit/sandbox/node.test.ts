@@ -22,19 +22,19 @@ const input = {
 } as const;
 
 describe("whether a machine can run a node", () => {
-  test("is said with what is missing, or true", () => {
+  test("is true, or lists the missing requirements", () => {
     const support = canRunNode();
     if (support.ok) expect(support).toEqual({ ok: true });
     else expect(support.missing.length).toBeGreaterThan(0);
   });
 
-  test("depends on the capabilities that a container's root lacks", () => {
+  test("depends on capabilities that root in a container lacks", () => {
     expect(missingCapabilities("Name:\tnode\nCapEff:\t000001ffffffffff\n")).toEqual([]);
     expect(missingCapabilities("CapEff:\t00000000a80425fb\n")).toEqual(["CAP_NET_ADMIN", "CAP_SYS_ADMIN"]);
     expect(missingCapabilities("CapEff:\t00000000a80435fb\n")).toEqual(["CAP_SYS_ADMIN"]);
   });
 
-  test("depends on cgroups of either version that can be written", () => {
+  test("depends on writable cgroups of version 1 or 2", () => {
     const memory = "cgroup /sys/fs/cgroup/memory cgroup rw,relatime,memory 0 0\n";
     const pids = "cgroup /sys/fs/cgroup/pids cgroup ro,relatime,pids 0 0\n";
     expect(cgroupsAreWritable(memory)).toBe(true);
@@ -43,7 +43,7 @@ describe("whether a machine can run a node", () => {
     expect(cgroupsAreWritable("proc /proc proc rw 0 0\n")).toBe(false);
   });
 
-  test("a node with a bad name is refused before anything is made", async () => {
+  test("a node with an invalid name is refused before anything is created", async () => {
     const home = mkdtempSync(join(tmpdir(), "sandbox-node-"));
     afterAll(() => rmSync(home, { recursive: true, force: true }));
     const start = startSandbox({ node: { name: "a_b" }, env: { HOME: home } });
@@ -57,7 +57,7 @@ describe("the plan of a node", () => {
   const texts = nodeConfiguration(input);
   const kubelet = JSON.parse(texts[nodeFiles.kubelet] ?? "");
 
-  test("has every component beside the control plane, each of which waits for the API server if it needs it", () => {
+  test("has all components besides the control plane, which wait for the API server if they need it", () => {
     const controlPlane = controlPlanePlan({
       issuer: "https://issuer.example",
       apiAudiences: [],
@@ -80,7 +80,7 @@ describe("the plan of a node", () => {
     expect(args.join(" ")).not.toContain("endpoint-reconciler-type");
   });
 
-  test("has a kubelet that knows who asks, keeps to its own cgroup and needs no system manager", () => {
+  test("has a kubelet that authenticates clients, uses its own cgroup and needs no system manager", () => {
     expect(kubelet).toMatchObject({
       authentication: { anonymous: { enabled: false }, webhook: { enabled: true } },
       authorization: { mode: "Webhook" },
@@ -90,14 +90,14 @@ describe("the plan of a node", () => {
     });
   });
 
-  test("keeps every file inside the machine's own folders", () => {
+  test("has all files in the machine's folders", () => {
     const paths = Object.values(texts).flatMap((text) => text.match(/"\/[^"]*"/g) ?? []);
     const outside = paths.filter((path) => !/^"\/(run\/(sandbox|containerd)|usr\/lib\/cni|sandbox-1)/.test(path));
     expect(outside).toEqual([]);
   });
 });
 
-test("a machine is told its ports, programs and command", () => {
+test("a machine gets its ports, programs and command", () => {
   const args = machineArgs({
     cgroup: "sandbox-1",
     nodeName: "blue",
@@ -119,13 +119,13 @@ test("a machine is told its ports, programs and command", () => {
   ]);
 });
 
-test("a process that is on no machine of its own is not taken for one that is", () => {
+test("a process in no namespace of a machine is not mistaken for one in it", () => {
   const self = identify(process.pid);
   expect(outsideIdentity(self, self)).toBeUndefined();
   expect(outsideIdentity(self, { pid: 2 ** 30, started: "1" })).toBeUndefined();
 });
 
-test("what a node needs is built apart: the control plane's binary does not depend on it", () => {
+test("the node's programs are separate: the control plane's binary does not depend on them", () => {
   expect(readSources(join(folder, "kubernetes")).filter(([name]) => name.includes("/"))).toEqual([]);
   const modules = ["kubernetes/go.mod", "dns/go.mod", "machine/go.mod"].map((path) =>
     readFileSync(join(folder, path), "utf8"),

@@ -20,13 +20,13 @@ describe("folders", () => {
     expect(stateRoot({ HOME: "/h", XDG_STATE_HOME: "relative" })).toBe("/h/.local/state/k8sauth/sandbox");
   });
 
-  test("without HOME the error names what to set", () => {
+  test("without HOME, the error names the variables to set", () => {
     expect(() => stateRoot({})).toThrow(expect.objectContaining({ code: "SANDBOX_NO_HOME" }));
     expect(() => cacheRoot({})).toThrow(/HOME nor XDG_CACHE_HOME/);
   });
 });
 
-describe("bad options are refused before anything is made", () => {
+describe("invalid options are refused before anything is created", () => {
   test.each(["", "Upper", "-a", "a-", "a/b", "..", "a".repeat(41)])("name %j", async (name) => {
     await expect(startSandbox({ name, env })).rejects.toMatchObject({ code: "SANDBOX_NAME_INVALID" });
     await expect(stopSandbox(name, env)).rejects.toMatchObject({ code: "SANDBOX_NAME_INVALID" });
@@ -45,7 +45,7 @@ describe("bad options are refused before anything is made", () => {
   });
 });
 
-test("a sandbox that was never started is absent, and nothing to stop", async () => {
+test("a sandbox that was never started is absent and cannot be stopped", async () => {
   expect(await sandboxStatus("none", env)).toMatchObject({ condition: "absent", pids: {} });
   expect(await stopSandbox("none", env)).toBe(false);
   expect(await listSandboxes(env)).toEqual([]);
@@ -64,7 +64,7 @@ describe("the plan of a control plane", () => {
   });
   const args = (name: string) => plan.find((process) => process.name === name)?.args ?? [];
 
-  test("listens on the loopback interface, and etcd on no port at all", () => {
+  test("listens on the loopback interface, and etcd listens on no port", () => {
     expect(args("kube-apiserver")).toContain("--bind-address=127.0.0.1");
     expect(args("kube-controller-manager")).toContain("--bind-address=127.0.0.1");
     expect(args("etcd").filter((arg) => /:\/\//.test(arg) && !arg.includes("unix://"))).toEqual([]);

@@ -37,12 +37,12 @@ describe("versions of plugins", () => {
     expect(pluginVersions[name]).toBe(manifest.dependencies[`@pulumi/${name}`]);
   });
 
-  test("are set in the Kubernetes plugin, whose engine compares them", () => {
+  test("are set in the Kubernetes plugin, because the engine compares them", () => {
     expect(Object.values(kubernetesPluginProgram.variables?.("") ?? {})).toEqual([pluginVersions.kubernetes]);
   });
 });
 
-test("K8SAUTH_PULUMI has one value, and another is refused before anything is looked for", async () => {
+test("a wrong value of K8SAUTH_PULUMI is refused before a CLI is searched", async () => {
   const given = { HOME: "/nonexistent", PATH: "/nonexistent", K8SAUTH_PULUMI: "no" };
   await expect(ensurePulumi({ env: given })).rejects.toMatchObject({
     code: "SANDBOX_OPTION_INVALID",
@@ -51,14 +51,14 @@ test("K8SAUTH_PULUMI has one value, and another is refused before anything is lo
 });
 
 describe("a home of the CLI", () => {
-  test("is created below the state folder, for the user alone", () => {
+  test("is created below the state folder, and only the user can read it", () => {
     const home = createHome("built", env);
     expect(home).toBe(join(folder, ".local", "state", "k8sauth", "pulumi", "built"));
     expect(statSync(home).mode & 0o777).toBe(0o700);
     expect(readdirSync(home)).toEqual([]);
   });
 
-  test("that cannot be written is refused with a remedy", () => {
+  test("is refused with a remedy if it cannot be written", () => {
     writeFileSync(join(folder, "file"), "");
     expect(() => createHome("built", { XDG_STATE_HOME: join(folder, "file") })).toThrow(
       expect.objectContaining({
@@ -68,7 +68,7 @@ describe("a home of the CLI", () => {
     );
   });
 
-  test("loses logs that are older than a day, and keeps the others", () => {
+  test("keeps logs for a day", () => {
     const logs = join(createHome("built", env), "logs");
     mkdirSync(logs);
     const hours = { "old.log": 25, "recent.log": 23, "now.log": 0 };
@@ -81,7 +81,7 @@ describe("a home of the CLI", () => {
     expect(readdirSync(logs).sort()).toEqual(["now.log", "recent.log"]);
   });
 
-  test("has a plugin once it is linked, in that version alone; a new link takes the old one's place", () => {
+  test("has a plugin after it is linked, in that version only; a new link replaces the old one", () => {
     const home = createHome("built", env);
     expect(hasPlugin(home, "tls", "5.6.1")).toBe(false);
     for (const executable of ["/first/pulumi-resource-tls", "/second/pulumi-resource-tls"]) {
@@ -92,7 +92,7 @@ describe("a home of the CLI", () => {
     expect([hasPlugin(home, "tls", "5.6.1"), hasPlugin(home, "tls", "5.6.2")]).toEqual([true, false]);
   });
 
-  test("has a folder for the PATH with the CLI alone", () => {
+  test("has a folder for the PATH that contains the CLI only", () => {
     const bin = linkCommand(createHome("built", env), "/cache/pulumi");
     expect(readdirSync(bin)).toEqual(["pulumi"]);
     expect(readlinkSync(join(bin, "pulumi"))).toBe("/cache/pulumi");
@@ -100,7 +100,7 @@ describe("a home of the CLI", () => {
 });
 
 describe("the passphrase of stacks", () => {
-  test("is generated once, for the user alone, and leaves no other file", () => {
+  test("is generated once in a file that only the user can read, and no other file remains", () => {
     const file = passphraseFile(env);
     const passphrase = readFileSync(file, "utf8");
     expect(passphrase).toMatch(/^[\w-]{32}\n$/);
@@ -110,14 +110,14 @@ describe("the passphrase of stacks", () => {
     expect(readdirSync(join(file, ".."))).toEqual(["passphrase"]);
   });
 
-  test("is another on another account", () => {
+  test("differs between accounts", () => {
     const passphrases = ["one", "other"].map((name) =>
       readFileSync(passphraseFile({ HOME: join(folder, name) }), "utf8"),
     );
     expect(passphrases[0]).not.toBe(passphrases[1]);
   });
 
-  test("is one for processes that start at the same time", async () => {
+  test("is the same for processes that start at the same time", async () => {
     const module = JSON.stringify(join(root, "sandbox", "pulumi", "home.ts"));
     // Both have loaded everything before the first one writes.
     const start = join(folder, "start");

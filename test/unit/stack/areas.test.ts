@@ -62,11 +62,11 @@ test.each<[string, Settings, RegExp]>([
   ["days that are none", { akeylessExpiryNoticeDays: [0] }, /akeylessExpiryNoticeDays\[0\] must be a number of days/],
   ["an account without namespace", { akeylessProofAccount: "shop" }, /akeylessProofAccount must be NAMESPACE\/NAME/],
   ["no key of the certificate", keyless, /the stack has no credential of a reviewer to push/],
-])("what is pushed to Akeyless: %s is refused", (_what, wrong, message) => {
+])("a push to Akeyless: %s is refused", (_what, wrong, message) => {
   expect(() => read({ ...pushed, ...wrong })).toThrow(message);
 });
 
-test("what the Akeyless resources can is a setting", () => {
+test("all properties of the Akeyless resources have settings", () => {
   const method = {
     ...bound,
     boundIps: ["10.0.0.0/8"],
@@ -120,7 +120,7 @@ test.each<[string, Settings, RegExp]>([
   expect(() => read({ bearerTokenUsers: { reader: { namespace: "shop", ...user } } })).toThrow(message);
 });
 
-test("a bearer-token user may have wildcards that are allowed, and no name of a flow", () => {
+test("a bearer-token user may have allowed wildcards, but not the name of a flow", () => {
   const user = { namespace: "shop", allowWildcards: true, rules: [{ resources: ["*"], verbs: ["*"] }] };
   expect(read({ bearerTokenUsers: { all: user } }).bearerTokenUsers).toMatchObject({ all: user });
   expect(() => read({ bearerTokenUsers: { token: user } })).toThrow(/bearerTokenUsers\.token is the name of a flow/);
@@ -138,7 +138,7 @@ test.each<[Settings, RegExp]>([
     { tokenMode: "tokenRequest", tokenExpirationSeconds: "soon" },
     /tokenExpirationSeconds is "soon"\. .*number of seconds/,
   ],
-])("of the certificate and the token %j is refused", (wrong, message) => {
+])("the settings of certificate and token %j are refused", (wrong, message) => {
   expect(() => read({ certificateFlow: true, ...wrong })).toThrow(message);
 });
 

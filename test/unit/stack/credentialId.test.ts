@@ -4,7 +4,7 @@ import { certificateCredentialId, tokenCredentialId } from "../../../stack/crede
 const jwt = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.c2lnbmF0dXJl`;
 
 describe("the name in the audit log", () => {
-  test("of a token follows from its jti; the token of a Secret has none", () => {
+  test("of a token is its jti; the token of a Secret has none", () => {
     expect(tokenCredentialId(jwt({ jti: "7d1c", sub: "system:serviceaccount:n:a" }))).toBe("JTI=7d1c");
     expect(tokenCredentialId(jwt({ sub: "system:serviceaccount:n:a" }))).toBe("");
   });

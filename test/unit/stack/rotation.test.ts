@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
-import { rotationNotes } from "../../../stack/authConfigs.ts";
-import { neededRights, reservedNames } from "../../../stack/preflight.ts";
+import { rotationNotes } from "../../../stack/notes.ts";
+import { deployerRights, reservedNames } from "../../../stack/preflight.ts";
 import { readSettings } from "../../../stack/settings/index.ts";
 
 /** Reads settings as they come from a stack: all of them text. */
@@ -38,8 +38,8 @@ describe.each([
     expect(reservedSecrets({ ...settings, rotation })).toEqual(expected);
   });
 
-  test("the deployer needs the right to each of them by its name", () => {
-    const rights = neededRights(read({ ...settings, rotation }));
+  test("the deployer's permissions for them are limited to their names", () => {
+    const rights = deployerRights(read({ ...settings, rotation }));
     for (const verb of ["get", "patch", "delete"]) {
       const names = rights.flatMap((right) =>
         right.resource === "secrets" && right.verb === verb ? [right.name] : [],
@@ -53,7 +53,7 @@ describe.each([
   });
 });
 
-test("a user's own rotation is instead of the stack's", () => {
+test("a user's rotation replaces that of the stack", () => {
   const users = { reader: { ...reader, rotation: { current: "own" } }, writer: reader };
   expect(
     reservedSecrets({ ...within, tokenFlow: "false", rotation: { current: "all" }, bearerTokenUsers: users }),
@@ -73,16 +73,16 @@ test("the longest account name leaves room for the longest epoch", () => {
   expect(() => longest("a".repeat(209))).toThrow(/serviceAccountName has 209 characters. At most 208/);
 });
 
-test("a stack without the certificate flow may have a name too long for a certificate's user", () => {
+test("without the certificate flow, the certificate's user name may be too long", () => {
   const settings = { certificateCommonName: "c".repeat(60), rotation: { current: "2026-q4" } };
   expect(() => read(settings)).not.toThrow();
   expect(() => read({ ...settings, certificateFlow: "true" })).toThrow(/certificateCommonName has 68 bytes/);
 });
 
-describe("beside a certificate request of the user's own", () => {
+describe("with a supplied certificate request", () => {
   const brought = { certificateFlow: "true", certificateRequest: "a request" };
 
-  test("a rotation is for the tokens alone, and a note says so", () => {
+  test("a rotation applies to the tokens only, and a note says so", () => {
     const settings = read({ ...brought, rotation });
     const { certificate, token } = settings;
     expect(rotationNotes(settings)).toEqual([expect.stringMatching(/does not rotate .*certificateRequest/)]);
@@ -113,7 +113,7 @@ test.each<[string, unknown, RegExp]>([
   ["an epoch twice", { current: "a", previous: ["a"] }, /rotation names an epoch twice/],
   ["another field", { current: "a", next: "b" }, /rotation\.next is not a field. The fields are: current, previous/],
   ["a list", ["a"], /rotation must be an object/],
-])("%s is refused, of the stack and of a user", (_what, wrong, message) => {
+])("%s is refused, for the stack and for a user", (_what, wrong, message) => {
   expect(() => read({ rotation: wrong })).toThrow(message);
   expect(() => read({ bearerTokenUsers: { reader: { ...reader, rotation: wrong } } })).toThrow(message);
 });

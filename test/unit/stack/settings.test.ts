@@ -30,7 +30,7 @@ function signingKey(): string {
 
 const rancher = { rancherUrl: "https://r.example/", rancherApiKey: "Bearer token-a:hush", rancherClusterId: "c-1" };
 
-test("of Rancher's settings what is unambiguous is put right, and the key is secret", async () => {
+test("Rancher's URL and key are normalized, and the key is secret", async () => {
   const { rancher: known } = read(rancher);
   expect(known).toMatchObject({ server: "https://r.example", clusterId: "c-1" });
   expect(await pulumi.isSecret(known?.apiKey as pulumi.Output<string>)).toBe(true);
@@ -39,11 +39,11 @@ test("of Rancher's settings what is unambiguous is put right, and the key is sec
 test.each([
   ["Rancher", { ...rancher, tokenFlow: "false" }],
   ["the gateway's own account", { akeylessGatewayAccount: "akeyless/gateway", tokenFlow: "false" }],
-])("%s is enough for a stack", (_what, values) => {
+])("a stack can consist of %s alone", (_what, values) => {
   expect(() => read(values)).not.toThrow();
 });
 
-test("without settings a reviewer with the documents' names is made, in a namespace of its own", () => {
+test("without settings, a reviewer with the documented names is created in a generated namespace", () => {
   expect(read({})).toMatchObject({
     kubeconfig: undefined,
     namespace: undefined,
@@ -62,7 +62,7 @@ test("without settings a reviewer with the documents' names is made, in a namesp
 describe("a stack without a context is refused:", () => {
   const without = { context: "" };
 
-  test("with the contexts that the kubeconfig has, and the command to run", async () => {
+  test("the error lists the contexts of the kubeconfig and the command to run", async () => {
     const folder = mkdtempSync(join(tmpdir(), "k8sauth-settings-"));
     try {
       const contexts = ["eu-1", "eu-2"].map((name) => ({ name, context: {} }));
@@ -76,37 +76,37 @@ describe("a stack without a context is refused:", () => {
     }
   });
 
-  test("without a word of a kubeconfig that cannot be read", async () => {
+  test("the error contains nothing of a kubeconfig that cannot be read", async () => {
     configure({ ...without, kubeconfig: "users: [{hush" });
     await expect(loadSettings()).rejects.toThrow(/k8sauth:context is not set/);
     await expect(loadSettings()).rejects.not.toThrow(/hush/);
   });
 
-  test("and if there are no settings at all, as in a checkout without the stack's file, the file is named", () => {
+  test("without any settings, as in a checkout without the stack's file, the error names the file", () => {
     pulumi.runtime.setAllConfig({});
     expect(() => readSettings()).toThrow(/Pulumi\.stack\.yaml is missing or empty/);
     expect(() => read(without)).not.toThrow(/missing or empty/);
   });
 
-  test("together with everything else that is wrong", () => {
+  test("the error also lists all other problems", () => {
     expect(() => read({ ...without, namespace: "A" })).toThrow(/namespace is "A"[\s\S]*context is not set/);
   });
 });
 
-test("the pod's own account and a kubeconfig contradict each other", () => {
+test("the context in-cluster and a kubeconfig contradict each other", () => {
   expect(read({ context: "in-cluster" }).context).toBe("in-cluster");
   expect(() => read({ context: "in-cluster", kubeconfig: "/path" })).toThrow(
     /k8sauth:kubeconfig is set, but k8sauth:context is in-cluster/,
   );
 });
 
-test("what happens offline can be chosen", () => {
+test("the behavior without a connection to the cluster is a setting", () => {
   expect(read({}).offline).toBe("fail");
   expect(read({ offline: "warn" }).offline).toBe("warn");
   expect(() => read({ offline: "ignore" })).toThrow(/k8sauth:offline is "ignore"\. Set it to one of: fail, warn/);
 });
 
-test("a setting that is nearly one of ours is asked for by its name", () => {
+test("an unknown setting with a similar name suggests the known one", () => {
   expect(() => read({ kubernetesHots: "x" })).toThrow(
     /kubernetesHots is not a setting\. Did you mean kubernetesHost\?/,
   );
@@ -119,13 +119,13 @@ describe("lists and objects", () => {
     ["verifierAudiences", "orders, billing", "'verifierAudiences[0]' orders"],
     ["rotation", "2026-q4", "rotation.current 2026-q4"],
     ["bearerTokenUsers", "reader", "bearerTokenUsers.reader.namespace shop"],
-  ])("of %s given as text are refused with the command that sets them", (key, value, command) => {
+  ])("%s as plain text are refused with the command that sets them", (key, value, command) => {
     expect(() => read({ [key]: value })).toThrow(
       `k8sauth:${key} must be ${command.includes("[0]") ? "a list" : "an object"}. Set it with \`pulumi config set --path ${command}\`.`,
     );
   });
 
-  test("name the element that is wrong as --path does", () => {
+  test("errors name the wrong element in the notation of --path", () => {
     expect(() => read({ products: '["consul","vault"]' })).toThrow(
       /k8sauth:products\[1\] is "vault"\. .*consul, infisical/,
     );
@@ -137,7 +137,7 @@ describe("lists and objects", () => {
     );
   });
 
-  test("of null, or without a field, are not set", () => {
+  test("null, and an object without a field, count as unset", () => {
     expect(read({ products: "null", rotation: "{}", bearerTokenUsers: "{}" })).toMatchObject({
       products: [],
       token: { rotation: undefined },
@@ -146,13 +146,13 @@ describe("lists and objects", () => {
   });
 });
 
-test("a setting that is malformed is no reason to refuse another", () => {
+test("a malformed setting causes no error about another one", () => {
   const refuse = () => read({ createNamespace: "false", namespace: "Prod" });
   expect(refuse).toThrow(/k8sauth:namespace is "Prod"/);
   expect(refuse).not.toThrow(/createNamespace/);
 });
 
-test("empty text is no setting", () => {
+test("a setting with empty text is unset", () => {
   expect(read({ kubeconfig: "", namespace: " ", audience: "" })).toMatchObject({
     kubeconfig: undefined,
     namespace: undefined,
@@ -160,13 +160,13 @@ test("empty text is no setting", () => {
   });
 });
 
-test("kubeconfig and signing key are secret whether or not they were set so", async () => {
+test("kubeconfig and signing key are secret, also if they were set without --secret", async () => {
   const settings = read({ kubeconfig: "/path", akeylessSigningKey: signingKey(), akeylessAccessId: "p-1" });
   expect(await pulumi.isSecret(settings.kubeconfig as pulumi.Output<string>)).toBe(true);
   expect(await pulumi.isSecret(settings.akeyless.signingKey as pulumi.Output<string>)).toBe(true);
 });
 
-describe("a wrong setting is refused by its name, with what is accepted:", () => {
+describe("a wrong setting is refused with its name and the accepted values:", () => {
   test.each<[string, Record<string, string>, RegExp]>([
     ["unknown", { nonsense: "1" }, /k8sauth:nonsense is not a setting\. docs\/settings\.md has all/],
     ["no boolean", { allowLoopbackHost: "yes" }, /k8sauth:allowLoopbackHost is "yes"\. Set it to true or false/],
@@ -247,14 +247,14 @@ describe("a wrong setting is refused by its name, with what is accepted:", () =>
     );
   });
 
-  test("never with a URL, which may hold a password", () => {
+  test("without a URL, which may contain a password", () => {
     const push = { akeylessPush: "true", akeylessGatewayUrl: "https://gateway.example.com:8000" };
     const refuse = () => read({ ...push, akeylessApi: "http://admin:hush@api", kubernetesHost: "//admin:hush@api" });
     expect(refuse).toThrow(/kubernetesHost must be a URL[\s\S]*akeylessApi must be an https URL/);
     expect(refuse).not.toThrow(/hush/);
   });
 
-  test("never with a secret's value", () => {
+  test("without the value of a secret", () => {
     const secrets = { akeylessSigningKey: "hush-hush", kubeconfig: "hush: {", rancherApiKey: "hush" };
     const refuse = () => read({ ...secrets, namespace: "A" });
     expect(refuse).toThrow(/namespace/);
@@ -262,11 +262,11 @@ describe("a wrong setting is refused by its name, with what is accepted:", () =>
   });
 });
 
-test("settings of other projects are none of its business", () => {
+test("settings of other projects are ignored", () => {
   expect(() => read({ "kubernetes:context": "prod", "aws:region": "x" })).not.toThrow();
 });
 
-test("a role that is named with and without its leading slash is refused: it can have one association alone", () => {
+test("a role with two spellings, with and without a leading slash, is refused, because it can have one association only", () => {
   const gateway = { akeylessPush: "true", akeylessGatewayUrl: "https://gateway.example.com:8000" };
   const method = { akeylessAuthMethod: JSON.stringify({ boundNamespaces: ["shop"] }) };
   const roles = { "/shop/reader": { namespace: "shop" }, "shop/reader": { namespace: "till" } };

@@ -16,7 +16,7 @@ function read(values: Record<string, string>) {
 
 const audience = { verifierAudiences: '["orders"]' };
 
-test("an audience is all that a verifier needs", () => {
+test("a verifier needs an audience and no other setting", () => {
   expect(read(audience)).toMatchObject({
     audiences: ["orders"],
     mode: "hybrid",
@@ -42,7 +42,7 @@ test.each([
   expect(() => read({ ...audience, ...(values as Record<string, string>) })).toThrow(message);
 });
 
-test("everything else can be said", () => {
+test("all other properties of the verifier have settings", () => {
   const callers = [{ namespaceLabels: { team: "shop" }, podLabels: { app: "gateway" } }];
   expect(
     read({
@@ -82,7 +82,7 @@ test("everything else can be said", () => {
   });
 });
 
-describe("a wrong setting is refused by its name, with what is accepted:", () => {
+describe("a wrong setting is refused with its name and the accepted values:", () => {
   test.each<[string, Record<string, string>, RegExp]>([
     ["no audience", {}, /k8sauth:verifierAudiences is empty/],
     [
@@ -163,7 +163,7 @@ describe("a wrong setting is refused by its name, with what is accepted:", () =>
     expect(() => read(values)).toThrow(reason);
   });
 
-  test("a private key, without a word of it", () => {
+  test("a private key, whose content is not in the error", () => {
     const pem = rsaKey().privateKey.export({ type: "pkcs8", format: "pem" }) as string;
     const refuse = () => read({ ...audience, verifierMode: "jwt-pubkey", verifierPublicKeys: pem });
     expect(refuse).toThrow(/k8sauth:verifierPublicKeys is refused by the verifier: .*holds a private key/);
@@ -171,12 +171,12 @@ describe("a wrong setting is refused by its name, with what is accepted:", () =>
   });
 });
 
-test("tokenreview may take the API server's audience: it sees what was revoked", () => {
+test("the mode tokenreview accepts the API server's audience, because it detects revoked tokens", () => {
   const own = { verifierAudiences: '["https://kubernetes.default.svc"]', verifierMode: "tokenreview" };
   expect(read(own)?.audiences).toEqual(["https://kubernetes.default.svc"]);
 });
 
-test("an image that is a tag is noted, with how to pin it, and one with a digest is not", () => {
+test("a note says how to pin an image tag; an image with a digest causes none", () => {
   expect(imageNotes(defaultVerifierImage).join()).toMatch(
     /is a tag.*k8sauth:verifierImage to gcr\.io\/distroless\/nodejs24-debian13:nonroot@sha256:.*default-image-pinned warns/,
   );

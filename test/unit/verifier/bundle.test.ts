@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
-test("both are made the same way twice, and named by their content", async () => {
+test("both builds are reproducible, and their SHA-256 is that of the content", async () => {
   expect(await bundleVerifier()).toEqual(verifier);
   expect(await bundleClient()).toEqual(client);
   for (const { code, sha256 } of [verifier, client])
@@ -38,7 +38,7 @@ test("they fit into a ConfigMap and its annotations, in readable form", () => {
   }
 });
 
-test("they are written to a folder for whoever runs them elsewhere, with sums that sha256sum checks", () => {
+test("they are written to a folder, with SHA-256 sums that sha256sum checks", () => {
   using target = new Folder();
   const out = join(target.path, "new");
   const run = spawnSync(process.execPath, [emit, out], { encoding: "utf8" });
@@ -55,7 +55,7 @@ test("they are written to a folder for whoever runs them elsewhere, with sums th
   });
 });
 
-test("nothing of the machine that made them is in them", () => {
+test("they contain nothing of the machine that builds them", () => {
   for (const { code } of [verifier, client]) {
     expect(code).not.toContain(process.cwd());
     expect(code).not.toMatch(/\/home\/|\/root\/|\/tmp\//);
@@ -92,7 +92,7 @@ describe("run by plain node with few permissions", () => {
     expect(body).toMatch(/k8sauth_verifier_verification_duration_seconds_count 1/);
     expect(one.output.every((line) => line.startsWith("{"))).toBe(true);
   });
-  test("what it may not read it cannot read", async () => {
+  test("it cannot read files without permission", async () => {
     using other = new Folder();
     const work = VerifierProcess.start(folder.path, { audience: "verifier.example", ...keySettings(other) });
     await expect(work).rejects.toThrow(/FILE_UNREADABLE.*ERR_ACCESS_DENIED/);

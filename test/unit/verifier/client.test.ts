@@ -66,7 +66,7 @@ const text =
   };
 
 describe("a call", () => {
-  test("carries the token of the file, and gives status, headers and body", async () => {
+  test("sends the token of the file, and returns status, headers and body", async () => {
     await using one = await service(text(200, "hello", { "X-K8sauth-Subject": "me" }));
     const answer = await one.client.call({ headers: { Accept: "application/json" } });
     expect(answer).toMatchObject({ status: 200, body: "hello", attempts: 1, headers: { "x-k8sauth-subject": "me" } });
@@ -90,19 +90,19 @@ describe("a call", () => {
     expect(await one.client.call()).toMatchObject({ status: 200, attempts: 2 });
     expect(one.seen).toEqual(["Bearer first", "Bearer first", "Bearer second"]);
   });
-  test("goes on with the last token while the file cannot be read", async () => {
+  test("keeps the previous token while the file cannot be read", async () => {
     await using one = await service(text(200));
     await one.client.call();
     one.folder.write("token", "\n");
     one.later(30_000);
     expect((await one.client.call()).status).toBe(200);
   });
-  test("tries 503 again, and takes the answer that comes then", async () => {
+  test("retries 503, and returns the next answer", async () => {
     let failures = 2;
     await using one = await service((request, response) => text(failures-- > 0 ? 503 : 200)(request, response));
     expect(await one.client.call()).toMatchObject({ status: 200, attempts: 3 });
   });
-  test("gives up after its attempts with the last answer", async () => {
+  test("returns the last answer after all attempts", async () => {
     await using one = await service(text(503));
     expect(await one.client.call()).toMatchObject({ status: 503, attempts: 4 });
     expect(one.seen).toHaveLength(4);
@@ -297,7 +297,7 @@ describe("the command, from its one file", () => {
     expect(await closed).toEqual([0, null]);
     expect(one.connections()).toBe(1);
   });
-  test("ends with 2 for what is no use, and never prints the token", async () => {
+  test("exits with 2 for invalid flags, and never prints the token", async () => {
     const { child, lines } = start("--url", "http://a");
     expect(await once(child, "close")).toEqual([2, null]);
     expect(lines()).toMatchObject([{ error: "CLIENT_CONFIG" }]);

@@ -82,26 +82,6 @@ describe("TLS", () => {
     expect(await askTls(one, { agent })).toBe(200);
     agent.destroy();
   });
-  test("a certificate and a key that kubelet replaces, by a link to another folder, are served under Node's permissions", {
-    timeout: 40_000,
-  }, async () => {
-    using mount = new Folder();
-    const put = (version: string, identity: Identity) => {
-      mkdirSync(join(mount.path, version));
-      mount.write(`${version}/tls.crt`, identity.certPem);
-      mount.write(`${version}/tls.key`, identity.keyPem);
-      symlinkSync(version, join(mount.path, "..next"));
-      renameSync(join(mount.path, "..next"), join(mount.path, "..data"));
-    };
-    put("..1", serving("first"));
-    for (const name of ["tls.crt", "tls.key"]) symlinkSync(join("..data", name), join(mount.path, name));
-    const tls = { tlsCertFile: join(mount.path, "tls.crt"), tlsKeyFile: join(mount.path, "tls.key") };
-    const settings = { audience: "verifier.example", ...keySettings(mount, tls) };
-    await using one = await VerifierProcess.start(mount.path, settings);
-    expect(await served(one)).toBe("first");
-    put("..2", serving("second"));
-    await until(async () => (await served(one)) === "second", "the new one is served", 30_000);
-  });
   test("a replacement that is only half there, or none, leaves the last one", async () => {
     await using one = await verifier(tlsSettings(serving("first")));
     for (const broken of [serving("second").certPem, "garbage", ""]) {
@@ -114,7 +94,7 @@ describe("TLS", () => {
       await sleep(20);
     }
   });
-  test("with a client CA nobody comes in without a certificate of it", async () => {
+  test("with a client CA, a client without a certificate of it is refused", async () => {
     const clientCa = makeCertificate({ commonName: "clients" });
     const client = makeCertificate({ commonName: "gateway", issuer: clientCa });
     const stranger = makeCertificate({ commonName: "stranger", issuer: makeCertificate({ commonName: "others" }) });
@@ -134,12 +114,12 @@ describe("TLS", () => {
 });
 
 describe("the start", () => {
-  test("fails for a port that is taken, and gives up the other one", async () => {
+  test("fails if a port is in use, and closes the other one", async () => {
     await using one = await verifier(keySettings(folder));
     const settings = keySettings(folder, { listen: `127.0.0.1:${one.port}` });
     await expect(verifier(settings)).rejects.toMatchObject({ code: "LISTEN_FAILED" });
   });
-  test("fails for keys that are none, with the file's name", async () => {
+  test("fails for a file without keys, and names the file", async () => {
     await expect(verifier(keySettings(folder, {}, "garbage"))).rejects.toThrow(/KEYS|keys\.pem holds no keys/);
   });
 });
@@ -160,53 +140,7 @@ test("a token and a CA of its own that are mounted late are waited for, by name 
   expect((await one.ask(current())).status).toBe(200);
 });
 
-describe("SIGTERM", () => {
-  test("under load loses no request: unready at once, answers to the end, then exit status 0", {
-    timeout: 30_000,
-  }, async () => {
-    // Long enough that a busy machine sees it unready in time.
-    const settings = { audience: "verifier.example", drainSeconds: 4, ...keySettings(folder) };
-    await using one = await VerifierProcess.start(folder.path, settings);
-    const agent = new Agent({ keepAlive: true, maxSockets: 50 });
-    const results = new Map<string, number>();
-    let stopping = false;
-    let unready = false;
-    const call = () =>
-      new Promise<void>((resolve) => {
-        const count = (what: string) => {
-          results.set(what, (results.get(what) ?? 0) + 1);
-          resolve();
-        };
-        const headers = {
-          Authorization: `Bearer ${current({ jti: Math.random() > 0.5 ? "a" : String(Math.random()) })}`,
-        };
-        const outgoing = request({ host: "127.0.0.1", port: one.port, agent, headers });
-        outgoing.once("error", (error) => count(String((error as NodeJS.ErrnoException).code)));
-        outgoing.once("response", (incoming) => {
-          incoming.resume();
-          incoming.once("end", () => count(String(incoming.statusCode)));
-        });
-        outgoing.end();
-      });
-    // Callers go on as long as a Service would send them here: until it is seen to be unready, and a little longer.
-    const caller = async () => {
-      while (!unready) await call();
-      for (let more = 0; more < 5; more++) await call();
-    };
-    const callers = Array.from({ length: 50 }, caller);
-    await sleep(500);
-    const closed = once(one.child, "close");
-    one.child.kill("SIGTERM");
-    stopping = true;
-    await until(async () => (await one.readiness()).status === 503, "it is unready", 2_000);
-    unready = true;
-    await Promise.all(callers);
-    agent.destroy();
-    expect(await closed).toEqual([0, null]);
-    expect(stopping).toBe(true);
-    expect([...results.keys()]).toEqual(["200"]);
-    expect(results.get("200")).toBeGreaterThan(100);
-  });
+describe("stopping", () => {
   test("while it stops, answers ask for the connection to be closed", async () => {
     const one = await verifier(keySettings(folder));
     const stopping = one.service.stop({ drainSeconds: 1 });
@@ -218,7 +152,7 @@ describe("SIGTERM", () => {
     await stopping;
     await expect(one.ask(mint())).rejects.toThrow("ECONNREFUSED");
   });
-  test("when the drain ends, requests under way are answered, and idle connections end without a reset", async () => {
+  test("after the drain time, running requests are answered, and idle connections close without a reset", async () => {
     await using api = await apiServer();
     let release: (() => void) | undefined;
     api.review = (review, response) => {
@@ -239,13 +173,87 @@ describe("SIGTERM", () => {
     expect((await waiting).status).toBe(200);
     await stopping;
   });
-  test("a second one ends it at once", async () => {
-    const settings = { audience: "verifier.example", drainSeconds: 60, ...keySettings(folder) };
-    await using one = await VerifierProcess.start(folder.path, settings);
-    const closed = once(one.child, "close");
-    one.child.kill("SIGTERM");
-    await until(async () => (await one.readiness()).status === 503, "it is unready", 2_000);
-    one.child.kill("SIGTERM");
-    expect(await closed).toEqual([1, null]);
+});
+
+// At the same time, because each waits for seconds.
+describe.concurrent("a process", () => {
+  test("a certificate and a key that kubelet replaces, by a link to another folder, are served under Node's permissions", {
+    timeout: 40_000,
+  }, async () => {
+    using mount = new Folder();
+    const put = (version: string, identity: Identity) => {
+      mkdirSync(join(mount.path, version));
+      mount.write(`${version}/tls.crt`, identity.certPem);
+      mount.write(`${version}/tls.key`, identity.keyPem);
+      symlinkSync(version, join(mount.path, "..next"));
+      renameSync(join(mount.path, "..next"), join(mount.path, "..data"));
+    };
+    put("..1", serving("first"));
+    for (const name of ["tls.crt", "tls.key"]) symlinkSync(join("..data", name), join(mount.path, name));
+    const tls = { tlsCertFile: join(mount.path, "tls.crt"), tlsKeyFile: join(mount.path, "tls.key") };
+    const settings = { audience: "verifier.example", ...keySettings(mount, tls) };
+    await using one = await VerifierProcess.start(mount.path, settings);
+    expect(await served(one)).toBe("first");
+    put("..2", serving("second"));
+    await until(async () => (await served(one)) === "second", "the new one is served", 30_000);
+  });
+
+  describe("at SIGTERM", () => {
+    test("under load loses no request: unready at once, answers to the end, then exit status 0", {
+      timeout: 30_000,
+    }, async () => {
+      // Long enough that a busy machine sees it unready in time.
+      const settings = { audience: "verifier.example", drainSeconds: 4, ...keySettings(folder) };
+      await using one = await VerifierProcess.start(folder.path, settings);
+      const agent = new Agent({ keepAlive: true, maxSockets: 50 });
+      const results = new Map<string, number>();
+      let stopping = false;
+      let unready = false;
+      const call = () =>
+        new Promise<void>((resolve) => {
+          const count = (what: string) => {
+            results.set(what, (results.get(what) ?? 0) + 1);
+            resolve();
+          };
+          const headers = {
+            Authorization: `Bearer ${current({ jti: Math.random() > 0.5 ? "a" : String(Math.random()) })}`,
+          };
+          const outgoing = request({ host: "127.0.0.1", port: one.port, agent, headers });
+          outgoing.once("error", (error) => count(String((error as NodeJS.ErrnoException).code)));
+          outgoing.once("response", (incoming) => {
+            incoming.resume();
+            incoming.once("end", () => count(String(incoming.statusCode)));
+          });
+          outgoing.end();
+        });
+      // Callers go on as long as a Service would send them here: until it is seen to be unready, and a little longer.
+      const caller = async () => {
+        while (!unready) await call();
+        for (let more = 0; more < 5; more++) await call();
+      };
+      const callers = Array.from({ length: 50 }, caller);
+      await sleep(500);
+      const closed = once(one.child, "close");
+      one.child.kill("SIGTERM");
+      stopping = true;
+      await until(async () => (await one.readiness()).status === 503, "it is unready", 2_000);
+      unready = true;
+      await Promise.all(callers);
+      agent.destroy();
+      expect(await closed).toEqual([0, null]);
+      expect(stopping).toBe(true);
+      expect([...results.keys()]).toEqual(["200"]);
+      expect(results.get("200")).toBeGreaterThan(100);
+    });
+    test("a second signal ends it at once", async () => {
+      using own = new Folder();
+      const settings = { audience: "verifier.example", drainSeconds: 60, ...keySettings(own) };
+      await using one = await VerifierProcess.start(own.path, settings);
+      const closed = once(one.child, "close");
+      one.child.kill("SIGTERM");
+      await until(async () => (await one.readiness()).status === 503, "it is unready", 2_000);
+      one.child.kill("SIGTERM");
+      expect(await closed).toEqual([1, null]);
+    });
   });
 });

@@ -93,7 +93,7 @@ describe("the log", () => {
     expect(String(refused[2]?.iss)).toMatch(/^https:\/\/x{200,}$/);
     expect(JSON.stringify(one.lines)).not.toMatch(/user|secret/);
   });
-  test("has what the API server said of a token, without any part of the token", async () => {
+  test("contains the reason of the API server, without any part of the token", async () => {
     const { api, one } = await hybrid();
     const token = mint();
     const [head = "", payload = "", signature = ""] = token.split(".");
@@ -108,7 +108,7 @@ describe("the log", () => {
     for (const part of [head, payload.slice(5, 60), signature.slice(-20)])
       expect(JSON.stringify(one.lines)).not.toContain(part);
   });
-  test("says so where the API server accepts a token for other audiences", async () => {
+  test("reports that the API server accepts a token only for other audiences", async () => {
     const { api, one } = await hybrid();
     api.review = (review) => ({ ...acceptedStatus(review), audiences: ["other"] });
     expect((await one.ask(mint())).status).toBe(401);
@@ -131,7 +131,7 @@ describe("the log", () => {
     const text = JSON.stringify([one.lines, texts]);
     expect(text).not.toMatch(/user:|secret@/);
   });
-  test("lets no flood of refusals through", async () => {
+  test("limits the lines of a flood of refusals", async () => {
     await using one = await keyed();
     await Promise.all(Array.from({ length: 200 }, (_, at) => one.ask(`x.y.${at}`)));
     expect(one.lines.filter(({ msg }) => msg === "refused")).toHaveLength(50);

@@ -29,7 +29,7 @@ test("the packages of a bundle are those whose files it names", () => {
   expect(verifier.contents.packages.map(({ name }) => name)).toEqual(["jose"]);
 });
 
-test("a package counts if its code is in the output, and is imported by whoever reaches it through another file's exports", async () => {
+test("a package counts if its code is in the output, also if another file re-exports it", async () => {
   using folder = new Folder();
   const files = {
     "main.js": 'import { a } from "a"; import "unused"; console.log(a);',
@@ -227,7 +227,7 @@ describe("built from another checkout", () => {
   });
 });
 
-test("the Dockerfile runs what a pod runs that has the program from a ConfigMap, as the same user and without a shell", () => {
+test("the Dockerfile runs the same command as a pod with the program in a ConfigMap, as the same user and without a shell", () => {
   const image = dockerfileImage({
     dockerfile: join(root, "verifier", "Dockerfile"),
     context: "/context",

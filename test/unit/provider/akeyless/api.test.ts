@@ -296,7 +296,7 @@ test("tells apart what keeps it from the gateway", async () => {
   const other = makeCertificate({ commonName: "other" }).certPem;
   expect(await to(gateway.gatewayApi, other)).toMatchObject({
     code: "AKEYLESS_TLS",
-    message: expect.stringContaining("the CA given"),
+    message: expect.stringContaining("the given CA"),
   });
 });
 

@@ -107,7 +107,7 @@ describe("an update", () => {
     const config = tokenConfig(signingKey, { "token-reviewer-jwt": newJwt });
     const { code, message } = await failureOf(resource.update(state, inputs(config), operate()));
     expect(code).toBe("AKEYLESS_NOT_TAKEN");
-    expect(message).toMatch(/another token-reviewer-jwt.*The config before it is back in place/);
+    expect(message).toMatch(/another token-reviewer-jwt.*The previous config is restored/);
     expect(gateway.configs.get("k8s-conf")?.k8s_token_reviewer_jwt).toBe(state.inputs.config["token-reviewer-jwt"]);
   });
 

@@ -89,7 +89,7 @@ test("a warning that two operations of a resource have is logged once", async ()
   engine.lines.length = 0;
   const { id, outputs } = await plugin.create(types.certificate, inputs);
   await plugin.update(types.certificate, id, outputs, inputs, { ...inputs, description: "changed" });
-  expect(engine.lines.filter(({ message }) => /may reach nobody/.test(message))).toHaveLength(1);
+  expect(engine.lines.filter(({ message }) => /may not be delivered/.test(message))).toHaveLength(1);
 });
 
 test("an engine that hands over outputs alone can delete and refresh", async () => {

@@ -84,7 +84,7 @@ describe("where settings come from", () => {
     expect(audiencesOf([], { ...inCluster, K8SAUTH_VERIFIER_AUDIENCE: "a, b" })).toEqual(["a", "b"]);
     expect(audiencesOf([], inCluster, { audience: ["a", "b"] })).toEqual(["a", "b"]);
   });
-  test("entries of issuers take what they do not say from outside of the list", () => {
+  test("settings that an entry of issuers omits have the values outside of the list", () => {
     const { issuers } = load([], inCluster, {
       audience: ["shop"],
       clockSkewSeconds: 3,
@@ -120,7 +120,7 @@ describe("where settings come from", () => {
     }).issuers;
     expect(only?.allow).toEqual([{ namespace: "kube-system", serviceAccount: "admin", pod: undefined }]);
   });
-  test("variables that kubelet sets for a Service of that name are none of ours", () => {
+  test("variables that the kubelet sets for a Service of that name are ignored", () => {
     const links = [
       "SERVICE_HOST",
       "SERVICE_PORT",
@@ -154,7 +154,7 @@ describe("keys", () => {
       },
     });
   });
-  test("our token is sent to nobody who only is called like it", () => {
+  test("the verifier's token is not sent to a server with a similar name", () => {
     for (const host of [
       "kubernetes.default.svc.evil_example",
       "kubernetes.evil.example",
@@ -291,10 +291,10 @@ describe("refused before anything is opened", () => {
     expect(codeOf(work)).toBe("CONFIG_FILE_UNREADABLE");
     expect(work).toThrow("/not/there.json");
   });
-  test("values are not repeated: a mistaken one may be a secret", () => {
+  test("values are not repeated, because an invalid one can be a secret", () => {
     expect(() => load(["--audience", "a", "--max-reviews", "hunter2"])).toThrow(/^(?!.*hunter2).*--max-reviews/);
   });
-  test("tokenreview may take the API server's own audience: it sees what was revoked", () => {
+  test("tokenreview accepts the API server's own audience, because reviews detect revoked tokens", () => {
     const { issuers } = load(["--mode", "tokenreview", "--audience", "https://kubernetes.default.svc"]);
     expect(issuers[0]).toMatchObject({ keys: undefined, maxTokenLifetimeSeconds: 0 });
   });

@@ -79,14 +79,14 @@ describe("one address", () => {
     await until(async () => (await metrics(one)).connections === 3, "its connection is gone");
     expect((await Client.open(one.port, "127.0.1.1")).answers).toBe(1);
   });
-  test("has all of them where it is set so, for a gateway that all callers share", async () => {
+  test("can have all connections if the setting says so, for a gateway that all callers share", async () => {
     await using one = await keyed({ maxConnections: 4, maxConnectionsPerAddress: 4 });
     for (let at = 0; at < 4; at++) expect((await Client.open(one.port, "127.0.1.1")).answers).toBe(1);
     expect((await Client.open(one.port, "127.0.1.1")).answers).toBe(0);
   });
 });
 
-describe("when all places are taken", () => {
+describe("at the limit of all connections", () => {
   test("a newcomer takes that of the address with most, and its oldest idle connection", async () => {
     await using one = await keyed({ maxConnections: 5, maxConnectionsPerAddress: 4 });
     const flood: Client[] = [];
@@ -107,7 +107,7 @@ describe("when all places are taken", () => {
     expect(open.map((client) => client.isClosed)).toEqual([false, false, false, false]);
     expect(await metrics(one)).toMatchObject({ 'connections_refused_total{reason="full"}': 5 });
   });
-  test("connections with an accepted token stay, however many a gateway has, while there are others", async () => {
+  test("connections with an accepted token stay while there are others, however many one gateway has", async () => {
     await using one = await keyed({ maxConnections: 6, maxConnectionsPerAddress: 4 });
     const gateway: Client[] = [];
     for (let at = 0; at < 4; at++) gateway.push(await Client.open(one.port, "127.0.1.1", mint()));
@@ -143,7 +143,7 @@ describe("how many the memory holds", () => {
     expect(of(8_192 * MiB)).toBe(of(4_096 * MiB));
     expect(of(8_192 * MiB, 4_096 * MiB)).toBeGreaterThan(10_000);
   });
-  test("a container that is too small still lets a gateway in", () => {
+  test("a container that is too small still has connections for a gateway", () => {
     expect(connectionCapacity({ memoryBytes: 64 * MiB, heapBytes }, true)).toBe(64);
   });
   test("is the most that can be set, for all and for one address", () => {

@@ -140,7 +140,7 @@ describe.each(Object.entries(gateways))("%s", (_, request) => {
     expect(await statuses(questions)).toEqual(methods.flatMap(() => [200, 401, 403]));
   });
 
-  test("gets the same for every path, and for whatever else the caller sent", async () => {
+  test("gets the same answer for every path and for all other headers of the caller", async () => {
     const more = [
       "Cookie: session=1; other=2",
       "Content-Type: application/grpc",
@@ -157,7 +157,7 @@ describe.each(Object.entries(gateways))("%s", (_, request) => {
   });
 });
 
-test("a body that a gateway sends along is thrown away, and the connection goes on", async () => {
+test("a body that a gateway forwards is discarded, and the connection stays open", async () => {
   const post = (length: string, body: string) =>
     `${lines("POST /orders HTTP/1.1", good, ["Host: orders.example.com", length])}${body}`;
   const sized = post("Content-Length: 100000", "x".repeat(100_000));
@@ -165,7 +165,7 @@ test("a body that a gateway sends along is thrown away, and the connection goes 
   expect(await statuses([sized, chunked, sized, chunked])).toEqual([200, 200, 200, 200]);
 });
 
-test("a request that waits for leave to send its body is decided without it, and ends the connection", async () => {
+test("a request with Expect: 100-continue is decided without its body, and closes the connection", async () => {
   const waits = (token: string | undefined, length: number) =>
     lines("POST /orders HTTP/1.1", token, ["Host: a", `Content-Length: ${length}`, "Expect: 100-continue"]);
   for (const length of [0, 100_000]) {
@@ -176,14 +176,14 @@ test("a request that waits for leave to send its body is decided without it, and
   }
 });
 
-test("a method that no HTTP server knows is refused, with a token or without: gateways take that as a denial", async () => {
+test("an unknown method is refused, with a token or without, and gateways treat that as a denial", async () => {
   for (const token of [good, undefined])
     expect(await statuses([gateways["Envoy ext_authz"]?.(token, { method: "FROBNICATE", path: "/" }) ?? ""])).toEqual([
       400,
     ]);
 });
 
-test("a tunnel is not opened, whoever asks", async () => {
+test("no tunnel is opened for CONNECT", async () => {
   for (const token of [good, undefined])
     expect(
       await statuses([lines("CONNECT orders.example.com:443 HTTP/1.1", token, ["Host: orders.example.com:443"])]),

@@ -15,9 +15,12 @@ import { mint } from "../tokens.ts";
 const folder = new Folder();
 afterAll(() => folder[Symbol.dispose]());
 
+/** Written once: tests that run at the same time read it. */
+const keys = keySettings(folder);
+
 /** With a key from a file. */
 function keyed(more: object = {}): Promise<Verifier> {
-  return verifier(keySettings(folder, more));
+  return verifier({ ...keys, ...more });
 }
 
 /** Sends bytes as they are, and returns all that comes back until the other side closes, or until `enough`. */
@@ -68,7 +71,7 @@ describe("without a good token (RFC 6750 section 3)", () => {
     expect(statusLine(text)).toBe("HTTP/1.1 401 Unauthorized");
     expect(text).toContain('error="invalid_request"');
   });
-  test("the scheme's case is free, and so is the number of blanks behind it", async () => {
+  test("the scheme is case-insensitive, and any number of spaces can follow it", async () => {
     await using one = await keyed();
     for (const scheme of ["bearer ", "BEARER ", "Bearer   "]) {
       expect((await one.ask(undefined, { Authorization: scheme + mint() })).status).toBe(200);
@@ -97,7 +100,7 @@ describe("without a good token (RFC 6750 section 3)", () => {
     );
     expect(headers).not.toHaveProperty("x-k8sauth-subject");
   });
-  test("an API server that is away: 503 with Retry-After and without a challenge", async () => {
+  test("while the API server is away: 503 with Retry-After and without a challenge", async () => {
     await using api = await apiServer();
     await using one = await verifier(apiSettings(api, folder, { mode: "tokenreview" }));
     api.outage = 500;
@@ -107,7 +110,7 @@ describe("without a good token (RFC 6750 section 3)", () => {
   });
 });
 
-describe("every method and path is the same question", () => {
+describe("every method and path has the same meaning", () => {
   test.each(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])("%s", async (method) => {
     await using one = await keyed();
     for (const path of ["/", "/auth", "/a/b?c=d", "/%00%ff", "//x", "/metrics", "/readyz"]) {
@@ -115,7 +118,7 @@ describe("every method and path is the same question", () => {
       expect((await one.ask(undefined, {}, method, path)).status).toBe(401);
     }
   });
-  test("a body is not read, whether it comes at once or waits for leave", async () => {
+  test("a body is not read, with or without Expect: 100-continue", async () => {
     await using one = await keyed();
     const bearer = `Authorization: Bearer ${mint()}`;
     const post = (...more: string[]) =>
@@ -138,7 +141,7 @@ describe("every method and path is the same question", () => {
   });
 });
 
-describe("what callers may say", () => {
+describe("headers of callers", () => {
   test("identity headers of a client never come back", async () => {
     await using one = await keyed();
     const { headers } = await one.ask(mint(), { "X-K8sauth-Secret-Name": "evil", "X-K8sauth-Subject": "evil" });
@@ -147,7 +150,7 @@ describe("what callers may say", () => {
       "x-k8sauth-subject": "system:serviceaccount:team-a:web",
     });
   });
-  test("a gateway's request id is kept, unless it is fit for mischief", async () => {
+  test("a gateway's request id is kept, unless it contains harmful characters", async () => {
     await using one = await keyed();
     expect((await one.ask(undefined, { "X-Request-Id": "abc-123" })).headers["x-request-id"]).toBe("abc-123");
     expect((await one.ask(mint(), { "X-Request-Id": "abc-123" })).headers["x-request-id"]).toBe("abc-123");
@@ -157,7 +160,8 @@ describe("what callers may say", () => {
   });
 });
 
-describe("requests made to do harm", () => {
+// At the same time, because some wait for seconds until the server closes a connection.
+describe.concurrent("requests made to do harm", () => {
   test("two Authorization headers are refused, in whatever order and case", async () => {
     await using one = await keyed();
     const good = `Bearer ${mint()}`;
@@ -171,7 +175,7 @@ describe("requests made to do harm", () => {
       expect(text).toContain('error="invalid_request"');
     }
   });
-  test("two Host headers are refused, whatever they say, on both ports: RFC 9112 section 3.2", async () => {
+  test("two Host headers are refused, whatever their values, on both ports: RFC 9112 section 3.2", async () => {
     await using one = await keyed();
     const bearer = `Authorization: Bearer ${mint()}`;
     for (const port of [one.port, one.service.adminPort])
@@ -197,7 +201,7 @@ describe("requests made to do harm", () => {
     expect(statusLine(text)).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(text).toMatch(/^cache-control: no-store\r$/im);
   });
-  test("what is no HTTP is not answered before an earlier request on the connection", async () => {
+  test("invalid HTTP is not answered before an earlier request on the connection", async () => {
     await using api = await apiServer();
     let release = () => {};
     api.review = (review, response) => {
@@ -264,7 +268,7 @@ describe("requests made to do harm", () => {
     expect(statusLine(text)).toBe("HTTP/1.1 408 Request Timeout");
     expect(performance.now() - started).toBeLessThan(9_000);
   });
-  test("a connection on which nothing is said is closed", async () => {
+  test("a connection without a request is closed", async () => {
     await using one = await keyed();
     const started = performance.now();
     await raw(one.port, "");

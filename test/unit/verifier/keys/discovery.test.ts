@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
 import { systemClock } from "../../../../verifier/clock.ts";
-import { keyLoader } from "../../../../verifier/keys/loaders.ts";
-import { HttpsRemote } from "../../../../verifier/net/remote.ts";
+import { keyLoader } from "../../../../verifier/keys/keySource.ts";
+import { HttpsClient } from "../../../../verifier/net/httpsClient.ts";
 import { answer, closedPort, type Handler, localServer, testCa } from "../../kubernetes/server.ts";
 import { Folder } from "../support.ts";
 import { goodKey, issuer } from "../tokens.ts";
@@ -25,17 +25,17 @@ async function discover(handler: Handler, options: Options = {}) {
     caFile: options.ca === null ? undefined : folder.write("ca", options.ca ?? testCa.certPem),
     tokenFile: options.token === undefined ? undefined : folder.write("token", options.token),
   };
-  const remote = new HttpsRemote(endpoint, systemClock);
+  const client = new HttpsClient(endpoint, systemClock);
   const load = keyLoader(
     { kind: "discovery", endpoint },
     "issuer" in options ? options.issuer : issuer,
-    remote,
+    client,
     systemClock,
   );
   try {
     return { loaded: await load(), requests: server.requests };
   } finally {
-    remote.close();
+    client.close();
   }
 }
 
@@ -92,7 +92,7 @@ test.each([301, 302, 307, 308])("a redirect (%i) is not followed", async (status
   await expect(discover(redirect)).rejects.toMatchObject({ code: "NET_STATUS", status });
 });
 
-test("403 names the role that is missing, 404 what kind of issuer that is", async () => {
+test("the error for 403 names the missing role, that for 404 the kind of issuer", async () => {
   await expect(discover((_, response) => answer(response, 403, {}))).rejects.toThrow(
     /system:service-account-issuer-discovery/,
   );
@@ -101,7 +101,7 @@ test("403 names the role that is missing, 404 what kind of issuer that is", asyn
 
 describe("trust", () => {
   const otherCa = makeCertificate({ commonName: "other-ca" });
-  test("a server of another CA is not talked to, and gets no token", async () => {
+  test("a server of another CA gets no request and no token", async () => {
     await expect(discover(standard(good), { ca: otherCa.certPem, token: "own" })).rejects.toMatchObject({
       code: "NET_TLS",
     });
@@ -118,7 +118,7 @@ describe("trust", () => {
   test("an empty CA file is refused: it must not mean the public CAs", async () => {
     await expect(discover(standard(good), { ca: "\n" })).rejects.toMatchObject({ code: "FILE_UNREADABLE" });
   });
-  test("a token with a line break is refused without a word of it", async () => {
+  test("a token with a line break is refused, and the error contains no part of it", async () => {
     const work = discover(standard(good), { token: "secret\r\nX-Evil: 1" });
     await expect(work).rejects.toMatchObject({ code: "TOKEN_FILE_INVALID" });
     await expect(work).rejects.not.toThrow("secret");
@@ -134,16 +134,16 @@ test("a CA that is replaced is used for the next connection", async () => {
   await using server = await localServer((_, response) => answer(response, 200, {}));
   const caFile = folder.write("ca", makeCertificate({ commonName: "old-ca" }).certPem);
   let now = 0;
-  const remote = new HttpsRemote(
+  const client = new HttpsClient(
     { url: server.url, caFile, tokenFile: undefined },
     { ...systemClock, monotonic: () => now },
   );
-  const ask = () => remote.send({ method: "GET", url: server.url, timeoutMs: 2_000, maxBytes: 100 });
+  const ask = () => client.send({ method: "GET", url: server.url, timeoutMs: 2_000, maxBytes: 100 });
   await expect(ask()).rejects.toMatchObject({ code: "NET_TLS" });
   folder.write("ca", testCa.certPem);
   now += 60_000;
   expect((await ask()).status).toBe(200);
-  remote.close();
+  client.close();
 });
 
 test.each(["garbage", "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])(
@@ -154,8 +154,8 @@ test.each(["garbage", "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICA
     const caFile = folder.write("ca", testCa.certPem);
     const tokenFile = folder.write("token", "good");
     let now = 0;
-    const remote = new HttpsRemote({ url: server.url, caFile, tokenFile }, { ...systemClock, monotonic: () => now });
-    const ask = () => remote.send({ method: "GET", url: server.url, timeoutMs: 2_000, maxBytes: 100 });
+    const client = new HttpsClient({ url: server.url, caFile, tokenFile }, { ...systemClock, monotonic: () => now });
+    const ask = () => client.send({ method: "GET", url: server.url, timeoutMs: 2_000, maxBytes: 100 });
     expect((await ask()).status).toBe(200);
     folder.write("ca", broken);
     folder.write("token", `${broken}\n two lines`);
@@ -168,21 +168,21 @@ test.each(["garbage", "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICA
       ...["Bearer good", "Bearer good"],
       "Bearer next",
     ]);
-    remote.close();
+    client.close();
   },
 );
 
-test("a server that accepts and says nothing costs no more than the time for it", async () => {
+test("a server that accepts a connection and does not answer costs at most the timeout", async () => {
   using folder = new Folder();
   await using server = await localServer(() => {});
-  const remote = new HttpsRemote(
+  const client = new HttpsClient(
     { url: server.url, caFile: folder.write("ca", testCa.certPem), tokenFile: undefined },
     systemClock,
   );
   const started = performance.now();
-  await expect(remote.send({ method: "GET", url: server.url, timeoutMs: 200, maxBytes: 100 })).rejects.toMatchObject({
+  await expect(client.send({ method: "GET", url: server.url, timeoutMs: 200, maxBytes: 100 })).rejects.toMatchObject({
     code: "NET_TIMEOUT",
   });
   expect(performance.now() - started).toBeLessThan(2_000);
-  remote.close();
+  client.close();
 });

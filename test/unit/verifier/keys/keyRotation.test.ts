@@ -12,7 +12,7 @@ describe("keys that change at the issuer", () => {
     expect((await one.ask(mint({}, next))).status).toBe(200);
     expect((await one.ask(mint())).status).toBe(200);
   });
-  test("one that is gone refuses its tokens, the remembered ones too, at the next refresh", async () => {
+  test("tokens of a removed key are refused after the next refresh, cached ones too", async () => {
     const { api, one } = await hybrid({ mode: "oidc-discovery", localCacheSeconds: 3600 });
     api.keyHeaders = { "Cache-Control": "public, max-age=60" };
     const token = mint({ exp: now + 7_200 });
@@ -52,7 +52,7 @@ describe("keys that change at the issuer", () => {
     expect((await one.ask(token)).status).toBe(200);
     api.keys = keys;
     one.clock?.advance(300_000);
-    const pump = setInterval(() => one.clock?.advance(10), 1);
+    const pump = setInterval(() => one.clock?.advance(100), 1);
     await until(() => one.service.unreadyReasons().length > 0, "it is unready");
     expect(one.service.unreadyReasons()[0]).toMatch(/^The keys of cluster are withdrawn: .*holds no key/);
     expect(one.lines.some(({ level, msg }) => level === "error" && String(msg).includes("withdrawn its keys"))).toBe(

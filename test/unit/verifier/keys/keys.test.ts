@@ -1,10 +1,10 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { freshForMs } from "../../../../verifier/keys/freshness.ts";
-import { Keyring } from "../../../../verifier/keys/keyring.ts";
+import { IssuerKeys } from "../../../../verifier/keys/issuerKeys.ts";
 import { candidates, parseJwks, parseKeyFile } from "../../../../verifier/keys/keySet.ts";
-import type { Loaded } from "../../../../verifier/keys/loaders.ts";
+import type { LoadedKeys } from "../../../../verifier/keys/keySource.ts";
+import { freshForMs } from "../../../../verifier/keys/keySource.ts";
 import { TestClock, until } from "../support.ts";
 import { ecKey, edKey, goodKey, issuer, rsaKey, strangeKey } from "../tokens.ts";
 
@@ -45,7 +45,7 @@ describe("files", () => {
     );
     expect(() => parseKeyFile(text, "the file")).toThrow("the file");
   });
-  test("a private key is refused by name, without a word of it", () => {
+  test("a private key is refused, and the error contains no part of it", () => {
     const pem = goodKey.privateKey.export({ type: "pkcs8", format: "pem" }) as string;
     expect(() => parseKeyFile(pem, "file")).toThrow(/private key/);
     expect(() => parseKeyFile(pem, "file")).not.toThrow(pem.split("\n")[1]);
@@ -98,21 +98,21 @@ describe("key sets", () => {
   );
 });
 
-describe("which key a token can be of", () => {
+describe("keys that can have signed a token", () => {
   const { keys: named } = parseJwks(setOf(goodKey.jwk, strangeKey.jwk), "set");
   const { keys: nameless } = parseKeyFile(goodKey.publicPem + strangeKey.publicPem, "file");
-  test("the one that it names, and no other", () => {
+  test("only the key that the token names", () => {
     expect(candidates(named, goodKey.kid, "RS256")).toMatchObject({ named: true, keys: [{ kid: goodKey.kid }] });
     expect(candidates(named, "other", "RS256")).toEqual({ named: false, keys: [] });
     expect(candidates(named, undefined, "RS256")).toEqual({ named: false, keys: [] });
     expect(candidates(named, goodKey.kid, "PS256")).toEqual({ named: true, keys: [] });
   });
-  test("of keys without names the one with that thumbprint, or any", () => {
+  test("of keys without a key id, the one with that thumbprint, or any", () => {
     expect(candidates(nameless, goodKey.kid, "RS256").keys).toHaveLength(1);
     expect(candidates(nameless, "other", "RS256").keys).toHaveLength(2);
     expect(candidates(nameless, "other", "ES256").keys).toHaveLength(0);
   });
-  test("never more than eight: a token must not cost more", () => {
+  test("at most eight, to limit the cost of a token", () => {
     const many = Array(20).fill(nameless[0]);
     expect(candidates(many, "other", "RS256").keys).toHaveLength(8);
   });
@@ -139,97 +139,97 @@ describe("how long a key set is fresh", () => {
   });
 });
 
-describe("the keyring", () => {
-  function ring(options: { maxStaleMs?: number; waits?: boolean } = {}) {
+describe("the keys of an issuer", () => {
+  function issuerKeys(options: { maxStaleMs?: number; waits?: boolean } = {}) {
     const clock = new TestClock();
-    const loads: { resolve: (loaded: Loaded) => void; reject: (error: Error) => void }[] = [];
-    const keyring = new Keyring({
+    const loads: { resolve: (loaded: LoadedKeys) => void; reject: (error: Error) => void }[] = [];
+    const keys = new IssuerKeys({
       load: () => new Promise((resolve, reject) => loads.push({ resolve, reject })),
       clock,
       maxStaleMs: options.maxStaleMs ?? 1_000_000,
       waits: options.waits,
       random: () => 1,
     });
-    const loaded = (...keys: { jwk: object }[]): Loaded => ({
+    const loaded = (...keys: { jwk: object }[]): LoadedKeys => ({
       set: parseJwks(setOf(...keys.map(({ jwk }) => jwk)), "set"),
       issuer,
       freshForMs: 60_000,
     });
-    return { clock, loads, keyring, loaded };
+    return { clock, loads, keys, loaded };
   }
 
-  test("has no keys before the first load, and says that it is unavailable", async () => {
-    const { keyring } = ring();
-    await expect(keyring.freshKeys()).rejects.toMatchObject({ reason: "keys_unavailable" });
+  test("are unavailable before they are loaded", async () => {
+    const { keys } = issuerKeys();
+    await expect(keys.freshKeys()).rejects.toMatchObject({ reason: "keys_unavailable" });
   });
-  test("tries again soon as long as there are none, and loads again before they are stale", async () => {
-    const { clock, loads, keyring, loaded } = ring();
-    keyring.start();
+  test("are loaded again soon after a failure, and before they are stale", async () => {
+    const { clock, loads, keys, loaded } = issuerKeys();
+    keys.start();
     loads[0]?.reject(new Error("away"));
-    await until(() => keyring.wasTried, "the first try is over");
+    await until(() => keys.wasTried, "the first try is over");
     await until(() => {
       clock.advance(250);
       return loads.length === 2;
     }, "a second try");
     loads[1]?.resolve(loaded(goodKey));
-    await until(() => keyring.isLoaded, "it is loaded");
+    await until(() => keys.isLoaded, "it is loaded");
     await new Promise(setImmediate);
     clock.advance(53_000);
     expect(loads).toHaveLength(2);
     clock.advance(1_000);
     await until(() => loads.length === 3, "it loads again");
     loads[2]?.resolve(loaded(goodKey));
-    await keyring.stop();
+    await keys.stop();
   });
-  test("one look serves all who wait, and no two begin within a second", async () => {
-    const { clock, loads, keyring, loaded } = ring();
-    const first = Promise.all([keyring.refresh(), keyring.refresh()]);
+  test("one refresh serves all callers that wait, and a second passes between two refreshes", async () => {
+    const { clock, loads, keys, loaded } = issuerKeys();
+    const first = Promise.all([keys.refresh(), keys.refresh()]);
     await until(() => loads.length === 1, "one look");
     loads[0]?.resolve(loaded(goodKey));
     await first;
-    const second = keyring.refresh();
+    const second = keys.refresh();
     await new Promise(setImmediate);
     expect(loads).toHaveLength(1);
     clock.advance(1_000);
     await until(() => loads.length === 2, "the next look");
     loads[1]?.resolve(loaded(goodKey, strangeKey));
     await second;
-    expect(keyring.keyCount).toBe(2);
+    expect(keys.keyCount).toBe(2);
   });
-  test("without waiting, a look a moment ago has to do", async () => {
-    const { loads, keyring, loaded } = ring({ waits: false });
-    const first = keyring.refresh();
+  test("with waits: false, a refresh within the cooldown is enough", async () => {
+    const { loads, keys, loaded } = issuerKeys({ waits: false });
+    const first = keys.refresh();
     await until(() => loads.length === 1, "one look");
     loads[0]?.resolve(loaded(goodKey));
     await first;
-    await keyring.refresh();
+    await keys.refresh();
     expect(loads).toHaveLength(1);
   });
-  test("too many who wait are told to come back", async () => {
-    const { loads, keyring, loaded } = ring();
-    const waiting = Array.from({ length: 256 }, () => keyring.refresh());
-    await expect(keyring.refresh()).rejects.toMatchObject({ reason: "busy" });
+  test("too many waiting callers get busy", async () => {
+    const { loads, keys, loaded } = issuerKeys();
+    const waiting = Array.from({ length: 256 }, () => keys.refresh());
+    await expect(keys.refresh()).rejects.toMatchObject({ reason: "busy" });
     await until(() => loads.length === 1, "one look");
     loads[0]?.resolve(loaded(goodKey));
     await Promise.all(waiting);
   });
-  test("a look that fails is no verdict on a token", async () => {
-    const { loads, keyring } = ring();
-    const waiting = keyring.refresh();
+  test("a failed refresh refuses no token", async () => {
+    const { loads, keys } = issuerKeys();
+    const waiting = keys.refresh();
     await until(() => loads.length === 1, "one look");
     loads[0]?.reject(new Error("away"));
     await expect(waiting).rejects.toMatchObject({ reason: "keys_unavailable" });
   });
-  test("its generation grows when a key goes or changes, not when one comes", async () => {
-    const { clock, loads, keyring, loaded } = ring();
-    const next = async (...keys: { jwk: object }[]) => {
+  test("the generation grows when a key is removed or changed, not when one is added", async () => {
+    const { clock, loads, keys, loaded } = issuerKeys();
+    const next = async (...published: { jwk: object }[]) => {
       const before = loads.length;
       clock.advance(1_000);
-      const work = keyring.refresh();
+      const work = keys.refresh();
       await until(() => loads.length > before, "a look");
-      loads[before]?.resolve(loaded(...keys));
+      loads[before]?.resolve(loaded(...published));
       await work;
-      return keyring.generation;
+      return keys.generation;
     };
     expect(await next(goodKey)).toBe(0);
     expect(await next(goodKey, strangeKey)).toBe(0);
@@ -237,15 +237,15 @@ describe("the keyring", () => {
     expect(await next(strangeKey)).toBe(1);
     expect(await next({ jwk: { ...goodKey.jwk, kid: strangeKey.kid } })).toBe(2);
   });
-  test("keys serve beyond their time only up to the limit", async () => {
-    const { clock, loads, keyring, loaded } = ring({ maxStaleMs: 10_000 });
-    const first = keyring.refresh();
+  test("stale keys are used only up to the limit", async () => {
+    const { clock, loads, keys, loaded } = issuerKeys({ maxStaleMs: 10_000 });
+    const first = keys.refresh();
     await until(() => loads.length === 1, "one look");
     loads[0]?.resolve(loaded(goodKey));
     await first;
     const failed = async () => {
       const before = loads.length;
-      const asked = keyring.freshKeys();
+      const asked = keys.freshKeys();
       await until(() => loads.length > before, "a look");
       loads[before]?.reject(new Error("away"));
       return asked;
@@ -253,7 +253,7 @@ describe("the keyring", () => {
     clock.advance(70_000);
     expect(await failed()).toHaveLength(1);
     // The next look is the background's: it is known that there are no newer keys at the moment.
-    expect(await keyring.freshKeys()).toHaveLength(1);
+    expect(await keys.freshKeys()).toHaveLength(1);
     clock.advance(1_001);
     await expect(failed()).rejects.toMatchObject({ reason: "keys_unavailable" });
   });

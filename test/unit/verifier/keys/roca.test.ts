@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isRoca } from "../../../../verifier/keys/roca.ts";
+import { isRoca } from "../../../../verifier/keys/rsa.ts";
 import { rsaKey } from "../tokens.ts";
 
 /** Product of the first 126 primes: what the library at fault built its 2048-bit keys on. */

@@ -17,7 +17,7 @@ import {
 } from "../tokens.ts";
 
 describe("jwt-pubkey", () => {
-  test("says who the caller is, as text and in headers", async () => {
+  test("identifies the caller, as text and in headers", async () => {
     using folder = new Folder();
     await using one = await verifier(keySettings(folder));
     const { status, headers, body } = await one.ask(mint());
@@ -35,7 +35,7 @@ describe("jwt-pubkey", () => {
     });
   });
 
-  test("gives all claims as JSON to whoever asks for it", async () => {
+  test("returns all claims as JSON for Accept: application/json", async () => {
     using folder = new Folder();
     await using one = await verifier(keySettings(folder));
     const { headers, body } = await one.ask(mint(), { Accept: "text/html, application/json" });
@@ -82,7 +82,7 @@ describe("jwt-pubkey", () => {
     expect((await one.ask(mint({}, key))).status).toBe(200);
   });
 
-  test("takes several keys, and tokens that name none", async () => {
+  test("accepts several keys, and tokens without a key id", async () => {
     using folder = new Folder();
     const second = ecKey();
     await using one = await verifier(keySettings(folder, {}, `${goodKey.publicPem}\n${second.publicPem}`));
@@ -91,7 +91,7 @@ describe("jwt-pubkey", () => {
     expect((await one.ask(signRaw({ alg: "ES256" }, podClaims(), second))).status).toBe(200);
   });
 
-  test("reads its keys again when the file changes, and drops what the old ones had signed", async () => {
+  test("reads its keys again when the file changes, and refuses tokens of removed keys", async () => {
     using folder = new Folder();
     await using one = await verifier(keySettings(folder));
     const old = mint();
@@ -138,7 +138,7 @@ describe("oidc-discovery", () => {
     expect(api.reviews).toEqual([]);
   });
 
-  test("learns the issuer from the API server when none is given", async () => {
+  test("learns the issuer from the API server if it is not set", async () => {
     using folder = new Folder();
     await using api = await apiServer();
     await using one = await verifier(apiSettings(api, folder, { mode: "oidc-discovery" }));
@@ -148,7 +148,7 @@ describe("oidc-discovery", () => {
 });
 
 describe("hybrid", () => {
-  test("reviews what is good locally, for its audience", async () => {
+  test("reviews tokens that are valid locally, for their audience", async () => {
     using folder = new Folder();
     await using api = await apiServer();
     await using one = await verifier(apiSettings(api, folder));
@@ -157,7 +157,7 @@ describe("hybrid", () => {
     expect(api.reviews).toEqual([{ token, audiences: ["verifier.example"] }]);
   });
 
-  test("never asks about what is bad locally", async () => {
+  test("does not review tokens that are invalid locally", async () => {
     using folder = new Folder();
     await using api = await apiServer();
     await using one = await verifier(apiSettings(api, folder));
@@ -166,7 +166,7 @@ describe("hybrid", () => {
     expect(api.reviews).toEqual([]);
   });
 
-  test("refuses what the API server refuses", async () => {
+  test("refuses tokens that the API server refuses", async () => {
     using folder = new Folder();
     await using api = await apiServer();
     api.review = () => ({ authenticated: false, error: "[invalid bearer token, ServiceAccount has been deleted]" });
@@ -187,7 +187,7 @@ describe("hybrid", () => {
 });
 
 describe("tokenreview", () => {
-  test("takes the API server's word, and needs no keys", async () => {
+  test("accepts the API server's decision, and needs no keys", async () => {
     using folder = new Folder();
     await using api = await apiServer([]);
     await using one = await verifier(apiSettings(api, folder, { mode: "tokenreview" }));
@@ -200,7 +200,7 @@ describe("tokenreview", () => {
     });
   });
 
-  test("is not content with a review that says nothing about the audience", async () => {
+  test("refuses a token whose review has no audiences", async () => {
     using folder = new Folder();
     await using api = await apiServer([]);
     const { acceptedStatus } = await import("../support.ts");

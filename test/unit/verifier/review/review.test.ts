@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ReviewQueue, type Standing } from "../../../../verifier/review/queue.ts";
+import { type ReviewPriority, ReviewQueue } from "../../../../verifier/review/queue.ts";
 import { reviewedUser } from "../../../../verifier/review/reviewedUser.ts";
 import { splitUsername } from "../../../../verifier/token/identity.ts";
 import { uids } from "../tokens.ts";
@@ -10,7 +10,7 @@ const review = (status: unknown) => ({ kind: "TokenReview", status });
 const good = { authenticated: true, audiences: ["a"], user };
 
 describe("a review's status", () => {
-  test("names the user, the audiences asked for, and what the token is bound to", () => {
+  test("contains the user, the requested audiences, and the objects that the token is bound to", () => {
     const extra = {
       "authentication.kubernetes.io/pod-name": ["web-0"],
       "authentication.kubernetes.io/pod-uid": [uids.pod],
@@ -85,8 +85,8 @@ describe("the queue of reviews", () => {
     const reviews = new ReviewQueue(limit, maxWaiting);
     const begun: string[] = [];
     const ends: (() => void)[] = [];
-    const add = (name: string, standing: Standing = "unknown") =>
-      reviews.run(standing, async () => {
+    const add = (name: string, priority: ReviewPriority = "unknown") =>
+      reviews.run(priority, async () => {
         begun.push(name);
         await new Promise<void>((resolve) => ends.push(resolve));
         return name;
@@ -98,7 +98,7 @@ describe("the queue of reviews", () => {
     return { reviews, begun, add, endOne };
   }
 
-  test("lets so many run and so many wait, in their order, and refuses the rest", async () => {
+  test("limits running and waiting reviews, keeps their order, and refuses further ones", async () => {
     const { reviews, begun, add, endOne } = queue(2, 2);
     const running = ["1", "2", "3", "4"].map((name) => add(name));
     await expect(add("5")).rejects.toMatchObject({ reason: "busy" });
@@ -109,7 +109,7 @@ describe("the queue of reviews", () => {
     await Promise.all(running);
     expect([reviews.running, reviews.waiting]).toEqual([0, 0]);
   });
-  test("takes the likeliest first, and each in the order in which it came", async () => {
+  test("runs the highest priority first, and equal priorities in order of arrival", async () => {
     const { begun, add, endOne } = queue(1, 10);
     const running = [
       add("first"),
@@ -123,7 +123,7 @@ describe("the queue of reviews", () => {
     await Promise.all(running);
     expect(begun).toEqual(["first", "accepted-1", "accepted-2", "signed-1", "signed-2", "unknown-1"]);
   });
-  test("refuses the last and least likely for a likelier one when it is full", async () => {
+  test("when full, refuses the newest of the lowest priority in favor of a higher one", async () => {
     const { add, endOne, begun } = queue(1, 3);
     const running = [add("first")];
     const [signed, early, late] = [add("signed", "signed"), add("early"), add("late")];
@@ -136,7 +136,7 @@ describe("the queue of reviews", () => {
     await Promise.all([...running, signed, accepted, second]);
     expect(begun).toEqual(["first", "accepted", "accepted-2", "signed"]);
   });
-  test("never lets unlikely ones wait, and gives them half of the places", async () => {
+  test("lets no unlikely token wait, and gives them half of the concurrent reviews", async () => {
     const { reviews, add, endOne } = queue(4, 4);
     const unlikely = [add("a", "unlikely"), add("b", "unlikely")];
     await expect(add("c", "unlikely")).rejects.toMatchObject({ reason: "busy" });
@@ -149,7 +149,7 @@ describe("the queue of reviews", () => {
     await Promise.all([...unlikely, ...others, again]);
     expect(reviews.running).toBe(0);
   });
-  test("a failure gives its place on as well", async () => {
+  test("a failed review also starts the next one", async () => {
     const reviews = new ReviewQueue(1, 1);
     const failing = reviews.run("unknown", () => Promise.reject(new Error("no")));
     const next = reviews.run("unknown", async () => "next");

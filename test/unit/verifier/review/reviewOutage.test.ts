@@ -50,7 +50,7 @@ const reviewsOf = async (one: Verifier, outcome: string) => {
 };
 
 describe.each([...outages])("%s in place of a review is an outage", (_, reply) => {
-  test("local accepts what the signature says, and the verifier stays ready", async () => {
+  test("local decides by the signature, and the verifier stays ready", async () => {
     const { api, one } = await hybrid({ reviewOutage: "local", reviewTimeoutSeconds: 0.3 });
     api.review = (_review, response) => void reply(response);
     // More than the failures in a row after which the API server is not asked for some time.
@@ -110,7 +110,7 @@ test("an API server whose certificate is not of the CA is no outage: local refus
   expect({ status, body }).toEqual({ status: 503, body: expect.stringContaining("TLS failed") });
 });
 
-test("an outage after a rejection leaves the verifier unready: nobody has seen that reviews work again", async () => {
+test("an outage after a rejection leaves the verifier unready, because no review has succeeded since", async () => {
   const { api, one } = await hybrid({ reviewOutage: "local" });
   api.review = (_review, response) => void status(403)(response);
   expect((await one.ask(mint({ jti: "1" }))).status).toBe(503);
@@ -137,5 +137,5 @@ test("a rejection of one issuer's reviews is shown, and does not make the verifi
   expect((await one.ask(mint())).status).toBe(200);
   const { status: code, body } = await admin(one, "/readyz");
   expect(code).toBe(200);
-  expect(body).toMatch(/^ok\nTokens of other cannot be reviewed: .*bind its ServiceAccount/);
+  expect(body).toMatch(/^ok\nTokens of other cannot be reviewed: .*Bind its ServiceAccount/);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { allowedRoutes, parseRule } from "../../../../verifier/rules/allowList.ts";
-import { matchesGlob } from "../../../../verifier/rules/glob.ts";
+import { matchesGlob } from "../../../../verifier/rules/routes.ts";
 import type { Identity } from "../../../../verifier/token/identity.ts";
 
 const who = { namespace: "team-a", serviceAccountName: "web", podName: "web-0" } as Identity;
@@ -35,7 +35,7 @@ describe("globs", () => {
 
 describe("rules", () => {
   const allows = (...texts: string[]) => allowedRoutes(texts.map(parseRule), who) === "all";
-  test("none at all let everybody in", () => expect(allows()).toBe(true));
+  test("without rules, every ServiceAccount is accepted", () => expect(allows()).toBe(true));
   test("one that matches is enough", () => {
     expect(allows("other/*", "team-a/web")).toBe(true);
     expect(allows("team-*/w*")).toBe(true);
@@ -46,7 +46,7 @@ describe("rules", () => {
     expect(allows("team-a/api")).toBe(false);
     expect(allows("team-a/web/api-*")).toBe(false);
   });
-  test("a rule for some requests lets in for these, and one for all lets in for all", () => {
+  test("a rule with a route allows its requests, and a rule without one allows all", () => {
     const rules = ["team-a/web GET|HEAD /orders/*", "team-b/web /b", "team-a/* * /all"].map(parseRule);
     expect(allowedRoutes(rules, who)).toEqual([
       { methods: ["GET", "HEAD"], path: "/orders/*" },

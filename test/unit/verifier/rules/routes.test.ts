@@ -34,7 +34,7 @@ const asking =
 const rules = { allow: ["team-a/web GET|HEAD /orders/*", "team-a/web POST /orders"], unchecked: ["GET|HEAD /healthz"] };
 
 describe.each(pathSources)("with pathFrom %s", (pathFrom) => {
-  test("a caller is let in for the requests of its rules alone, also when its token is remembered", async () => {
+  test("a caller is accepted only for the requests of its rules, also if its token is cached", async () => {
     await using one = await verifier(keySettings(folder, { ...rules, pathFrom }));
     const status = asking(one, pathFrom);
     for (let again = 0; again < 2; again++) {
@@ -75,7 +75,7 @@ describe.each(pathSources)("with pathFrom %s", (pathFrom) => {
   });
 });
 
-test("headers of another gateway, which a caller may have sent, are not looked at", async () => {
+test("headers of another gateway are ignored, because a caller can send them", async () => {
   await using one = await verifier(keySettings(folder, { ...rules, pathFrom: "request-line" }));
   const forged = { "X-Original-Method": "GET", "X-Original-URI": "/healthz", "X-Forwarded-Uri": "/healthz" };
   expect((await one.ask(undefined, forged, "GET", "/orders/1")).status).toBe(401);
@@ -98,7 +98,7 @@ test.each(["X-Original-URI: /healthz", "x-original-uri: /orders/1"])(
   },
 );
 
-test("a gateway that does not say what is asked lets nobody in by a rule for some requests", async () => {
+test("without the headers of pathFrom, no rule with a route matches", async () => {
   await using one = await verifier(keySettings(folder, { ...rules, pathFrom: "x-forwarded-uri" }));
   expect((await one.ask(mint(), {}, "GET", "/orders/1")).status).toBe(403);
   expect((await one.ask(undefined, {}, "GET", "/healthz")).status).toBe(401);
@@ -151,7 +151,7 @@ describe("the audit log", () => {
       for (const part of [...token.split("."), "secret"]) expect(text).not.toContain(part);
     },
   );
-  test("has no accepted line for a call that no rule lets in, and the refusal says for what", async () => {
+  test("has no accepted line for a refused call, and the refusal contains method and path", async () => {
     const settings = { auditLog: "all", pathFrom: "request-line", allow: ["team-a/web /orders"] };
     await using one = await verifier(keySettings(folder, settings));
     expect((await one.ask(mint(), {}, "GET", "/admin")).status).toBe(403);

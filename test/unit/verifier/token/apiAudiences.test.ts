@@ -22,7 +22,7 @@ describe.each(["hybrid", "oidc-discovery"])("in mode %s", (mode) => {
   });
 });
 
-test("a rotated token's audiences count once it is read again, and what cannot be read takes none back", async () => {
+test("a rotated token's audiences apply after it is read again, and an unreadable file changes nothing", async () => {
   using folder = new Folder();
   await using api = await apiServer();
   const settings = apiSettings(api, folder);
@@ -38,7 +38,7 @@ test("a rotated token's audiences count once it is read again, and what cannot b
   expect((await one.ask(mint({ aud: [audience, "another"] }))).status).toBe(401);
 });
 
-test("a verifier whose audience is the API server's accepts nothing, and says why", async () => {
+test("a verifier with the API server's audience accepts nothing, and logs the reason", async () => {
   using folder = new Folder();
   await using api = await apiServer();
   const settings = apiSettings(api, folder);
@@ -51,7 +51,7 @@ test("a verifier whose audience is the API server's accepts nothing, and says wh
   expect((await one.ask(mint())).status).toBe(401);
 });
 
-test("a verifier without a token of its own learns none", async () => {
+test("a verifier without its own token learns none", async () => {
   using folder = new Folder();
   await using one = await verifier(keySettings(folder, { apiTokenFile: `${folder.path}/none` }));
   expect((await one.ask(mint())).status).toBe(200);

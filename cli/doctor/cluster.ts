@@ -1,0 +1,132 @@
+/** What a cluster offers to a stack: reachability, clock, issuer, audiences, rights, signing of client certificates. */
+import { decodeJwt } from "jose";
+import { readIssuer } from "../../kubernetes/cluster/issuer.ts";
+import { describeRight, missingRights } from "../../kubernetes/cluster/rights.ts";
+import { apiServerClientSigner, lacksClientSigner } from "../../kubernetes/cluster/signers.ts";
+import { readVersion } from "../../kubernetes/cluster/version.ts";
+import { anonymousError, anonymousUser, type KubeClient, KubeError } from "../../kubernetes/index.ts";
+import { reviewSelf, type SelfReview, workloadToken } from "../../kubernetes/reviews.ts";
+import { sampleCertificate } from "../checks/sampleCertificate.ts";
+import type { Diagnosis } from "./diagnosis.ts";
+import { type Flow, flows, rightsOf, rolesFile } from "./flows.ts";
+
+export interface ClusterOptions {
+  /** Namespace of the reviewer and the verifier. It need not exist. */
+  readonly namespace: string;
+  /** Flows that the deployer must be able to run. */
+  readonly required: readonly Flow[];
+  /** Whether to request a client certificate. */
+  readonly sign: boolean;
+  /** The clock of this machine. */
+  readonly now: () => Date;
+}
+
+/** Examines a cluster with the deployer's credentials. Creates nothing, except with `sign` a request that it deletes again. */
+export async function examineCluster(client: KubeClient, options: ClusterOptions): Promise<Diagnosis[]> {
+  const subject = "API server";
+  try {
+    const self = await reviewSelf(client);
+    const at = options.now();
+    if (self?.username === anonymousUser) {
+      throw anonymousError("its SelfSubjectReview", client.connection, await client.connection.credentials.get());
+    }
+    const { version, distribution } = await readVersion(client);
+    const as = self === undefined ? "" : `, as ${self.username}`;
+    return [
+      { subject, status: "ok", seen: `${distribution} ${version} at ${client.connection.server}${as}` },
+      clock(self, at),
+      ...(await Promise.all([
+        attempt("issuer", () => issuer(client)),
+        attempt("audiences", () => audiences(client)),
+        ...flows.map((flow) => attempt(`rights, ${flow}`, () => rights(client, flow, options))),
+        attempt("client certificates", () => signing(client, distribution, options)),
+      ])),
+    ];
+  } catch (error) {
+    return [failure(subject, error)];
+  }
+}
+
+/** A check whose failure says nothing about the others. */
+async function attempt(subject: string, work: () => Promise<Omit<Diagnosis, "subject">>): Promise<Diagnosis> {
+  try {
+    return { subject, ...(await work()) };
+  } catch (error) {
+    return failure(subject, error);
+  }
+}
+
+/** The diagnosis of an error of the API server or on the way to it. */
+export function failure(subject: string, error: unknown): Diagnosis {
+  if (!(error instanceof KubeError)) throw error;
+  const { message, remedy, code } = error;
+  const what = remedy && message.endsWith(remedy) ? message.slice(0, -remedy.length).trimEnd() : message;
+  const status = code === "KUBE_FORBIDDEN" ? "unknown" : "failed";
+  return { subject, status, seen: `${what} (${code})`, ...(remedy && { remedy }) };
+}
+
+/** Difference above which dates of tokens and certificates are judged wrongly, in seconds. */
+const tolerance = 10;
+
+function clock(self: SelfReview | undefined, now: Date): Diagnosis {
+  const subject = "clock";
+  if (self?.date === undefined) return { subject, status: "unknown", seen: "the API server's answer has no date" };
+  // The header Date has whole seconds.
+  const seconds = Math.round((now.getTime() - self.date.getTime()) / 1000);
+  const seen = `this machine's clock is ${Math.abs(seconds)} s ${seconds < 0 ? "behind" : "ahead of"} the API server's`;
+  if (Math.abs(seconds) <= tolerance) return { subject, status: "ok", seen };
+  const remedy = "Synchronize both clocks with NTP: validity and renewal of tokens and certificates depend on them.";
+  return { subject, status: "failed", seen, remedy };
+}
+
+async function issuer(client: KubeClient): Promise<Omit<Diagnosis, "subject">> {
+  const { issuer, issuerNote, jwks } = await readIssuer(client);
+  if (issuer === "" || jwks === "") {
+    const seen = issuer === "" ? issuerNote : `${issuer}; its keys at /openid/v1/jwks cannot be read`;
+    const remedy =
+      "Bind the ClusterRole system:service-account-issuer-discovery to the deployer, or set `issuer`. Only `oidc-discovery` and `jwt-pubkey` need the issuer.";
+    return { status: "note", seen, remedy };
+  }
+  const { keys } = JSON.parse(jwks) as { keys: unknown[] };
+  return { status: "ok", seen: `${issuer}; ${keys.length} ${keys.length === 1 ? "key" : "keys"}` };
+}
+
+/** Audiences of the API server, from a token that is requested without any: the account default/default has no rights. */
+async function audiences(client: KubeClient): Promise<Omit<Diagnosis, "subject">> {
+  const { aud = [] } = decodeJwt(await workloadToken(client, "default", "default", ""));
+  return { status: "ok", seen: [aud].flat().join(", ") };
+}
+
+async function rights(client: KubeClient, flow: Flow, options: ClusterOptions): Promise<Omit<Diagnosis, "subject">> {
+  const needed = rightsOf(flow, options.namespace);
+  const missing = await missingRights(client, needed);
+  if (missing.length === 0) return { status: "ok", seen: `all ${needed.length} of the flow` };
+  const status = options.required.includes(flow) ? "failed" : "note";
+  const list = missing.slice(0, 3).map(describeRight).join("; ");
+  const more = missing.length > 3 ? `; and ${missing.length - 3} more` : "";
+  const remedy = `Bind the roles of ${rolesFile(flow)} to the deployer.`;
+  return { status, seen: `${missing.length} of ${needed.length} missing: ${list}${more}`, remedy };
+}
+
+async function signing(
+  client: KubeClient,
+  distribution: string,
+  { sign, required }: ClusterOptions,
+): Promise<Omit<Diagnosis, "subject">> {
+  if (lacksClientSigner(distribution)) {
+    const status = required.includes("certificate") ? "failed" : "note";
+    return { status, seen: `${distribution} signs none`, remedy: "Use the token flow." };
+  }
+  if (!sign) {
+    const remedy = "`--sign` requests one for 10 minutes and for a user without rights, and deletes the request.";
+    return { status: "unknown", seen: "no certificate was requested", remedy };
+  }
+  try {
+    await sampleCertificate(client);
+  } catch (error) {
+    if (error instanceof KubeError) throw error;
+    const remedy = `Run the controller manager with --cluster-signing-cert-file and --cluster-signing-key-file, or use the token flow.`;
+    return { status: required.includes("certificate") ? "failed" : "note", seen: (error as Error).message, remedy };
+  }
+  return { status: "ok", seen: `the cluster signs them (${apiServerClientSigner})` };
+}

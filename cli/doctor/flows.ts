@@ -1,0 +1,42 @@
+/** The least rights that the deployer needs by flow, from the roles in examples/deployer-rights. */
+import { readFileSync } from "node:fs";
+import { parseAllDocuments } from "yaml";
+import type { Right } from "../../kubernetes/cluster/rights.ts";
+
+export const flows = ["token", "certificate", "verifier"] as const;
+export type Flow = (typeof flows)[number];
+
+/** Path of the roles of a flow in this repository. */
+export function rolesFile(flow: Flow): string {
+  return `examples/deployer-rights/${flow}.yaml`;
+}
+
+interface Rule {
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly nonResourceURLs?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+/** @param namespace namespace of the reviewer or the verifier, instead of the one in the file */
+export function rightsOf(flow: Flow, namespace: string): Right[] {
+  const text = readFileSync(new URL(`../../${rolesFile(flow)}`, import.meta.url), "utf8");
+  const objects = parseAllDocuments(text).map((document) => document.toJS() as { kind: string; rules?: Rule[] });
+  return objects.flatMap(({ kind, rules = [] }) =>
+    rules.flatMap(rightsOfRule).map((right) => (kind === "Role" ? { ...right, namespace } : right)),
+  );
+}
+
+function rightsOfRule(rule: Rule): Right[] {
+  const { apiGroups = [], resources = [], resourceNames = [undefined], nonResourceURLs = [], verbs } = rule;
+  return verbs.flatMap((verb) => [
+    ...nonResourceURLs.map((nonResourcePath) => ({ verb, nonResourcePath })),
+    ...apiGroups.flatMap((group) =>
+      resources.flatMap((path) => {
+        const [resource = "", subresource] = path.split("/");
+        return resourceNames.map((name) => ({ verb, group, resource, subresource, name }));
+      }),
+    ),
+  ]);
+}

@@ -1,0 +1,50 @@
+import type { Io } from "./command.ts";
+import { paint } from "./table.ts";
+
+/** Shows the steps of a long command: one line for each when it has ended, with its time. On a terminal also the one that runs. */
+export class Steps {
+  readonly #io: Io;
+  readonly #total: number;
+  readonly #now: () => number;
+  #number = 0;
+
+  /** @param now milliseconds, for tests */
+  constructor(io: Io, total: number, now: () => number = () => performance.now()) {
+    this.#io = io;
+    this.#total = total;
+    this.#now = now;
+  }
+
+  /** Runs a step. `describe` says in a few words what it achieved. */
+  async run<T>(title: string, work: () => Promise<T>, describe: (result: T) => string): Promise<T> {
+    const { out, err, tty, terminal } = this.#io;
+    const label = `${++this.#number}/${this.#total}  ${paint(terminal, "bold", title.padEnd(8))}`;
+    const start = this.#now();
+    const line = (text: string) => {
+      this.clear();
+      out(`${label}  ${duration(this.#now() - start).padStart(9)}  ${text}\n`);
+    };
+    if (tty) err(`${this.#number}/${this.#total}  ${title} …`);
+    try {
+      const result = await work();
+      line(describe(result));
+      return result;
+    } catch (error) {
+      line(paint(terminal, "red", "failed"));
+      throw error;
+    }
+  }
+
+  /** Clears the line of the running step, so that another program may use the terminal. */
+  clear(): void {
+    if (this.#io.tty) this.#io.err("\r\u001b[K");
+  }
+}
+
+/** A time as "0.4 s" or "3 min 20 s". */
+export function duration(ms: number): string {
+  const seconds = ms / 1000;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { examineCluster } from "../../cli/doctor/cluster.ts";
+import { KubeClient, pathFor } from "../../kubernetes/index.ts";
+import { workloadToken } from "../../kubernetes/reviews.ts";
+import { adminOf } from "../support/inventory.ts";
+import { workerKubeconfig } from "../support/sandbox.ts";
+import { fresh } from "./providerFixture.ts";
+
+const requests = pathFor("certificates.k8s.io/v1", "CertificateSigningRequest");
+const options = { namespace: "gateway-auth", required: ["token"], sign: false, now: () => new Date() } as const;
+let admin: KubeClient;
+
+beforeAll(async () => {
+  admin = await adminOf(workerKubeconfig());
+});
+afterAll(() => admin?.close());
+
+async function examine(client: KubeClient, more: Partial<Parameters<typeof examineCluster>[1]> = {}) {
+  const found = await examineCluster(client, { ...options, ...more });
+  return Object.fromEntries(found.map((diagnosis) => [diagnosis.subject, diagnosis]));
+}
+
+async function requestNames(): Promise<(string | undefined)[]> {
+  const { items } = await admin.get<{ items: { metadata: { name?: string } }[] }>(requests);
+  return items.map(({ metadata }) => metadata.name).filter((name) => name?.startsWith("k8sauth-check-"));
+}
+
+describe("doctor on a cluster", () => {
+  test("finds everything for an administrator, and requests no certificate unless asked", async () => {
+    const found = await examine(admin);
+    expect(found).toMatchObject({
+      "API server": { status: "ok", seen: expect.stringMatching(/^Kubernetes v1\.\d+\.\d+ at https:.*, as /) },
+      clock: { status: "ok" },
+      issuer: { status: "ok", seen: "https://kubernetes.default.svc.cluster.local; 1 key" },
+      audiences: { status: "ok", seen: "https://kubernetes.default.svc.cluster.local" },
+      "rights, token": { status: "ok" },
+      "rights, certificate": { status: "ok" },
+      "rights, verifier": { status: "ok" },
+      "client certificates": { status: "unknown" },
+    });
+  });
+
+  test("gets a client certificate with --sign, and leaves no request", async () => {
+    const { "client certificates": signing } = await examine(admin, { sign: true });
+    expect(signing).toMatchObject({
+      status: "ok",
+      seen: expect.stringContaining("kubernetes.io/kube-apiserver-client"),
+    });
+    expect(await requestNames()).toEqual([]);
+  });
+
+  test("names what an account without rights lacks, which fails for required flows alone", async () => {
+    const account = fresh("doctor");
+    const accounts = pathFor("v1", "ServiceAccount", "default");
+    await admin.create(accounts, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: account } });
+    try {
+      const token = await workloadToken(admin, "default", account, "");
+      const { server, caPem } = admin.connection;
+      using client = KubeClient.direct({ server, caPem, token, label: "an account without rights" });
+      const found = await examine(client, { sign: true });
+      expect(found).toMatchObject({
+        "API server": { status: "ok", seen: expect.stringContaining(`as system:serviceaccount:default:${account}`) },
+        issuer: { status: "ok" },
+        audiences: { status: "unknown", seen: expect.stringContaining("KUBE_FORBIDDEN") },
+        "rights, token": {
+          status: "failed",
+          seen: expect.stringMatching(/^\d+ of \d+ missing: .*serviceaccounts.* and \d+ more$/),
+          remedy: "Bind the roles of examples/deployer-rights/token.yaml to the deployer.",
+        },
+        "rights, verifier": { status: "note" },
+        "client certificates": { status: "unknown" },
+      });
+    } finally {
+      await admin.delete(pathFor("v1", "ServiceAccount", "default", account));
+    }
+  });
+
+  test("fails for a credential that the API server does not accept", async () => {
+    const { server, caPem } = admin.connection;
+    using client = KubeClient.direct({ server, caPem, token: "unknown", label: "a wrong token" });
+    expect(await examineCluster(client, options)).toEqual([
+      expect.objectContaining({
+        subject: "API server",
+        status: "failed",
+        seen: expect.stringContaining("KUBE_UNAUTHORIZED"),
+      }),
+    ]);
+  });
+});
