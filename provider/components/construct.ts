@@ -7,7 +7,7 @@ import { ComponentError } from "../protocol/errors.ts";
 import { type ComponentSpec, version } from "../protocol/schema.ts";
 import type { WireObject } from "../protocol/wire.ts";
 import { argumentProblems } from "./arguments.ts";
-import { awaitFeatureSupport, deserializeInputs, waitForRPCs, withLocalStorage } from "./sdk.ts";
+import { awaitFeatureSupport, deserializeInputs, hookBindingFromProto, waitForRPCs, withLocalStorage } from "./sdk.ts";
 
 /** A constructed component, as the engine gets it. */
 export interface Constructed {
@@ -101,6 +101,7 @@ async function configure(request: pb.ConstructRequest, engine: string): Promise<
 function optionsOf(request: pb.ConstructRequest): pulumi.ComponentResourceOptions {
   const parent = request.getParent();
   const deletedWith = request.getDeletedwith();
+  const trigger = request.getReplacementTrigger();
   return {
     parent: parent ? new pulumi.DependencyResource(parent) : undefined,
     dependsOn: request.getDependenciesList().map((urn) => new pulumi.DependencyResource(urn)),
@@ -114,6 +115,9 @@ function optionsOf(request: pb.ConstructRequest): pulumi.ComponentResourceOption
     customTimeouts: request.getCustomtimeouts()?.toObject(),
     retainOnDelete: request.getRetainondelete(),
     deletedWith: deletedWith ? new pulumi.DependencyResource(deletedWith) : undefined,
+    replaceWith: request.getReplaceWithList().map((urn) => new pulumi.DependencyResource(urn)),
+    replacementTrigger: trigger && pulumi.runtime.deserializeProperty(trigger.toJavaScript(), true),
+    hooks: hookBindingFromProto(request.getResourceHooks()),
   };
 }
 
