@@ -1,6 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { ComponentSpec, TypeSpec } from "../protocol/schema.ts";
-import { typeNamed } from "../protocol/schema.ts";
+import { type ComponentSpec, type TypeSpec, typeNamed } from "../protocol/schema.ts";
 import { containsOutputs } from "./sdk.ts";
 
 /**

@@ -3,19 +3,12 @@ import * as pulumi from "@pulumi/pulumi";
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import * as classes from "../../components/index.ts";
 import { GatewayInputError } from "../../gateways/index.ts";
+import type { Constructed } from "../protocol/calls.ts";
 import { ComponentError } from "../protocol/errors.ts";
 import { type ComponentSpec, version } from "../protocol/schema.ts";
 import type { WireObject } from "../protocol/wire.ts";
 import { argumentProblems } from "./arguments.ts";
-import { awaitFeatureSupport, deserializeInputs, waitForRPCs, withLocalStorage } from "./sdk.ts";
-
-/** A constructed component, as the engine gets it. */
-export interface Constructed {
-  readonly urn: string;
-  readonly state: WireObject;
-  /** By property, the URNs of the resources that it depends on. */
-  readonly dependencies: ReadonlyMap<string, readonly string[]>;
-}
+import { awaitFeatureSupport, deserializeInputs, hookBindingFromProto, waitForRPCs, withLocalStorage } from "./sdk.ts";
 
 type Component = new (
   name: string,
@@ -101,6 +94,7 @@ async function configure(request: pb.ConstructRequest, engine: string): Promise<
 function optionsOf(request: pb.ConstructRequest): pulumi.ComponentResourceOptions {
   const parent = request.getParent();
   const deletedWith = request.getDeletedwith();
+  const trigger = request.getReplacementTrigger();
   return {
     parent: parent ? new pulumi.DependencyResource(parent) : undefined,
     dependsOn: request.getDependenciesList().map((urn) => new pulumi.DependencyResource(urn)),
@@ -114,6 +108,9 @@ function optionsOf(request: pb.ConstructRequest): pulumi.ComponentResourceOption
     customTimeouts: request.getCustomtimeouts()?.toObject(),
     retainOnDelete: request.getRetainondelete(),
     deletedWith: deletedWith ? new pulumi.DependencyResource(deletedWith) : undefined,
+    replaceWith: request.getReplaceWithList().map((urn) => new pulumi.DependencyResource(urn)),
+    replacementTrigger: trigger && pulumi.runtime.deserializeProperty(trigger.toJavaScript(), true),
+    hooks: hookBindingFromProto(request.getResourceHooks()),
   };
 }
 

@@ -5,12 +5,17 @@
 import * as pulumi from "@pulumi/pulumi";
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import server from "@pulumi/pulumi/provider/server.js";
+import resources from "@pulumi/pulumi/runtime/resource.js";
 import state from "@pulumi/pulumi/runtime/state.js";
 
 interface Runtime {
   awaitFeatureSupport(): Promise<void>;
   /** Resolves when every registration has been answered. */
   waitForRPCs(): Promise<void>;
+}
+
+interface Resources {
+  hookBindingFromProto(hooks: ReturnType<pb.ConstructRequest["getResourceHooks"]>): pulumi.ResourceHookBinding;
 }
 
 interface State {
@@ -27,5 +32,6 @@ interface Server {
 }
 
 export const { awaitFeatureSupport, waitForRPCs } = pulumi.runtime as unknown as Runtime;
+export const { hookBindingFromProto } = resources as unknown as Resources;
 export const { withLocalStorage } = state as unknown as State;
 export const { deserializeInputs, containsOutputs } = server as unknown as Server;

@@ -11,25 +11,17 @@ import providerGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
 import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
+import { type Construct, constructResponse, type Invoke, invokeResponse } from "./calls.ts";
 import { ProviderConfiguration } from "./configuration.ts";
-import {
-  checkFailures,
-  checkResponse,
-  completed,
-  diffResponse,
-  outputsToWire,
-  stateOf,
-  toStruct,
-  toWire,
-} from "./convert.ts";
+import { checkResponse, completed, diffResponse, outputsToWire, stateOf, toStruct, toWire } from "./convert.ts";
 import { type EngineLink, engineLink, noLink } from "./engine.ts";
 import { describe, isProviderError, ProviderError } from "./errors.ts";
-import { type CheckFailure, readInputs } from "./fields.ts";
+import { readInputs } from "./fields.ts";
 import { Wording } from "./inputNames.ts";
 import type { Log } from "./operation.ts";
 import type { AnyResource, Context, Preview } from "./resource.ts";
-import { type ComponentSpec, componentOf, descriptionsOf, packageSchema, version } from "./schema.ts";
-import { decodeObject, type ValueObject, type Wire, type WireObject } from "./wire.ts";
+import { descriptionsOf, packageSchema, version } from "./schema.ts";
+import { decodeObject } from "./wire.ts";
 
 /** Options of the server. */
 export interface ServerOptions {
@@ -44,20 +36,6 @@ export interface ServerOptions {
   /** Whether that engine has ended. @default false */
   readonly engineGone?: () => boolean;
 }
-
-/** Creates a component for a program in another language. */
-export type Construct = (
-  request: pb.ConstructRequest,
-  spec: ComponentSpec,
-  engine: string,
-) => Promise<{
-  readonly urn: string;
-  readonly state: WireObject;
-  readonly dependencies: ReadonlyMap<string, readonly string[]>;
-}>;
-
-/** Calls a function. */
-export type Invoke = (token: string, args: ValueObject) => { readonly result: Wire } | readonly CheckFailure[];
 
 export interface RunningServer {
   readonly port: number;
@@ -149,9 +127,11 @@ class Handlers {
         this.cancel();
         return new emptyPb.Empty();
       }),
-      invoke: unary(async (request: pb.InvokeRequest) => this.#invoke(request)),
+      invoke: unary(async (request: pb.InvokeRequest) => invokeResponse(request, this.#options.invoke)),
       call: unary(async (request: pb.CallRequest) => unimplemented(`The method ${request.getTok()}`)),
-      construct: unary((request: pb.ConstructRequest) => this.#construct(request)),
+      construct: unary((request: pb.ConstructRequest) =>
+        constructResponse(request, this.#engineAddress ?? "", this.#options.construct),
+      ),
       parameterize: unary(async () => unimplemented("Parameterization")),
       getMapping: unary(async () => new providerPb.GetMappingResponse()),
       getMappings: unary(async () => new providerPb.GetMappingsResponse()),
@@ -166,24 +146,6 @@ class Handlers {
     if (address === "" || this.#link !== noLink) return;
     this.#link = engineLink(address);
     this.#engineAddress = address;
-  }
-
-  #invoke(request: pb.InvokeRequest): pb.InvokeResponse {
-    const answer = this.#options.invoke(request.getTok(), decodeObject(toWire(request.getArgs())));
-    const response = new providerPb.InvokeResponse();
-    return "result" in answer ? response.setReturn(toStruct(answer)) : response.setFailuresList(checkFailures(answer));
-  }
-
-  async #construct(request: pb.ConstructRequest): Promise<pb.ConstructResponse> {
-    const spec = componentOf(request.getType());
-    if (spec === undefined) throw new ProviderError("TYPE_UNKNOWN", `k8sauth has no component "${request.getType()}".`);
-    const { urn, state, dependencies } = await this.#options.construct(request, spec, this.#engineAddress ?? "");
-    const response = new providerPb.ConstructResponse().setUrn(urn).setState(toStruct(state));
-    for (const [name, urns] of dependencies) {
-      const entry = new providerPb.ConstructResponse.PropertyDependencies().setUrnsList([...urns]);
-      response.getStatedependenciesMap().set(name, entry);
-    }
-    return response;
   }
 
   #resource(urn: string): AnyResource {

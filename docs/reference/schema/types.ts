@@ -38,7 +38,7 @@ export class TypeWriter {
     const properties = members.map((member) => {
       const node = typeOf(member);
       const type = this.convert(node, owner + capital(member.name));
-      return [member.name, { ...(plain && this.#isPlain(node) ? asPlain(type) : type), ...this.#notes(member, node) }];
+      return [member.name, { ...(plain && this.#isPlain(node) ? asPlain(type) : type), ...this.#notes(member, type) }];
     });
     const required = members.filter((member) => !isOptional(member)).map(({ name }) => name);
     return { properties: Object.fromEntries(properties), required };
@@ -151,16 +151,15 @@ export class TypeWriter {
     return description === "" ? {} : { description };
   }
 
-  #notes(member: ts.Symbol, node: ts.TypeNode): TypeSpec {
+  #notes(member: ts.Symbol, type: TypeSpec): TypeSpec {
     const text = textOf(member, this.#checker);
     const standard = tagOf(member, "default", this.#checker);
     const literal = literalOf(standard);
-    const isScalar =
-      this.#literals(node) !== undefined || /^(pulumi\.Input<)?(string|boolean|number|\w+Mode|")/.test(node.getText());
+    const isObject = ["array", "object"].includes(String(type.type)) || "oneOf" in type;
     return {
       description: standard && standard !== "none" ? `${text} Default: ${standard}.` : text,
       ...(isSecret(text) && { secret: true }),
-      ...(literal !== undefined && isScalar && { default: literal }),
+      ...(literal !== undefined && !isObject && { default: literal }),
     };
   }
 }
