@@ -50,7 +50,7 @@ export function replaceImports(name: string, filter: RegExp, path: string, exter
   return { name, setup: (build) => build.onResolve({ filter }, () => ({ path, external })) };
 }
 
-/** Bundles a module without the verifier and its bundler: the verifier is a file in this folder, as seen from the bundle. */
+/** Options that replace the verifier and its bundler by the built verifier in `folder`, a path from the bundle. */
 export function withPrebuiltVerifier(folder: string): {
   readonly plugins: Plugin[];
   readonly define: { VERIFIER_FOLDER: string };

@@ -16,19 +16,19 @@ const esModule = { format: "esm", banner: { js: requireBanner } } as const;
 const clientLibrary = "@kubernetes/client-node";
 const clientFile = "clientNode.mjs";
 
-/** The components, which only programs in other languages than TypeScript ask the plugin for: their own file, with the SDKs. */
+/** The components have their own file, with the SDKs: only programs in languages other than TypeScript need them. */
 const componentsFile = "components.cjs";
 
-/** Folder of the verifier, which is part of the components. */
+/** Folder of the verifier. The component Verifier deploys it. */
 export const verifierFolder = "verifier";
 
 /**
- * Parts of Pulumi's SDK that no component uses: the Automation API, dynamic providers, and the serialization of functions, with a compiler
- * and a package manager.
+ * Modules of Pulumi's SDK that no component uses: the Automation API, dynamic providers, and the serialization of functions. They import a
+ * compiler and a package manager.
  */
 const unusedModules = /^\.\/(closure\/\w+|automation|dynamic)$|typescript-shim$/;
 
-/** Replaces the unused modules by empty ones. Whatever uses one of them fails. */
+/** Replaces the unused modules by empty ones. */
 const withoutUnused: Plugin = {
   name: "unused modules",
   setup(build) {

@@ -1,4 +1,4 @@
-/** Components for programs in other languages. Loaded for the first of them: it takes the whole SDK. */
+/** Components for programs in other languages. The first one loads this module, which imports the whole SDK. */
 import * as pulumi from "@pulumi/pulumi";
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import * as classes from "../../components/index.ts";
@@ -29,7 +29,7 @@ pulumi.runtime.registerResourceModule("k8sauth", "index", {
   construct: (name, type, urn) => new (classOf(type))(name, {}, { urn }),
 });
 
-/** Fails the constructions that run. An error in an `apply` belongs to none of the promises that are waited for. */
+/** Rejects the running constructions. No promise that they await contains an error of an `apply`. */
 const running = new Set<(error: unknown) => void>();
 process.on("unhandledRejection", (error) => {
   for (const fail of running) fail(error);
@@ -39,7 +39,7 @@ process.on("unhandledRejection", (error) => {
  * Creates a component and its children as the program's language would.
  *
  * @param engine address of the engine
- * @throws ComponentError with what the component refuses
+ * @throws ComponentError that names the refused arguments
  */
 export async function construct(
   request: pb.ConstructRequest,
@@ -51,7 +51,7 @@ export async function construct(
   try {
     return await Promise.race([failed.promise, withLocalStorage(() => create(request, spec, engine))]);
   } catch (error) {
-    throw asTold(error);
+    throw asShown(error);
   } finally {
     running.delete(failed.reject);
     failed.promise.catch(() => {});
@@ -75,7 +75,7 @@ async function create(request: pb.ConstructRequest, spec: ComponentSpec, engine:
   return { urn: await urnOf(component), state: state as WireObject, dependencies: new Map(urns) };
 }
 
-/** Connects the SDK to the engine that asks, as the language host of a program does. */
+/** Connects the SDK to the engine of the request, as the language host of a program does. */
 async function configure(request: pb.ConstructRequest, engine: string): Promise<void> {
   pulumi.runtime.resetOptions(
     request.getProject(),
@@ -131,7 +131,7 @@ function urnOf(resource: pulumi.Resource): Promise<string> {
 }
 
 /** Errors of components are for the user and have no stack trace, as in a program. Other errors are bugs. */
-function asTold(error: unknown): unknown {
-  const told = pulumi.ResourceError.isInstance(error) || pulumi.RunError.isInstance(error);
-  return told || error instanceof GatewayInputError ? new ComponentError((error as Error).message) : error;
+function asShown(error: unknown): unknown {
+  const isForUser = pulumi.ResourceError.isInstance(error) || pulumi.RunError.isInstance(error);
+  return isForUser || error instanceof GatewayInputError ? new ComponentError((error as Error).message) : error;
 }

@@ -1,6 +1,6 @@
 /**
- * Parts of Pulumi's SDK that its own plugin server uses for components, and that it exports without declaring them. They belong to the version
- * of `@pulumi/pulumi` that package.json pins.
+ * Functions of Pulumi's SDK that its plugin server uses for components. The SDK exports them without types. They belong to the version of
+ * `@pulumi/pulumi` that package.json pins.
  */
 import * as pulumi from "@pulumi/pulumi";
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
@@ -10,7 +10,7 @@ import state from "@pulumi/pulumi/runtime/state.js";
 
 interface Runtime {
   awaitFeatureSupport(): Promise<void>;
-  /** Resolves when every registration has been answered. */
+  /** Resolves when the engine has answered every registration. */
   waitForRPCs(): Promise<void>;
 }
 

@@ -19,7 +19,7 @@ type Formatter = (...parameters: readonly ValueObject[]) => Value;
 const byName = new Map<string, unknown>(Object.entries(formatters));
 
 /**
- * Calls a formatter. Each of its parameters gets all arguments, for no two of them have a name in common.
+ * Calls a formatter. Each of its parameters gets all arguments, because no two parameters have a property of the same name.
  *
  * @param token `k8sauth:index:vaultAuthConfig`
  */

@@ -91,7 +91,7 @@ export class ProviderError extends Error {
   }
 }
 
-/** What a component refuses, in its own words and without a code, as a program in TypeScript shows it. */
+/** The error of a component about its arguments: its message without a code, as a program in TypeScript shows it. */
 export class ComponentError extends Error {
   override readonly name = "ComponentError";
 

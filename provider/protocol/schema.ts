@@ -11,7 +11,7 @@ export interface TypeSpec {
   readonly additionalProperties?: TypeSpec;
   readonly description?: string;
   readonly secret?: boolean;
-  /** Whether nothing in it may be an output. */
+  /** Whether it accepts no outputs. */
   readonly plain?: boolean;
 }
 

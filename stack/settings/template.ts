@@ -1,9 +1,9 @@
 import { schema } from "./schema.ts";
 import type { Schema } from "./setting.ts";
 
-const start = "# Generated from stack/settings by `npm run generate`: what `pulumi new` asks for.\n";
+const start = "# Generated from stack/settings by `npm run generate`: the questions of `pulumi new`.\n";
 
-/** Settings that `pulumi new` asks for. Stacks that need no other one are complete with them. */
+/** Settings that `pulumi new` asks for. Many stacks need no other ones. */
 const asked = ["context", "kubernetesHost", "audience"] as const satisfies readonly (keyof typeof schema)[];
 
 /** Pulumi.yaml with its template up to date. It ends the file. @throws Error if the file has no place for it */

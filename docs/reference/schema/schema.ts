@@ -1,4 +1,4 @@
-/** provider/schema.json: what Pulumi's other languages know of the package, from the types and doc comments of TypeScript. */
+/** provider/schema.json: the package for Pulumi's other languages, from the types and doc comments of TypeScript. */
 import ts from "typescript";
 import { argumentsOf, outputsOf } from "../components.ts";
 import { exportsOf, textOf } from "../program.ts";
@@ -39,7 +39,7 @@ export function schemaFile(): string {
     description:
       "Kubernetes identities for authentication gateways: token reviewers, client certificates, auth configs.",
     license: "Apache-2.0",
-    // Without it, Pulumi's generator of Go refers to types of elements that it does not write.
+    // Without it, the generated Go code refers to element types that the generator does not write.
     language: { go: { generateExtraInputTypes: true } },
     config: { variables: withoutEnums(inputProperties) },
     provider: { description: provider?.spec.description, inputProperties },
@@ -59,7 +59,7 @@ function classSpec(
   const base = declaration.heritageClauses?.[0]?.types[0]?.expression.getText().split(".").at(-1) ?? "";
   const isComponent = base === "ComponentResource";
   const inputs = types.shape(argumentsOf(declaration, checker), symbol.name, isComponent);
-  // The properties that a resource class only declares come from the plugin; others exist in TypeScript alone.
+  // The plugin outputs the properties that a resource class only declares. Other properties exist in TypeScript alone.
   const fromPlugin = (member: ts.Symbol) =>
     ((member.valueDeclaration && ts.getCombinedModifierFlags(member.valueDeclaration)) ?? 0) & ts.ModifierFlags.Ambient;
   const members = outputsOf(declaration, checker).filter((member) => isComponent || fromPlugin(member));
@@ -76,8 +76,8 @@ function classSpec(
 }
 
 /**
- * A formatter: a function whose parameters are all objects. Their properties together are the function's arguments, for no two of them have
- * a name in common. The result is a secret if an argument is one.
+ * A formatter: a function whose parameters are all objects. Their properties together are the arguments of the function, because no two
+ * parameters have a property of the same name. The result is secret if an argument is secret.
  */
 function functionSpec(
   symbol: ts.Symbol,
@@ -115,14 +115,14 @@ function functionSpec(
   return [[token(symbol.name), spec]];
 }
 
-/** The members of a union as one object: required is what all of them require. */
+/** The members of a union as one object. A property is required if all members require it. */
 function merged(shapes: readonly ObjectSpec[]): ObjectSpec {
   const [first] = shapes;
   const required = first?.required.filter((name) => shapes.every((shape) => shape.required.includes(name))) ?? [];
   return { properties: Object.assign({}, ...shapes.map((shape) => shape.properties)), required };
 }
 
-/** Configuration without enumerations, which Pulumi's generator of Go does not import there. */
+/** Configuration without enumerations. The generated Go code does not import them there. */
 function withoutEnums(properties: ObjectSpec["properties"] = {}): ObjectSpec["properties"] {
   return Object.fromEntries(
     Object.entries(properties).map(([name, { $ref, ...spec }]) => [name, $ref ? { type: "string", ...spec } : spec]),

@@ -13,10 +13,10 @@ export interface ObjectSpec {
 const any: TypeSpec = { $ref: "pulumi.json#/Any" };
 const anything: TypeSpec = { type: "object", additionalProperties: any };
 
-/** Wrappers that say nothing about the type inside. */
+/** Wrappers that do not change the type inside. */
 const transparent = ["Input", "Output", "Readonly", "Partial"];
 
-/** Names that every language can have for a property. Objects with other names are maps. */
+/** Names that a property can have in every language. An object with other names is a map. */
 const identifier = /^[A-Za-z]\w*$/;
 
 /** Converts types, and collects the named ones. */
@@ -31,8 +31,8 @@ export class TypeWriter {
   /**
    * Properties by name.
    *
-   * @param owner prefix of the names of types that have none
-   * @param plain marks the types in which nothing may be an output
+   * @param owner prefix for the names of anonymous types
+   * @param plain whether to mark types that accept no outputs
    */
   shape(members: readonly ts.Symbol[], owner: string, plain = false): ObjectSpec {
     const properties = members.map((member) => {
@@ -103,14 +103,14 @@ export class TypeWriter {
   }
 
   #object(type: ts.Type, written: string, symbol?: ts.Symbol): TypeSpec {
-    // Languages append it themselves.
+    // The generators append it.
     const name = written.replace(/Args$/, "");
     const members = type.getProperties();
     const isOpen = this.#checker.getIndexInfosOfType(type).length > 0;
     if (isOpen || members.length === 0 || members.some((member) => !identifier.test(member.name))) return anything;
     const token = `k8sauth:index:${name}`;
     if (!(token in this.types)) {
-      // Before its members: they may refer to it.
+      // Before its members, because they can refer to it.
       this.types[token] = {};
       this.types[token] = { type: "object", ...this.#meaning(symbol), ...this.shape(members, name) };
     }
@@ -124,17 +124,17 @@ export class TypeWriter {
     return { $ref: `#/types/${token}` };
   }
 
-  /** The values of a type that has nothing but texts. */
+  /** The values of a type that consists of string literals. */
   #literals(node: ts.TypeNode): string[] | undefined {
     const type = this.#checker.getTypeFromTypeNode(node);
     const members = type.isUnion() ? type.types : [type];
     const known = members.filter(({ flags }) => !(flags & ts.TypeFlags.Undefined));
     if (known.length === 0 || !known.every((member) => member.isStringLiteral())) return undefined;
-    // The compiler keeps no order of its own.
+    // The compiler's order depends on the program.
     return known.map((member) => (member as ts.StringLiteralType).value).sort();
   }
 
-  /** Whether a type has no output anywhere inside, and is no resource. */
+  /** Whether a type contains no output and is no resource. */
   #isPlain(node: ts.TypeNode, seen: readonly ts.Type[] = []): boolean {
     const type = this.#checker.getTypeFromTypeNode(node);
     if (seen.includes(type)) return true;
@@ -164,7 +164,7 @@ export class TypeWriter {
   }
 }
 
-/** A type in which nothing may be an output, elements included. */
+/** A type that accepts no outputs, also not in its elements. */
 function asPlain(type: TypeSpec): TypeSpec {
   const inner = Object.entries(type).map(([key, value]) => [
     key,
@@ -173,7 +173,7 @@ function asPlain(type: TypeSpec): TypeSpec {
   return { ...Object.fromEntries(inner), plain: true };
 }
 
-/** A doc comment states it in a sentence. */
+/** Whether a doc comment has the sentence "Secret." */
 function isSecret(text: string): boolean {
   return /(^|[.)] )Secret\./.test(text.replace(/\s+/g, " "));
 }
@@ -182,11 +182,11 @@ function unionOf(types: readonly TypeSpec[]): TypeSpec {
   return types.every((type) => type.type === "object" || "$ref" in type) ? anything : any;
 }
 
-/** A class, which is a resource of this package or of Kubernetes. */
+/** The type of a class: a resource of this package or of the Kubernetes package. */
 function resource(name: string, file: string): TypeSpec {
   const [, module] = /\/@pulumi\/kubernetes\/(.*)\/[^/]+\.d\.ts$/.exec(file) ?? [];
   if (module === undefined) return { $ref: `#/resources/k8sauth:index:${name}` };
-  // A reference would name one version of Kubernetes' package, which then has to be there beside the user's.
+  // A reference would name one version of the Kubernetes package. The user would need that version in addition to their own.
   return any;
 }
 
@@ -205,7 +205,7 @@ function literalOf(text: string | undefined): string | number | boolean | undefi
   return JSON.parse(text) as string | number | boolean;
 }
 
-/** A name for a value that is no name itself. */
+/** A name for a value that is not an identifier. */
 function enumName(value: string): string {
   return value === "*" ? "All" : value.split(/\W+/).map(capital).join("");
 }
