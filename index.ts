@@ -124,7 +124,7 @@ export const kubeconfigs = kubeconfigOutputs(settings, gatewayAccess, flows);
 /** The neutral core of all auth configs: host, CA, issuer, audience, token, certificate and key. Secret. */
 export const clusterAccess = clusterAccessOutput(gatewayAccess);
 
-/** By product: the parameters and the volume with which a workload logs in. */
+/** How a workload logs in. `token`: the volume for any product. `akeyless`: the parameters of Akeyless, with their volume. */
 export const workloadLogin = workloadLoginOutputs(settings, gatewayAccess, akeyless);
 
 /** URL, mode, image and namespace of the verifier, and by audience the volume of a caller. Empty without a verifier. */
@@ -139,5 +139,5 @@ export const cluster = clusterOutputs(settings, checkedCluster, flows);
 /** By credential: kind, subject, epoch, fingerprint, dates, name in the audit log, and the previous epochs that still work. */
 export const credentials = credentialOutputs(flows, checkedCluster.version);
 
-/** Why an auth config is absent, and what to know about the others. */
+/** Why an auth config of Akeyless or of the certificate flow is absent, and what to know about the others. */
 export const notes = noteOutputs(settings, gatewayAccess, flows, akeyless !== undefined);

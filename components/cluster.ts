@@ -63,7 +63,7 @@ export interface ClusterArgs {
   readonly allowLoopback?: pulumi.Input<boolean>;
   /** Proves `host` and its CA by a TLS handshake from this machine. @default true */
   readonly proveHost?: pulumi.Input<boolean>;
-  /** Products whose auth configs contain the CA of `host`. The run fails if none is known. @default [] */
+  /** Products that require a CA, even a public one. The run fails if no CA of `host` is known. @default [] */
   readonly caRequiredBy?: readonly string[];
   /** Signers of the stack's certificates. The run fails if the cluster's distribution lacks one of them. @default [] */
   readonly signerNames?: readonly string[];

@@ -1,15 +1,15 @@
 import type { PolicyRule } from "./rbac/rules.ts";
 
-/** Products whose auth config is optional, or that need further permissions. */
+/** Products that a stack prepares for on request: each adds its auth config, and the permissions that it needs. */
 export const products = ["consul", "infisical", "spire"] as const;
 export type Product = (typeof products)[number];
 
 interface Profile {
   /** Permissions that the reviewer needs besides `create tokenreviews`. */
   readonly rules: readonly PolicyRule[];
-  /** Whether it can log in with a client certificate. */
+  /** Whether the product can authenticate to the API server with a client certificate. */
   readonly acceptsCertificates: boolean;
-  /** Whether its auth config contains the CA even if that is a public one. */
+  /** Whether its auth config requires a CA, even if a public one signed the certificate of the host. */
   readonly needsCa: boolean;
 }
 
@@ -33,7 +33,7 @@ export function acceptsCredential(product: Product, credential: "token" | "certi
   return credential === "token" || profiles[product].acceptsCertificates;
 }
 
-/** Whether the product's auth config contains the CA even if that is a public one. */
+/** Whether the product's auth config requires a CA, even if a public one signed the certificate of the host. */
 export function needsCa(product: Product): boolean {
   return profiles[product].needsCa;
 }

@@ -1,5 +1,5 @@
 import { GatewayInputError, type TokenAccess } from "./access.ts";
-import { apiServer, certificatesPem, type Jwt, type Pem, tokenOf } from "./encoding.ts";
+import { apiServer, certificatesPem, type Jwt, type Pem, requiredToken } from "./encoding.ts";
 
 /**
  * The `Config` of an ACL auth method of type `kubernetes` in Consul (`consul acl auth-method create -config`), raw PEM and
@@ -20,6 +20,6 @@ export function consulAuthMethodConfig(access: TokenAccess): ConsulAuthMethodCon
   return {
     Host: apiServer("Host", access.host),
     CACert: certificatesPem("CACert", access.caPem),
-    ServiceAccountJWT: tokenOf("Consul", "ServiceAccountJWT", access),
+    ServiceAccountJWT: requiredToken("Consul", "ServiceAccountJWT", access),
   };
 }

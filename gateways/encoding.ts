@@ -133,12 +133,12 @@ export function rawIssuer(field: string, issuer: string): string {
 }
 
 /**
- * The reviewer's JWT, for products that accept no other credential. It is checked here too, because access that was read from JSON has no
- * type.
+ * The reviewer's JWT, for products that accept no other credential. The check runs although the type requires the
+ * token, because access that was read from JSON is not typed.
  *
  * @throws GatewayInputError that names the field
  */
-export function tokenOf(product: string, field: string, access: Partial<TokenAccess>): Jwt {
+export function requiredToken(product: string, field: string, access: Partial<TokenAccess>): Jwt {
   if (access.token === undefined) {
     throw new GatewayInputError(field, `is absent, and ${product} accepts no client certificate. Use the token flow`);
   }

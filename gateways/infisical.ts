@@ -1,5 +1,5 @@
 import { GatewayInputError, type TokenAccess } from "./access.ts";
-import { apiServer, certificatesPem, type Jwt, type Pem, tokenOf } from "./encoding.ts";
+import { apiServer, certificatesPem, type Jwt, type Pem, requiredToken } from "./encoding.ts";
 
 /** Which workloads may log in. An empty list allows all. */
 export interface InfisicalOptions {
@@ -28,7 +28,7 @@ export function infisicalKubernetesAuth(access: TokenAccess, options: InfisicalO
     kubernetesHost: apiServer("kubernetesHost", access.host),
     caCert: access.caPem === "" ? "" : certificatesPem("caCert", access.caPem),
     tokenReviewMode: "api",
-    tokenReviewerJwt: tokenOf("Infisical", "tokenReviewerJwt", access),
+    tokenReviewerJwt: requiredToken("Infisical", "tokenReviewerJwt", access),
     allowedNamespaces: joined("allowedNamespaces", options.allowedNamespaces),
     allowedNames: joined("allowedNames", options.allowedNames),
     allowedAudience: access.audience,

@@ -1,4 +1,4 @@
-/** Fields of auth configs that contain credentials, in the products' spelling. */
+/** Fields of auth configs that contain credentials, in the products' spelling. JWTs and private keys are masked in every field. */
 const secretFields = new Set([
   "token",
   "signing-key",

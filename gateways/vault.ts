@@ -1,5 +1,5 @@
 import type { TokenAccess } from "./access.ts";
-import { apiServer, certificatesPem, type Jwt, type Pem, tokenOf } from "./encoding.ts";
+import { apiServer, certificatesPem, type Jwt, type Pem, requiredToken } from "./encoding.ts";
 
 /**
  * The body of `POST auth/kubernetes/config` of Vault and OpenBao, for a server outside the cluster. Certificates are raw
@@ -18,7 +18,7 @@ export function vaultAuthConfig(access: TokenAccess): VaultKubernetesAuthConfig 
   return {
     kubernetes_host: apiServer("kubernetes_host", access.host),
     ...(access.caPem && { kubernetes_ca_cert: certificatesPem("kubernetes_ca_cert", access.caPem) }),
-    token_reviewer_jwt: tokenOf("Vault", "token_reviewer_jwt", access),
+    token_reviewer_jwt: requiredToken("Vault", "token_reviewer_jwt", access),
     disable_local_ca_jwt: true,
   };
 }

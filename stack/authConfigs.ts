@@ -1,9 +1,22 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { AkeylessGateway } from "../components/akeyless/akeylessGateway.ts";
 import { akeylessAuthConfigs } from "../components/akeyless/authConfigs.ts";
-import { consulAuthMethodConfig, infisicalKubernetesAuth, vaultAuthConfig } from "../gateways/index.ts";
+import type { Product } from "../components/products.ts";
+import {
+  consulAuthMethodConfig,
+  infisicalKubernetesAuth,
+  type TokenAccess,
+  vaultAuthConfig,
+} from "../gateways/index.ts";
 import type { StackAccess } from "./clusterAccess.ts";
 import type { Settings } from "./settings/index.ts";
+
+/** Formatters of the auth configs; undefined for a product that reads a kubeconfig. */
+const formatters: Readonly<Record<Product, ((access: TokenAccess) => object) | undefined>> = {
+  consul: consulAuthMethodConfig,
+  infisical: (access) => infisicalKubernetesAuth(access, { allowedNamespaces: [], allowedNames: [] }),
+  spire: undefined,
+};
 
 /** Auth configs by flow, then by product. Secret. */
 export function authConfigOutputs(settings: Settings, access: StackAccess, pushed: AkeylessGateway | undefined) {
@@ -15,12 +28,7 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, pushe
       token: {
         vault,
         openbao: vault,
-        ...(settings.products.includes("consul") && { consul: token.apply(consulAuthMethodConfig) }),
-        ...(settings.products.includes("infisical") && {
-          infisical: token.apply((known) =>
-            infisicalKubernetesAuth(known, { allowedNamespaces: [], allowedNames: [] }),
-          ),
-        }),
+        ...configsOf(settings.products, token),
         ...(akeyless.token && { akeyless: akeyless.token }),
       },
     }),
@@ -28,6 +36,16 @@ export function authConfigOutputs(settings: Settings, access: StackAccess, pushe
     ...(akeyless.rancher && { rancher: { akeyless: akeyless.rancher } }),
     ...(akeyless.gatewayAccount && { gatewayAccount: { akeyless: akeyless.gatewayAccount } }),
   });
+}
+
+/** The auth configs of the selected products that have one. */
+function configsOf(products: readonly Product[], token: pulumi.Output<TokenAccess>) {
+  return Object.fromEntries(
+    products.flatMap((product) => {
+      const format = formatters[product];
+      return format ? [[product, token.apply(format)]] : [];
+    }),
+  );
 }
 
 /** The auth configs for a user who brings them to the gateway. They need access id and signing key of the auth method. */

@@ -43,7 +43,7 @@ export const reviewerSettings = {
     choices: products,
     example: "'products[0]' consul",
     description:
-      "Products that need more than a token: `consul` (its auth config, and the right to get ServiceAccounts), `infisical` (its auth config), `spire` (the right to get pods and nodes).",
+      "Products to prepare for: `consul` adds its auth config and the right to get ServiceAccounts, `infisical` its auth config, `spire` the right to get pods and nodes. The auth configs of Vault, OpenBao and Akeyless need no entry here.",
   }),
   audience: text({
     inputs: ["ReviewerToken.audience"],

@@ -20,7 +20,7 @@ export interface Setting<Value = unknown> {
   /** Accepted values, if they can be listed. */
   readonly choices?: readonly string[];
   /**
-   * Inputs of the plugin's resources that get the value, in the notation of `provider/inputNames.ts`. Errors about them name the setting. If an
+   * Inputs of the plugin's resources that get the value, in the notation of `provider/protocol/inputNames.ts`. Errors about them name the setting. If an
    * input gets a part of the value, "=" and the path of that part follow.
    */
   readonly inputs?: readonly string[];

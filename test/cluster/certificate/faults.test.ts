@@ -155,7 +155,7 @@ describe("the gateway's way to the server", () => {
   test("that drops client certificates is said to do so", async () => {
     const { inputs } = await throughProxy({}, false);
     await expect(bench.plugin.create(certificateType, inputs)).rejects.toThrow(
-      /CERTIFICATE_REFUSED.*for "system:anonymous".*drops the client certificate/,
+      /CERTIFICATE_REFUSED.*to "system:anonymous".*drops the client certificate/,
     );
     const other = await throughProxy({ proof: "self" }, false);
     await expect(bench.plugin.create(certificateType, other.inputs)).rejects.toThrow(

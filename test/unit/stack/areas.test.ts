@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
+import { products } from "../../../components/products.ts";
 import { readSettings } from "../../../stack/settings/index.ts";
 
 type Settings = Readonly<Record<string, unknown>>;
@@ -144,7 +145,7 @@ test.each<[Settings, RegExp]>([
 
 test("a product that accepts no certificate needs the token flow", () => {
   expect(() => read({ products: ["conjur"] })).toThrow(
-    /products\[0\] is "conjur"\. Set it to one of: consul, infisical/,
+    `products[0] is "conjur". Set it to one of: ${products.join(", ")}`,
   );
   expect(() => read({ products: ["consul"], tokenFlow: false, certificateFlow: true })).toThrow(
     /products has consul, which accepts no client certificate/,
