@@ -3,17 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import * as classes from "../../components/index.ts";
 import { GatewayInputError } from "../../gateways/index.ts";
-import { ComponentError } from "../protocol/errors.ts";
 import { type ComponentSpec, version } from "../protocol/schema.ts";
 import type { WireObject } from "../protocol/wire.ts";
 import { argumentProblems } from "./arguments.ts";
 import { awaitFeatureSupport, deserializeInputs, hookBindingFromProto, waitForRPCs, withLocalStorage } from "./sdk.ts";
 
-/** A constructed component, as the engine gets it. */
-export interface Constructed {
+interface Constructed {
   readonly urn: string;
   readonly state: WireObject;
-  /** By property, the URNs of the resources that it depends on. */
   readonly dependencies: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -46,19 +43,21 @@ process.on("unhandledRejection", (error) => {
  * Creates a component and its children as the program's language would.
  *
  * @param engine address of the engine
- * @throws ComponentError with what the component refuses
+ * @returns the component, as the engine gets it, or why it was refused. In a build the plugin is another bundle, whose classes of errors are
+ *   not those of this one.
  */
 export async function construct(
   request: pb.ConstructRequest,
   spec: ComponentSpec,
   engine: string,
-): Promise<Constructed> {
+): Promise<Constructed | { readonly refused: string }> {
   const failed = Promise.withResolvers<never>();
   running.add(failed.reject);
   try {
     return await Promise.race([failed.promise, withLocalStorage(() => create(request, spec, engine))]);
   } catch (error) {
-    throw asTold(error);
+    if (isRefusal(error)) return { refused: error.message };
+    throw error;
   } finally {
     running.delete(failed.reject);
     failed.promise.catch(() => {});
@@ -70,7 +69,7 @@ async function create(request: pb.ConstructRequest, spec: ComponentSpec, engine:
   const given = await deserializeInputs(request.getInputs(), request.getInputdependenciesMap());
   const args = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null));
   const problems = argumentProblems(args, spec);
-  if (problems.length > 0) throw new ComponentError(problems.join("\n"));
+  if (problems.length > 0) throw new pulumi.RunError(problems.join("\n"));
   const component = new (classOf(request.getType()))(request.getName(), args, optionsOf(request));
   const outputs = component as unknown as pulumi.Inputs;
   const properties = Object.fromEntries(Object.keys(spec.properties).map((key) => [key, outputs[key]]));
@@ -137,8 +136,8 @@ function urnOf(resource: pulumi.Resource): Promise<string> {
   return (resource.urn as unknown as { promise(): Promise<string> }).promise();
 }
 
-/** Errors of components are for the user and have no stack trace, as in a program. Other errors are bugs. */
-function asTold(error: unknown): unknown {
-  const told = pulumi.ResourceError.isInstance(error) || pulumi.RunError.isInstance(error);
-  return told || error instanceof GatewayInputError ? new ComponentError((error as Error).message) : error;
+/** Refusals are for the user and have no stack trace, as in a program. Other errors are bugs. */
+function isRefusal(error: unknown): error is Error {
+  const own = pulumi.ResourceError.isInstance(error) || pulumi.RunError.isInstance(error);
+  return own || error instanceof GatewayInputError;
 }

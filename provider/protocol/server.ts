@@ -15,7 +15,7 @@ import { checkDeployer, Deployer, type DeployerConfig, deployerFields } from "..
 import { diffConfig, ownConfig, settingsOf } from "./config.ts";
 import { completed, diffResponse, outputsToWire, stateOf, toStruct, toWire } from "./convert.ts";
 import { type EngineLink, engineLink, silentLink } from "./engine.ts";
-import { describe, isProviderError, ProviderError } from "./errors.ts";
+import { ComponentError, describe, isProviderError, ProviderError } from "./errors.ts";
 import { type CheckFailure, readInputs } from "./fields.ts";
 import { Wording } from "./inputNames.ts";
 import type { Log } from "./operation.ts";
@@ -37,16 +37,20 @@ export interface ServerOptions {
   readonly engineGone?: () => boolean;
 }
 
-/** Creates a component for a program in another language. */
+/** A component, as the engine gets it. */
+interface Constructed {
+  readonly urn: string;
+  readonly state: WireObject;
+  /** By property, the URNs of the resources that it depends on. */
+  readonly dependencies: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Creates a component for a program in another language, or says why it is refused. */
 export type Construct = (
   request: pb.ConstructRequest,
   spec: ComponentSpec,
   engine: string,
-) => Promise<{
-  readonly urn: string;
-  readonly state: WireObject;
-  readonly dependencies: ReadonlyMap<string, readonly string[]>;
-}>;
+) => Promise<Constructed | { readonly refused: string }>;
 
 /** Calls a function. */
 export type Invoke = (token: string, args: ValueObject) => { readonly result: Wire } | readonly CheckFailure[];
@@ -168,7 +172,9 @@ class Handlers {
   async #construct(request: pb.ConstructRequest): Promise<pb.ConstructResponse> {
     const spec = componentOf(request.getType());
     if (spec === undefined) throw new ProviderError("TYPE_UNKNOWN", `k8sauth has no component "${request.getType()}".`);
-    const { urn, state, dependencies } = await this.#options.construct(request, spec, this.#engineAddress ?? "");
+    const made = await this.#options.construct(request, spec, this.#engineAddress ?? "");
+    if ("refused" in made) throw new ComponentError(made.refused);
+    const { urn, state, dependencies } = made;
     const response = new providerPb.ConstructResponse().setUrn(urn).setState(toStruct(state));
     for (const [name, urns] of dependencies) {
       const entry = new providerPb.ConstructResponse.PropertyDependencies().setUrnsList([...urns]);
