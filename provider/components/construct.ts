@@ -3,8 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import * as classes from "../../components/index.ts";
 import { GatewayInputError } from "../../gateways/index.ts";
-import type { Constructed } from "../protocol/calls.ts";
-import { ComponentError } from "../protocol/errors.ts";
+import type { Constructed, Refused } from "../protocol/calls.ts";
 import { type ComponentSpec, version } from "../protocol/schema.ts";
 import type { WireObject } from "../protocol/wire.ts";
 import { argumentProblems } from "./arguments.ts";
@@ -39,19 +38,21 @@ process.on("unhandledRejection", (error) => {
  * Creates a component and its children as the program's language would.
  *
  * @param engine address of the engine
- * @throws ComponentError that names the refused arguments
+ * @returns the component, or the refusal of its arguments. It is a value because the build bundles this module and the plugin separately: an
+ *   error would be an instance of another class there.
  */
 export async function construct(
   request: pb.ConstructRequest,
   spec: ComponentSpec,
   engine: string,
-): Promise<Constructed> {
+): Promise<Constructed | Refused> {
   const failed = Promise.withResolvers<never>();
   running.add(failed.reject);
   try {
     return await Promise.race([failed.promise, withLocalStorage(() => create(request, spec, engine))]);
   } catch (error) {
-    throw asShown(error);
+    if (isRefusal(error)) return { refused: error.message };
+    throw error;
   } finally {
     running.delete(failed.reject);
     failed.promise.catch(() => {});
@@ -63,7 +64,7 @@ async function create(request: pb.ConstructRequest, spec: ComponentSpec, engine:
   const given = await deserializeInputs(request.getInputs(), request.getInputdependenciesMap());
   const args = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null));
   const problems = argumentProblems(args, spec);
-  if (problems.length > 0) throw new ComponentError(problems.join("\n"));
+  if (problems.length > 0) throw new pulumi.RunError(problems.join("\n"));
   const component = new (classOf(request.getType()))(request.getName(), args, optionsOf(request));
   const outputs = component as unknown as pulumi.Inputs;
   const properties = Object.fromEntries(Object.keys(spec.properties).map((key) => [key, outputs[key]]));
@@ -130,8 +131,8 @@ function urnOf(resource: pulumi.Resource): Promise<string> {
   return (resource.urn as unknown as { promise(): Promise<string> }).promise();
 }
 
-/** Errors of components are for the user and have no stack trace, as in a program. Other errors are bugs. */
-function asShown(error: unknown): unknown {
+/** Whether an error is for the user. It has no stack trace then, as in a program. Other errors are bugs. */
+function isRefusal(error: unknown): error is Error {
   const isForUser = pulumi.ResourceError.isInstance(error) || pulumi.RunError.isInstance(error);
-  return isForUser || error instanceof GatewayInputError ? new ComponentError((error as Error).message) : error;
+  return isForUser || error instanceof GatewayInputError;
 }

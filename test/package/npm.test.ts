@@ -103,6 +103,11 @@ test("the plugin creates every component without any package of the sources", as
       const { urn } = await plugin.construct(`k8sauth:index:${name}`, "it", args, monitor.address, { providers });
       expect(urn).toBe(`urn:pulumi:dev::test::k8sauth:index:${name}::it`);
     }
+    const refused = { ...least.TokenReviewer, createNamespace: false };
+    const call = plugin.construct("k8sauth:index:TokenReviewer", "it", refused, monitor.address, { providers });
+    await expect(call).rejects.toMatchObject({
+      details: expect.stringMatching(/^namespace: set the name of an existing/),
+    });
   }
   const program = monitor.registered.find(({ type }) => type === "kubernetes:core/v1:ConfigMap")?.inputs.data;
   expect(Object.keys(program ?? {})).toEqual(expect.arrayContaining(["verifier.mjs", "verifier.licenses.txt"]));
