@@ -118,7 +118,6 @@ describe("the language host that is built with the CLI", () => {
   test.each([
     ["executable", join(checkout, "provider", "pulumi-resource-k8sauth")],
     ["folder", join(checkout, "provider")],
-    ["repository", checkout],
   ])(
     "gives `pulumi package get-schema` the schema of this repository's own plugin, by its %s",
     async (_what, plugin) => {
