@@ -41,7 +41,7 @@ export interface SuppliedRequest {
   readonly csrPem: pulumi.Input<string>;
   /** Required common name of its subject. */
   readonly commonName: string;
-  /** Private key of the request, PEM. @default not compared */
+  /** Private key of the request, PEM. Secret. @default not compared */
   readonly privateKeyPem?: pulumi.Input<string>;
 }
 
@@ -71,7 +71,11 @@ export interface ClusterArgs {
   readonly rights?: readonly Right[];
   /** Objects that the stack creates under fixed names. The run fails if one of them exists. @default [] */
   readonly reservedNames?: readonly ReservedName[];
-  /** Supplied certificate signing requests. The run fails if one of them cannot be signed, before it creates anything. @default [] */
+  /**
+   * Supplied certificate signing requests. The run fails if one of them cannot be signed, before it creates anything. Secret.
+   *
+   * @default []
+   */
   readonly certificateRequests?: readonly SuppliedRequest[];
   /** Objects that must exist. @default [] */
   readonly requiredObjects?: readonly ReservedName[];

@@ -12,7 +12,7 @@ export interface ClusterAccess {
 
 /** Access by the bearer token of a reviewer. */
 export interface TokenAccess extends ClusterAccess {
-  /** The reviewer's JWT. */
+  /** The reviewer's JWT. Secret. */
   readonly token: string;
 }
 
@@ -20,7 +20,7 @@ export interface TokenAccess extends ClusterAccess {
 export interface CertificateAccess extends ClusterAccess {
   /** The certificate, followed by the chain that its signer added, PEM. */
   readonly certificatePem: string;
-  /** Its private key, PEM. */
+  /** Its private key, PEM. Secret. */
   readonly privateKeyPem: string;
 }
 
@@ -28,7 +28,7 @@ export interface CertificateAccess extends ClusterAccess {
 export interface RancherAccess extends ClusterAccess {
   /** Root URL of the Rancher server. `caPem` contains its CA, not the cluster's. */
   readonly host: string;
-  /** The key's bearer token, `NAME:SECRET`. */
+  /** The key's bearer token, `NAME:SECRET`. Secret. */
   readonly apiKey: string;
   /** Id of the cluster in Rancher (`c-…`, `c-m-…`, `local`), which is the scope of the key if it has one. */
   readonly clusterId: string;

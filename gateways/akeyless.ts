@@ -20,9 +20,9 @@ import { rancherApiKey, rancherClusterId, rancherServerUrl } from "./rancher.ts"
 
 /** Credentials of an auth method, from Akeyless. */
 export interface AkeylessCredentials {
-  /** `p-…`. */
+  /** Access id, `p-…`. */
   readonly accessId: string;
-  /** `prv_key`: base64 of a PEM RSA private key. Akeyless returns it once, when it creates the auth method. */
+  /** `prv_key`: base64 of a PEM RSA private key. Akeyless returns it once, when it creates the auth method. Secret. */
   readonly signingKey: string;
 }
 

@@ -1,5 +1,5 @@
 /** The bundler of the npm package and of the plugin. */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
 import { licenseTexts } from "../verifier/bundle/licenses.ts";
 import { bundledPackages, type Package, readPackage } from "../verifier/bundle/packages.ts";
@@ -48,6 +48,16 @@ export async function bundle(options: BuildOptions & { readonly entryPoints: [st
 /** Replaces imports of the modules that match `filter` with another module or, if `external`, with a file that exists at run time. */
 export function replaceImports(name: string, filter: RegExp, path: string, external: boolean): Plugin {
   return { name, setup: (build) => build.onResolve({ filter }, () => ({ path, external })) };
+}
+
+/** Options that replace the verifier and its bundler by the built verifier in `folder`, a path from the bundle. */
+export function withPrebuiltVerifier(folder: string): {
+  readonly plugins: Plugin[];
+  readonly define: { VERIFIER_FOLDER: string };
+} {
+  const prebuilt = join(root, "package", "prebuiltVerifier.ts");
+  const plugin = replaceImports("verifier", /\/verifier\/bundle\/bundle\.ts$/, prebuilt, false);
+  return { plugins: [plugin], define: { VERIFIER_FOLDER: JSON.stringify(folder) } };
 }
 
 /** Packages with a choice of licenses: the declared choice, and the license that applies to the bundles. */

@@ -1,17 +1,15 @@
-/** The npm package `dist/npm`: the library as CommonJS modules with types, the verifier, and the plugin. */
+/** The npm package `dist/npm`: the library as CommonJS modules with types, and the plugin. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import manifest from "../package.json" with { type: "json" };
-import { bundleVerifier } from "../verifier/bundle/bundle.ts";
-import { bundle, type FileContent, type Files, licensesOf, replaceImports, root } from "./bundle.ts";
+import { bundle, type FileContent, type Files, licensesOf, root, withPrebuiltVerifier } from "./bundle.ts";
 import { declarations } from "./declarations.ts";
 import { entries, libraryManifest } from "./manifest.ts";
-import { verifierFolder } from "./prebuiltVerifier.ts";
+import { verifierFolder } from "./plugin.ts";
 
 /** @param name name to publish under; without one the package is marked as private */
 export async function libraryFiles(plugin: Files, name?: string): Promise<Files> {
   const names = Object.keys(entries);
-  const prebuilt = join(root, "package", "prebuiltVerifier.ts");
   const modules = await Promise.all(
     names.map((entry) =>
       bundle({
@@ -19,12 +17,11 @@ export async function libraryFiles(plugin: Files, name?: string): Promise<Files>
         format: "cjs",
         // The user's project has the SDKs.
         external: ["@pulumi/*"],
-        plugins: [replaceImports("verifier", /\/verifier\/bundle\/bundle\.ts$/, prebuilt, false)],
+        ...withPrebuiltVerifier(`plugin/${verifierFolder}`),
       }),
     ),
   );
   const types = declarations(names.map((entry) => `package/entries/${entry}.ts`));
-  const verifier = await bundleVerifier();
   const readme = await readFile(join(root, "package", "README.md"), "utf8");
   const files: [string, FileContent][] = [
     ["package.json", { text: `${JSON.stringify(libraryManifest(name), undefined, 2)}\n` }],
@@ -38,8 +35,6 @@ export async function libraryFiles(plugin: Files, name?: string): Promise<Files>
       { text: `export * from "./types/package/entries/${entry}.js";\n` },
     ]),
     ...[...types].map(([path, text]): [string, FileContent] => [`types/${path}`, { text }]),
-    [`${verifierFolder}/verifier.mjs`, { text: verifier.code }],
-    [`${verifierFolder}/verifier.licenses.txt`, { text: verifier.licenses }],
     ...[...plugin].map(([path, content]): [string, FileContent] => [`plugin/${path}`, content]),
   ];
   return new Map(files);

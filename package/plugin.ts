@@ -1,8 +1,10 @@
 /** The resource plugin as a folder that needs nothing but Node.js: `dist/plugin`, and `plugin` in the npm package. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Plugin } from "esbuild";
 import manifest from "../package.json" with { type: "json" };
-import { bundle, type Files, licensesOf, replaceImports, root } from "./bundle.ts";
+import { bundleVerifier } from "../verifier/bundle/bundle.ts";
+import { bundle, type Files, licensesOf, replaceImports, root, withPrebuiltVerifier } from "./bundle.ts";
 
 /** Modules of CommonJS packages call `require`, which an ES module does not have. */
 const requireBanner = `import { createRequire as k8sauthCreateRequire } from "node:module";
@@ -14,13 +16,44 @@ const esModule = { format: "esm", banner: { js: requireBanner } } as const;
 const clientLibrary = "@kubernetes/client-node";
 const clientFile = "clientNode.mjs";
 
+/** The components have their own file, with the SDKs: only programs in languages other than TypeScript need them. */
+const componentsFile = "components.cjs";
+
+/** Folder of the verifier. The component Verifier deploys it. */
+export const verifierFolder = "verifier";
+
+/**
+ * Modules of Pulumi's SDK that no component uses: the Automation API, dynamic providers, and the serialization of functions. They import a
+ * compiler and a package manager.
+ */
+const unusedModules = /^\.\/(closure\/\w+|automation|dynamic)$|typescript-shim$/;
+
+/** Replaces the unused modules by empty ones. */
+const withoutUnused: Plugin = {
+  name: "unused modules",
+  setup(build) {
+    build.onResolve({ filter: unusedModules }, ({ path, importer }) =>
+      importer.includes("/@pulumi/pulumi/") ? { path, namespace: "unused" } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: "unused" }, () => ({ contents: "module.exports = {};" }));
+  },
+};
+
 export async function pluginFiles(): Promise<Files> {
   const separate = replaceImports("client library", new RegExp(`^${clientLibrary}$`), `./${clientFile}`, true);
+  const separateComponents = replaceImports("components", /\/components\/construct\.ts$/, `./${componentsFile}`, true);
+  const { plugins, define } = withPrebuiltVerifier(verifierFolder);
   const required = JSON.stringify(manifest.engines.node.replace(/^>=/, ">= "));
-  const [main, client, start] = await Promise.all([
-    bundle({ ...esModule, entryPoints: ["provider/main.ts"], plugins: [separate] }),
+  const [main, client, components, start, verifier] = await Promise.all([
+    bundle({ ...esModule, entryPoints: ["provider/main.ts"], plugins: [separate, separateComponents] }),
     // Only its KubeConfig is used.
     bundle({ ...esModule, entryPoints: [`node_modules/${clientLibrary}/dist/config.js`] }),
+    bundle({
+      entryPoints: ["provider/components/construct.ts"],
+      format: "cjs",
+      plugins: [...plugins, withoutUnused],
+      define,
+    }),
     bundle({
       entryPoints: ["package/start.cjs"],
       format: "cjs",
@@ -29,6 +62,7 @@ export async function pluginFiles(): Promise<Files> {
       external: ["./plugin.mjs"],
       define: { REQUIRED_NODE: required },
     }),
+    bundleVerifier(),
   ]);
   const source = (name: string) => readFile(join(root, name), "utf8");
   return new Map([
@@ -37,7 +71,10 @@ export async function pluginFiles(): Promise<Files> {
     ["start.cjs", { text: start.code }],
     ["plugin.mjs", { text: main.code }],
     [clientFile, { text: client.code }],
+    [componentsFile, { text: components.code }],
+    [`${verifierFolder}/verifier.mjs`, { text: verifier.code }],
+    [`${verifierFolder}/verifier.licenses.txt`, { text: verifier.licenses }],
     ["LICENSE", { text: await source("LICENSE") }],
-    ["licenses.txt", { text: licensesOf([main, client, start]) }],
+    ["licenses.txt", { text: licensesOf([main, client, components, start]) }],
   ]);
 }

@@ -3,12 +3,11 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Bundle } from "../verifier/bundle/bundle.ts";
 
-/** Folder of the verifier's files in the npm package. */
-export const verifierFolder = "verifier";
+declare const VERIFIER_FOLDER: string;
 
-/** Reads the built verifier. The library is a CommonJS module at the root of its package. */
+/** Reads the built verifier from the folder that the build defines, a path from the bundle. Both bundles are CommonJS. */
 export async function bundleVerifier(): Promise<Pick<Bundle, "code" | "licenses">> {
-  const read = (name: string) => readFile(join(__dirname, verifierFolder, name), "utf8");
+  const read = (name: string) => readFile(join(__dirname, VERIFIER_FOLDER, name), "utf8");
   const [code, licenses] = await Promise.all([read("verifier.mjs"), read("verifier.licenses.txt")]);
   return { code, licenses };
 }

@@ -10,7 +10,7 @@ export interface SignedCertificateArgs {
   readonly proveHost?: pulumi.Input<boolean>;
   /** Certificate signing request, PEM. */
   readonly csrPem: pulumi.Input<string>;
-  /** Private key of the request, PEM. It is used for the proof alone. @default none: the certificate is not proved */
+  /** Private key of the request, PEM. It is used for the proof alone. Secret. @default none: the certificate is not proved */
   readonly privateKeyPem?: pulumi.Input<string>;
   /** Signer of the request. @default "kubernetes.io/kube-apiserver-client" */
   readonly signerName?: pulumi.Input<string>;

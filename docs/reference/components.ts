@@ -1,7 +1,7 @@
 /** docs/components.md, from the doc comments of components/index.ts. */
 import ts from "typescript";
 import { firstSentence, row } from "./part.ts";
-import { exportsOf, textOf } from "./program.ts";
+import { exportsOf, tagOf, textOf } from "./program.ts";
 
 /** A member of an interface or a class. */
 export interface Member {
@@ -33,34 +33,40 @@ export function documentedComponents(): Documented[] {
 }
 
 function documented(declaration: ts.ClassDeclaration, symbol: ts.Symbol, checker: ts.TypeChecker): Documented {
-  const construct = declaration.members.find(ts.isConstructorDeclaration);
-  const args = construct?.parameters.find((parameter) => parameter.name.getText() === "args");
-  const argsType = args && checker.getTypeAtLocation(args);
-  const example = symbol.getJsDocTags(checker).find(({ name }) => name === "example")?.text;
   return {
     name: symbol.name,
     description: textOf(symbol, checker),
-    example: example && ts.displayPartsToString(example),
-    args: (argsType?.getProperties() ?? []).map((property) => memberOf(property, checker)),
-    outputs: declaration.members
-      .filter(ts.isPropertyDeclaration)
-      .filter((member) => ts.isIdentifier(member.name))
-      .flatMap((member) => checker.getSymbolAtLocation(member.name) ?? [])
-      .map((property) => memberOf(property, checker)),
+    example: tagOf(symbol, "example", checker),
+    args: argumentsOf(declaration, checker).map((property) => memberOf(property, checker)),
+    outputs: outputsOf(declaration, checker).map((property) => memberOf(property, checker)),
   };
+}
+
+/** The members of the type of the constructor's `args`. */
+export function argumentsOf(declaration: ts.ClassDeclaration, checker: ts.TypeChecker): ts.Symbol[] {
+  const construct = declaration.members.find(ts.isConstructorDeclaration);
+  const args = construct?.parameters.find((parameter) => parameter.name.getText() === "args");
+  return args ? checker.getTypeAtLocation(args).getProperties() : [];
+}
+
+/** The public properties of a class. */
+export function outputsOf(declaration: ts.ClassDeclaration, checker: ts.TypeChecker): ts.Symbol[] {
+  return declaration.members
+    .filter(ts.isPropertyDeclaration)
+    .filter((member) => ts.isIdentifier(member.name))
+    .flatMap((member) => checker.getSymbolAtLocation(member.name) ?? []);
 }
 
 function memberOf(symbol: ts.Symbol, checker: ts.TypeChecker): Member {
   const [declaration] = symbol.declarations ?? [];
   const node = declaration && (ts.isPropertySignature(declaration) || ts.isPropertyDeclaration(declaration));
   const type = node ? (declaration.type?.getText() ?? "") : "";
-  const standard = symbol.getJsDocTags(checker).find(({ name }) => name === "default")?.text;
   return {
     name: symbol.name,
     type: plain(type),
     required: !(symbol.flags & ts.SymbolFlags.Optional),
     description: textOf(symbol, checker),
-    default: standard && ts.displayPartsToString(standard),
+    default: tagOf(symbol, "default", checker),
   };
 }
 

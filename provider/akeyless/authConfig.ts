@@ -35,7 +35,6 @@ type ConfigState = State<AuthConfigInputs, AuthConfigOutputs>;
 /** A gateway's auth config. Other content is updated in one call. Another name is a replacement: the new config is created first. */
 export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOutputs> = {
   type: "k8sauth:index:AkeylessGatewayAuthConfig",
-  description: "A Kubernetes auth config of an Akeyless Gateway, pushed and read back.",
   inputs: authConfigInputs,
   outputs: authConfigOutputs,
 

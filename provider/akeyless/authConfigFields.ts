@@ -9,45 +9,25 @@ export type AuthConfig = Readonly<Record<string, string | number | boolean | rea
 export type LiveConfig = Readonly<Record<string, unknown>>;
 
 const gatewayFields: Fields = {
-  gatewayApi: {
-    type: "string",
-    required: true,
-    description:
-      "Base URL of the gateway's REST API v2: https://GATEWAY:8000/api/v2, or https://GATEWAY:8081 on an older gateway.",
-  },
-  caPem: { type: "string", description: "CA certificates of the gateway, PEM; by default the public ones." },
+  gatewayApi: { type: "string", required: true },
+  caPem: { type: "string" },
 };
 
 export const authConfigInputs: Fields = {
   ...gatewayFields,
-  gatewayUrl: {
-    type: "string",
-    description:
-      "URL of the gateway's Configuration Manager, which a login names; by default the origin of gatewayApi. Older gateways serve it on another port.",
-  },
-  config: {
-    type: "map",
-    required: true,
-    secret: true,
-    description: "The auth config, by the field names of gateway-create-k8s-auth-config.",
-  },
-  proofAccount: {
-    type: "string",
-    description: "NAMESPACE/NAME of a ServiceAccount that may log in. A login with a token of it proves the config.",
-  },
-  proofAudience: { type: "string", description: "Audience of that token; by default the API server's own." },
+  gatewayUrl: { type: "string" },
+  config: { type: "map", required: true, secret: true },
+  proofAccount: { type: "string" },
+  proofAudience: { type: "string" },
 };
 
 export const authConfigOutputs: Fields = {
   ...gatewayFields,
-  name: { type: "string", description: "Name of the auth config, which workloads pass when they log in." },
-  accessId: { type: "string", description: "Access id of its auth method." },
-  kind: { type: "string", description: '"token", "certificate", "rancher" or "gateway-account".' },
-  configId: { type: "string", description: 'The gateway\'s own id of the config; "" where it has none.' },
-  configSha256: {
-    type: "string",
-    description: "SHA-256 of the config, in hexadecimal: shows a change without showing the config.",
-  },
+  name: { type: "string" },
+  accessId: { type: "string" },
+  kind: { type: "string" },
+  configId: { type: "string" },
+  configSha256: { type: "string" },
   ...driftField,
 };
 

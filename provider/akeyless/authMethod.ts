@@ -46,7 +46,6 @@ type MethodState = State<AuthMethodInputs, AuthMethodOutputs>;
  */
 export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> = {
   type: "k8sauth:index:AkeylessAuthMethod",
-  description: "An auth method of Akeyless for workloads of a Kubernetes cluster.",
   inputs: authMethodInputs,
   outputs: authMethodOutputs,
 

@@ -24,47 +24,32 @@ export interface AuthMethodSettings {
 }
 
 const settings: Fields = {
-  name: { type: "string", required: true, description: "Name (path) of the auth method." },
-  publicKey: {
-    type: "string",
-    description:
-      "Public key (RSA 2048, PEM or base64 of it) of your own key pair. Without it Akeyless generates one and shows the private key once.",
-  },
-  boundNamespaces: { type: "strings", description: "Namespaces whose workloads may log in." },
-  boundPodNames: { type: "strings", description: "Names of pods that may log in." },
-  boundServiceAccountNames: { type: "strings", description: "Names of ServiceAccounts that may log in." },
-  audience: { type: "string", description: "The audience that a workload's token must have." },
-  forceSubClaims: { type: "boolean", description: "Every role association must name sub-claims." },
-  boundIps: { type: "strings", description: "CIDRs from which workloads may log in." },
-  gatewayBoundIps: { type: "strings", description: "CIDRs of gateways that may be used." },
-  accessExpires: { type: "integer", description: "Expiry of the method, Unix time in seconds; 0 for none." },
-  jwtTtl: { type: "integer", description: "Lifetime of a session, in minutes; 0 for the account's default." },
-  auditLogsClaims: { type: "strings", description: "Claims that go into audit logs." },
-  expirationEventIn: {
-    type: "strings",
-    description: "Days before the method's expiry at which Akeyless raises an event.",
-  },
-  allowedClientTypes: {
-    type: "strings",
-    description: "Clients that may use it: cli, ui, gateway-admin, sdk, mobile, extension.",
-  },
-  productTypes: { type: "strings", description: "Products that may use it: sm, sra, pm, dp, ca." },
-  description: { type: "string", description: "For people." },
-  deleteProtection: { type: "boolean", description: "Protects it from deletion, also by this stack." },
+  name: { type: "string", required: true },
+  publicKey: { type: "string" },
+  boundNamespaces: { type: "strings" },
+  boundPodNames: { type: "strings" },
+  boundServiceAccountNames: { type: "strings" },
+  audience: { type: "string" },
+  forceSubClaims: { type: "boolean" },
+  boundIps: { type: "strings" },
+  gatewayBoundIps: { type: "strings" },
+  accessExpires: { type: "integer" },
+  jwtTtl: { type: "integer" },
+  auditLogsClaims: { type: "strings" },
+  expirationEventIn: { type: "days" },
+  allowedClientTypes: { type: "strings" },
+  productTypes: { type: "strings" },
+  description: { type: "string" },
+  deleteProtection: { type: "boolean" },
 };
 
 export const authMethodInputs: Fields = { ...apiFields, ...settings };
 
 export const authMethodOutputs: Fields = {
   ...apiFields,
-  name: { type: "string", description: "Name of the auth method." },
-  accessId: { type: "string", description: "Access id (p-…), with which workloads log in." },
-  privateKey: {
-    type: "string",
-    secret: true,
-    description:
-      'The generated private key (prv_key), base64 of PEM, as the auth config takes it; "" where the pair is your own.',
-  },
+  name: { type: "string" },
+  accessId: { type: "string" },
+  privateKey: { type: "string", secret: true },
   ...driftField,
 };
 

@@ -42,27 +42,20 @@ export interface CertificateOutputs extends ApiInputs {
 
 const inputs: Fields = {
   ...apiFields,
-  name: { type: "string", required: true, description: "Name (path) of the certificate's item." },
-  certificatePem: { type: "string", required: true, description: "The certificate, PEM. No private key is needed." },
-  expirationEventIn: {
-    type: "strings",
-    description: 'Days before the expiry at which Akeyless raises an event, such as ["30", "7"].',
-  },
-  eventForwarder: {
-    type: "string",
-    description:
-      "Name of the Event Forwarder that sends the events. A warning reports a forwarder that would not send them; the API cannot list forwarders.",
-  },
-  description: { type: "string", description: "For people." },
-  tags: { type: "strings", description: "Tags of the item." },
-  deleteProtection: { type: "boolean", description: "Protects the item from deletion, also by this stack." },
+  name: { type: "string", required: true },
+  certificatePem: { type: "string", required: true },
+  expirationEventIn: { type: "days" },
+  eventForwarder: { type: "string" },
+  description: { type: "string" },
+  tags: { type: "strings" },
+  deleteProtection: { type: "boolean" },
 };
 
 const outputs: Fields = {
   ...apiFields,
-  name: { type: "string", description: "Name of the certificate's item." },
-  fingerprint: { type: "string", description: "SHA-256 of the certificate's DER, in hexadecimal with colons." },
-  notAfter: { type: "string", description: "End of validity, RFC 3339." },
+  name: { type: "string" },
+  fingerprint: { type: "string" },
+  notAfter: { type: "string" },
   ...driftField,
 };
 
@@ -72,7 +65,6 @@ const itemFields = ["description", "tags", "deleteProtection"];
 /** A certificate that Akeyless watches: it raises an event before the certificate expires. */
 export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs> = {
   type: "k8sauth:index:AkeylessCertificate",
-  description: "A certificate registered with Akeyless for notices before it expires.",
   inputs,
   outputs,
 

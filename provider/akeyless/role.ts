@@ -48,22 +48,22 @@ const ruleTypes = ["item-rule", "target-rule", "role-rule", "auth-method-rule"];
 const capabilities = ["read", "create", "update", "delete", "list", "deny"];
 
 const ruleFields: Fields = {
-  path: { type: "string", required: true, description: "Path of the objects, such as /shop/*." },
-  capabilities: { type: "strings", required: true, description: `Some of ${capabilities.join(", ")}.` },
-  type: { type: "string", description: `One of ${ruleTypes.join(", ")}; item-rule by default.` },
+  path: { type: "string", required: true },
+  capabilities: { type: "strings", required: true },
+  type: { type: "string" },
 };
 
 const inputs: Fields = {
   ...apiFields,
-  name: { type: "string", required: true, description: "Name (path) of the role." },
-  rules: { type: "objects", fields: ruleFields, required: true, description: "What the role may do, by path." },
-  description: { type: "string", description: "For people." },
-  deleteProtection: { type: "boolean", description: "Protects the role from deletion, also by this stack." },
+  name: { type: "string", required: true },
+  rules: { type: "objects", fields: ruleFields, required: true },
+  description: { type: "string" },
+  deleteProtection: { type: "boolean" },
 };
 
 const outputs: Fields = {
   ...apiFields,
-  name: { type: "string", description: "Name of the role." },
+  name: { type: "string" },
   ...driftField,
 };
 
@@ -82,7 +82,6 @@ type Live = Shaped<typeof roleShape>;
 /** A role and its rules. A new name and other rules are updates, so the associations stay. */
 export const akeylessRole: Resource<RoleInputs, RoleOutputs> = {
   type: "k8sauth:index:AkeylessRole",
-  description: "A role of Akeyless with its rules.",
   inputs,
   outputs,
 

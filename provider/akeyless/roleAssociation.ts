@@ -58,21 +58,18 @@ export interface RoleAssociationOutputs extends ApiInputs {
 
 const inputs: Fields = {
   ...apiFields,
-  roleName: { type: "string", required: true, description: "Name (path) of the role." },
-  authMethodName: { type: "string", required: true, description: "Name (path) of the auth method." },
-  accessId: { type: "string", required: true, description: "Access id (p-…) of that auth method." },
-  subClaims: {
-    type: "map",
-    description: `Claims that a login must have, each with its value or values, wildcards * and ? among them. Known are: ${claims.join(", ")}.`,
-  },
-  caseSensitive: { type: "boolean", default: true, description: "Whether claims are compared by case." },
+  roleName: { type: "string", required: true },
+  authMethodName: { type: "string", required: true },
+  accessId: { type: "string", required: true },
+  subClaims: { type: "map" },
+  caseSensitive: { type: "boolean", default: true },
 };
 
 const outputs: Fields = {
   ...apiFields,
-  roleName: { type: "string", description: "Name of the role." },
-  authMethodName: { type: "string", description: "Name of the auth method." },
-  assocId: { type: "string", description: "Akeyless's id of the association." },
+  roleName: { type: "string" },
+  authMethodName: { type: "string" },
+  assocId: { type: "string" },
   ...driftField,
 };
 
@@ -92,7 +89,6 @@ type LiveAssociation = Shaped<typeof associationShape>;
 /** Grants a role to workloads that log in with an auth method, if their claims match. */
 export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssociationOutputs> = {
   type: "k8sauth:index:AkeylessRoleAssociation",
-  description: "The association of an Akeyless role with an auth method, for logins with the given claims.",
   inputs,
   outputs,
 

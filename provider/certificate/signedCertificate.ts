@@ -30,7 +30,6 @@ const updatable = ["host", "caPem", "proveHost", "renewBefore", "approval", "pro
 /** A client certificate that the cluster signs. No object of it stays in the cluster. */
 export const signedCertificate: Resource<SignedCertificateInputs, SignedCertificateOutputs> = {
   type: "k8sauth:index:SignedCertificate",
-  description: "A client certificate signed by the cluster, compared with its request and proved by a call.",
   inputs: certificateInputs,
   outputs: certificateOutputs,
 

@@ -34,7 +34,6 @@ const flagDefaults = { allowLoopback: false, proveHost: true, trustOnFirstUse: f
 /** The cluster of the stack: host, CA, issuer and version, and the checks that keep an `up` from failing half-way. */
 export const cluster: Resource<ClusterInputs, ClusterOutputs> = {
   type: "k8sauth:index:Cluster",
-  description: "Facts of the cluster, proved before anything is created in it.",
   inputs: clusterInputs,
   outputs: clusterOutputs,
 

@@ -21,24 +21,10 @@ export interface DeployerConfig {
 }
 
 export const deployerFields: Fields = {
-  kubeconfig: {
-    type: "string",
-    secret: true,
-    description:
-      "Kubeconfig of the deployer, a path or the content; by default KUBECONFIG, ~/.kube/config, or the pod's own account.",
-  },
-  context: { type: "string", description: "Context of that kubeconfig; by default the current one." },
-  offline: {
-    type: "string",
-    default: "fail",
-    description:
-      'What happens if a resource exists and its cluster cannot be reached. "fail": the run fails. "warn": the run continues with a warning.',
-  },
-  inputNames: {
-    type: "map",
-    description:
-      "Names of inputs in errors and warnings, such as those of the program's own settings: by TYPE.INPUT, or PARENT$TYPE.INPUT for a component's children.",
-  },
+  kubeconfig: { type: "string", secret: true },
+  context: { type: "string" },
+  offline: { type: "string", default: "fail" },
+  inputNames: { type: "map" },
 };
 
 /** Reports what is wrong with a configuration beyond its types. */

@@ -3,6 +3,7 @@ import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
 import { checkDeployer, Deployer, type DeployerConfig, deployerFields } from "../cluster/deployer.ts";
 import { checkResponse, completed, diffResponse, toWire } from "./convert.ts";
 import { readInputs, same } from "./fields.ts";
+import { providerDescriptions } from "./schema.ts";
 import { decodeObject, type WireObject } from "./wire.ts";
 
 /** The configuration of the provider: CheckConfig, DiffConfig and Configure of the protocol. */
@@ -14,7 +15,7 @@ export class ProviderConfiguration {
 
   check(request: pb.CheckRequest): pb.CheckResponse {
     const wire = ownConfig(request.getUrn(), toWire(request.getNews()));
-    const inputs = readInputs<DeployerConfig>(decodeObject(settingsOf(wire)), deployerFields);
+    const inputs = readInputs<DeployerConfig>(decodeObject(settingsOf(wire)), deployerFields, providerDescriptions);
     this.#passed = inputs.known;
     const failures = inputs.failures.length > 0 ? inputs.failures : checkDeployer(inputs);
     return checkResponse(completed(wire, deployerFields), failures);

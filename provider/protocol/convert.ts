@@ -71,11 +71,12 @@ export function toStruct(wire: WireObject): Struct {
 
 /** The answer to a check. */
 export function checkResponse(inputs: WireObject, failures: readonly CheckFailure[]): pb.CheckResponse {
-  const response = new providerPb.CheckResponse().setInputs(toStruct(inputs));
-  // The engine prints the value of a property that a failure names, which may be a secret. The name is in the reason instead.
-  return response.setFailuresList(
-    failures.map(({ property, reason }) =>
-      new providerPb.CheckFailure().setReason(property ? `${property}: ${reason}` : reason),
-    ),
+  return new providerPb.CheckResponse().setInputs(toStruct(inputs)).setFailuresList(checkFailures(failures));
+}
+
+/** Failures on the wire. The engine prints the value of a property that one names, which may be a secret. The name is in the reason instead. */
+export function checkFailures(failures: readonly CheckFailure[]): pb.CheckFailure[] {
+  return failures.map(({ property, reason }) =>
+    new providerPb.CheckFailure().setReason(property ? `${property}: ${reason}` : reason),
   );
 }

@@ -91,12 +91,22 @@ export class ProviderError extends Error {
   }
 }
 
+/** The error of a component about its arguments: its message without a code, as a program in TypeScript shows it. */
+export class ComponentError extends Error {
+  override readonly name = "ComponentError";
+
+  constructor(message: string) {
+    super(scrub(message));
+  }
+}
+
 export function isProviderError(error: unknown, ...codes: readonly ProviderErrorCode[]): error is ProviderError {
   return error instanceof ProviderError && (codes.length === 0 || codes.includes(error.code));
 }
 
 /** An error as one line for the engine: its code, then its message. */
 export function describe(error: unknown): string {
+  if (error instanceof ComponentError) return error.message;
   if (error instanceof ProviderError || error instanceof KubeError) return `${error.code}: ${error.message}`;
   return `${"INTERNAL" satisfies ProviderErrorCode}: ${scrub(error instanceof Error ? (error.stack ?? error.message) : String(error))}`;
 }

@@ -1,18 +1,21 @@
 import { hasUnknown, unknown, type Value, type ValueObject } from "./wire.ts";
 
-/** One property, for its check and for the schema. */
+/** One property, for its check. Its description is in the schema, from the doc comments of the resource's class. */
 export interface Field {
-  readonly type: "string" | "boolean" | "integer" | "strings" | "objects" | "map";
+  /** `days` is a list of whole numbers, as numbers or as texts. It is read as texts, which Akeyless has. */
+  readonly type: "string" | "boolean" | "integer" | "strings" | "days" | "objects" | "map";
   /** Fields of the elements, for "objects" (a list of objects). @default any fields */
   readonly fields?: Fields;
   readonly required?: boolean;
   /** Encrypted in the state, and in no message. */
   readonly secret?: boolean;
   readonly default?: string | boolean | number;
-  readonly description: string;
 }
 
 export type Fields = Readonly<Record<string, Field>>;
+
+/** Descriptions of properties, by name. */
+export type Descriptions = Readonly<Record<string, { readonly description: string }>>;
 
 export interface CheckFailure {
   /** Name of the property; "" for the resource as a whole. */
@@ -28,8 +31,12 @@ export interface Inputs<I> {
   readonly unknown: ReadonlySet<string>;
 }
 
-/** Reads values by their fields. A value of another type is left out and reported as a failure. */
-export function readInputs<I>(values: ValueObject, fields: Fields): Inputs<I> & { failures: readonly CheckFailure[] } {
+/** Reads values by their fields. A value of another type is left out and reported as a failure, with the description of its property. */
+export function readInputs<I>(
+  values: ValueObject,
+  fields: Fields,
+  descriptions: Descriptions = {},
+): Inputs<I> & { failures: readonly CheckFailure[] } {
   const known: Record<string, Value> = {};
   const notKnown = new Set<string>();
   const failures: CheckFailure[] = [];
@@ -43,16 +50,26 @@ export function readInputs<I>(values: ValueObject, fields: Fields): Inputs<I> & 
   }
   for (const [name, field] of Object.entries(fields)) {
     const value = values[name] ?? field.default;
+    const fail = (reason: string) =>
+      failures.push({ property: name, reason: withDescription(reason, descriptions[name]) });
     if (hasUnknown(value)) notKnown.add(name);
     if (value === undefined || value === null) {
-      if (field.required) failures.push({ property: name, reason: `"${name}" is required: ${field.description}` });
+      if (field.required) fail(`"${name}" is required`);
     } else if (value !== unknown) {
       const reason = typeFailure(name, value, field);
-      if (reason !== undefined) failures.push({ property: name, reason });
-      else known[name] = withoutUnknown(value);
+      if (reason !== undefined) fail(reason);
+      else known[name] = field.type === "days" ? texts(withoutUnknown(value)) : withoutUnknown(value);
     }
   }
   return { known: known as Partial<I>, unknown: notKnown, failures };
+}
+
+function withDescription(reason: string, property: Descriptions[string] | undefined): string {
+  return property === undefined ? `${reason}.` : `${reason}: ${property.description.replaceAll(/\s+/g, " ")}`;
+}
+
+function texts(days: Value): Value {
+  return (days as readonly Value[]).map(String);
 }
 
 /** The known elements of a list or map; other values as they are. */
@@ -63,7 +80,7 @@ function withoutUnknown(value: Value): Value {
 }
 
 function typeFailure(name: string, value: Value, field: Field): string | undefined {
-  const expected = (what: string) => `"${name}" must be ${what}: ${field.description}`;
+  const expected = (what: string) => `"${name}" must be ${what}`;
   switch (field.type) {
     case "integer":
       return Number.isSafeInteger(value) ? undefined : expected("a whole number");
@@ -71,6 +88,10 @@ function typeFailure(name: string, value: Value, field: Field): string | undefin
       return Array.isArray(value) && value.every((element: Value) => element === unknown || typeof element === "string")
         ? undefined
         : expected("a list of strings");
+    case "days":
+      return Array.isArray(value) && value.every((day: Value) => typeof day === "string" || Number.isSafeInteger(day))
+        ? undefined
+        : expected("a list of days");
     case "map":
       return typeof value === "object" && value !== null && !Array.isArray(value) ? undefined : expected("an object");
     case "objects":
@@ -85,16 +106,16 @@ function typeFailure(name: string, value: Value, field: Field): string | undefin
 
 function elementFailure(name: string, element: Value, fields: Fields | undefined): string | undefined {
   if (element === unknown) return undefined;
-  if (typeof element !== "object" || element === null || Array.isArray(element)) return `"${name}" must be an object.`;
+  if (typeof element !== "object" || element === null || Array.isArray(element)) return `"${name}" must be an object`;
   if (fields === undefined) return undefined;
   const object = element as ValueObject;
   const unknownKey = Object.keys(object).find((key) => !(key in fields));
   if (unknownKey !== undefined)
-    return `Unknown property "${name}.${unknownKey}". Known are: ${Object.keys(fields).join(", ")}.`;
+    return `Unknown property "${name}.${unknownKey}", known are ${Object.keys(fields).join(", ")}`;
   for (const [key, field] of Object.entries(fields)) {
     const value = object[key];
     if (value === undefined || value === null) {
-      if (field.required) return `"${name}.${key}" is required: ${field.description}`;
+      if (field.required) return `"${name}.${key}" is required`;
     } else if (value !== unknown) {
       const reason = typeFailure(`${name}.${key}`, value, field);
       if (reason !== undefined) return reason;

@@ -33,7 +33,6 @@ export interface Preview<O> {
 export interface Resource<I, O> {
   /** Type token ("k8sauth:index:Cluster"). */
   readonly type: string;
-  readonly description: string;
   readonly inputs: Fields;
   readonly outputs: Fields;
   /** Checks inputs beyond their types, without any request. */

@@ -1,72 +1,95 @@
-import type { Field, Fields } from "./fields.ts";
-import type { AnyResource } from "./resource.ts";
+import manifest from "../../package.json" with { type: "json" };
+import schema from "../schema.json" with { type: "json" };
+import type { Descriptions, Field, Fields } from "./fields.ts";
 
-/** Generates the package schema from the fields of the provider's configuration and of the resources. @see https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/ */
-export function packageSchema(
-  name: string,
-  version: string,
-  configuration: Fields,
-  resources: readonly AnyResource[],
-): string {
-  const types: Record<string, unknown> = {};
-  const property = (owner: string, key: string, field: Field): object => {
-    const base = {
-      description: field.description,
-      ...(field.secret ? { secret: true } : {}),
-      ...(field.default === undefined ? {} : { default: field.default }),
-    };
-    if (field.type === "strings") return { ...base, type: "array", items: { type: "string" } };
-    const anything = { type: "object", additionalProperties: { $ref: "pulumi.json#/Any" } };
-    if (field.type === "map") return { ...base, ...anything };
-    if (field.type !== "objects") return { ...base, type: field.type };
-    if (field.fields === undefined) return { ...base, type: "array", items: anything };
-    const type = `${owner}${capital(singular(key))}`;
-    types[type] = { type: "object", ...shape(type, field.fields) };
-    return { ...base, type: "array", items: { $ref: `#/types/${type}` } };
+/** A type in the package schema. @see https://www.pulumi.com/docs/iac/guides/building-extending/packages/schema/ */
+export interface TypeSpec {
+  readonly type?: string;
+  readonly $ref?: string;
+  readonly oneOf?: readonly TypeSpec[];
+  readonly items?: TypeSpec;
+  readonly additionalProperties?: TypeSpec;
+  readonly description?: string;
+  readonly secret?: boolean;
+  /** Whether it accepts no outputs. */
+  readonly plain?: boolean;
+}
+
+/** A type with a name. */
+interface NamedSpec {
+  readonly type: string;
+  readonly properties?: Readonly<Record<string, TypeSpec>>;
+  readonly required?: readonly string[];
+  readonly enum?: readonly { readonly value: string }[];
+}
+
+export interface ComponentSpec {
+  readonly inputProperties: Readonly<Record<string, TypeSpec>>;
+  readonly requiredInputs: readonly string[];
+  readonly properties: Readonly<Record<string, TypeSpec>>;
+}
+
+interface FunctionSpec {
+  readonly inputs: {
+    readonly properties: Readonly<Record<string, TypeSpec & { readonly description: string }>>;
+    readonly required: readonly string[];
   };
-  const shape = (owner: string, fields: Fields) => ({
-    properties: Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, property(owner, key, field)])),
-    required: required(fields),
-  });
-  const entries = resources.map((resource) => {
-    const inputs = shape(resource.type, resource.inputs);
-    const outputs = shape(resource.type, resource.outputs);
-    return [
-      resource.type,
-      {
-        description: resource.description,
-        inputProperties: inputs.properties,
-        requiredInputs: inputs.required,
-        properties: outputs.properties,
-        required: Object.keys(resource.outputs),
-      },
-    ];
-  });
-  const { properties: variables } = shape(`${name}:index:Provider`, configuration);
-  const provider = {
-    description: "The deployer: which cluster resources are created in, and with which credentials.",
-    inputProperties: variables,
-  };
-  return JSON.stringify({
-    name,
-    version,
-    config: { variables },
-    provider,
-    resources: Object.fromEntries(entries),
-    types,
-  });
+  readonly outputs: { readonly properties: { readonly result: TypeSpec } };
 }
 
-function required(fields: Fields): string[] {
-  return Object.entries(fields)
-    .filter(([, field]) => field.required)
-    .map(([key]) => key);
+interface Schema {
+  readonly provider: { readonly inputProperties: Descriptions };
+  readonly types: Readonly<Record<string, NamedSpec>>;
+  readonly resources: Readonly<
+    Record<string, ComponentSpec & { readonly isComponent?: boolean; readonly inputProperties: Descriptions }>
+  >;
+  readonly functions: Readonly<Record<string, FunctionSpec>>;
 }
 
-function singular(key: string): string {
-  return key.replace(/s$/, "");
+/** `npm run generate` writes it from the classes of components/ and the functions of gateways/. */
+const { provider, types, resources, functions } = schema as unknown as Schema;
+
+export const { version } = manifest;
+
+/** The package schema, as Pulumi asks for it. */
+export function packageSchema(): string {
+  return JSON.stringify({ ...schema, version });
 }
 
-function capital(key: string): string {
-  return key.charAt(0).toUpperCase() + key.slice(1);
+export const providerDescriptions = provider.inputProperties;
+
+/** Descriptions of the inputs of a type. */
+export function descriptionsOf(type: string): Descriptions {
+  return resources[type]?.inputProperties ?? {};
+}
+
+/** The type that a reference in the schema names. */
+export function typeNamed(reference: string | undefined): NamedSpec | undefined {
+  return reference === undefined ? undefined : types[reference.replace("#/types/", "")];
+}
+
+/** The component of a type. */
+export function componentOf(type: string): ComponentSpec | undefined {
+  const found = resources[type];
+  return found?.isComponent ? found : undefined;
+}
+
+/** The arguments of a function, and whether its result is a secret. */
+export function functionOf(token: string) {
+  const found = functions[token];
+  if (found === undefined) return undefined;
+  const { properties, required } = found.inputs;
+  const fields: Fields = Object.fromEntries(
+    Object.entries(properties).map(([name, spec]) => [
+      name,
+      { type: fieldType(spec), required: required.includes(name), secret: spec.secret },
+    ]),
+  );
+  return { fields, descriptions: properties, secret: found.outputs.properties.result.secret ?? false };
+}
+
+function fieldType({ type, $ref }: TypeSpec): Field["type"] {
+  const own = typeNamed($ref)?.type ?? type;
+  if (own === "array") return "strings";
+  return own === "object" ? "map" : (own as Field["type"]);
 }

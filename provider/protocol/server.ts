@@ -11,8 +11,7 @@ import providerGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
 import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
-import manifest from "../../package.json" with { type: "json" };
-import { deployerFields } from "../cluster/deployer.ts";
+import { type Construct, constructResponse, type Invoke, invokeResponse } from "./calls.ts";
 import { ProviderConfiguration } from "./configuration.ts";
 import { checkResponse, completed, diffResponse, outputsToWire, stateOf, toStruct, toWire } from "./convert.ts";
 import { type EngineLink, engineLink, noLink } from "./engine.ts";
@@ -21,15 +20,18 @@ import { readInputs } from "./fields.ts";
 import { Wording } from "./inputNames.ts";
 import type { Log } from "./operation.ts";
 import type { AnyResource, Context, Preview } from "./resource.ts";
-import { packageSchema } from "./schema.ts";
+import { descriptionsOf, packageSchema, version } from "./schema.ts";
 import { decodeObject } from "./wire.ts";
 
 /** Options of the server. */
 export interface ServerOptions {
   readonly resources: readonly AnyResource[];
+  readonly construct: Construct;
+  readonly invoke: Invoke;
   readonly env: NodeJS.ProcessEnv;
   readonly now: () => number;
-  /** The engine that started the plugin. Without it an engine can attach later. */
+  /** Address of the engine that started the plugin. Without it an engine can attach later. */
+  readonly engineAddress?: string;
   readonly link?: EngineLink;
   /** Whether that engine has ended. @default false */
   readonly engineGone?: () => boolean;
@@ -77,6 +79,7 @@ class Handlers {
   readonly #resources: ReadonlyMap<string, AnyResource>;
   readonly #abort = new AbortController();
   #link: EngineLink;
+  #engineAddress: string | undefined;
   readonly #configuration = new ProviderConfiguration();
   /** Warnings of this run by resource, since several operations of it may have the same warning. */
   readonly #warned = new Set<string>();
@@ -85,6 +88,7 @@ class Handlers {
     this.#options = options;
     this.#resources = new Map(options.resources.map((resource) => [resource.type, resource]));
     this.#link = options.link ?? noLink;
+    this.#engineAddress = options.engineAddress;
   }
 
   cancel(): void {
@@ -105,12 +109,8 @@ class Handlers {
         this.#attach(request.getAddress());
         return new emptyPb.Empty();
       }),
-      getPluginInfo: unary(async () => new pluginPb.PluginInfo().setVersion(manifest.version)),
-      getSchema: unary(async () =>
-        new providerPb.GetSchemaResponse().setSchema(
-          packageSchema("k8sauth", manifest.version, deployerFields, [...this.#resources.values()]),
-        ),
-      ),
+      getPluginInfo: unary(async () => new pluginPb.PluginInfo().setVersion(version)),
+      getSchema: unary(async () => new providerPb.GetSchemaResponse().setSchema(packageSchema())),
       checkConfig: unary(async (request: pb.CheckRequest) => this.#configuration.check(request)),
       diffConfig: unary(async (request: pb.DiffRequest) => this.#configuration.diff(request)),
       configure: unary(async (request: pb.ConfigureRequest) => {
@@ -127,9 +127,11 @@ class Handlers {
         this.cancel();
         return new emptyPb.Empty();
       }),
-      invoke: unary(async (request: pb.InvokeRequest) => unimplemented(`The function ${request.getTok()}`)),
+      invoke: unary(async (request: pb.InvokeRequest) => invokeResponse(request, this.#options.invoke)),
       call: unary(async (request: pb.CallRequest) => unimplemented(`The method ${request.getTok()}`)),
-      construct: unary(async (request: pb.ConstructRequest) => unimplemented(`The component ${request.getType()}`)),
+      construct: unary((request: pb.ConstructRequest) =>
+        constructResponse(request, this.#engineAddress ?? "", this.#options.construct),
+      ),
       parameterize: unary(async () => unimplemented("Parameterization")),
       getMapping: unary(async () => new providerPb.GetMappingResponse()),
       getMappings: unary(async () => new providerPb.GetMappingsResponse()),
@@ -141,7 +143,9 @@ class Handlers {
   }
 
   #attach(address: string): void {
-    if (address !== "" && this.#link === noLink) this.#link = engineLink(address);
+    if (address === "" || this.#link !== noLink) return;
+    this.#link = engineLink(address);
+    this.#engineAddress = address;
   }
 
   #resource(urn: string): AnyResource {
@@ -192,7 +196,11 @@ class Handlers {
   async #check(request: pb.CheckRequest): Promise<pb.CheckResponse> {
     const resource = this.#resource(request.getUrn());
     const wire = toWire(request.getNews());
-    const inputs = readInputs<Record<string, unknown>>(decodeObject(wire), resource.inputs);
+    const inputs = readInputs<Record<string, unknown>>(
+      decodeObject(wire),
+      resource.inputs,
+      descriptionsOf(resource.type),
+    );
     const failures = [
       ...inputs.failures,
       ...(inputs.failures.length === 0 ? ((await resource.check?.(inputs)) ?? []) : []),

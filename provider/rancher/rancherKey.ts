@@ -32,42 +32,34 @@ export interface RancherKeyOutputs extends KeyFacts {
 
 type KeyState = State<RancherKeyInputs, RancherKeyOutputs>;
 
-const server = { type: "string", required: true, description: "Root URL of the Rancher server." } as const;
-const clusterId = { type: "string", required: true, description: "The cluster's id in Rancher." } as const;
+const server = { type: "string", required: true } as const;
+const clusterId = { type: "string", required: true } as const;
 
 const inputFields: Fields = {
   server,
-  caPem: { type: "string", description: "CA certificates of the Rancher server, PEM; by default the public ones." },
-  caPin: {
-    type: "string",
-    description:
-      "Takes the CA from the server itself if it has this SHA-256: of the CA certificate, of its public key, or Rancher's checksum of cacerts.",
-  },
-  apiKey: { type: "string", required: true, secret: true, description: "Bearer token of an API key, NAME:SECRET." },
+  caPem: { type: "string" },
+  caPin: { type: "string" },
+  apiKey: { type: "string", required: true, secret: true },
   clusterId,
-  clusterUid: { type: "string", description: "UID of the cluster's namespace kube-system, which is compared." },
-  allowLoopback: { type: "boolean", default: false, description: "Accepts a server that only this machine can reach." },
-  proveHost: { type: "boolean", default: true, description: "Tries server, CA and key by a call from here." },
+  clusterUid: { type: "string" },
+  allowLoopback: { type: "boolean", default: false },
+  proveHost: { type: "boolean", default: true },
 };
 
 const outputFields: Fields = {
   server,
-  caPem: { type: "string", description: 'CA certificates of the server, PEM; "" where a public CA signed it.' },
-  caFingerprint: {
-    type: "string",
-    description: "SHA-256 of the first CA certificate's DER, in hexadecimal with colons.",
-  },
-  caSource: { type: "string", description: '"given", "pin" or "public".' },
+  caPem: { type: "string" },
+  caFingerprint: { type: "string" },
+  caSource: { type: "string" },
   clusterId,
-  keyName: { type: "string", description: "Name of the API key: the part before the colon, which is no secret." },
-  keySha256: { type: "string", description: "SHA-256 of the API key, in hexadecimal." },
-  notAfter: { type: "string", description: 'Expiry of the API key, RFC 3339; "" if Rancher does not state it.' },
+  keyName: { type: "string" },
+  keySha256: { type: "string" },
+  notAfter: { type: "string" },
 };
 
 /** An API key of Rancher with which a gateway reviews tokens of one cluster. A review proves it. The outputs do not contain it. */
 export const rancherKey: Resource<RancherKeyInputs, RancherKeyOutputs> = {
   type: "k8sauth:index:RancherKey",
-  description: "An API key of a Rancher server, proved by a review of a token in its cluster.",
   inputs: inputFields,
   outputs: outputFields,
 

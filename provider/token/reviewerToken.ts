@@ -27,7 +27,6 @@ const legacyDefaults: Partial<ReviewerTokenInputs> = { mode: "secret", proof: "t
 /** The token of the ServiceAccount that reviews workloads' tokens. A review of itself proves it. */
 export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> = {
   type: "k8sauth:index:ReviewerToken",
-  description: "The token of a reviewer's service account, proved by real calls.",
   inputs: reviewerInputs,
   outputs: reviewerOutputs,
 

@@ -1,17 +1,14 @@
 /** Projects of users of the npm package. */
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { inject } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
-import { fileBackend } from "../../sandbox/pulumi/home.ts";
 import { ensurePulumi, type Pulumi } from "../../sandbox/pulumi/index.ts";
 import { program } from "../support/project.ts";
-import { PulumiProcess } from "../support/pulumi/pulumiProcess.ts";
-import { deleteObjects } from "../support/pulumi/stackObjects.ts";
 import { workerKubeconfig } from "../support/sandbox.ts";
+import { emptyFolder, Project } from "./project.ts";
 
 const exec = promisify(execFile);
 
@@ -28,35 +25,18 @@ export interface Kind {
 /** Where a project finds the plugin, for Pulumi.yaml. */
 export const pluginPath = { plugins: { providers: [{ name: "k8sauth", path: "node_modules/k8sauth/plugin" }] } };
 
-export interface Run {
-  readonly status: number | null;
-  readonly output: string;
-}
-
-/** A project in a folder of its own, with the tarball and its peers installed by npm, and a stack in it. */
-export class Consumer implements AsyncDisposable {
-  readonly folder: string;
-  readonly env: NodeJS.ProcessEnv;
-  readonly #pulumi: Pulumi;
+/** A project with the tarball and its peers installed by npm, and a stack in it. */
+export class Consumer extends Project {
   readonly #runtime: Kind["runtime"];
 
   private constructor(folder: string, pulumi: Pulumi, runtime: Kind["runtime"]) {
-    this.folder = folder;
-    this.#pulumi = pulumi;
+    super(folder, "consumer", pulumi);
     this.#runtime = runtime;
-    this.env = {
-      ...pulumi.env,
-      PULUMI_BACKEND_URL: fileBackend(join(folder, "state")),
-      PULUMI_CONFIG_PASSPHRASE: "a passphrase for tests",
-      TMPDIR: join(folder, "tmp"),
-    };
   }
 
   static async make({ manifest: own, tsconfig, typescript, runtime }: Kind): Promise<Consumer> {
-    const folder = await mkdtemp(join(tmpdir(), "k8sauth-consumer-"));
+    const folder = await emptyFolder();
     const consumer = new Consumer(folder, await ensurePulumi(), runtime);
-    await mkdir(join(folder, "state"));
-    await mkdir(join(folder, "tmp"));
     await cp(join(import.meta.dirname, "program.ts.txt"), join(folder, "index.ts"));
     const { dependencies } = manifest;
     const json = (value: object) => JSON.stringify(value, undefined, 2);
@@ -113,31 +93,6 @@ export class Consumer implements AsyncDisposable {
     const options = { cwd: this.folder, env: this.env };
     const { stdout } = await exec(process.execPath, ["--input-type=commonjs", "-e", script, module], options);
     return JSON.parse(stdout);
-  }
-
-  async pulumi(...args: readonly string[]): Promise<Run> {
-    const flags = ["--non-interactive", "--color", "never", "--cwd", this.folder];
-    const run = new PulumiProcess(this.#pulumi.command, [...args, ...flags], this.env);
-    return { status: await run.end(), output: run.output };
-  }
-
-  async outputs(): Promise<Record<string, unknown>> {
-    const { output } = await this.pulumi("stack", "output", "--json", "--show-secrets", "--stack", "dev");
-    return JSON.parse(output);
-  }
-
-  get stateFile(): string {
-    return join(this.folder, "state", ".pulumi", "stacks", "consumer", "dev.json");
-  }
-
-  /** The state's text. */
-  state(): Promise<string> {
-    return readFile(this.stateFile, "utf8");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await deleteObjects(this);
-    await rm(this.folder, { recursive: true, force: true });
   }
 }
 

@@ -10,7 +10,9 @@ import { formatMessage } from "publint/utils";
 import { expect, inject, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { program } from "../support/project.ts";
-import { Plugin } from "../unit/provider/plugin.ts";
+import { least, outputs, providers } from "../unit/provider/componentCalls.ts";
+import { startMonitor } from "../unit/provider/monitor.ts";
+import { Plugin, startEngine } from "../unit/provider/plugin.ts";
 
 const run = promisify(execFile);
 const { folder, tarball } = inject("built");
@@ -62,7 +64,7 @@ test("the name to publish under is the builder's choice; without one npm refuses
 test("every package in a bundle has its license beside it", () => {
   for (const [path, code] of contents(library).filter(([name]) => /\.(m?js|cjs)$/.test(name))) {
     const texts = readFileSync(
-      join(library, path, "..", path.startsWith("verifier") ? "verifier.licenses.txt" : "licenses.txt"),
+      join(library, path, "..", path.includes("verifier/") ? "verifier.licenses.txt" : "licenses.txt"),
       "utf8",
     );
     const bundled = new Set([...code.matchAll(/^\/\/ node_modules\/((?:@[^/]+\/)?[^/]+)\//gm)].map(([, name]) => name));
@@ -88,6 +90,29 @@ test("the plugin runs from any folder, with the version and the schema of the so
   await using plugin = await Plugin.start(undefined, process.env, join(elsewhere, "pulumi-resource-k8sauth"));
   expect(await plugin.version()).toBe(manifest.version);
   expect(await plugin.schema()).toEqual(await sources.schema());
+  await rm(elsewhere, { recursive: true });
+});
+
+test("the plugin creates every component without any package of the sources", async () => {
+  const elsewhere = await mkdtemp(join(tmpdir(), "k8sauth-plugin-"));
+  await cp(join(folder, "plugin"), elsewhere, { recursive: true });
+  const [engine, monitor] = await Promise.all([startEngine(), startMonitor(outputs)]);
+  {
+    await using plugin = await Plugin.start(engine, process.env, join(elsewhere, "pulumi-resource-k8sauth"));
+    for (const [name, args] of Object.entries(least)) {
+      const { urn } = await plugin.construct(`k8sauth:index:${name}`, "it", args, monitor.address, { providers });
+      expect(urn).toBe(`urn:pulumi:dev::test::k8sauth:index:${name}::it`);
+    }
+    const refused = { ...least.TokenReviewer, createNamespace: false };
+    const call = plugin.construct("k8sauth:index:TokenReviewer", "it", refused, monitor.address, { providers });
+    await expect(call).rejects.toMatchObject({
+      details: expect.stringMatching(/^namespace: set the name of an existing/),
+    });
+  }
+  const program = monitor.registered.find(({ type }) => type === "kubernetes:core/v1:ConfigMap")?.inputs.data;
+  expect(Object.keys(program ?? {})).toEqual(expect.arrayContaining(["verifier.mjs", "verifier.licenses.txt"]));
+  engine.stop();
+  monitor.stop();
   await rm(elsewhere, { recursive: true });
 });
 

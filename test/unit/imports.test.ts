@@ -11,7 +11,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   stack: ["components", "gateways", "kubernetes", "verifier/config/index.ts"],
   components: ["gateways", "verifier/bundle", "verifier/config/index.ts", "verifier/nodeFlags.ts"],
   gateways: ["kubernetes/pem.ts", "verifier/keys/rsa.ts"],
-  provider: ["kubernetes", "verifier/keys/rsa.ts", "package.json"],
+  provider: ["kubernetes", "verifier/keys/rsa.ts", "package.json", "components/index.ts", "gateways/index.ts"],
   kubernetes: [],
   verifier: [],
   policy: [],

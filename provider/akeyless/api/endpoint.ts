@@ -12,13 +12,8 @@ export interface ApiInputs {
 }
 
 export const apiFields: Fields = {
-  apiUrl: {
-    type: "string",
-    default: publicApi,
-    description:
-      "Base URL of the REST API v2: the service's own, or a gateway's (https://GATEWAY:8000/api/v2, on older gateways https://GATEWAY:8081).",
-  },
-  caPem: { type: "string", description: "CA certificates of that server, PEM; by default the public ones." },
+  apiUrl: { type: "string", default: publicApi },
+  caPem: { type: "string" },
 };
 
 /** Outputs that say for `delete` and `read` which API has the object. */
@@ -28,7 +23,8 @@ export function apiOutputs({ apiUrl = publicApi, caPem = "" }: Partial<ApiInputs
 
 /** The output with which `read` reports changes outside of this stack to `diff`. */
 export const driftField = {
-  drift: { type: "strings", description: "Fields that the last refresh found changed outside of this stack." },
+  // Fields that the last refresh found changed outside of this stack.
+  drift: { type: "strings" },
 } as const satisfies Fields;
 
 /** The API that has an object, by its state. The CA comes from the inputs, since it may have changed. */

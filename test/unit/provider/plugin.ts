@@ -87,6 +87,12 @@ export interface Diff {
   readonly kinds: Readonly<Record<string, number>>;
 }
 
+export interface ConstructOptions {
+  readonly preview?: boolean;
+  /** References (`URN::ID`) by package. */
+  readonly providers?: Readonly<Record<string, string>>;
+}
+
 /** The error of a call, as the engine sees it. */
 export type CallError = ServiceError;
 
@@ -273,6 +279,32 @@ export class Plugin implements AsyncDisposable {
     const request = new providerPb.DeleteRequest().setUrn(urn(type)).setId(id).setProperties(struct(outputs));
     const { config, own } = apart(inputs ?? {});
     await this.#configuredCall("delete", inputs === undefined ? request : request.setOldInputs(struct(own)), config);
+  }
+
+  /** Calls a function, as a program does. */
+  async invoke(token: string, args: Properties) {
+    const request = new providerPb.InvokeRequest().setTok(token).setArgs(struct(args));
+    const answer = await this.#call<unknown, pb.InvokeResponse>("invoke", request);
+    const failures = answer.getFailuresList().map((failure) => failure.getReason());
+    return { outputs: this.#outputs(answer.getReturn()), failures };
+  }
+
+  /** Creates a component whose children are registered at a monitor. */
+  async construct(type: string, name: string, args: Properties, monitor: string, options: ConstructOptions = {}) {
+    const request = new providerPb.ConstructRequest()
+      .setType(type)
+      .setName(name)
+      .setProject("test")
+      .setStack("dev")
+      .setOrganization("organization")
+      .setParallel(16)
+      .setMonitorendpoint(monitor)
+      .setDryrun(options.preview ?? false)
+      .setInputs(struct(args));
+    for (const [key, reference] of Object.entries(options.providers ?? {}))
+      request.getProvidersMap().set(key, reference);
+    const answer = await this.#call<unknown, pb.ConstructResponse>("construct", request);
+    return { urn: answer.getUrn(), outputs: this.#outputs(answer.getState()) };
   }
 
   /** Outputs as they came over the wire. What is marked secret is not searched for secrets: it is where they belong. */

@@ -13,7 +13,7 @@ export const plugin: Readonly<Record<ProviderErrorCode, ErrorText>> = {
   ...rancher,
   ...akeyless,
   TYPE_UNKNOWN: {
-    meaning: "A program asked for a resource type that the plugin does not have.",
+    meaning: "A program asked for a resource type, a component or a function that the plugin does not have.",
     remedy:
       "Use a type that the message lists, and the plugin of the same version as the program. `pulumi package get-schema ./provider` prints all types.",
   },
