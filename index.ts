@@ -136,7 +136,7 @@ export const bearerTokenUsers = bearerTokenUserOutputs(settings, flows);
 /** The cluster: host, CA fingerprint, issuer and its source, version, distribution. */
 export const cluster = clusterOutputs(settings, checkedCluster, flows);
 
-/** By credential: kind, subject, epoch, fingerprint, dates, name in the audit log, and the previous epochs that still work. */
+/** By credential: kind, subject, epoch, fingerprint, dates, name in the audit log, and the previous epochs, whose credentials are not renewed. */
 export const credentials = credentialOutputs(flows, checkedCluster.version);
 
 /** Why an auth config of Akeyless or of the certificate flow is absent, and what to know about the others. */

@@ -44,7 +44,11 @@ export interface BearerTokenUserArgs {
   readonly tokenMode?: TokenMode;
   /** Requested lifetime in mode `tokenRequest`, in seconds, at least 600. @default 2592000 (30 days) */
   readonly tokenExpirationSeconds?: number;
-  /** Time before expiry at which `pulumi up` renews the token, in seconds. @default a third of the lifetime */
+  /**
+   * Time before expiry from which on `pulumi up` renews the token, in seconds. Longer than the interval of your runs.
+   *
+   * @default a third of the lifetime
+   */
   readonly tokenRenewBefore?: number;
   /** Epochs of the token, as for a TokenReviewer. @default none */
   readonly rotation?: Rotation;

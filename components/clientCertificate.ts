@@ -39,7 +39,11 @@ export interface ClientCertificateArgs {
   readonly privateKeyPem?: pulumi.Input<string>;
   /** Requested lifetime, in seconds, at least 600. The signer may shorten it. @default 7776000 (90 days) */
   readonly expirationSeconds?: number;
-  /** Time before expiry at which `pulumi up` renews the certificate, in seconds. @default a third of the lifetime */
+  /**
+   * Time before expiry from which on `pulumi up` renews the certificate, in seconds. Longer than the interval of your runs.
+   *
+   * @default a third of the lifetime
+   */
   readonly renewBefore?: number;
   /** `auto`: the deployer approves the request. `external`: someone else approves it while `pulumi up` waits. @default "auto" */
   readonly approval?: "auto" | "external";
@@ -77,7 +81,7 @@ export class ClientCertificate extends pulumi.ComponentResource {
   readonly commonName: string;
   /** The epoch of the certificate; "" without a rotation. */
   readonly epoch: string;
-  /** Users of previous epochs, which keep their permissions. */
+  /** Users of previous epochs, which keep their permissions. Their certificates are not renewed. */
   readonly previous: readonly { readonly epoch: string; readonly subject: string }[];
   /** The proved certificate. */
   readonly certificate: SignedCertificate;

@@ -3,7 +3,8 @@ export interface Rotation {
   /** Epoch of the credentials in outputs and at gateways. */
   readonly current: string;
   /**
-   * Epochs whose credentials keep working. `""` is the epoch of credentials that were created without a rotation.
+   * Epochs whose credentials stay valid until they expire. They are not renewed. `""` is the epoch of credentials that were created without a
+   * rotation.
    *
    * @default []
    */

@@ -60,10 +60,15 @@ export interface TokenReviewerArgs {
   readonly tokenMode?: TokenMode;
   /** Requested lifetime in mode `tokenRequest`, in seconds, at least 600. The API server may shorten it. @default 2592000 (30 days) */
   readonly tokenExpirationSeconds?: number;
-  /** Time before expiry at which `pulumi up` renews the token, in seconds. @default a third of the lifetime */
+  /**
+   * Time before expiry from which on `pulumi up` renews the token, in seconds. Longer than the interval of your runs.
+   *
+   * @default a third of the lifetime
+   */
   readonly tokenRenewBefore?: number;
   /**
-   * Epochs of the token. Each epoch has its own Secret and therefore its own token. Previous epochs keep working while they are listed.
+   * Epochs of the token. Each epoch has its own Secret and therefore its own token. Tokens of previous epochs stay valid while they are listed,
+   * until they expire. They are not renewed.
    *
    * @default none
    */

@@ -6,8 +6,8 @@ import { certificateCredentialId, tokenCredentialId } from "./credentialId.ts";
 import type { Flows } from "./flows.ts";
 
 /**
- * Facts about every credential in the outputs, without the credential. `credentialId` is its name in the cluster's audit log, "" if the
- * log does not name it.
+ * Facts about every credential in the outputs, without secrets. `credentialId` is its name in the cluster's audit log, "" if the log does
+ * not name it.
  */
 export function credentialOutputs({ token, certificate, rancher, users }: Flows, version: pulumi.Output<string>) {
   return {
@@ -27,15 +27,18 @@ function tokenFacts({ token, namespace, secrets }: Pick<TokenReviewer, "namespac
   return { kind, subject, namespace, secret, epoch, previous, serial: "", fingerprint, credentialId, ...dates };
 }
 
-function certificateFacts({ certificate, epoch, previous }: ClientCertificate, version: pulumi.Output<string>) {
+function certificateFacts(client: ClientCertificate, version: pulumi.Output<string>) {
+  const { certificate, epoch, previous } = client;
   const { commonName: subject, serial, fingerprint, notBefore, notAfter, renewAfter } = certificate;
   const { proved, proofNote: note } = certificate;
   /** Its name in the cluster's audit log; "" if it has none there. */
   const credentialId = pulumi
     .all([fingerprint, version])
     .apply(([hash, server]) => certificateCredentialId(hash, server));
-  const dates = { notBefore, notAfter, renewAfter };
-  return { kind: "Certificate", subject, epoch, previous, serial, fingerprint, credentialId, ...dates, proved, note };
+  /** The certificate and the chain that its signer appended, PEM. Absent if the stack has the private key: `clusterAccess` then has both. */
+  const certificatePem = client.privateKeyPem === undefined ? certificate.certificatePem : undefined;
+  const facts = { subject, epoch, previous, serial, fingerprint, credentialId, certificatePem };
+  return { kind: "Certificate", ...facts, notBefore, notAfter, renewAfter, proved, note };
 }
 
 function rancherFacts({ keyName: subject, keySha256: fingerprint, notAfter }: RancherKey) {

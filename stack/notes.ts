@@ -45,11 +45,11 @@ function akeylessNotes(
 function privateKeyNotes({ certificate }: Flows): Notes {
   if (certificate === undefined || certificate.privateKeyPem !== undefined) return [];
   return [
-    "kubeconfigs.certificate and authConfigs.certificate are absent, because they cannot be created without the private key of k8sauth:certificateRequest. Set k8sauth:certificateKey, or add the key yourself.",
+    "kubeconfigs.certificate and authConfigs.certificate are absent, because they cannot be created without the private key of k8sauth:certificateRequest. Set k8sauth:certificateKey, or combine credentials.certificate.certificatePem with your key.",
   ];
 }
 
-function expiryNotes({ tokenFlow, token, bearerTokenUsers }: Settings): Notes {
+function expiryNotes({ tokenFlow, token, certificateFlow, bearerTokenUsers }: Settings): Notes {
   const users = Object.entries(bearerTokenUsers)
     .filter(([, { tokenMode = defaultUserTokenMode }]) => tokenMode === "tokenRequest")
     .map(([name]) => name);
@@ -57,6 +57,9 @@ function expiryNotes({ tokenFlow, token, bearerTokenUsers }: Settings): Notes {
   return [
     ...(tokenFlow && token.tokenMode === "tokenRequest"
       ? ["The reviewer's token expires, and only `pulumi up` renews it: schedule runs (docs/renewal.md)."]
+      : []),
+    ...(certificateFlow
+      ? ["The reviewer's certificate expires, and only `pulumi up` renews it: schedule runs (docs/renewal.md)."]
       : []),
     ...(users.length > 0 ? [`The tokens of the bearer-token users ${users.join(", ")} ${renewal}`] : []),
   ];

@@ -26,7 +26,11 @@ export interface ReviewerTokenArgs {
   readonly mode?: pulumi.Input<TokenMode>;
   /** Requested lifetime in mode `tokenRequest`, in seconds, at least 600. The API server may shorten it. @default 2592000 (30 days) */
   readonly expirationSeconds?: pulumi.Input<number>;
-  /** Time before expiry at which `pulumi up` renews the token, in seconds. @default a third of the lifetime */
+  /**
+   * Time before expiry from which on `pulumi up` renews the token, in seconds. Longer than the interval of your runs.
+   *
+   * @default a third of the lifetime
+   */
   readonly renewBefore?: pulumi.Input<number>;
   /** `tokenReview`: the token reviews itself. `self`: the API server names the user of the token. @default "tokenReview" */
   readonly proof?: pulumi.Input<"tokenReview" | "self">;

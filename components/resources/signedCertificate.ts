@@ -18,7 +18,11 @@ export interface SignedCertificateArgs {
   readonly usages?: pulumi.Input<pulumi.Input<string>[]>;
   /** Requested lifetime, in seconds, at least 600. The signer may shorten it. @default 7776000 (90 days) */
   readonly expirationSeconds?: pulumi.Input<number>;
-  /** Time before expiry at which `pulumi up` renews the certificate, in seconds. @default a third of the lifetime */
+  /**
+   * Time before expiry from which on `pulumi up` renews the certificate, in seconds. Longer than the interval of your runs.
+   *
+   * @default a third of the lifetime
+   */
   readonly renewBefore?: pulumi.Input<number>;
   /** `auto`: the deployer approves the request. `external`: someone else approves it while `pulumi up` waits. @default "auto" */
   readonly approval?: pulumi.Input<"auto" | "external">;

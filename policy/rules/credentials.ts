@@ -86,7 +86,7 @@ const issuedCertificate = stackRule<Limits>({
       (subject) => {
         const pem = present(subject.props.certificatePem as string | undefined, "certificatePem");
         const certificate = parsed(pem);
-        if (certificate) checkCertificate(certificate, subject, report, limits);
+        if (certificate) checkIssued(certificate, subject, report, limits);
         else report(`The certificate ${subject.name} can't be read.`, subject);
       },
     ),
@@ -100,7 +100,7 @@ function parsed(pem: string): X509Certificate | undefined {
   }
 }
 
-function checkCertificate(certificate: X509Certificate, subject: Subject, report: Report, limits: Limits): void {
+function checkIssued(certificate: X509Certificate, subject: Subject, report: Report, limits: Limits): void {
   const lifetime = certificate.validToDate.getTime() - certificate.validFromDate.getTime();
   const { modulusLength, namedCurve } = certificate.publicKey.asymmetricKeyDetails ?? {};
   const say = (found: string) => report(`The certificate ${subject.name} ${found}`, subject);

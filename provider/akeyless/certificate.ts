@@ -72,7 +72,7 @@ export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs
     return [
       ...checkEndpoint("apiUrl", known.apiUrl, known.caPem),
       ...checkName("name", known.name),
-      ...checkCertificate(known.certificatePem),
+      ...checkPem(known.certificatePem),
       ...checkDays(known.expirationEventIn),
     ];
   },
@@ -229,7 +229,7 @@ function previewOutputs(known: Partial<CertificateInputs>, unknown: ReadonlySet<
   return { ...apiOutputs(known), name: known.name, fingerprint: undefined, notAfter: undefined, drift: [] };
 }
 
-function checkCertificate(pem: string | undefined): CheckFailure[] {
+function checkPem(pem: string | undefined): CheckFailure[] {
   if (pem === undefined) return [];
   if (/PRIVATE KEY-----/.test(pem)) {
     const reason = '"certificatePem" holds a private key. Notices need none: remove it.';

@@ -122,8 +122,8 @@ export interface Probe {
 }
 
 /**
- * Tries a certificate within 2 s. It is dead if the server rejects it. It is powerless if its user may not create TokenReviews, or if it does
- * not reach the server.
+ * Tries a certificate within 2 s. It is dead if the server rejects it. It is powerless if its user may not create TokenReviews, or if a proxy
+ * drops it, so that the server sees another user.
  */
 export async function probe(use: CertificateUse, proof: Proof, context: Context): Promise<Probe> {
   const { commonName } = use;

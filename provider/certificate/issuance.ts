@@ -5,7 +5,8 @@ import type { Context } from "../protocol/resource.ts";
 import { commonNames, nameText, organizations } from "../x509/x509.ts";
 import type { SignedCertificateInputs, SignedCertificateOutputs } from "./certificateFields.ts";
 import { type CertificateUse, prove } from "./certificateProof.ts";
-import { type IssuedCertificate, readIssued, renewalDate, requireMatch, rfc3339 } from "./issuedCertificate.ts";
+import { type IssuedCertificate, readIssued, requireMatch, rfc3339 } from "./issuedCertificate.ts";
+import { type Lifetime, renewalDate } from "./renewal.ts";
 import { requireSigners } from "./signers.ts";
 import { Signing } from "./signing.ts";
 import { cancelled } from "./signingErrors.ts";
@@ -83,7 +84,7 @@ async function acceptCertificate(
   return { ...outputs, ...(await proofOf(client, inputs, outputs, untilValidMs, context)) };
 }
 
-function lifetime({ leaf }: IssuedCertificate, { issuedAt }: Collected) {
+function lifetime({ leaf }: IssuedCertificate, { issuedAt }: Collected): Lifetime {
   return { notAfter: leaf.x509.validToDate, issuedAt };
 }
 
@@ -140,7 +141,7 @@ export function warnOfLifetime(expirationSeconds: number, context: Context): voi
 
 /** Warns if the signer, which decides about the lifetime, chose another one. */
 function reportLifetime(
-  { notAfter, issuedAt }: { readonly notAfter: Date; readonly issuedAt: Date },
+  { notAfter, issuedAt }: Lifetime,
   { expirationSeconds, renewBefore }: SignedCertificateInputs,
   version: string,
   context: Context,

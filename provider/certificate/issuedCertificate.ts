@@ -97,22 +97,6 @@ function rejected(why: string): ProviderError {
   );
 }
 
-/** Dates of a certificate that decide about its renewal. */
-export interface Lifetime {
-  readonly notAfter: Date;
-  /** When it was signed, by the server's clock. `notBefore` may be earlier, for clocks that are late. */
-  readonly issuedAt: Date;
-}
-
-/** The date of renewal: `renewBefore` seconds before the expiry, or after two thirds of the lifetime. */
-export function renewalDate({ notAfter, issuedAt }: Lifetime, renewBefore: number | undefined): Date {
-  const lifeMs = notAfter.getTime() - issuedAt.getTime();
-  const askedMs = (renewBefore ?? Number.POSITIVE_INFINITY) * 1000;
-  // A certificate with a shorter lifetime than `renewBefore` would be renewed by every run.
-  const beforeMs = askedMs < lifeMs ? askedMs : lifeMs / 3;
-  return new Date(Math.floor((notAfter.getTime() - beforeMs) / 1000) * 1000);
-}
-
 /** A date in UTC to the second ("2026-11-22T14:00:00Z"). */
 export function rfc3339(date: Date): string {
   return date.toISOString().replace(/\.\d+Z$/, "Z");

@@ -2,7 +2,6 @@ import { failUnlessOffline, quickTimeoutMs } from "../cluster/reachability.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Inputs } from "../protocol/fields.ts";
 import type { Context, Resource } from "../protocol/resource.ts";
-import { checkCertificate } from "./certificateCheck.ts";
 import {
   type CertificateState,
   certificateInputs,
@@ -10,11 +9,13 @@ import {
   type SignedCertificateInputs,
   type SignedCertificateOutputs,
 } from "./certificateFields.ts";
+import { checkCertificateInputs } from "./certificateInputsCheck.ts";
 import { type CertificateUse, type Probe, probe } from "./certificateProof.ts";
 import { type CertificationRequest, readRequest } from "./csr.ts";
 import { defaultUsages, sameSet } from "./csrRules.ts";
 import { issueCertificate, notProved, proveAgain, warnOfLifetime } from "./issuance.ts";
-import { renewalDate, rfc3339 } from "./issuedCertificate.ts";
+import { rfc3339 } from "./issuedCertificate.ts";
+import { dueProperties, hasExpired, lifetimeOf, renewalDate, warnOfExpiry } from "./renewal.ts";
 import {
   type CertificateSpec,
   differences,
@@ -33,7 +34,7 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
   inputs: certificateInputs,
   outputs: certificateOutputs,
 
-  check: checkCertificate,
+  check: checkCertificateInputs,
 
   async create(inputs, context) {
     const outputs = await issueCertificate(inputs, await specOf(inputs), context);
@@ -58,8 +59,10 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
     if (verdict === "dead") changes.certificatePem = "replace";
     if (verdict === "powerless") changes.proof = "update";
     const renewBefore = inputs.unknown.has("renewBefore") ? state.inputs.renewBefore : inputs.known.renewBefore;
-    for (const name of dueProperties(state, renewBefore, now ?? new Date(context.now()), context))
+    const outputs = state.outputs as SignedCertificateOutputs;
+    for (const name of dueProperties(outputs, renewBefore, now ?? new Date(context.now()), context)) {
       changes[name] = "replace";
+    }
     return changes;
   },
 
@@ -86,7 +89,8 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
       );
     }
     const { verdict, now } = await probeStored(state, { known: state.inputs, unknown: new Set() }, context);
-    const expired = reportExpiry(state, now ?? new Date(context.now()), context);
+    const expired = hasExpired(state.outputs, now ?? new Date(context.now()));
+    if (expired) warnOfExpiry(state.outputs, context);
     return verdict === "dead" || expired ? undefined : { id: state.id, outputs: state.outputs };
   },
 
@@ -111,10 +115,6 @@ function requestOutputs(request: CertificationRequest | undefined): Partial<Sign
   return { commonName, organizations, csrSha256: sha256 };
 }
 
-function lifetimeOf({ notAfter, issuedAt }: SignedCertificateOutputs) {
-  return { notAfter: new Date(notAfter), issuedAt: new Date(issuedAt) };
-}
-
 /** Changes that need another certificate. Other line ends of the same request are no change. */
 async function otherRequest(
   state: CertificateState,
@@ -133,30 +133,6 @@ async function otherRequest(
   const usages = defaultUsages(request);
   if (unknown.has("usages") || !sameSet(known.usages ?? usages, before ?? usages)) changes.usages = "replace";
   return changes;
-}
-
-/** The properties by which the certificate is due for renewal at a time. */
-function dueProperties(
-  state: CertificateState,
-  renewBefore: number | undefined,
-  now: Date,
-  context: Context,
-): ("renewAfter" | "notAfter")[] {
-  const outputs = state.outputs as SignedCertificateOutputs;
-  if (reportExpiry(state, now, context)) return ["renewAfter", "notAfter"];
-  const renewAfter = renewalDate(lifetimeOf(outputs), renewBefore);
-  if (now < renewAfter) return [];
-  context.log.info(
-    `The certificate of "${outputs.commonName}" is due for renewal since ${rfc3339(renewAfter)}; it is valid until ${outputs.notAfter}.`,
-  );
-  return ["renewAfter"];
-}
-
-function reportExpiry({ outputs }: CertificateState, now: Date, context: Context): boolean {
-  const { notAfter = "", commonName } = outputs;
-  if (now < new Date(notAfter)) return false;
-  context.log.warn(`The certificate of "${commonName}" expired on ${notAfter}. The API server refuses it.`);
-  return true;
 }
 
 /** Tries the certificate of the state at the server where the gateway uses it. "unsure" without its key. */

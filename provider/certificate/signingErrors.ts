@@ -64,7 +64,7 @@ export function timedOut(
     return new ProviderError(
       "CERTIFICATE_NOT_APPROVED",
       `${object(name)} was not approved within ${seconds} s.`,
-      `It stays for 24 h. Approve it (kubectl certificate approve ${name}) and run up again, which resumes the same request.`,
+      `It stays for 24 h. Approve it (kubectl certificate approve ${name}) and run up again, which resumes the same request. Kubernetes deletes an approved request after an hour: run up before.`,
     );
   }
   const next =

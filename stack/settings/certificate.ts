@@ -3,7 +3,7 @@ import { type KeyType, keyTypes, userName } from "../../components/clientCertifi
 import { epochsOf, type Rotation } from "../../components/rotation.ts";
 import { defaultServiceAccountName } from "../../components/tokenReviewer.ts";
 import { defaultCertificateLifetime, shortestLifetime } from "../../kubernetes/lifetimes.ts";
-import { type Refuse, refuseLateRenewal } from "./read.ts";
+import { type Refuse, refuseImmediateRenewal } from "./read.ts";
 import { choice, seconds, secretText, shown, text, type Values } from "./setting.ts";
 
 /** The reviewer's client certificate, with `certificateFlow`. */
@@ -26,13 +26,14 @@ export const certificateSettings = {
   certificateRenewBefore: seconds(1, {
     inputs: ["SignedCertificate.renewBefore"],
     unset: "a third of the lifetime",
-    description: "Seconds before the certificate expires from which on `pulumi up` [renews](renewal.md) it.",
+    description:
+      "Seconds before the certificate expires from which on `pulumi up` [renews](renewal.md) it. Longer than the interval of your runs.",
   }),
   certificateApproval: choice(["auto", "external"], {
     inputs: ["SignedCertificate.approval"],
     default: "auto",
     description:
-      "`auto`: the deployer approves the request. `external`: another user approves it while `pulumi up` waits, or before the next run.",
+      "`auto`: the deployer approves the request. `external`: another user approves it. `pulumi up` waits for 300 s; after a later approval, run it again within an hour.",
   }),
   certificateRequest: text({
     inputs: ["SignedCertificate.csrPem", "Cluster.certificateRequests", "Cluster.csrPem"],
@@ -82,7 +83,7 @@ export function certificateOf(
 /** Contradictions between the settings of the certificate. Names are checked only if the certificate flow uses them. */
 export function checkCertificate(certificate: CertificateSettings, flow: boolean, refuse: Refuse): void {
   const { expirationSeconds, renewBefore, csrPem, privateKeyPem, rotation } = certificate;
-  refuseLateRenewal(
+  refuseImmediateRenewal(
     ["certificateRenewBefore", renewBefore],
     ["certificateExpirationSeconds", expirationSeconds],
     refuse,

@@ -9,7 +9,7 @@ import { type Schema, type Setting, setBy, type Values } from "./setting.ts";
 export type Refuse = (keys: readonly [string, ...string[]], problem: string) => void;
 
 /** Refuses a credential that is due for renewal from its start. */
-export function refuseLateRenewal(
+export function refuseImmediateRenewal(
   [key, renewBefore]: readonly [string, number | undefined],
   [lifetimeKey, lifetime]: readonly [string, number],
   refuse: Refuse,

@@ -3,7 +3,7 @@ import { dnsSubdomain } from "../../components/names.ts";
 import { tokenModes } from "../../components/resources/reviewerToken.ts";
 import { longestEpoch, type Rotation } from "../../components/rotation.ts";
 import { defaultTokenLifetime, shortestLifetime } from "../../kubernetes/lifetimes.ts";
-import { type Refuse, refuseLateRenewal } from "./read.ts";
+import { type Refuse, refuseImmediateRenewal } from "./read.ts";
 import { choice, fields, object, seconds, type Values } from "./setting.ts";
 
 const epochs = `must be at most ${longestEpoch} lower-case letters, digits, dots and dashes`;
@@ -40,18 +40,23 @@ export const tokenSettings = {
   tokenRenewBefore: seconds(1, {
     inputs: ["ReviewerToken.renewBefore"],
     unset: "a third of the lifetime",
-    description: "Seconds before the token expires from which on `pulumi up` renews it.",
+    description:
+      "Seconds before the token expires from which on `pulumi up` [renews](renewal.md) it. Longer than the interval of your runs.",
   }),
   rotation: object(rotation, {
     unset: "none",
     example: "rotation.current 2026-q4",
     description:
-      'Epochs of all tokens and of the certificate, `{current, previous}`; see [rotation](renewal.md#rotation). A new `current` creates new credentials. Credentials of the epochs in `previous` keep working; `""` stands for those without an epoch.',
+      'Epochs of all tokens and of the certificate, `{current, previous}`; see [rotation](renewal.md#rotation). A new `current` creates new credentials. Credentials of the epochs in `previous` stay valid until they expire, and are not renewed; `""` stands for those without an epoch.',
   }),
 } as const;
 
 /** Contradictions between the settings of the token. */
 export function checkToken(values: Values<typeof tokenSettings>, refuse: Refuse): void {
   const { tokenExpirationSeconds, tokenRenewBefore } = values;
-  refuseLateRenewal(["tokenRenewBefore", tokenRenewBefore], ["tokenExpirationSeconds", tokenExpirationSeconds], refuse);
+  refuseImmediateRenewal(
+    ["tokenRenewBefore", tokenRenewBefore],
+    ["tokenExpirationSeconds", tokenExpirationSeconds],
+    refuse,
+  );
 }

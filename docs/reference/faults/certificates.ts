@@ -117,7 +117,8 @@ export const certificates: Section = {
     },
     {
       fault: "The certificate is due or has expired",
-      behaviour: "A plain `up` issues another one for the same key, and the old one stays valid until it expires.",
+      behaviour:
+        "An `up` without options issues another one for the same key, and the old one stays valid until it expires.",
       tests: [
         [changes, "is due by real dates: same key and name, another certificate, and the old one still works"],
         [changes, "of what has expired says so, in diff and in read"],

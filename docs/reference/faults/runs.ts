@@ -85,7 +85,7 @@ export const runs: Section = {
     },
     {
       fault: "A credential is dead, or has lost its binding or role",
-      behaviour: "A plain preview shows a change, and `up --refresh` heals it.",
+      behaviour: "A preview without options shows a change, and `up --refresh` heals it.",
       tests: [
         ["cluster/faults/alarm.test.ts", "is a change of the preview; up says what heals it, and up --refresh does"],
         [drift, "is reported by preview --refresh, which fails and changes nothing; up --refresh heals it"],

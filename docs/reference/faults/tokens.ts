@@ -103,7 +103,7 @@ export const tokens: Section = {
     },
     {
       fault: "A token is due or has expired",
-      behaviour: "A preview says so, and a plain `up` creates the new token before the old one is deleted.",
+      behaviour: "A preview says so, and an `up` without options creates the new token before the old one is deleted.",
       tests: [
         [
           "cluster/token/requestMode.test.ts",

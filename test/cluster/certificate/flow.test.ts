@@ -18,6 +18,7 @@ interface Credential {
   readonly renewAfter: string;
   readonly proved: boolean;
   readonly note: string;
+  readonly certificatePem?: string;
 }
 
 interface Outputs {
@@ -80,6 +81,7 @@ describe("an up with the certificate flow", () => {
     expect(leaf.subject.split("\n").sort()).toEqual(["CN=gateway-token-reviewer-cert", "O=gateways"]);
     expect(leaf.publicKey.equals(createPublicKey(clusterAccess.privateKeyPem))).toBe(true);
     expect(leaf.fingerprint256).toBe(credentials.certificate.fingerprint);
+    expect(credentials.certificate).not.toHaveProperty("certificatePem");
     expect(await openRequests()).toEqual([]);
     expect(added(before, await inventory(admin))).toEqual([
       "ClusterRole gateway-client-certificate-#",
@@ -137,7 +139,7 @@ describe("an up with the certificate flow", () => {
     expect(modulusLength ?? namedCurve).toBe(certificateKeyType === "P384" ? "secp384r1" : 3072);
   });
 
-  test("signs a request of the user's own, says that it was not proved, and keeps no key", async () => {
+  test("signs a request of the user's own, outputs the certificate, says that it was not proved, and keeps no key", async () => {
     const { privateKey: key } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const certificateRequestPem = certificateRequest(key, { commonName: "brought" });
     stack = await TestStack.make("own", {
@@ -152,6 +154,12 @@ describe("an up with the certificate flow", () => {
     expect(clusterAccess).not.toHaveProperty("privateKeyPem");
     expect(kubeconfigs).toEqual({});
     expect(notes.join()).toContain("without the private key");
+    expect(notes.join()).toMatch(/certificate expires.*schedule runs/);
+    const { certificatePem = "", fingerprint } = credentials.certificate;
+    expect(JSON.parse(await stack.command("stack", "output", "credentials", "--json"))).toEqual(credentials);
+    expect(new X509Certificate(certificatePem).fingerprint256).toBe(fingerprint);
+    const privateKeyPem = key.export({ type: "pkcs8", format: "pem" }).toString();
+    expect(await mayReview({ ...clusterAccess, certificatePem, privateKeyPem })).toBe(true);
   });
 });
 

@@ -63,7 +63,7 @@ export const certificate = {
     meaning:
       "The CertificateSigningRequest was not approved in time. With `certificateApproval: external` another user must approve it.",
     remedy:
-      "Have it approved (`kubectl certificate approve NAME`) within 24 hours, and run `pulumi up` again. It continues with the same request.",
+      "Have it approved (`kubectl certificate approve NAME`) within 24 hours, and run `pulumi up` again within an hour of the approval. It continues with the same request, which Kubernetes deletes an hour after its approval: a nightly run comes too late.",
   },
   CERTIFICATE_DENIED: {
     meaning: "An approver denied the CertificateSigningRequest.",

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { readRequest } from "../../../../provider/certificate/csr.ts";
-import { readIssued, renewalDate, requireMatch } from "../../../../provider/certificate/issuedCertificate.ts";
+import { readIssued, requireMatch } from "../../../../provider/certificate/issuedCertificate.ts";
 import type { CertificateSpec } from "../../../../provider/certificate/signingObject.ts";
 import { signingName } from "../../../../provider/certificate/signingObject.ts";
 import { commonNames, nameText, organizations } from "../../../../provider/x509/x509.ts";
@@ -144,17 +144,6 @@ test("names are texts in which nothing can pass for something else", async () =>
   );
   expect(nameText(request.subject)).toBe('O=a\\+b\\=\\"c\\",2.5.4.99=\\#x,CN=gateway\\,O\\=system:masters');
   expect(organizations(request.subject)).toEqual(['a+b="c"']);
-});
-
-test.each([
-  ["after two thirds of its life by default", undefined, 300],
-  ["as long before its end as asked", 897, 3],
-  ["after two thirds when the signer made it shorter than that", 900, 600],
-  ["after two thirds when the signer made it much shorter", 90_000, 600],
-])("a certificate is renewed %s", (_what, renewBefore, expected) => {
-  const issuedAt = new Date("2026-01-01T00:00:00Z");
-  const notAfter = new Date(issuedAt.getTime() + (renewBefore === undefined ? 450 : 900) * 1000);
-  expect((renewalDate({ notAfter, issuedAt }, renewBefore).getTime() - issuedAt.getTime()) / 1000).toBe(expected);
 });
 
 test("the object's name follows from all that is asked, and from who asks", async () => {

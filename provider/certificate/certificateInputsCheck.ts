@@ -11,7 +11,7 @@ import { requireAllowed, signerFailure, usagesFailure } from "./csrRules.ts";
 const maxLifetime = 2 ** 31 - 1;
 
 /** Checks the inputs without any request. Inputs that are not known yet are skipped. */
-export async function checkCertificate({
+export async function checkCertificateInputs({
   known,
   unknown,
 }: Inputs<SignedCertificateInputs>): Promise<readonly CheckFailure[]> {
