@@ -6,6 +6,7 @@ import { metricsPage } from "./metrics.ts";
 import { outputsPage } from "./outputs.ts";
 import { withPart } from "./part.ts";
 import { policyTables } from "./policies.ts";
+import { verifierSettingsPage } from "./verifierSettings.ts";
 
 /** The generated pages by path from the root of the repository: a function from the page as it is to the page as it must be. */
 export const generatedPages: Readonly<Record<string, (page: string) => string>> = {
@@ -15,5 +16,6 @@ export const generatedPages: Readonly<Record<string, (page: string) => string>> 
   "docs/faults.md": () => faultsPage(),
   "docs/outputs.md": () => outputsPage(),
   "docs/metrics.md": () => metricsPage(),
+  "docs/verifier-settings.md": () => verifierSettingsPage(),
   "docs/policy.md": (page) => withPart(page, "policy", policyTables()),
 };
