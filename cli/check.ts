@@ -26,13 +26,16 @@ Options:
   -s, --stack NAME        The stack; default the selected one
   -C, --cwd FOLDER        The folder of Pulumi.yaml; default this one or one above it, else the product's own
       --outputs FILE      Take the outputs from a JSON file (- is standard input) instead
-      --kubeconfig FILE   Kubeconfig with the permission to create a ServiceAccount for the test; default that of the stack
+      --kubeconfig FILE   Kubeconfig of a user with the rights for the test objects; default that of the stack
       --context NAME      Its context
   -j, --json              Print findings and expiry dates as JSON
 
-Check creates a ServiceAccount named k8sauth-check-… in the reviewer's namespace and deletes it again. It lists objects in the cluster
-that have the stack's label and are not in its state: a killed run may leave them. This needs the right to list and is skipped with
---outputs.
+Check writes to the cluster, and deletes what it created: a ServiceAccount named k8sauth-check-… in the namespace of the reviewer and
+of each bearer-token user, and for a client certificate a CertificateSigningRequest of that name, which it approves. A user without
+the rights for these objects (examples/deployer-rights/README.md) gets "?" for the claims that need them, and nothing is created.
+
+Check also lists objects in the cluster that have the stack's label and are not in its state: a killed run may leave them. This needs
+the right to list and is skipped with --outputs.
 
 Colours are used on a terminal only, and not if NO_COLOR is set.
 

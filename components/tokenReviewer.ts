@@ -97,7 +97,8 @@ export function tokenReviewerNames(
  * A ServiceAccount that may create TokenReviews, and its token, for a gateway outside the cluster.
  *
  * The token comes from a dedicated Secret, never from an auto-generated one: Kubernetes deletes those after a year without use
- * (KEP-2799). It does not expire in mode `secret`. Its holder can review any token that it has, and can read no object.
+ * (KEP-2799). It does not expire in mode `secret`. Its holder can learn whose a token is, if it has the token. It can read no object, except those
+ * that `products` adds.
  *
  * The resource option `protect` protects everything but the token and its Secrets, which renewal and rotation replace.
  *

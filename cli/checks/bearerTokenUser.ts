@@ -1,7 +1,8 @@
-import { randomBytes } from "node:crypto";
 import type { Finding } from "../../kubernetes/finding.ts";
 import { KubeClient, loadConnection, pathFor } from "../../kubernetes/index.ts";
-import { reviewSelf, workloadToken } from "../../kubernetes/reviews.ts";
+import { reviewSelf } from "../../kubernetes/reviews.ts";
+import { checkAccountRights, withCheckAccount } from "./checkAccount.ts";
+import { ifPermitted } from "./permitted.ts";
 import { forbidden } from "./report.ts";
 
 /** A rule of RBAC, as roles and reviews have it. */
@@ -27,39 +28,55 @@ export interface BearerTokenUser {
 /** A namespace that every cluster has. A user's permissions should not apply there by accident. */
 const elsewhere = "kube-system";
 
+const rbacGroup = "rbac.authorization.k8s.io";
+
 /**
- * Proves a bearer-token user with their own kubeconfig: what the rules give works, and the rest is forbidden. What anybody
- * may do is learnt from an account without rights that is made for the purpose and deleted again.
+ * Proves a bearer-token user with their own kubeconfig: what the rules grant works, and the rest is forbidden. What every user
+ * may do follows from an account without rights that is created for the check and deleted again. A deployer who may not do both gets a
+ * finding that says so instead.
  */
 export async function checkBearerTokenUser(user: BearerTokenUser, deployer: KubeClient): Promise<Finding[]> {
   using client = new KubeClient(await loadConnection({ kubeconfig: user.kubeconfig }, {}));
-  const { name, namespace, scope } = user;
+  const { name, namespace, scope, clusterRole } = user;
   const known = await isKnown(user, client);
   if (!known.holds) return [known];
-  const rules = user.rules ?? (await rulesOf(user.clusterRole ?? "", deployer));
-  const granted = new Set(rules.flatMap(singleRights));
-  const nobody = await rightsOfNobody(deployer, client, [namespace, elsewhere]);
   // A role of the cluster's own names much that a namespace does not have, or that nothing serves.
   const tried = listable(user.rules ?? []);
   const findings = [known, ...(await Promise.all(tried.map((list) => lists(user, list, client))))];
-  const here = without(await rightsIn(namespace, client), nobody.get(namespace));
-  const lacking = [...granted].filter((right) => !here.has(right));
-  findings.push({
-    claim: `${name} may do in namespace ${namespace} what the rules say`,
-    holds: lacking.length === 0,
-    seen: lacking.length === 0 ? `${granted.size} rights` : `lacks ${lacking.join(", ")}`,
-  });
-  findings.push(nothingElse(`${name} may do nothing else in namespace ${namespace}`, without(here, granted)));
-  if (namespace !== elsewhere) {
-    const there = without(await rightsIn(elsewhere, client), nobody.get(elsewhere));
-    const surplus = scope === "cluster" ? without(there, granted) : there;
-    findings.push(nothingElse(`${name} may do nothing ${scope === "cluster" ? "else " : ""}in ${elsewhere}`, surplus));
-  }
+  const claim = `${name} may do what the rules say, and nothing else`;
+  const readsRole = { verb: "get", group: rbacGroup, resource: "clusterroles", name: clusterRole };
+  const rights = [...checkAccountRights(namespace), ...(user.rules ? [] : [readsRole])];
+  const prove = () => mayDoOnlyThat(user, client, deployer);
+  findings.push(...(await ifPermitted(deployer, { claim, rights, prove })));
   if (scope === "namespace" && namespace !== elsewhere) {
     const path = pathFor("v1", "Secret", elsewhere);
     findings.push(
       await forbidden(`${name} reads no Secrets in ${elsewhere}`, () => client.get(path, { query: { limit: 1 } })),
     );
+  }
+  return findings;
+}
+
+/** Compares the rights of a user with the rules, without those that every user has. */
+async function mayDoOnlyThat(user: BearerTokenUser, client: KubeClient, deployer: KubeClient): Promise<Finding[]> {
+  const { name, namespace, scope } = user;
+  const rules = user.rules ?? (await rulesOf(user.clusterRole ?? "", deployer));
+  const granted = new Set(rules.flatMap(singleRights));
+  const nobody = await rightsOfNobody(deployer, client, [namespace, elsewhere]);
+  const here = without(await rightsIn(namespace, client), nobody.get(namespace));
+  const lacking = [...granted].filter((right) => !here.has(right));
+  const findings = [
+    {
+      claim: `${name} may do in namespace ${namespace} what the rules say`,
+      holds: lacking.length === 0,
+      seen: lacking.length === 0 ? `${granted.size} rights` : `lacks ${lacking.join(", ")}`,
+    },
+    nothingElse(`${name} may do nothing else in namespace ${namespace}`, without(here, granted)),
+  ];
+  if (namespace !== elsewhere) {
+    const there = without(await rightsIn(elsewhere, client), nobody.get(elsewhere));
+    const surplus = scope === "cluster" ? without(there, granted) : there;
+    findings.push(nothingElse(`${name} may do nothing ${scope === "cluster" ? "else " : ""}in ${elsewhere}`, surplus));
   }
   return findings;
 }
@@ -75,7 +92,7 @@ async function isKnown({ name, subject }: BearerTokenUser, client: KubeClient): 
 }
 
 async function rulesOf(clusterRole: string, deployer: KubeClient): Promise<readonly Rule[]> {
-  const path = pathFor("rbac.authorization.k8s.io/v1", "ClusterRole", undefined, clusterRole);
+  const path = pathFor(`${rbacGroup}/v1`, "ClusterRole", undefined, clusterRole);
   return (await deployer.get<{ rules?: readonly Rule[] }>(path)).rules ?? [];
 }
 
@@ -103,23 +120,15 @@ async function rightsIn(namespace: string, client: KubeClient): Promise<Set<stri
 
 async function rightsOfNobody(
   deployer: KubeClient,
-  { connection }: KubeClient,
-  namespaces: readonly string[],
+  { connection: { server, caPem } }: KubeClient,
+  namespaces: readonly [string, string],
 ): Promise<ReadonlyMap<string, Set<string>>> {
-  const [home = "default"] = namespaces;
-  const account = `k8sauth-check-${randomBytes(4).toString("hex")}`;
-  const path = pathFor("v1", "ServiceAccount", home, account);
-  const metadata = { name: account, namespace: home, labels: { "app.kubernetes.io/managed-by": "k8sauth-check" } };
-  await deployer.create(pathFor("v1", "ServiceAccount", home), { apiVersion: "v1", kind: "ServiceAccount", metadata });
-  try {
-    const token = await workloadToken(deployer, home, account, "");
-    const { server, caPem } = connection;
+  return withCheckAccount(deployer, namespaces[0], async (account) => {
+    const token = await account.token("");
     using nobody = KubeClient.direct({ server, caPem, token, label: "an account without rights" });
     const found = namespaces.map(async (namespace) => [namespace, await rightsIn(namespace, nobody)] as const);
     return new Map(await Promise.all(found));
-  } finally {
-    await deployer.delete(path, { ignoreNotFound: true });
-  }
+  });
 }
 
 function without(rights: ReadonlySet<string>, others: ReadonlySet<string> = new Set()): Set<string> {

@@ -2,15 +2,19 @@ import type { CertificateAccess } from "../../gateways/index.ts";
 import type { Finding } from "../../kubernetes/finding.ts";
 import { KubeClient } from "../../kubernetes/index.ts";
 import { reviewToken } from "../../kubernetes/reviews.ts";
+import { ifPermitted } from "./permitted.ts";
 import { forbidden, readsNoSecrets } from "./report.ts";
-import { sampleCertificate } from "./sampleCertificate.ts";
+import { sampleCertificate, sampleCertificateRights } from "./sampleCertificate.ts";
 
 /** No token at all: a review of it says that the reviewer may review, and nothing else. */
 const noToken = "k8sauth-check";
 
+const otherName = "A certificate for another name reviews nothing";
+
 /**
  * Proves a client certificate as a gateway would use it: it is who it says, may review tokens and do nothing else, and a
- * certificate for another name, signed for the purpose, may not even that.
+ * certificate for another name, which is signed for the check, may not even that. A deployer who may not approve requests gets a finding
+ * that says so instead.
  */
 export async function checkCertificateFlow(
   access: CertificateAccess,
@@ -25,7 +29,11 @@ export async function checkCertificateFlow(
   return [
     itself,
     await readsNoSecrets(client, "The certificate reads no Secrets"),
-    await otherNameMayNothing(access, deployer),
+    ...(await ifPermitted(deployer, {
+      claim: otherName,
+      rights: sampleCertificateRights,
+      prove: async () => [await otherNameMayNothing(access, deployer)],
+    })),
   ];
 }
 
@@ -39,7 +47,6 @@ async function reviewsTokens(client: KubeClient, claim: string): Promise<Finding
 }
 
 async function otherNameMayNothing({ host, caPem }: CertificateAccess, deployer: KubeClient): Promise<Finding> {
-  const claim = "A certificate for another name reviews nothing";
   try {
     const { certPem, keyPem } = await sampleCertificate(deployer);
     using other = KubeClient.direct({
@@ -49,8 +56,8 @@ async function otherNameMayNothing({ host, caPem }: CertificateAccess, deployer:
       keyPem,
       label: "the certificate for another name",
     });
-    return await forbidden(claim, () => reviewToken(other, noToken));
+    return await forbidden(otherName, () => reviewToken(other, noToken));
   } catch (error) {
-    return { claim, holds: false, seen: (error as Error).message };
+    return { claim: otherName, holds: false, seen: (error as Error).message };
   }
 }

@@ -1,6 +1,7 @@
 import type { Finding } from "../../kubernetes/finding.ts";
 import { KubeClient } from "../../kubernetes/index.ts";
 import { reviewToken, workloadToken } from "../../kubernetes/reviews.ts";
+import { ifPermitted } from "./permitted.ts";
 
 /** Akeyless' auth config for a gateway that goes through Rancher, as far as a check needs it. */
 export interface RancherConfig {
@@ -11,7 +12,13 @@ export interface RancherConfig {
   readonly "rancher-cluster-id": string;
 }
 
-/** Proves an API key of Rancher as a gateway would use it: by a review of a token of the account default/default, and of none. */
+/** The account whose token is reviewed. Every namespace has one of this name, without rights. */
+const account = { namespace: "default", name: "default" };
+const username = `system:serviceaccount:${account.namespace}:${account.name}`;
+
+const reviewsToken = "Rancher's API key reviews a token of the cluster";
+
+/** Proves an API key of Rancher as a gateway would use it: by a review of a token of the account default/default, and of a forged one. */
 export async function checkRancherFlow(config: RancherConfig, deployer: KubeClient): Promise<Finding[]> {
   using rancher = KubeClient.direct({
     server: `${config["k8s-host"]}/k8s/clusters/${config["rancher-cluster-id"]}`,
@@ -19,24 +26,31 @@ export async function checkRancherFlow(config: RancherConfig, deployer: KubeClie
     token: config["rancher-api-key"],
     label: "the Rancher API key",
   });
-  const token = await workloadToken(deployer, "default", "default", "");
-  const wanted = "system:serviceaccount:default:default";
-  return [
-    await reviewed("Rancher's API key reviews a token of the cluster", token, (name) => name === wanted),
-    await reviewed(
-      "Through Rancher a forged token is refused",
-      `${token.slice(0, -20)}${"A".repeat(20)}`,
-      (name) => !name,
-    ),
-  ];
+  return await ifPermitted(deployer, {
+    claim: reviewsToken,
+    rights: [{ verb: "create", group: "", resource: "serviceaccounts", subresource: "token", ...account }],
+    prove: async () => {
+      const token = await workloadToken(deployer, account.namespace, account.name, "");
+      const forged = `${token.slice(0, -20)}${"A".repeat(20)}`;
+      return [
+        await reviewed(rancher, reviewsToken, token, (name) => name === username),
+        await reviewed(rancher, "Through Rancher a forged token is refused", forged, (name) => !name),
+      ];
+    },
+  });
+}
 
-  async function reviewed(claim: string, jwt: string, right: (name: string) => boolean): Promise<Finding> {
-    try {
-      const { authenticated, username, error } = await reviewToken(rancher, jwt);
-      const seen = authenticated ? `accepted as ${username}` : `refused${error ? `: ${error}` : ""}`;
-      return { claim, holds: right(authenticated ? username : ""), seen };
-    } catch (error) {
-      return { claim, holds: false, seen: (error as Error).message };
-    }
+async function reviewed(
+  rancher: KubeClient,
+  claim: string,
+  token: string,
+  right: (name: string) => boolean,
+): Promise<Finding> {
+  try {
+    const { authenticated, username: name, error } = await reviewToken(rancher, token);
+    const seen = authenticated ? `accepted as ${name}` : `refused${error ? `: ${error}` : ""}`;
+    return { claim, holds: right(authenticated ? name : ""), seen };
+  } catch (error) {
+    return { claim, holds: false, seen: (error as Error).message };
   }
 }

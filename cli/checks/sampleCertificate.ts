@@ -2,8 +2,18 @@ import { generateKeyPair, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import forge from "node-forge";
+import type { Right } from "../../kubernetes/cluster/rights.ts";
 import { apiServerClientSigner } from "../../kubernetes/cluster/signers.ts";
 import { type KubeClient, pathFor } from "../../kubernetes/index.ts";
+
+const requests = { group: "certificates.k8s.io", resource: "certificatesigningrequests" };
+
+/** The rights that `sampleCertificate` needs. */
+export const sampleCertificateRights: readonly Right[] = [
+  ...["create", "get", "delete"].map((verb) => ({ verb, ...requests })),
+  { verb: "update", ...requests, subresource: "approval" },
+  { verb: "approve", group: requests.group, resource: "signers", name: apiServerClientSigner },
+];
 
 /**
  * Has the cluster sign a client certificate for a new name without rights, for ten minutes. Deletes the request again.

@@ -1,78 +1,81 @@
-import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { generateKeyPairSync, sign } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { TokenAccess } from "../../gateways/index.ts";
 import type { Finding } from "../../kubernetes/finding.ts";
-import { KubeClient, pathFor } from "../../kubernetes/index.ts";
-import { type Review, reviewToken, workloadToken } from "../../kubernetes/reviews.ts";
+import { KubeClient } from "../../kubernetes/index.ts";
+import { type Review, reviewToken } from "../../kubernetes/reviews.ts";
+import { checkAccountRights, withCheckAccount } from "./checkAccount.ts";
+import { ifPermitted } from "./permitted.ts";
 import { readsNoSecrets } from "./report.ts";
-
-/** Says of an account that a check made it, so that one which was interrupted can be cleaned up by the next. */
-const labels = { "app.kubernetes.io/managed-by": "k8sauth-check" };
 
 export interface TokenFlow {
   readonly access: TokenAccess;
   /** The reviewer's own user name. */
   readonly subject: string;
-  /** Where a workload's account is made for the time of the check. */
+  /** Where a workload's account is created for the time of the check. */
   readonly namespace: string;
 }
 
 /**
  * Proves a reviewer's token as a gateway would use it: it reviews itself and a workload's token, and refuses what ought
- * to be refused. The workload is a ServiceAccount that is made for the purpose and deleted again.
+ * to be refused. The workload is a ServiceAccount that is created for the check and deleted again. A deployer who may not do both
+ * gets a finding that says so instead.
  */
-export async function checkTokenFlow(flow: TokenFlow, deployer: KubeClient): Promise<Finding[]> {
-  const { access, subject, namespace } = flow;
-  const { host, caPem, token, audience } = access;
+export async function checkTokenFlow(
+  { access, subject, namespace }: TokenFlow,
+  deployer: KubeClient,
+): Promise<Finding[]> {
+  const { host, caPem, token } = access;
   using reviewer = KubeClient.direct({ server: host, caPem, token, label: "the reviewer's token" });
-  const findings: Finding[] = [];
   const itself = await reviewed(
     "The reviewer's token reviews itself",
     () => reviewToken(reviewer, token),
     (seen) => seen.authenticated && seen.username === subject,
   );
-  findings.push(itself);
-  if (!itself.holds) return findings;
-  findings.push(await readsNoSecrets(reviewer, "The reviewer's token reads no Secrets"));
+  if (!itself.holds) return [itself];
+  return [
+    itself,
+    await readsNoSecrets(reviewer, "The reviewer's token reads no Secrets"),
+    ...(await ifPermitted(deployer, {
+      claim: "A valid token of a workload is accepted, and others are refused",
+      rights: checkAccountRights(namespace),
+      prove: () => reviewsWorkloads(reviewer, access, namespace, deployer),
+    })),
+  ];
+}
 
-  await removeLeftovers(deployer, namespace);
-  const account = `k8sauth-check-${randomBytes(4).toString("hex")}`;
-  const username = `system:serviceaccount:${namespace}:${account}`;
-  const path = pathFor("v1", "ServiceAccount", namespace, account);
-  await deployer.create(pathFor("v1", "ServiceAccount", namespace), {
-    apiVersion: "v1",
-    kind: "ServiceAccount",
-    metadata: { name: account, namespace, labels },
-  });
-  try {
+function reviewsWorkloads(
+  reviewer: KubeClient,
+  { audience }: TokenAccess,
+  namespace: string,
+  deployer: KubeClient,
+): Promise<Finding[]> {
+  return withCheckAccount(deployer, namespace, async (account) => {
     const [good, other, ...spares] = await Promise.all([
-      workloadToken(deployer, namespace, account, audience),
-      workloadToken(deployer, namespace, account, "k8sauth-check-other"),
-      ...pauses.map(() => workloadToken(deployer, namespace, account, audience)),
+      account.token(audience),
+      account.token("k8sauth-check-other"),
+      ...pauses.map(() => account.token(audience)),
     ]);
     const audiences = audience === "" ? undefined : [audience];
     const refused = (seen: Review) => !seen.authenticated;
-    findings.push(
+    const findings = [
       await reviewed(
         "A workload's token is accepted, and the gateway learns whose it is",
         () => reviewToken(reviewer, good, audiences),
-        (seen) => seen.authenticated && seen.username === username && (!audience || seen.audiences.includes(audience)),
+        ({ authenticated, username, audiences: seen }) =>
+          authenticated && username === account.username && (!audience || seen.includes(audience)),
       ),
       await reviewed("A token for another audience is refused", () => reviewToken(reviewer, other, audiences), refused),
       await reviewed("A forged token is refused", () => reviewToken(reviewer, forge(good), audiences), refused),
+    ];
+    await account.delete();
+    const gone = await reviewed(
+      "A token of a deleted ServiceAccount is refused",
+      () => untilRefused(reviewer, spares, audiences),
+      refused,
     );
-    await deployer.delete(path);
-    findings.push(
-      await reviewed(
-        "A token of a deleted ServiceAccount is refused",
-        () => untilRefused(reviewer, spares, audiences),
-        refused,
-      ),
-    );
-  } finally {
-    await deployer.delete(path, { ignoreNotFound: true });
-  }
-  return findings;
+    return [...findings, gone];
+  });
 }
 
 /**
@@ -104,21 +107,6 @@ async function reviewed(claim: string, ask: () => Promise<Review>, right: (seen:
     return { claim, holds: right(seen), seen: answer };
   } catch (error) {
     return { claim, holds: false, seen: (error as Error).message };
-  }
-}
-
-async function removeLeftovers(deployer: KubeClient, namespace: string): Promise<void> {
-  const query = {
-    labelSelector: Object.entries(labels)
-      .map((pair) => pair.join("="))
-      .join(","),
-  };
-  const { items = [] } = await deployer.get<{ items?: { metadata: { name: string } }[] }>(
-    pathFor("v1", "ServiceAccount", namespace),
-    { query },
-  );
-  for (const { metadata } of items) {
-    await deployer.delete(pathFor("v1", "ServiceAccount", namespace, metadata.name), { ignoreNotFound: true });
   }
 }
 

@@ -49,7 +49,7 @@ export const reviewerSettings = {
     inputs: ["ReviewerToken.audience"],
     unset: "the API server's audience",
     description:
-      "Audience of the tokens that workloads log in with. Prefer one that is not the API server's: a gateway that receives a token of the API server's audience can act as the workload in the cluster. Akeyless and Consul need an audience in the API server's `--api-audiences`.",
+      "Audience of the tokens that workloads log in with. Prefer one that is not the API server's: a gateway that receives a token of the API server's audience can act as the workload in the cluster. Akeyless and Consul name no audience in their reviews: with them, set one of the API server's (`--api-audiences`).",
   }),
   validateIssuer: flag({
     default: false,

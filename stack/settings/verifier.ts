@@ -68,7 +68,8 @@ export const verifierSettings = {
   verifier: flag({ default: false, description: "Deploys the [verifier](verifier.md)." }),
   verifierAudiences: list(nonEmptyText, {
     example: "'verifierAudiences[0]' orders",
-    description: "Audiences of the tokens that callers present to services, at least one. Never the API server's own.",
+    description:
+      "Audiences of the tokens that callers present to services, at least one. Set none of the API server's: all modes but `tokenreview` refuse such tokens, and `tokenreview` [accepts them](verifier.md#what-is-checked).",
   }),
   verifierMode: choice(verifierModes, { default: "hybrid", description: "How tokens are verified." }),
   verifierAllow: list(rule, {
@@ -153,8 +154,7 @@ export const verifierSettings = {
   verifierSettings: object(record(v.string(), v.unknown(), "must be an object"), {
     unset: "none",
     example: "verifierSettings.reviewOutage local",
-    description:
-      "Further [settings of the verifier](verifier.md), by the names in its `--help`: `{reviewOutage: local}`, `{issuers: […]}`.",
+    description: "Further [settings of the verifier](verifier-settings.md): `{reviewOutage: local}`, `{issuers: […]}`.",
   }),
 } as const;
 

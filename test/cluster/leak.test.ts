@@ -210,6 +210,29 @@ describe("the commands of docs/leak.md", () => {
     expectForgotten(await endToken(token, () => shell.run(withValues(deletePod, values))));
   });
 
+  test("take the rights of a verifier's account, and of no other", async () => {
+    await make({});
+    const [kind, apiVersion] = ["ClusterRoleBinding", "rbac.authorization.k8s.io/v1"];
+    const bindings = pathFor(apiVersion, kind);
+    const bind = async (namespace: string) => {
+      const metadata = { name: `k8sauth-test-leak-${namespace}` };
+      const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "system:auth-delegator" };
+      const subjects = [{ kind: "ServiceAccount", name: "verifier", namespace }];
+      await admin.create(bindings, { apiVersion, kind, metadata, roleRef, subjects });
+      return pathFor(apiVersion, kind, undefined, metadata.name);
+    };
+    const { namespace } = home.settings;
+    const [own, other] = [await bind(namespace), await bind("default")];
+    try {
+      const [deleteBindings] = leakCommands("The verifier");
+      await shell.run(withValues(deleteBindings, { namespace }));
+      expect(await admin.find(own)).toBeUndefined();
+      expect(await admin.find(other)).toBeDefined();
+    } finally {
+      for (const path of [own, other]) await admin.delete(path, { ignoreNotFound: true });
+    }
+  });
+
   test("replace the signing key at Akeyless, and workloads log in by the new one", async () => {
     await using workloads = await Workloads.make(admin);
     await using pushing = await PushingStack.make("leaked-key", kubeconfig, {

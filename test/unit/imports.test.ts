@@ -22,6 +22,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     "stack/settings",
     ...["provider/protocol/errors.ts", "kubernetes/errors.ts", "sandbox/build/errors.ts", "gateways/access.ts"],
     ...["verifier/errors.ts", "verifier/client/errors.ts", "verifier/metrics.ts", "policy/policies.ts"],
+    "verifier/config/settings.ts",
   ],
   cli: ["demo", "sandbox", "kubernetes", "gateways", "verifier/bundle"],
 };

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
-import { type KubeClient, type KubeObject, loadConnection, pathFor } from "../../../kubernetes/index.ts";
+import { check } from "../../../cli/check.ts";
+import { KubeClient, type KubeObject, loadConnection, pathFor } from "../../../kubernetes/index.ts";
 import { adminOf } from "../../support/inventory.ts";
 import type { Value } from "../../support/pulumi/stack.ts";
 import { program, TestStack } from "../../support/pulumi/stack.ts";
@@ -41,6 +42,7 @@ const secretNames: Readonly<Record<string, string>> = {
 /** The settings that each file's head names. */
 const flows: readonly (readonly [file: string, settings: Record<string, Value>])[] = [
   ["token", within],
+  ["token-generated-namespace", {}],
   [byTokenRequest, { ...within, tokenMode: "tokenRequest" }],
   [rotated, { ...within, rotation: { current: "b", previous: ["a"] } }],
   ["token-auth-delegator", { ...within, reviewerRole: "auth-delegator", bindingName: "gateway-auth-reviewer" }],
@@ -102,18 +104,21 @@ async function become(flow: string): Promise<void> {
   for (const object of objects) await put(object);
   await put({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: user, namespace: "default" } });
   roles = objects.filter(({ kind }) => kind === "Role" || kind === "ClusterRole") as RoleObject[];
-  for (const { kind, metadata } of roles) {
-    await put({
-      apiVersion: rbac,
-      kind: `${kind}Binding`,
-      metadata: { name: user, namespace: metadata?.namespace },
-      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind, name: metadata?.name },
-      subjects: [{ kind: "ServiceAccount", name: user, namespace: "default" }],
-    });
-  }
+  for (const role of roles) await bind(role);
   const path = `${pathFor("v1", "ServiceAccount", "default", user)}/token`;
   const { status } = await admin.create<{ status: { token: string } }>(path, { spec: { expirationSeconds: 3600 } });
   kubeconfig = kubeconfigFor(target.server, target.caPem, { token: status.token });
+}
+
+/** Binds a role to the deployer. */
+async function bind({ kind, metadata }: KubeObject): Promise<void> {
+  await put({
+    apiVersion: rbac,
+    kind: `${kind}Binding`,
+    metadata: { name: `${user}-${metadata?.name}`, namespace: metadata?.namespace },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind, name: metadata?.name },
+    subjects: [{ kind: "ServiceAccount", name: user, namespace: "default" }],
+  });
 }
 
 async function setRules({ kind, metadata }: RoleObject, rules: readonly Rule[]): Promise<void> {
@@ -239,3 +244,44 @@ test("with approval by somebody else the deployer may not approve", async () => 
   expect((await stack.preview()).changes.create).toBeGreaterThan(3);
   for (const cleanup of cleanups.splice(0)) await cleanup();
 });
+
+test("a check without the rights of check.yaml creates nothing, and with them it proves the token and leaves no account", async () => {
+  await become("token");
+  {
+    await using stack = await TestStack.make("check", { kubeconfig, allowLoopbackHost: true, ...within });
+    await stack.up();
+    using deployer = new KubeClient(await loadConnection({ kubeconfig }, {}));
+    const outputs = await stack.outputs();
+    const accounts = await accountNames();
+    const { findings } = await check(outputs, deployer);
+    expect(findings.filter(({ holds }) => holds !== true)).toEqual([
+      {
+        claim: "A valid token of a workload is accepted, and others are refused",
+        holds: null,
+        seen: expect.stringMatching(
+          /lacks: delete serviceaccounts in namespace gateway-auth; create serviceaccounts\/token in namespace gateway-auth\./,
+        ),
+      },
+    ]);
+    expect(findings.length).toBeGreaterThan(1);
+    expect(await accountNames()).toEqual(accounts);
+
+    const text = await readFile(join(program, "examples", "deployer-rights", "check.yaml"), "utf8");
+    const role = parseAllDocuments(text)[0]?.toJS() as KubeObject;
+    await put(role);
+    await bind(role);
+    // The API server hears of it a moment later.
+    await expect
+      .poll(async () => (await check(outputs, deployer)).findings.filter(({ holds }) => holds !== true), {
+        timeout: 30_000,
+      })
+      .toEqual([]);
+    expect(await accountNames()).toEqual(accounts);
+  }
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});
+
+async function accountNames(): Promise<string[]> {
+  const { items } = await admin.get<{ items: KubeObject[] }>(pathFor("v1", "ServiceAccount", namespace));
+  return items.map(({ metadata }) => metadata?.name ?? "").sort();
+}

@@ -1,0 +1,65 @@
+/** The ServiceAccount without rights that stands for a workload during a check. */
+import { randomBytes } from "node:crypto";
+import type { Right } from "../../kubernetes/cluster/rights.ts";
+import { type KubeClient, pathFor } from "../../kubernetes/index.ts";
+import { workloadToken } from "../../kubernetes/reviews.ts";
+
+/** Marks the account, so that the next check deletes the one of an interrupted check. */
+const label = { key: "app.kubernetes.io/managed-by", value: "k8sauth-check" };
+
+export interface CheckAccount {
+  /** Its user name in reviews. */
+  readonly username: string;
+  /** Requests a token. @param audience "" for the API server's own */
+  token(audience: string): Promise<string>;
+  /** Deletes the account before the end of the check. */
+  delete(): Promise<void>;
+}
+
+/** The rights that `withCheckAccount` needs. The account's name is generated, so they cannot be limited to a name. */
+export function checkAccountRights(namespace: string): Right[] {
+  const accounts = { group: "", resource: "serviceaccounts", namespace };
+  return [
+    ...["create", "list", "delete"].map((verb) => ({ verb, ...accounts })),
+    { verb: "create", ...accounts, subresource: "token" },
+  ];
+}
+
+/** Creates the account, and deletes it again when `use` ends. @throws KubeError */
+export async function withCheckAccount<T>(
+  deployer: KubeClient,
+  namespace: string,
+  use: (account: CheckAccount) => Promise<T>,
+): Promise<T> {
+  await removeLeftovers(deployer, namespace);
+  const name = `k8sauth-check-${randomBytes(4).toString("hex")}`;
+  const path = pathFor("v1", "ServiceAccount", namespace, name);
+  await deployer.create(pathFor("v1", "ServiceAccount", namespace), {
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: { name, namespace, labels: { [label.key]: label.value } },
+  });
+  const remove = async () => {
+    await deployer.delete(path, { ignoreNotFound: true });
+  };
+  try {
+    return await use({
+      username: `system:serviceaccount:${namespace}:${name}`,
+      token: (audience) => workloadToken(deployer, namespace, name, audience),
+      delete: remove,
+    });
+  } finally {
+    await remove();
+  }
+}
+
+async function removeLeftovers(deployer: KubeClient, namespace: string): Promise<void> {
+  const query = { labelSelector: `${label.key}=${label.value}` };
+  const { items = [] } = await deployer.get<{ items?: { metadata: { name: string } }[] }>(
+    pathFor("v1", "ServiceAccount", namespace),
+    { query },
+  );
+  for (const { metadata } of items) {
+    await deployer.delete(pathFor("v1", "ServiceAccount", namespace, metadata.name), { ignoreNotFound: true });
+  }
+}
