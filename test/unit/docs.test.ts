@@ -47,7 +47,7 @@ describe("README.md", () => {
     const sources = readdirSync(join(root, "cli"), { recursive: true, encoding: "utf8" })
       .filter((file) => file.endsWith(".ts"))
       .map((file) => read(join("cli", file)));
-    const quoted = [...readme.matchAll(/^ {2}ok {4}(.+?) \(/gm)].map(([, claim = ""]) => claim);
+    const quoted = [...readme.matchAll(/^ {5}ok {4}(.+?) {2,}/gm)].map(([, claim = ""]) => claim);
     expect(quoted.length).toBeGreaterThan(3);
     expect(quoted.filter((claim) => !sources.some((source) => source.includes(`"${claim}"`)))).toEqual([]);
   });
