@@ -9,7 +9,9 @@ const commonModule = folder("engine");
 /** Versions of the plugins, which follow from the packages that package.json pins. */
 export const pluginVersions = { kubernetes: "4.25.0", tls: "5.6.1" } as const;
 
-/** The Pulumi CLI, a language host for Node.js and a stand-in for the tls plugin. Pulumi's own ones are not available as Go modules. */
+/**
+ * The Pulumi CLI, language hosts for Node.js and Go, and a stand-in for the tls plugin. Pulumi's own ones are not available as Go modules.
+ */
 export const cliProgram: GoProgram = {
   name: "pulumi",
   title: "the Pulumi CLI",
@@ -17,6 +19,7 @@ export const cliProgram: GoProgram = {
   modules: [commonModule],
   packages: [
     "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    "k8sauth/sandbox/pulumi/cli/pulumi-language-go",
     "k8sauth/sandbox/pulumi/cli/pulumi-language-nodejs",
     "k8sauth/sandbox/pulumi/cli/pulumi-resource-tls",
   ],

@@ -10,15 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
-	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
-
-// How long a program may take to end after SIGTERM.
-const grace = time.Second
 
 // script is one of the runners that @pulumi/pulumi has for programs and plugins.
 type script struct {
@@ -30,18 +24,8 @@ type script struct {
 	stdout, stderr io.Writer
 }
 
-// runner starts processes and ends all of them on request.
-type runner struct {
-	mutex    sync.Mutex
-	stopped  bool
-	commands map[*exec.Cmd]chan struct{}
-}
-
-func newRunner() *runner {
-	return &runner{commands: map[*exec.Cmd]chan struct{}{}}
-}
-
-func (r *runner) sdk(ctx context.Context, script script) error {
+// sdk runs one of the SDK's runners with Node.js.
+func (h *nodejs) sdk(ctx context.Context, script script) error {
 	node, err := findNode()
 	if err != nil {
 		return err
@@ -69,56 +53,7 @@ func (r *runner) sdk(ctx context.Context, script script) error {
 	if command.Stderr == nil {
 		command.Stderr = os.Stderr
 	}
-	return r.run(command)
-}
-
-// run starts a command and waits for it. A cancelled command gets SIGTERM, and SIGKILL after the grace period.
-func (r *runner) run(command *exec.Cmd) error {
-	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
-	command.WaitDelay = grace
-	ended := make(chan struct{})
-	if err := r.start(command, ended); err != nil {
-		return err
-	}
-	err := command.Wait()
-	r.mutex.Lock()
-	delete(r.commands, command)
-	r.mutex.Unlock()
-	close(ended)
-	return err
-}
-
-func (r *runner) start(command *exec.Cmd, ended chan struct{}) error {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if r.stopped {
-		return errors.New("the run was cancelled")
-	}
-	if err := command.Start(); err != nil {
-		return err
-	}
-	r.commands[command] = ended
-	return nil
-}
-
-// stop ends all processes, and lets no other one start.
-func (r *runner) stop() {
-	r.mutex.Lock()
-	r.stopped = true
-	running := map[*exec.Cmd]chan struct{}{}
-	for command, ended := range r.commands {
-		running[command] = ended
-		_ = command.Process.Signal(syscall.SIGTERM)
-	}
-	r.mutex.Unlock()
-	deadline := time.After(grace)
-	for command, ended := range running {
-		select {
-		case <-ended:
-		case <-deadline:
-			_ = command.Process.Kill()
-		}
-	}
+	return h.Processes.Run(command)
 }
 
 func findNode() (string, error) {
@@ -165,6 +100,7 @@ func nodeArguments(option any) ([]string, error) {
 }
 
 type packageFile struct {
+	Name            string            `json:"name"`
 	Version         string            `json:"version"`
 	Dependencies    map[string]string `json:"dependencies"`
 	DevDependencies map[string]string `json:"devDependencies"`

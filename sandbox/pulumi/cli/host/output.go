@@ -1,4 +1,4 @@
-package main
+package host
 
 import (
 	"io"
@@ -23,25 +23,26 @@ func (w writer) Write(content []byte) (int, error) {
 	return len(content), nil
 }
 
-type pluginOutput struct {
+// PluginOutput passes on what a plugin prints, and its exit status.
+type PluginOutput struct {
 	mutex  sync.Mutex
-	stream pulumirpc.LanguageRuntime_RunPluginServer
+	Stream pulumirpc.LanguageRuntime_RunPluginServer
 }
 
-func (o *pluginOutput) stdout() io.Writer {
+func (o *PluginOutput) Stdout() io.Writer {
 	return writer{&o.mutex, func(content []byte) error {
-		return o.stream.Send(&pulumirpc.RunPluginResponse{Output: &pulumirpc.RunPluginResponse_Stdout{Stdout: content}})
+		return o.Stream.Send(&pulumirpc.RunPluginResponse{Output: &pulumirpc.RunPluginResponse_Stdout{Stdout: content}})
 	}}
 }
 
-func (o *pluginOutput) stderr() io.Writer {
+func (o *PluginOutput) Stderr() io.Writer {
 	return writer{&o.mutex, func(content []byte) error {
-		return o.stream.Send(&pulumirpc.RunPluginResponse{Output: &pulumirpc.RunPluginResponse_Stderr{Stderr: content}})
+		return o.Stream.Send(&pulumirpc.RunPluginResponse{Output: &pulumirpc.RunPluginResponse_Stderr{Stderr: content}})
 	}}
 }
 
-func (o *pluginOutput) exit(status int) error {
-	return o.stream.Send(&pulumirpc.RunPluginResponse{Output: &pulumirpc.RunPluginResponse_Exitcode{Exitcode: int32(status)}})
+func (o *PluginOutput) Exit(status int) error {
+	return o.Stream.Send(&pulumirpc.RunPluginResponse{Output: &pulumirpc.RunPluginResponse_Exitcode{Exitcode: int32(status)}})
 }
 
 type installOutput struct {
