@@ -4,12 +4,15 @@ import manifest from "../package.json" with { type: "json" };
 /** Modules that users import: file name, and subpath in `exports`. */
 export const entries = { index: ".", gateways: "./gateways", policy: "./policy" } as const;
 
-/** Packages that the user's project must have: two copies of an SDK would need two versions of its plugin. */
-const peers = {
-  "@pulumi/kubernetes": "^4.0.0",
+/**
+ * Packages that the user's project must have: two copies of an SDK would need two versions of its plugin. `@pulumi/kubernetes` has the
+ * `clusterIdentifier` of a provider since then.
+ */
+export const peers = {
+  "@pulumi/kubernetes": "^4.17.1",
   "@pulumi/policy": "^1.21.0",
   "@pulumi/pulumi": "^3.142.0",
-  "@pulumi/tls": "^5.0.0",
+  "@pulumi/tls": "^5.0.1",
 };
 
 /** @param name name to publish under; without one the package is marked as private */

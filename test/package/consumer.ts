@@ -8,6 +8,7 @@ import manifest from "../../package.json" with { type: "json" };
 import { ensurePulumi, type Pulumi } from "../../sandbox/pulumi/index.ts";
 import { program } from "../support/project.ts";
 import { workerKubeconfig } from "../support/sandbox.ts";
+import { installDependencies } from "./build.ts";
 import { emptyFolder, Project } from "./project.ts";
 
 const exec = promisify(execFile);
@@ -20,6 +21,15 @@ export interface Kind {
   readonly typescript: string;
   /** The `runtime` of Pulumi.yaml. */
   readonly runtime: object | string;
+  /** @default those of this repository */
+  readonly peers?: Peers;
+}
+
+/** Versions of the package's peers. */
+export interface Peers {
+  readonly "@pulumi/kubernetes": string;
+  readonly "@pulumi/pulumi": string;
+  readonly "@pulumi/tls": string;
 }
 
 /** Where a project finds the plugin, for Pulumi.yaml. */
@@ -28,13 +38,16 @@ export const pluginPath = { plugins: { providers: [{ name: "k8sauth", path: "nod
 /** A project with the tarball and its peers installed by npm, and a stack in it. */
 export class Consumer extends Project {
   readonly #runtime: Kind["runtime"];
+  /** Folder of the plugins of the CLI. */
+  readonly plugins: string;
 
   private constructor(folder: string, pulumi: Pulumi, runtime: Kind["runtime"]) {
     super(folder, "consumer", pulumi);
+    this.plugins = join(pulumi.env.PULUMI_HOME, "plugins");
     this.#runtime = runtime;
   }
 
-  static async make({ manifest: own, tsconfig, typescript, runtime }: Kind): Promise<Consumer> {
+  static async make({ manifest: own, tsconfig, typescript, runtime, peers }: Kind): Promise<Consumer> {
     const folder = await emptyFolder();
     const consumer = new Consumer(folder, await ensurePulumi(), runtime);
     await cp(join(import.meta.dirname, "program.ts.txt"), join(folder, "index.ts"));
@@ -49,6 +62,7 @@ export class Consumer extends Project {
           "@pulumi/kubernetes": dependencies["@pulumi/kubernetes"],
           "@pulumi/pulumi": dependencies["@pulumi/pulumi"],
           "@pulumi/tls": dependencies["@pulumi/tls"],
+          ...peers,
           k8sauth: `file:${inject("built").tarball}`,
         },
         devDependencies: {
@@ -61,8 +75,7 @@ export class Consumer extends Project {
     const files = ["index.ts", ...(await writeExamples(folder))];
     await writeFile(join(folder, "tsconfig.json"), json({ ...tsconfig, files }));
     await consumer.configure(pluginPath);
-    const flags = ["--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
-    await exec("npm", ["install", ...flags], { cwd: folder, env: consumer.env });
+    await installDependencies(folder, consumer.env);
     await consumer.pulumi("stack", "init", "dev");
     await consumer.pulumi("config", "set", "kubeconfigPath", workerKubeconfig());
     return consumer;
