@@ -1,36 +1,20 @@
 /** A program in YAML, which has the components and functions from the plugin alone. A real `up` creates its objects in a real cluster. */
 import { X509Certificate } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
-import { delimiter, dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { parse, stringify } from "yaml";
 import type { VaultKubernetesAuthConfig } from "../../gateways/index.ts";
-import { ensureProgram, type GoProgram } from "../../sandbox/build/build.ts";
-import { ensurePulumi } from "../../sandbox/pulumi/index.ts";
 import { reviewSelf } from "../support/reviewing.ts";
 import { workerKubeconfig } from "../support/sandbox.ts";
-import { emptyFolder, Project, type Run } from "./project.ts";
-
-/** Pulumi's own language host. The CLI that is built has none for YAML. */
-const yamlHost: GoProgram = {
-  name: "pulumi-language-yaml",
-  title: "Pulumi's language host for YAML",
-  source: join(import.meta.dirname, "yaml"),
-  packages: ["github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml"],
-};
+import { hostBuildMs, YamlProject } from "./yamlProject.ts";
 
 interface Program {
   readonly plugins: object;
   readonly resources: Record<string, { properties: Record<string, unknown> }>;
 }
 
-let project: Project;
-
-/** What a command printed, without the warning that the language host is not beside the CLI. */
-async function run(...args: readonly string[]): Promise<Run> {
-  const { status, output } = await project.pulumi(...args);
-  return { status, output: output.replaceAll(/^.*(pulumi-language-yaml from \$PATH|\b1 warning).*$/gm, "") };
-}
+let project: YamlProject;
 
 /** Writes the program, with changes. */
 async function write(change: (program: Program) => void = () => {}): Promise<void> {
@@ -41,26 +25,44 @@ async function write(change: (program: Program) => void = () => {}): Promise<voi
   await writeFile(join(project.folder, "Pulumi.yaml"), stringify(program));
 }
 
+/** Sets the kubeconfig of the deployer and of Pulumi's Kubernetes plugin. */
+async function useKubeconfig(kubeconfig: string): Promise<void> {
+  await project.pulumi("config", "set", "kubeconfigPath", kubeconfig);
+  await project.pulumi("config", "set", "kubernetes:kubeconfig", kubeconfig);
+}
+
 beforeAll(async () => {
-  const [pulumi, host] = await Promise.all([ensurePulumi(), ensureProgram(yamlHost)]);
-  const PATH = [pulumi.env.PATH, dirname(host)].join(delimiter);
-  project = new Project(await emptyFolder(), "yaml", pulumi, { PATH });
+  project = await YamlProject.make("yaml");
   await write();
   await project.pulumi("stack", "init", "dev");
-  await project.pulumi("config", "set", "kubeconfigPath", workerKubeconfig());
-  await project.pulumi("config", "set", "kubernetes:kubeconfig", workerKubeconfig());
-}, 1_800_000);
+  await useKubeconfig(workerKubeconfig());
+}, hostBuildMs);
 afterAll(() => project?.[Symbol.asyncDispose]());
 
 describe("a program in YAML", () => {
   test("previews, with nothing in the cluster yet", async () => {
-    const { status, output } = await run("preview", "--stack", "dev");
+    const { status, output } = await project.pulumi("preview", "--stack", "dev");
     expect(output).not.toMatch(/warning|error/i);
     expect(status).toBe(0);
   });
 
+  test("shows the missing right of a component's child, and no error of the component", async () => {
+    const kubeconfig = parse(await readFile(workerKubeconfig(), "utf8"));
+    kubeconfig.users[0].user.as = "nobody";
+    const path = join(project.folder, "nobody.json");
+    await writeFile(path, JSON.stringify(kubeconfig), { mode: 0o600 });
+    await useKubeconfig(path);
+    const { status, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", "dev");
+    await useKubeconfig(workerKubeconfig());
+    expect(status).toBeGreaterThan(0);
+    expect(output).toMatch(/error: .*is forbidden: User "nobody" cannot create resource/);
+    expect(output).not.toMatch(/^\s+at |rpc error|INTERNAL/m);
+    const [, diagnostics = ""] = output.split("Diagnostics:");
+    expect(diagnostics).not.toMatch(/^ {2}k8sauth:index:(TokenReviewer|ClientCertificate)/m);
+  });
+
   test("creates a reviewer whose auth config reviews tokens, and a certificate", async () => {
-    const { status, output } = await run("up", "--yes", "--skip-preview", "--stack", "dev");
+    const { status, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", "dev");
     expect(output).not.toMatch(/warning|error/i);
     expect(status).toBe(0);
     const { vault, commonName, certificate } = (await project.outputs()) as {
@@ -76,7 +78,7 @@ describe("a program in YAML", () => {
   });
 
   test("changes nothing in the next run", async () => {
-    const { status, output } = await run("preview", "--expect-no-changes", "--stack", "dev");
+    const { status, output } = await project.pulumi("preview", "--expect-no-changes", "--stack", "dev");
     expect(output).not.toMatch(/warning|error/i);
     expect(status).toBe(0);
   });
@@ -85,7 +87,7 @@ describe("a program in YAML", () => {
     await write(({ resources }) => {
       if (resources.reviewer) resources.reviewer.properties.createNamespace = false;
     });
-    const { status, output } = await run("preview", "--stack", "dev");
+    const { status, output } = await project.pulumi("preview", "--stack", "dev");
     await write();
     expect(status).toBeGreaterThan(0);
     expect(output).toContain("namespace: set the name of an existing namespace, or set createNamespace to true.");
@@ -96,10 +98,21 @@ describe("a program in YAML", () => {
     await write(({ resources }) => {
       if (resources.reviewer) resources.reviewer.properties.audiens = "vault";
     });
-    const { status, output } = await run("preview", "--stack", "dev");
+    const { status, output } = await project.pulumi("preview", "--stack", "dev");
     await write();
     expect(status).toBeGreaterThan(0);
     expect(output).toMatch(/Property audiens does not exist on .k8sauth:index:TokenReviewer./);
+  });
+
+  test("is told which argument has the wrong type", async () => {
+    await write(({ resources }) => {
+      if (resources.client) resources.client.properties.commonName = ["a", "b"];
+    });
+    const { status, output } = await project.pulumi("preview", "--stack", "dev");
+    await write();
+    expect(status).toBeGreaterThan(0);
+    expect(output).toContain("commonName");
+    expect(output).not.toMatch(/^\s+at |rpc error|INTERNAL/m);
   });
 
   test("deletes everything", async () => {
