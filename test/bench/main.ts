@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 const parts: Readonly<Record<string, (rounds?: number) => Promise<unknown>>> = {
   flows: async (rounds) => (await import("./flows.ts")).benchFlows(rounds),
   verifier: async (rounds) => (await import("./verifier.ts")).benchVerifier(rounds),
+  package: async (rounds) => (await import("./package.ts")).benchPackage(rounds),
   policy: async (rounds) => (await import("./policy.ts")).benchPolicy(rounds),
 };
 
