@@ -87,7 +87,7 @@ describe.each(Object.entries(languages))("%s", (_name, language) => {
     expect(await readFile(file, "utf8")).toContain(described);
   });
 
-  test("package add makes an SDK in the project a dependency of the program", async () => {
+  test("package add makes an SDK in the project a dependency of the program", { timeout: 900_000 }, async () => {
     const { status, output } = await project.pulumi("package", "add", executable);
     expect(output).not.toMatch(/^\s*(warning|error):/m);
     expect(status).toBe(0);
