@@ -11,7 +11,11 @@ export default defineConfig({
   test: {
     reporters: ["default", "./test/reporter.ts", "./test/faultReporter.ts"],
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 15_000 } },
+      {
+        // One worker runs many files and loads each module once: loading them takes longer than the tests.
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 15_000, isolate: false },
+      },
+      { test: { name: "process", include: ["test/process/**/*.test.ts"], testTimeout: 15_000 } },
       {
         // The components once more, with the newest version of Pulumi's Kubernetes package instead of the pinned one.
         resolve: { alias: { "@pulumi/kubernetes": newestKubernetes } },

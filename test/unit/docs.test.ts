@@ -5,22 +5,12 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { authConfigFields } from "../../docs/reference/outputs.ts";
-import { generatedPages } from "../../docs/reference/pages.ts";
 import { schema } from "../../stack/settings/schema.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const pages = readdirSync(root, { recursive: true, encoding: "utf8" }).filter(
   (path) => path.endsWith(".md") && !path.includes("node_modules"),
-);
-
-test.each(Object.entries(generatedPages))(
-  "%s is what `npm run generate` writes",
-  { timeout: 60_000 },
-  (path, generate) => {
-    const page = read(path);
-    expect(generate(page)).toBe(page);
-  },
 );
 
 test("Pulumi.yaml declares no settings: Pulumi would write their defaults into the stacks' files", () => {

@@ -5,7 +5,7 @@ import { akeylessAuthMethod } from "../../../../provider/akeyless/authMethod.ts"
 import { akeylessCertificate, type CertificateInputs } from "../../../../provider/akeyless/certificate.ts";
 import { akeylessRoleAssociation, type RoleAssociationInputs } from "../../../../provider/akeyless/roleAssociation.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { apiOf, contextFor, failureOf, inputsOf, keyPair } from "./fixture.ts";
+import { apiOf, contextFor, failureOf, inputsOf, keyPair } from "../../../support/akeyless.ts";
 
 const pair = keyPair();
 let gateway: AkeylessTestGateway;

@@ -2,9 +2,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { AkeylessTestGateway, type Call, type Fault } from "../../../../demo/akeyless/index.ts";
 import { AkeylessApi } from "../../../../provider/akeyless/api/api.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
+import { apiOf, contextFor, failureOf, keyPair, tokenConfig } from "../../../support/akeyless.ts";
+import { closedPort } from "../../../support/server.ts";
 import { httpProxy } from "../../kubernetes/proxies.ts";
-import { closedPort } from "../../kubernetes/server.ts";
-import { apiOf, contextFor, failureOf, keyPair, tokenConfig } from "./fixture.ts";
 
 let gateway: AkeylessTestGateway;
 const { signingKey } = keyPair();

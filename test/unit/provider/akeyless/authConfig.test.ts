@@ -15,7 +15,7 @@ import {
   keyPair,
   rancherConfig,
   tokenConfig,
-} from "./fixture.ts";
+} from "../../../support/akeyless.ts";
 
 const resource = akeylessGatewayAuthConfig;
 const { signingKey } = keyPair();

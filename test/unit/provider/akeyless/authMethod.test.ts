@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
 import { type AuthMethodInputs, akeylessAuthMethod } from "../../../../provider/akeyless/authMethod.ts";
-import { contextFor, failureOf, inputsOf, keyPair } from "./fixture.ts";
+import { contextFor, failureOf, inputsOf, keyPair } from "../../../support/akeyless.ts";
 
 const pair = keyPair();
 const other = keyPair();
