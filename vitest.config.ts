@@ -13,7 +13,7 @@ export default defineConfig({
     projects: [
       {
         // One worker runs many files and loads each module once: loading them takes longer than the tests.
-        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 15_000, isolate: false },
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 15_000, isolate: false, maxWorkers: "100%" },
       },
       { test: { name: "process", include: ["test/process/**/*.test.ts"], testTimeout: 15_000 } },
       {

@@ -1,9 +1,10 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
 import { documentedComponents } from "../../docs/reference/components.ts";
 import { documentedMetrics } from "../../docs/reference/metrics.ts";
-import { documentedOutputs, fieldsOfOutput } from "../../docs/reference/outputs.ts";
+import { authConfigFields, documentedOutputs, fieldsOfOutput } from "../../docs/reference/outputs.ts";
 import { program } from "../support/project.ts";
 
 const components = documentedComponents();
@@ -42,6 +43,12 @@ describe("outputs of the stack", () => {
     expect(fields.length).toBeGreaterThan(3);
     expect(fields.filter(({ meaning }) => !/^[A-Z`].*\.$/.test(meaning) && !meaning.startsWith("https "))).toEqual([]);
   });
+});
+
+test("README.md shows the fields of Vault's auth config", () => {
+  const [, json = ""] = /^```json\n(.*?)^```/ms.exec(readFileSync(join(program, "README.md"), "utf8")) ?? [];
+  const { fields } = authConfigFields().find(({ name }) => name === "VaultKubernetesAuthConfig") ?? { fields: [] };
+  expect(Object.keys(JSON.parse(json) as object)).toEqual(fields.map(({ name }) => name));
 });
 
 test("every metric has a type, a meaning, and the labels of its samples", () => {

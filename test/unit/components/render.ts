@@ -48,9 +48,12 @@ function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Recor
 /** Labels of every Kubernetes object that a rendered component creates. */
 export const ownLabels = stackLabels({ organization: "organization", project: "shop", stack: "dev" });
 
-/** Takes the place of the engine for what is created next. */
+let recorder: unknown;
+
+/** Takes the place of the engine, unless it has it already: another file of the worker may have taken it. */
 async function startRecording(): Promise<void> {
   registered = [];
+  if (recorder !== undefined && pulumi.runtime.getMonitor() === recorder) return;
   await pulumi.runtime.setMocks(
     {
       newResource(args) {
@@ -65,6 +68,7 @@ async function startRecording(): Promise<void> {
     false,
     "organization",
   );
+  recorder = pulumi.runtime.getMonitor();
 }
 
 /** What the engine gets of the resources that a program registers. */
