@@ -141,7 +141,10 @@ export const verifiers: Section = {
     {
       fault: "Smuggled, doubled or malformed headers and requests",
       behaviour: "They are refused, and the connection is closed.",
-      tests: [[http, "requests made to do harm"]],
+      tests: [
+        [http, "requests made to do harm"],
+        ["process/verifier/timeouts.test.ts", "requests without an end"],
+      ],
     },
     {
       fault: "Files of certificate, key, CA or token are missing, half there or replaced",

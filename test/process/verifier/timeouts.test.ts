@@ -9,7 +9,7 @@ afterAll(() => folder[Symbol.dispose]());
 const keys = keySettings(folder);
 const keyed = () => verifier(keys);
 
-describe.concurrent("requests made to do harm", () => {
+describe.concurrent("requests without an end", () => {
   test("no cache may keep an answer: 408", async () => {
     await using one = await keyed();
     const text = await raw(one.port, "GET / HTTP/1.1\r\nHost: v\r\n");

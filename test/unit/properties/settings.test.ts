@@ -7,8 +7,8 @@ import { accountNameLimit, longestEpoch } from "../../../components/rotation.ts"
 import { readSettings } from "../../../stack/settings/index.ts";
 import { schema } from "../../../stack/settings/schema.ts";
 import type { Schema } from "../../../stack/settings/setting.ts";
-import { type Json, json, runs, spoiled, textWith, thrownBy } from "./arbitraries.ts";
 import { inStack } from "../stack/inStack.ts";
+import { type Json, json, runs, spoiled, textWith, thrownBy } from "./arbitraries.ts";
 
 beforeAll(inStack);
 
