@@ -1,9 +1,17 @@
 import { generateKeyPairSync } from "node:crypto";
-import type { AkeylessTestGateway } from "../../demo/akeyless/index.ts";
+import { AkeylessTestGateway, makeGatewayIdentity } from "../../demo/akeyless/index.ts";
 import { AkeylessApi, type ApiOptions } from "../../provider/akeyless/api/api.ts";
 import { Deployer } from "../../provider/cluster/deployer.ts";
 import type { Context } from "../../provider/protocol/resource.ts";
 import { makeCertificate } from "../../sandbox/cluster/certificate.ts";
+
+let gatewayIdentity: ReturnType<typeof makeGatewayIdentity> | undefined;
+
+/** A gateway with the certificate of all that are started here: new keys take time. */
+export function startGateway(): Promise<AkeylessTestGateway> {
+  gatewayIdentity ??= makeGatewayIdentity();
+  return AkeylessTestGateway.start(gatewayIdentity);
+}
 
 /** A context of an operation, and what it logged. */
 export function contextFor(env: NodeJS.ProcessEnv, signal: AbortSignal = new AbortController().signal) {

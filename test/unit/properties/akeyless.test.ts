@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
+import type { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
 import { typeMismatch } from "../../../provider/akeyless/api/shape.ts";
 import { differences } from "../../../provider/akeyless/authConfigFields.ts";
 import { akeylessAuthMethod } from "../../../provider/akeyless/authMethod.ts";
@@ -13,7 +13,7 @@ import { akeylessRoleAssociation } from "../../../provider/akeyless/roleAssociat
 import { ProviderError } from "../../../provider/protocol/errors.ts";
 import type { AnyResource } from "../../../provider/protocol/resource.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { apiOf, contextFor, keyPair, tokenConfig } from "../../support/akeyless.ts";
+import { apiOf, contextFor, keyPair, startGateway, tokenConfig } from "../../support/akeyless.ts";
 import { type Json, json, rejectionOf, runs, spoiled, textWith } from "./arbitraries.ts";
 
 const { publicKey, signingKey } = keyPair();
@@ -23,7 +23,7 @@ let gateway: AkeylessTestGateway;
 let env: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
+  gateway = await startGateway();
   env = gateway.env;
 });
 afterEach(() => {

@@ -14,6 +14,7 @@ import {
   inputsOf,
   keyPair,
   rancherConfig,
+  startGateway,
   tokenConfig,
 } from "../../../support/akeyless.ts";
 
@@ -23,7 +24,7 @@ const newJwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyb3RhdGVkIn0.c2lnbmF0dXJl";
 let gateway: AkeylessTestGateway;
 
 beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
+  gateway = await startGateway();
 });
 beforeEach(() => {
   gateway.fault = () => undefined;
