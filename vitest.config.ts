@@ -27,7 +27,7 @@ export default defineConfig({
         test: {
           name: "process",
           include: ["test/process/**/*.test.ts"],
-          testTimeout: 15_000,
+          testTimeout: 60_000,
           sequence: { groupOrder: 1 },
         },
       },
