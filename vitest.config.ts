@@ -7,11 +7,30 @@ const newestKubernetes = fileURLToPath(import.meta.resolve("kubernetes-newest"))
 /** For tests that run several commands of the CLI: they end a test that hangs, and are no measure of speed on a busy machine. */
 const patience = { testTimeout: 300_000, hookTimeout: 300_000 };
 
+// Vitest runs projects with the same number of workers in one group, and the groups in their order.
 export default defineConfig({
   test: {
     reporters: ["default", "./test/reporter.ts", "./test/faultReporter.ts"],
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 15_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          testTimeout: 15_000,
+          // A worker runs many files and loads each module once: loading them again takes longer than the tests.
+          isolate: false,
+          maxWorkers: "100%",
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          name: "process",
+          include: ["test/process/**/*.test.ts"],
+          testTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
       {
         // The components once more, with the newest version of Pulumi's Kubernetes package instead of the pinned one.
         resolve: { alias: { "@pulumi/kubernetes": newestKubernetes } },
@@ -19,6 +38,7 @@ export default defineConfig({
           name: "newest",
           include: ["test/newest/**/*.test.ts", "test/unit/components/*.test.ts"],
           testTimeout: 120_000,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -29,6 +49,7 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: workers,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -39,6 +60,7 @@ export default defineConfig({
           setupFiles: ["test/cluster/sweep.ts"],
           ...patience,
           maxWorkers: workers,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -48,6 +70,7 @@ export default defineConfig({
           globalSetup: ["test/package/setup.ts"],
           ...patience,
           maxWorkers: workers,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -57,6 +80,7 @@ export default defineConfig({
           globalSetup: ["test/node/setup.ts"],
           ...patience,
           fileParallelism: false,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -29,6 +29,12 @@ export interface Call {
   readonly answer?: object;
 }
 
+/** The certificate of a gateway on this machine, and its CA. */
+export function makeGatewayIdentity(): { readonly ca: Identity; readonly identity: Identity } {
+  const ca = makeCertificate({ commonName: "gateway-ca" });
+  return { ca, identity: makeCertificate({ commonName: "gateway", issuer: ca, names: ["127.0.0.1", "localhost"] }) };
+}
+
 export class AkeylessTestGateway implements AsyncDisposable {
   readonly account = new Account();
   readonly configs = new Map<string, StoredConfig>();
@@ -68,9 +74,7 @@ export class AkeylessTestGateway implements AsyncDisposable {
     this.#server.on("connection", (socket) => this.#sockets.add(socket));
   }
 
-  static async start(): Promise<AkeylessTestGateway> {
-    const ca = makeCertificate({ commonName: "gateway-ca" });
-    const identity = makeCertificate({ commonName: "gateway", issuer: ca, names: ["127.0.0.1", "localhost"] });
+  static async start({ ca, identity } = makeGatewayIdentity()): Promise<AkeylessTestGateway> {
     const gateway = new AkeylessTestGateway(ca, identity);
     gateway.#server.listen(0, "127.0.0.1");
     await once(gateway.#server, "listening");

@@ -1,7 +1,7 @@
 /** What can go wrong on the way to the API server, made by a proxy in front of the real one. */
 import { describe, expect, test } from "vitest";
+import type { Properties } from "../../support/plugin/plugin.ts";
 import type { FaultProxy } from "../../support/proxies/faultProxy.ts";
-import type { Properties } from "../../unit/provider/plugin.ts";
 import {
   bound,
   certificateType,

@@ -13,7 +13,6 @@ import {
 } from "../../../provider/certificate/signingObject.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
 import { certificateRequest } from "../../support/certificateRequest.ts";
-import { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import {
   type FakeEngine,
   Plugin,
@@ -21,7 +20,8 @@ import {
   revealed,
   secretOf,
   startEngine,
-} from "../../unit/provider/plugin.ts";
+} from "../../support/plugin/plugin.ts";
+import { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import { adminClient, adminKeyData, adminToken, bindingPath, fresh, kubeconfigFor } from "../providerFixture.ts";
 
 export const certificateType = "k8sauth:index:SignedCertificate";

@@ -1,9 +1,9 @@
 /** What servers and signers may answer, and what not: changed by a proxy in front of the real ones. */
 import { createPublicKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { CN, forgeCertificate, O } from "../../support/forgery.ts";
+import { type Properties, secretOf } from "../../support/plugin/plugin.ts";
 import type { Json } from "../../support/proxies/faultProxy.ts";
-import { type Properties, secretOf } from "../../unit/provider/plugin.ts";
-import { CN, forgeCertificate, O } from "../../unit/provider/x509/forgery.ts";
 import {
   bound,
   certificateType,

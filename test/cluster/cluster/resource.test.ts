@@ -4,8 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { KubeClient } from "../../../kubernetes/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
-import { answer, closedPort, localServer } from "../../unit/kubernetes/server.ts";
-import { type FakeEngine, Plugin, secretOf, startEngine, unknownMark } from "../../unit/provider/plugin.ts";
+import { type FakeEngine, Plugin, secretOf, startEngine, unknownMark } from "../../support/plugin/plugin.ts";
+import { answer, closedPort, localServer } from "../../support/server.ts";
 import {
   adminClient,
   adminKeyData,

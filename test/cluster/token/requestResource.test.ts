@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type KubeClient, loadConnection } from "../../../kubernetes/index.ts";
 import { adminOf } from "../../support/inventory.ts";
-import { FaultProxy } from "../../support/proxies/faultProxy.ts";
-import { workerKubeconfig } from "../../support/sandbox.ts";
 import {
   type FakeEngine,
   Plugin,
@@ -10,7 +8,9 @@ import {
   revealed,
   secretOf,
   startEngine,
-} from "../../unit/provider/plugin.ts";
+} from "../../support/plugin/plugin.ts";
+import { FaultProxy } from "../../support/proxies/faultProxy.ts";
+import { workerKubeconfig } from "../../support/sandbox.ts";
 import {
   adminToken,
   kubeconfigFor,

@@ -12,7 +12,7 @@ import {
   revealed,
   secretOf,
   startEngine,
-} from "../../unit/provider/plugin.ts";
+} from "../../support/plugin/plugin.ts";
 import {
   accountPath,
   adminClient,

@@ -48,24 +48,32 @@ function stateOf({ type, name, inputs }: pulumi.runtime.MockResourceArgs): Recor
 /** Labels of every Kubernetes object that a rendered component creates. */
 export const ownLabels = stackLabels({ organization: "organization", project: "shop", stack: "dev" });
 
-await pulumi.runtime.setMocks(
-  {
-    newResource(args) {
-      const { type, name, inputs, provider = "" } = args;
-      registered.push({ type, name, inputs: inputs as Record<string, unknown>, provider });
-      return { id: args.name, state: stateOf(args) };
+let recorder: unknown;
+
+/** Takes the place of the engine, unless it has it already: another file of the worker may have taken it. */
+async function startRecording(): Promise<void> {
+  registered = [];
+  if (recorder !== undefined && pulumi.runtime.getMonitor() === recorder) return;
+  await pulumi.runtime.setMocks(
+    {
+      newResource(args) {
+        const { type, name, inputs, provider = "" } = args;
+        registered.push({ type, name, inputs: inputs as Record<string, unknown>, provider });
+        return { id: args.name, state: stateOf(args) };
+      },
+      call: ({ inputs }) => inputs,
     },
-    call: ({ inputs }) => inputs,
-  },
-  "shop",
-  "dev",
-  false,
-  "organization",
-);
+    "shop",
+    "dev",
+    false,
+    "organization",
+  );
+  recorder = pulumi.runtime.getMonitor();
+}
 
 /** What the engine gets of the resources that a program registers. */
 export async function registrations(create: () => unknown): Promise<readonly Rendered[]> {
-  registered = [];
+  await startRecording();
   create();
   await settled();
   return registered;
@@ -75,7 +83,7 @@ export async function registrations(create: () => unknown): Promise<readonly Ren
 export async function render<C extends pulumi.ComponentResource>(
   create: (cluster: Cluster) => C,
 ): Promise<{ component: C; objects: readonly Rendered[] }> {
-  registered = [];
+  await startRecording();
   const component = create(new Cluster("cluster", {}));
   await settled();
   const isChild = ({ type }: Rendered) => /^(kubernetes|tls):/.test(type) || /(Token|Certificate)$/.test(type);

@@ -15,7 +15,7 @@ import {
 import { cidrsProblem, type NetworkOptions, verifierNetwork } from "../../../components/verifier/network.ts";
 import { verifierRights } from "../../../components/verifier/permissions.ts";
 import { nodeFlags } from "../../../verifier/nodeFlags.ts";
-import { goodKey, rsaKey } from "../verifier/tokens.ts";
+import { goodKey, rsaKey } from "../../support/verifier/tokens.ts";
 
 const labels = { "app.kubernetes.io/name": "verifier" };
 

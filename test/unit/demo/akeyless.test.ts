@@ -1,14 +1,14 @@
 /** The stand-in takes what the official clients send, and refuses what the service refuses. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
+import type { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
 import { matches } from "../../../demo/akeyless/subClaims.ts";
-import { accountConfig, apiOf, failureOf, keyPair, tokenConfig } from "../provider/akeyless/fixture.ts";
+import { accountConfig, apiOf, failureOf, keyPair, startGateway, tokenConfig } from "../../support/akeyless.ts";
 
 const { publicKey, signingKey } = keyPair();
 let gateway: AkeylessTestGateway;
 
 beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
+  gateway = await startGateway();
 });
 beforeEach(() => {
   gateway.account.clear();

@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { KubeError, loadConnection } from "../../../kubernetes/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { testCa } from "./server.ts";
+import { testCa } from "../../support/server.ts";
 
 const identity = makeCertificate({ commonName: "u1", issuer: testCa });
 const otherIdentity = makeCertificate({ commonName: "u1", issuer: testCa });

@@ -180,12 +180,12 @@ describe("issued-certificate", () => {
 
   test("refuses a long lifetime and weak keys of any request", () => {
     expect(judgeStack(rule, issued(90, "-newkey", "rsa:2048"))).toEqual(passed);
-    expect(judgeStack(rule, issued(91, "-newkey", "rsa:2048")).violations).toHaveLength(1);
     expect(judgeStack(rule, issued(9, "-newkey", "rsa:1024")).violations).toEqual([
       expect.stringContaining("1024 bits"),
     ]);
     const curve = (name: string) => ["-newkey", "ec", "-pkeyopt", `ec_paramgen_curve:${name}`];
     expect(judgeStack(rule, issued(9, ...curve("prime256v1")))).toEqual(passed);
+    expect(judgeStack(rule, issued(91, ...curve("prime256v1"))).violations).toHaveLength(1);
     expect(judgeStack(rule, issued(9, ...curve("secp224r1"))).violations).toHaveLength(1);
   });
 

@@ -142,14 +142,25 @@ const providers: Readonly<Record<string, (inputs: Values) => Values>> = {
   },
   "tls:index/privateKey:PrivateKey": ({ algorithm, rsaBits }) => {
     if (algorithm !== "RSA") throw new Error(`There is no stand-in for keys of the algorithm ${String(algorithm)}.`);
-    const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: Number(rsaBits) });
-    return {
-      privateKeyPem: privateKey.export({ type: "pkcs1", format: "pem" }),
-      publicKeyPem: publicKey.export({ type: "spki", format: "pem" }),
-    };
+    return rsaKey(Number(rsaBits));
   },
   "tls:index/certRequest:CertRequest": () => ({ certRequestPem: "-----BEGIN CERTIFICATE REQUEST-----" }),
 };
+
+const rsaKeys = new Map<number, Values>();
+
+/** One key for each length, because a new one takes time and no policy compares keys. */
+function rsaKey(modulusLength: number): Values {
+  const known = rsaKeys.get(modulusLength);
+  if (known) return known;
+  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength });
+  const key = {
+    privateKeyPem: privateKey.export({ type: "pkcs1", format: "pem" }),
+    publicKeyPem: publicKey.export({ type: "spki", format: "pem" }),
+  };
+  rsaKeys.set(modulusLength, key);
+  return key;
+}
 
 const day = 24 * 3600;
 

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
+import type { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
 import { typeMismatch } from "../../../provider/akeyless/api/shape.ts";
 import { differences } from "../../../provider/akeyless/authConfigFields.ts";
 import { akeylessAuthMethod } from "../../../provider/akeyless/authMethod.ts";
@@ -13,8 +13,8 @@ import { akeylessRoleAssociation } from "../../../provider/akeyless/roleAssociat
 import { ProviderError } from "../../../provider/protocol/errors.ts";
 import type { AnyResource } from "../../../provider/protocol/resource.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { apiOf, contextFor, keyPair, tokenConfig } from "../provider/akeyless/fixture.ts";
-import { type Json, json, rejectionOf, spoiled, textWith } from "./arbitraries.ts";
+import { apiOf, contextFor, keyPair, startGateway, tokenConfig } from "../../support/akeyless.ts";
+import { type Json, json, rejectionOf, runs, spoiled, textWith } from "./arbitraries.ts";
 
 const { publicKey, signingKey } = keyPair();
 const certificatePem = makeCertificate({ commonName: "reviewer" }).certPem;
@@ -23,7 +23,7 @@ let gateway: AkeylessTestGateway;
 let env: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
+  gateway = await startGateway();
   env = gateway.env;
 });
 afterEach(() => {
@@ -71,7 +71,7 @@ describe("the client", () => {
         const failure = await failureOf(call, secret);
         if (code >= 300) expect(failure).toBeDefined();
       }),
-      { numRuns: 300 },
+      runs(300),
     );
   });
 
@@ -85,7 +85,7 @@ describe("the client", () => {
           code: expect.stringMatching(/_(BUSY|TIMEOUT)$/),
         });
       }),
-      { numRuns: 20 },
+      runs(20),
     );
   });
 });
@@ -117,7 +117,7 @@ describe("an answer's shape", () => {
         expect([...(text ?? "")].join("")).toBe(text ?? "");
         expect(typeof (inner?.is ?? true)).toBe("boolean");
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 
@@ -261,7 +261,7 @@ describe("a server that answers one command with something else", () => {
           gateway.fault = () => undefined;
         },
       ),
-      { numRuns: 10 },
+      runs(10),
     );
   });
 });

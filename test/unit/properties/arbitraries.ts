@@ -1,6 +1,9 @@
 /** Inputs that a parser meets when somebody else decides what it reads. */
 import fc from "fast-check";
 
+/** How often a property is tried: in CI as often as it names, elsewhere a fifth of that, for an answer within seconds. */
+export const runs = (inCi: number) => ({ numRuns: process.env.CI ? inCi : Math.ceil(inCi / 5) });
+
 /** Any UTF-16, also what is no Unicode. */
 export const utf16 = fc
   .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 40 })

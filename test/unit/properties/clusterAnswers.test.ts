@@ -8,10 +8,10 @@ import { ProviderError } from "../../../provider/protocol/errors.ts";
 import { rancherKey } from "../../../provider/rancher/rancherKey.ts";
 import { mint } from "../../../provider/token/tokenProof.ts";
 import { boundToken } from "../../../provider/token/tokenRequest.ts";
-import { answer, type LocalServer, localServer, testCa } from "../kubernetes/server.ts";
-import { contextFor } from "../provider/akeyless/fixture.ts";
-import { encode } from "../verifier/tokens.ts";
-import { type Json, json, rejectionOf, spoiled, textWith } from "./arbitraries.ts";
+import { contextFor } from "../../support/akeyless.ts";
+import { answer, type LocalServer, localServer, testCa } from "../../support/server.ts";
+import { encode } from "../../support/verifier/tokens.ts";
+import { type Json, json, rejectionOf, runs, spoiled, textWith } from "./arbitraries.ts";
 
 const secret = "S3CR3T-S3CR3T-S3CR3T";
 const apiKey = `token-abcde:${secret}`;
@@ -92,7 +92,7 @@ describe("the client", () => {
         );
         if (number >= 300) expect(isKubeError(failure)).toBe(true);
       }),
-      { numRuns: 300 },
+      runs(300),
     );
   });
 });
@@ -134,7 +134,7 @@ describe("an API server that answers something else", () => {
         respond = (response) => answer(response, 201, value);
         await failureOf(operate());
       }),
-      { numRuns: 100 },
+      runs(100),
     );
   });
 });
@@ -179,7 +179,7 @@ describe("a Rancher server that answers something else", () => {
         await failureOf(rancherKey.create(inputs, { ...context, timeoutMs: 400 }).then((made) => shown.push(made)));
         expect(JSON.stringify(shown)).not.toContain(secret);
       }),
-      { numRuns: 60 },
+      runs(60),
     );
   });
 

@@ -6,8 +6,8 @@ import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { VerifierError } from "../../../verifier/errors.ts";
 import { parseJwks, parseKeyFile } from "../../../verifier/keys/keySet.ts";
 import { freshForMs, maxFreshMs, minFreshMs } from "../../../verifier/keys/keySource.ts";
-import { ecKey, edKey, goodKey } from "../verifier/tokens.ts";
-import { type Json, json, spoiled, textWith, thrownBy } from "./arbitraries.ts";
+import { ecKey, edKey, goodKey } from "../../support/verifier/tokens.ts";
+import { type Json, json, runs, spoiled, textWith, thrownBy } from "./arbitraries.ts";
 
 const keys = [goodKey, ecKey(), edKey()];
 const published = { keys: keys.map(({ jwk }) => jwk) } as unknown as Json;
@@ -37,7 +37,7 @@ describe("a key set", () => {
         ),
         (text) => read(parseJwks, text),
       ),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 
@@ -122,6 +122,6 @@ test("keys serve between half a minute and an hour, whatever the headers of the 
       expect(lasts).toBeGreaterThanOrEqual(minFreshMs);
       expect(lasts).toBeLessThanOrEqual(maxFreshMs);
     }),
-    { numRuns: 500 },
+    runs(500),
   );
 });

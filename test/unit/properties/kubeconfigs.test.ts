@@ -9,8 +9,8 @@ import { stringify } from "yaml";
 import { KubeError, loadConnection } from "../../../kubernetes/index.ts";
 import { environmentProxy } from "../../../kubernetes/transport/proxyRules.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { testCa } from "../kubernetes/server.ts";
-import { type Json, json, spoiled, textWith } from "./arbitraries.ts";
+import { testCa } from "../../support/server.ts";
+import { type Json, json, runs, spoiled, textWith } from "./arbitraries.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kube-properties-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -78,7 +78,7 @@ describe("a kubeconfig", () => {
           expect(() => validateHeaderValue("x", sent)).not.toThrow();
         }
       }),
-      { numRuns: 200 },
+      runs(200),
     );
   });
 
@@ -102,7 +102,7 @@ describe("a kubeconfig", () => {
       fc.asyncProperty(textWith(...fragments, stringify(good)), async (text) => {
         await load(`${text}\n`);
       }),
-      { numRuns: 150 },
+      runs(150),
     );
   });
 
@@ -127,7 +127,7 @@ describe("a kubeconfig", () => {
           expect(await load(given)).toMatchObject({ cluster, user, namespace, context: user });
         }
       }),
-      { numRuns: 50 },
+      runs(50),
     );
   });
 
@@ -164,7 +164,7 @@ describe("a kubeconfig", () => {
           expect(() => validateHeaderValue("x", sent)).not.toThrow();
         }
       }),
-      { numRuns: 200 },
+      runs(200),
     );
   });
 });
@@ -183,7 +183,7 @@ test("proxy variables of whatever text lead to a proxy, to none or to an error t
         expect((error as Error).message).not.toContain("S3CR3T");
       }
     }),
-    { numRuns: 500 },
+    runs(500),
   );
 });
 

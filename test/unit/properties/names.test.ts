@@ -9,8 +9,8 @@ import { requireAllowed } from "../../../provider/certificate/csrRules.ts";
 import { localReason } from "../../../provider/cluster/gatewayHost.ts";
 import { isProviderError } from "../../../provider/protocol/errors.ts";
 import { nameText } from "../../../provider/x509/x509.ts";
-import { CN, O, requestPem } from "../provider/x509/forgery.ts";
-import { rejectionOf, textWith, thrownBy } from "./arbitraries.ts";
+import { CN, O, requestPem } from "../../support/forgery.ts";
+import { rejectionOf, runs, textWith, thrownBy } from "./arbitraries.ts";
 
 const signer = "kubernetes.io/kube-apiserver-client";
 
@@ -68,7 +68,7 @@ test("names of objects are those of RFC 1123, and no others", () => {
       expect(dnsLabel.test(name)).toBe(isLabel(name));
       expect(dnsSubdomain.test(name)).toBe(name.split(".").every(isLabel));
     }),
-    { numRuns: 500 },
+    runs(500),
   );
 });
 
@@ -83,7 +83,7 @@ describe("a distinguished name", () => {
       fc.property(names, (name) => {
         expect(readBack(nameText(name))).toEqual(name.map(({ oid, value: text }) => [shortName(oid), text]));
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 
@@ -102,7 +102,7 @@ describe("a distinguished name", () => {
         );
         if (isBad) expect(refused).toBeDefined();
       }),
-      { numRuns: 60 },
+      runs(60),
     );
   });
 });

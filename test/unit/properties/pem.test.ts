@@ -14,8 +14,8 @@ import { ProviderError } from "../../../provider/protocol/errors.ts";
 import { DerError, readDer, readOid } from "../../../provider/x509/der.ts";
 import { readCertificate } from "../../../provider/x509/x509.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { forgeCertificate, forgeRequest } from "../provider/x509/forgery.ts";
-import { damaged, rejectionOf, textWith, thrownBy } from "./arbitraries.ts";
+import { forgeCertificate, forgeRequest } from "../../support/forgery.ts";
+import { damaged, rejectionOf, runs, textWith, thrownBy } from "./arbitraries.ts";
 
 const ca = makeCertificate({ commonName: "ca" }).certPem.replaceAll("\r\n", "\n");
 const leaf = forgeCertificate();
@@ -114,7 +114,7 @@ describe("PEM", () => {
         const shown = (error as Error).message;
         for (let at = 0; at + 12 <= given.length; at += 4) expect(shown).not.toContain(given.slice(at, at + 12));
       }),
-      { numRuns: 300 },
+      runs(300),
     );
   });
 });
@@ -184,7 +184,7 @@ describe("DER", () => {
           if (error !== undefined) expect(error).toBeInstanceOf(DerError);
         },
       ),
-      { numRuns: 300 },
+      runs(300),
     );
   });
 
@@ -195,7 +195,7 @@ describe("DER", () => {
         const error = await rejectionOf(readOid(element).then((oid) => expect(oid).toMatch(/^[0-2](\.\d+)+$/)));
         if (error !== undefined) expect(error).toBeInstanceOf(DerError);
       }),
-      { numRuns: 300 },
+      runs(300),
     );
   });
 
@@ -210,7 +210,7 @@ describe("DER", () => {
         expect(error).toBeInstanceOf(ProviderError);
         expect((error as ProviderError).code).toMatch(/^CSR_(MALFORMED|SIGNATURE_INVALID|KEY_WEAK)$/);
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 
@@ -220,7 +220,7 @@ describe("DER", () => {
         const error = await rejectionOf(readCertificate(bytes));
         if (error !== undefined) expect(error).toBeInstanceOf(DerError);
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 });

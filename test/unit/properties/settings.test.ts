@@ -2,12 +2,15 @@
 import { generateKeyPairSync } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { accountNameLimit, longestEpoch } from "../../../components/rotation.ts";
 import { readSettings } from "../../../stack/settings/index.ts";
 import { schema } from "../../../stack/settings/schema.ts";
 import type { Schema } from "../../../stack/settings/setting.ts";
-import { type Json, json, spoiled, textWith, thrownBy } from "./arbitraries.ts";
+import { inStack } from "../stack/inStack.ts";
+import { type Json, json, runs, spoiled, textWith, thrownBy } from "./arbitraries.ts";
+
+beforeAll(inStack);
 
 const names = Object.keys(schema);
 const known: Schema = schema;
@@ -41,7 +44,7 @@ test("no text in any setting is more than an error that names settings", () => {
     fc.property(values, (given) => {
       problemsOf(given);
     }),
-    { numRuns: 500 },
+    runs(500),
   );
 });
 
@@ -63,7 +66,7 @@ test("a secret is in no message, whatever is wrong with it and with the other se
     fc.property(fc.constantFrom(...secretNames), secret, others, (name, hidden, given) => {
       expect(problemsOf({ ...given, [name]: hidden })).not.toContain("S3CR3T");
     }),
-    { numRuns: 300 },
+    runs(300),
   );
 });
 
@@ -123,7 +126,7 @@ describe("a good value is the one that is read:", () => {
         else
           expect(problems).toMatch(/verifierCallers\[0\]\.podLabels has the name "(__proto__|constructor|prototype)"/);
       }),
-      { numRuns: 200 },
+      runs(200),
     );
   });
 });
@@ -168,7 +171,7 @@ describe("a structured setting with a part of it exchanged", () => {
       fc.property(spoiled(good[name] as Json), (other) => {
         problemsOf({ ...base, ...whole, [name]: JSON.stringify(other) });
       }),
-      { numRuns: 60 },
+      runs(60),
     );
   });
 });

@@ -9,9 +9,9 @@ import { matchesGlob, parseRoute } from "../../../verifier/rules/routes.ts";
 import { checkClaims, precheckClaims } from "../../../verifier/token/claims.ts";
 import { claimedOrigin, decode } from "../../../verifier/token/decode.ts";
 import { bearerToken, checkGrammar, maxTokenLength } from "../../../verifier/token/grammar.ts";
-import { acceptedStatus } from "../verifier/support.ts";
-import { audience, encode, issuer, now, podClaims } from "../verifier/tokens.ts";
-import { type Json, json, spoiled, textWith, thrownBy } from "./arbitraries.ts";
+import { audience, encode, issuer, now, podClaims } from "../../support/verifier/tokens.ts";
+import { acceptedStatus } from "../../support/verifier/verifier.ts";
+import { type Json, json, runs, spoiled, textWith, thrownBy } from "./arbitraries.ts";
 
 const part = fc.uint8Array({ minLength: 1, maxLength: 20 }).map((bytes) => Buffer.from(bytes).toString("base64url"));
 const wellFormed = fc.tuple(part, part, part).map((parts) => parts.join("."));
@@ -34,7 +34,7 @@ describe("the grammar", () => {
         expect(error === undefined).toBe(parts.length === 3 && canonical && token.length <= maxTokenLength);
         if (error !== undefined) expect(error).toMatchObject({ reason: "malformed_token" });
       }),
-      { numRuns: 1_000 },
+      runs(1_000),
     );
   });
 
@@ -78,7 +78,7 @@ describe("what is in a token", () => {
         const error = thrownBy(() => decode(`${header}.${payload}.eA`));
         if (error !== undefined) expect(error).toBeInstanceOf(Refusal);
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 
@@ -114,7 +114,7 @@ describe("what is in a token", () => {
         });
         if (error !== undefined) expect(error).toBeInstanceOf(Refusal);
       }),
-      { numRuns: 1_000 },
+      runs(1_000),
     );
   });
 });
@@ -136,7 +136,7 @@ test("a review accepts nobody whom the API server did not authenticate for one o
       const isOurs = error === undefined || error instanceof Refusal || error instanceof VerifierError;
       expect(isOurs, String(error)).toBe(true);
     }),
-    { numRuns: 1_000 },
+    runs(1_000),
   );
 });
 
@@ -154,7 +154,7 @@ describe("words of another server", () => {
           expect(token).not.toContain(shown.slice(at, at + 8));
         }
       }),
-      { numRuns: 500 },
+      runs(500),
     );
   });
 
@@ -188,7 +188,7 @@ describe("rules", () => {
         const regular = new RegExp(`^${glob.replaceAll("*", ".*").replaceAll("?", ".")}$`);
         expect(matchesGlob(glob, text)).toBe(regular.test(text));
       }),
-      { numRuns: 1_000 },
+      runs(1_000),
     );
   });
 });

@@ -1,5 +1,4 @@
 import {
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,7 +16,6 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createHome, hasPlugin, linkCommand, linkPlugin, passphraseFile } from "../../../sandbox/pulumi/home.ts";
 import { ensurePulumi } from "../../../sandbox/pulumi/index.ts";
 import { kubernetesPluginProgram, pluginVersions } from "../../../sandbox/pulumi/programs.ts";
-import { spawnNode } from "../../support/processes/spawnNode.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -115,28 +113,5 @@ describe("the passphrase of stacks", () => {
       readFileSync(passphraseFile({ HOME: join(folder, name) }), "utf8"),
     );
     expect(passphrases[0]).not.toBe(passphrases[1]);
-  });
-
-  test("is the same for processes that start at the same time", async () => {
-    const module = JSON.stringify(join(root, "sandbox", "pulumi", "home.ts"));
-    // Both have loaded everything before the first one writes.
-    const start = join(folder, "start");
-    const source = `
-      const { existsSync, readFileSync } = await import("node:fs");
-      const { passphraseFile } = await import(${module});
-      console.log("ready");
-      while (!existsSync(${JSON.stringify(start)})) await null;
-      console.log("passphrase " + readFileSync(passphraseFile({ HOME: ${JSON.stringify(folder)} }), "utf8"));
-    `;
-    const processes = [spawnNode(source), spawnNode(source)];
-    try {
-      await Promise.all(processes.map((process) => process.line(/^ready$/)));
-      writeFileSync(start, "");
-      const [first, second] = await Promise.all(processes.map((process) => process.line(/^passphrase \S+/)));
-      expect(first).toBe(second);
-    } finally {
-      await Promise.all(processes.map((process) => process.kill()));
-    }
-    expect(existsSync(join(folder, ".local", "state", "k8sauth", "passphrase"))).toBe(true);
   });
 });

@@ -1,7 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { products } from "../../../components/products.ts";
 import { readSettings } from "../../../stack/settings/index.ts";
+import { inStack } from "./inStack.ts";
+
+beforeAll(inStack);
 
 type Settings = Readonly<Record<string, unknown>>;
 

@@ -1,8 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { rotationNotes } from "../../../stack/notes.ts";
 import { deployerRights, reservedNames } from "../../../stack/preflight.ts";
 import { readSettings } from "../../../stack/settings/index.ts";
+import { inStack } from "./inStack.ts";
+
+beforeAll(inStack);
 
 /** Reads settings as they come from a stack: all of them text. */
 function read(values: Readonly<Record<string, unknown>>) {

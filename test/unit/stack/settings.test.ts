@@ -3,8 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { loadSettings, readSettings } from "../../../stack/settings/index.ts";
+import { inStack } from "./inStack.ts";
+
+beforeAll(inStack);
 
 /** Reads settings as they come from a stack: all of them text. */
 function read(values: Record<string, string>, secretKeys: string[] = []) {

@@ -1,12 +1,8 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { AcceptedCache, RefusedCache, TokenDigest } from "../../../verifier/cache/caches.ts";
 import { Lru } from "../../../verifier/cache/lru.ts";
-import { type AcceptedAnswer, acceptedAnswer, acceptedBytes } from "../../../verifier/http/answers.ts";
-import type { Identity } from "../../../verifier/token/identity.ts";
-import { hybrid, open } from "./hybrid.ts";
-import { load } from "./load.ts";
+import { endsWithTest, hybrid } from "../../support/verifier/hybrid.ts";
+import { audience, goodKey, mint, now, strangeKey } from "../../support/verifier/tokens.ts";
 import {
   acceptedStatus,
   apiServer,
@@ -17,8 +13,7 @@ import {
   until,
   type Verifier,
   verifier,
-} from "./support.ts";
-import { audience, ecKey, goodKey, issuer, mint, now, signRaw, strangeKey } from "./tokens.ts";
+} from "../../support/verifier/verifier.ts";
 
 describe("the least recently used entry is evicted first", () => {
   test("by number", () => {
@@ -110,37 +105,6 @@ describe("cached tokens", () => {
     const { "accepted bytes": both = 0 } = await sizes(one);
     expect(small).toBeGreaterThan(mint().length + 500);
     expect(both - small).toBeGreaterThan(mint({ aud: audiences }).length + 2_000);
-  });
-  test("of the greatest size take no more memory than is counted", () => {
-    setFlagsFromString("--expose-gc");
-    const collect: () => void = runInNewContext("gc");
-    const cache = new AcceptedCache<AcceptedAnswer>(3_000);
-    const fill = () => {
-      for (let at = 0; at < 3_000; at++) {
-        const filler = `${String(at).padStart(8, "0")}${"\u20ac".repeat(1_500)}`;
-        // Text of its own for each, as parsed tokens have it.
-        const identity: Identity = JSON.parse(
-          JSON.stringify({
-            ...{ subject: `s${filler.slice(0, 8)}`, issuer, audience, audiences: [audience, filler] },
-            ...{ namespace: `n${filler.slice(0, 8)}`, serviceAccountName: "web", serviceAccountUid: `u${at}` },
-            ...{ expiresAt: at, issuedAt: at },
-          }),
-        );
-        const answer = acceptedAnswer(identity);
-        const token = Buffer.alloc(7_000, `${filler.slice(0, 8)}x`).toString("latin1");
-        const until = { monotonic: 1, wall: 1 };
-        cache.set({ token, answer, until, isCurrent: () => true, answerBytes: acceptedBytes(answer) });
-      }
-    };
-    collect();
-    const before = process.memoryUsage().heapUsed;
-    fill();
-    collect();
-    const grown = process.memoryUsage().heapUsed - before;
-    expect(cache.size).toBeGreaterThan(1_000);
-    expect(grown).toBeGreaterThan(cache.bytes / 3);
-    expect(grown).toBeLessThan(cache.bytes);
-    expect(cache.bytes).toBeLessThanOrEqual(48 * 1024 * 1024);
   });
 });
 
@@ -244,11 +208,11 @@ describe("outages", () => {
   });
   test("our own token's refusal is one, never the caller's fault, and the token is read again", async () => {
     const folder = new Folder();
-    open.push({ [Symbol.asyncDispose]: async () => folder[Symbol.dispose]() });
+    endsWithTest(folder);
     const api = await apiServer();
-    open.push(api);
+    endsWithTest(api);
     const one = await verifier(apiSettings(api, folder, { mode: "tokenreview" }));
-    open.push(one);
+    endsWithTest(one);
     const standard = api.server.handler;
     api.server.handler = (request, response) => {
       if (request.headers.authorization === "Bearer rotated") return standard(request, response);
@@ -314,48 +278,22 @@ describe("at the same time", () => {
   });
 });
 
-describe("tokens that are refused without a signature check", () => {
-  // Its signatures cost a fraction of RSA's.
-  const key = ecKey();
-  const reasons: Record<string, (at: number) => string> = {
-    "another issuer": (at) => mint({ iss: "https://other.example", jti: String(at) }, key),
-    "an algorithm that nobody uses": (at) => mint({ jti: String(at) }, key, { alg: "none" }),
-    "a date that is over": (at) => mint({ exp: now - 100, iat: now - 200, nbf: now - 200, jti: String(at) }, key),
-    "claims that are none": (at) => signRaw({ alg: key.alg, kid: key.kid }, `[${at}]`, key),
-  };
-  test.each(Object.entries(reasons))(
-    "for %s leave no pending work, however many there are",
-    { timeout: 60_000 },
-    async (_, make) => {
-      const { one } = await hybrid({}, [key]);
-      const distinct = 2_100;
-      const tokens = Array.from({ length: distinct }, (_, at) => make(at));
-      const statuses = new Map<number, number>();
-      const onAnswer = (status: number) => void statuses.set(status, (statuses.get(status) ?? 0) + 1);
-      await load({ port: one.port, connections: 8, next: () => tokens.pop(), onAnswer });
-      expect(Object.fromEntries(statuses)).toEqual({ 401: distinct });
-      const { body } = await ask(one.service.adminPort, undefined, {}, "GET", "/metrics");
-      expect(body).toMatch(/^k8sauth_verifier_pending\S* 0$/m);
-      expect((await one.ask(mint({ jti: "good" }, key))).status).toBe(200);
-    },
-  );
-  test("because of an outage are verified again after it", async () => {
-    const folder = new Folder();
-    open.push({ [Symbol.asyncDispose]: async () => folder[Symbol.dispose]() });
-    const api = await apiServer();
-    open.push(api);
-    api.outage = 500;
-    const one = await verifier(apiSettings(api, folder), { unready: true });
-    open.push(one);
-    const token = mint();
-    // Nobody knows the issuer's name yet.
-    expect((await one.ask(token)).status).toBe(503);
-    api.outage = undefined;
-    const pump = setInterval(() => one.clock?.advance(20), 1);
-    await until(() => one.service.unreadyReasons().length === 0, "it is ready");
-    clearInterval(pump);
-    expect((await one.ask(token)).status).toBe(200);
-  });
+test("tokens that are refused because of an outage are verified again after it", async () => {
+  const folder = new Folder();
+  endsWithTest(folder);
+  const api = await apiServer();
+  endsWithTest(api);
+  api.outage = 500;
+  const one = await verifier(apiSettings(api, folder), { unready: true });
+  endsWithTest(one);
+  const token = mint();
+  // Nobody knows the issuer's name yet.
+  expect((await one.ask(token)).status).toBe(503);
+  api.outage = undefined;
+  const pump = setInterval(() => one.clock?.advance(20), 1);
+  await until(() => one.service.unreadyReasons().length === 0, "it is ready");
+  clearInterval(pump);
+  expect((await one.ask(token)).status).toBe(200);
 });
 
 test("forged tokens displace no accepted ones, however many there are", async () => {

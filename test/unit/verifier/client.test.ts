@@ -1,69 +1,12 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, createServer as createRelay } from "node:net";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { bundleClient } from "../../../verifier/bundle/bundle.ts";
 import { clientCommand } from "../../../verifier/client/flags.ts";
 import { backoffMs, ClientError, retryAfterMs, ServiceClient, TokenFile } from "../../../verifier/client/index.ts";
-import { closedPort, localServer, testCa } from "../kubernetes/server.ts";
-import { Folder, until } from "./support.ts";
-
-type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-
-/** A service that answers as a test says, and a client for it. */
-async function service(handler: Handler, more: object = {}) {
-  const folder = new Folder();
-  const tokenFile = folder.write("token", "first\n");
-  const seen: string[] = [];
-  let connections = 0;
-  const server = createServer((request, response) => {
-    seen.push(String(request.headers.authorization));
-    handler(request, response);
-  });
-  server.on("connection", () => {
-    connections += 1;
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/who`;
-  let now = 0;
-  const client = new ServiceClient({
-    url,
-    tokenFile,
-    firstPauseMs: 1,
-    random: () => 1,
-    now: () => now,
-    monotonic: () => now,
-    ...more,
-  });
-  return {
-    client,
-    url,
-    seen,
-    folder,
-    tokenFile,
-    connections: () => connections,
-    later: (ms: number) => {
-      now += ms;
-    },
-    async [Symbol.asyncDispose]() {
-      client.close();
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-      folder[Symbol.dispose]();
-    },
-  };
-}
-
-const text =
-  (status: number, body = "", headers = {}): Handler =>
-  (_, response) => {
-    response.writeHead(status, headers);
-    response.end(body);
-  };
+import { closedPort, localServer, testCa } from "../../support/server.ts";
+import { type Handler, service, text } from "../../support/verifier/clientService.ts";
+import { Folder } from "../../support/verifier/verifier.ts";
 
 describe("a call", () => {
   test("sends the token of the file, and returns status, headers and body", async () => {
@@ -249,57 +192,5 @@ describe("flags and variables", () => {
     expect(() => new ServiceClient({ url, tokenFile: "/t" })).toThrow(
       expect.objectContaining({ code: "CLIENT_CONFIG" }),
     );
-  });
-});
-
-describe("the command, from its one file", () => {
-  const folder = new Folder();
-  let program: string;
-  beforeAll(async () => {
-    program = folder.write("client.mjs", (await bundleClient()).code);
-  });
-  afterAll(() => folder[Symbol.dispose]());
-
-  function start(...args: readonly string[]): { child: ChildProcess; lines: () => Record<string, unknown>[] } {
-    const child = spawn(process.execPath, ["--permission", "--allow-fs-read=/tmp/", program, ...args], { env: {} });
-    let output = "";
-    child.stdout.on("data", (chunk) => {
-      output += chunk;
-    });
-    return {
-      child,
-      lines: () =>
-        output
-          .trim()
-          .split("\n")
-          .filter(Boolean)
-          .map((line) => JSON.parse(line)),
-    };
-  }
-
-  test("calls once and ends with 0, and with 1 when it is refused", async () => {
-    await using one = await service((request, response) =>
-      text(request.url === "/who" ? 200 : 403, "body")(request, response),
-    );
-    const good = start("--url", one.url, "--token-file", one.tokenFile, "--show-body", "yes");
-    expect(await once(good.child, "close")).toEqual([0, null]);
-    expect(good.lines()).toMatchObject([{ url: one.url, status: 200, attempts: 1, body: "body" }]);
-    const bad = start("--url", `${one.url}/else`, "--token-file", one.tokenFile);
-    expect(await once(bad.child, "close")).toEqual([1, null]);
-    expect(bad.lines()[0]).not.toHaveProperty("body");
-  });
-  test("calls again and again until SIGTERM, over one connection", async () => {
-    await using one = await service(text(200));
-    const { child, lines } = start("--url", one.url, "--token-file", one.tokenFile, "--interval", "0.02");
-    await until(() => lines().length >= 3, "three calls");
-    const closed = once(child, "close");
-    child.kill("SIGTERM");
-    expect(await closed).toEqual([0, null]);
-    expect(one.connections()).toBe(1);
-  });
-  test("exits with 2 for invalid flags, and never prints the token", async () => {
-    const { child, lines } = start("--url", "http://a");
-    expect(await once(child, "close")).toEqual([2, null]);
-    expect(lines()).toMatchObject([{ error: "CLIENT_CONFIG" }]);
   });
 });

@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
+import type { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
 import type { Item } from "../../../../demo/akeyless/items.ts";
 import { akeylessAuthMethod } from "../../../../provider/akeyless/authMethod.ts";
 import { akeylessCertificate, type CertificateInputs } from "../../../../provider/akeyless/certificate.ts";
 import { akeylessRoleAssociation, type RoleAssociationInputs } from "../../../../provider/akeyless/roleAssociation.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { apiOf, contextFor, failureOf, inputsOf, keyPair } from "./fixture.ts";
+import { apiOf, contextFor, failureOf, inputsOf, keyPair, startGateway } from "../../../support/akeyless.ts";
 
 const pair = keyPair();
 let gateway: AkeylessTestGateway;
 
 beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
+  gateway = await startGateway();
 });
 beforeEach(() => {
   gateway.fault = () => undefined;

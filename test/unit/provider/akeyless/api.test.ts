@@ -1,16 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { AkeylessTestGateway, type Call, type Fault } from "../../../../demo/akeyless/index.ts";
+import type { AkeylessTestGateway, Call, Fault } from "../../../../demo/akeyless/index.ts";
 import { AkeylessApi } from "../../../../provider/akeyless/api/api.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
+import { apiOf, contextFor, failureOf, keyPair, startGateway, tokenConfig } from "../../../support/akeyless.ts";
+import { closedPort } from "../../../support/server.ts";
 import { httpProxy } from "../../kubernetes/proxies.ts";
-import { closedPort } from "../../kubernetes/server.ts";
-import { apiOf, contextFor, failureOf, keyPair, tokenConfig } from "./fixture.ts";
 
 let gateway: AkeylessTestGateway;
 const { signingKey } = keyPair();
 
 beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
+  gateway = await startGateway();
 });
 afterEach(() => {
   gateway.fault = () => undefined;
@@ -206,7 +206,7 @@ describe("logs in", () => {
     ["by a universal identity", (at) => ({ AKEYLESS_AUTH_UID: at.uidToken }), undefined],
     ["by a universal identity's token", (at) => ({ AKEYLESS_AUTH_TOKEN: at.uidToken }), undefined],
   ])("%s", async (_way, env, type) => {
-    await using at = await AkeylessTestGateway.start();
+    await using at = await startGateway();
     expect(await apiOf(at, env(at)).find("/auth-method-get", get)).toBeUndefined();
     const logins = at.calls.filter(({ command }) => command === "auth");
     expect(logins.map(({ body }) => body["access-type"])).toEqual(type === undefined ? [] : [type]);

@@ -14,8 +14,9 @@ import {
   inputsOf,
   keyPair,
   rancherConfig,
+  startGateway,
   tokenConfig,
-} from "./fixture.ts";
+} from "../../../support/akeyless.ts";
 
 const resource = akeylessGatewayAuthConfig;
 const { signingKey } = keyPair();
@@ -23,7 +24,7 @@ const newJwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyb3RhdGVkIn0.c2lnbmF0dXJl";
 let gateway: AkeylessTestGateway;
 
 beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
+  gateway = await startGateway();
 });
 beforeEach(() => {
   gateway.fault = () => undefined;

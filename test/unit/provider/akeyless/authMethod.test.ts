@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
+import type { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
 import { type AuthMethodInputs, akeylessAuthMethod } from "../../../../provider/akeyless/authMethod.ts";
-import { contextFor, failureOf, inputsOf, keyPair } from "./fixture.ts";
+import { contextFor, failureOf, inputsOf, keyPair, startGateway } from "../../../support/akeyless.ts";
 
 const pair = keyPair();
 const other = keyPair();
 let gateway: AkeylessTestGateway;
 
 beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
+  gateway = await startGateway();
 });
 beforeEach(() => {
   gateway.fault = () => undefined;

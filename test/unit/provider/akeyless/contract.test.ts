@@ -1,6 +1,6 @@
 /** Every body that the plugin sends and every answer that the stand-in gives, against the official SDK's models. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
+import type { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
 import { akeylessAuthMethod } from "../../../../provider/akeyless/authMethod.ts";
 import { akeylessCertificate } from "../../../../provider/akeyless/certificate.ts";
 import { akeylessGatewayAuthConfig } from "../../../../provider/akeyless/index.ts";
@@ -9,14 +9,22 @@ import { akeylessRoleAssociation } from "../../../../provider/akeyless/roleAssoc
 import type { AnyResource } from "../../../../provider/protocol/resource.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
 import { answerFaults, bodyFaults, contract } from "../../../contract/akeyless.ts";
-import { accountConfig, certificateConfig, contextFor, keyPair, rancherConfig, tokenConfig } from "./fixture.ts";
+import {
+  accountConfig,
+  certificateConfig,
+  contextFor,
+  keyPair,
+  rancherConfig,
+  startGateway,
+  tokenConfig,
+} from "../../../support/akeyless.ts";
 
 const { publicKey, signingKey } = keyPair();
 const certificate = () => makeCertificate({ commonName: "reviewer" }).certPem;
 let gateway: AkeylessTestGateway;
 
 beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
+  gateway = await startGateway();
   await runAll();
 });
 afterAll(() => gateway[Symbol.asyncDispose]());

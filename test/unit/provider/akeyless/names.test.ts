@@ -11,14 +11,14 @@ import { akeylessRole } from "../../../../provider/akeyless/role.ts";
 import { akeylessRoleAssociation } from "../../../../provider/akeyless/roleAssociation.ts";
 import type { AnyResource } from "../../../../provider/protocol/resource.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { contextFor, inputsOf, keyPair, tokenConfig } from "./fixture.ts";
+import { contextFor, inputsOf, keyPair, startGateway, tokenConfig } from "../../../support/akeyless.ts";
 
 const { publicKey, signingKey } = keyPair();
 const certificatePem = makeCertificate({ commonName: "reviewer" }).certPem;
 let gateway: AkeylessTestGateway;
 
 beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
+  gateway = await startGateway();
 });
 beforeEach(() => {
   gateway.account.clear();

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
+import type { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
 import { akeylessRole, type RoleInputs } from "../../../../provider/akeyless/role.ts";
-import { contextFor, failureOf, inputsOf } from "./fixture.ts";
+import { contextFor, failureOf, inputsOf, startGateway } from "../../../support/akeyless.ts";
 
 const resource = akeylessRole;
 const denial = { path: "/secrets-of-administrators/*", type: "item-rule", capabilities: ["deny"] };
 let gateway: AkeylessTestGateway;
 
 beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
+  gateway = await startGateway();
 });
 beforeEach(() => {
   gateway.account.clear();

@@ -2,10 +2,19 @@
 import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { answer } from "../../kubernetes/server.ts";
-import { hybrid, open } from "../hybrid.ts";
-import { acceptedStatus, apiServer, apiSettings, ask, Folder, until, type Verifier, verifier } from "../support.ts";
-import { mint } from "../tokens.ts";
+import { answer } from "../../../support/server.ts";
+import { endsWithTest, hybrid } from "../../../support/verifier/hybrid.ts";
+import { mint } from "../../../support/verifier/tokens.ts";
+import {
+  acceptedStatus,
+  apiServer,
+  apiSettings,
+  ask,
+  Folder,
+  until,
+  type Verifier,
+  verifier,
+} from "../../../support/verifier/verifier.ts";
 
 type Answer = (response: ServerResponse) => void;
 
@@ -99,7 +108,7 @@ describe.each([...rejections])("%s in place of a review is no outage", (_, reply
 
 test("an API server whose certificate is not of the CA is no outage: local refuses, and says why", async () => {
   const folder = new Folder();
-  open.push({ [Symbol.asyncDispose]: async () => folder[Symbol.dispose]() });
+  endsWithTest(folder);
   await using api = await apiServer();
   await using one = await verifier(apiSettings(api, folder, { reviewOutage: "local" }));
   expect((await one.ask(mint({ jti: "before" }))).status).toBe(200);
@@ -123,7 +132,7 @@ test("an outage after a rejection leaves the verifier unready, because no review
 
 test("a rejection of one issuer's reviews is shown, and does not make the verifier unready for the others", async () => {
   const folder = new Folder();
-  open.push({ [Symbol.asyncDispose]: async () => folder[Symbol.dispose]() });
+  endsWithTest(folder);
   await using home = await apiServer();
   await using other = await apiServer();
   const own = apiSettings(home, folder) as Record<string, unknown>;

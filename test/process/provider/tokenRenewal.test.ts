@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { type FakeEngine, Plugin, startEngine } from "../../support/plugin/plugin.ts";
+
+const reviewer = "k8sauth:index:ReviewerToken";
+const inputs = {
+  host: "https://k8s.example.com",
+  namespace: "auth",
+  serviceAccountName: "gateway-token-reviewer",
+  serviceAccountUid: "u1",
+  secretName: "gateway-token-reviewer-token",
+  secretUid: "u2",
+  mode: "tokenRequest",
+  expirationSeconds: 3600,
+};
+let engine: FakeEngine;
+let plugin: Plugin;
+beforeAll(async () => {
+  engine = await startEngine();
+  plugin = await Plugin.start(engine);
+});
+afterAll(async () => {
+  await plugin[Symbol.asyncDispose]();
+  engine.stop();
+});
+beforeEach(() => {
+  engine.lines.length = 0;
+});
+
+const hours = (count: number) => new Date(Date.now() + count * 3_600_000).toISOString();
+
+function diff(renewAfter: string, notAfter: string) {
+  const olds = { kind: "TokenRequest", token: "not-shown", notBefore: hours(-2), notAfter, renewAfter };
+  return plugin.diff(reviewer, "auth/gateway-token-reviewer-token", olds, inputs, inputs);
+}
+
+test("a token that is due for renewal is announced with its dates", async () => {
+  const [since, until] = [hours(-1), hours(1)];
+  expect(await diff(since, until)).toMatchObject({ changes: true, replaces: ["renewAfter"] });
+  expect(engine.lines).toMatchObject([
+    {
+      severity: "info",
+      message: `The token of ServiceAccount auth/gateway-token-reviewer is due for renewal since ${since}; it is valid until ${until}.`,
+    },
+  ]);
+});
+
+test("a token that has expired is a warning", async () => {
+  const until = hours(-1);
+  expect(await diff(hours(-2), until)).toMatchObject({ changes: true, replaces: ["renewAfter"] });
+  expect(engine.lines).toMatchObject([
+    {
+      severity: "warning",
+      message: `The token of ServiceAccount auth/gateway-token-reviewer expired on ${until}. The API server refuses it.`,
+    },
+  ]);
+});
