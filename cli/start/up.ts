@@ -61,8 +61,9 @@ export class QuietOutput {
   }
 
   progress(): string {
-    // A finished resource has a line such as " +  tls:index:PrivateKey key created (0.21s)".
-    const finished = this.#text.match(/^ *[+~-]{1,2} +\S+:\S+ .*\b(created|updated|deleted|replaced)\b/gm);
-    return `pulumi up: ${finished?.length ?? 0} resources changed, ${duration(this.#now() - this.#start)}`;
+    // A finished resource has a line such as " +  tls:index:PrivateKey key created (0.21s)", and another one with each diagnostic.
+    const rows = this.#text.matchAll(/^ *[+~-]{1,2} +(\S+ +\S+) +.*\b(?:created|updated|deleted|replaced)\b/gm);
+    const finished = new Set(Array.from(rows, ([, resource]) => resource));
+    return `pulumi up: ${finished.size} resources changed, ${duration(this.#now() - this.#start)}`;
   }
 }

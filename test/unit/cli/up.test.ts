@@ -55,7 +55,7 @@ test("progress counts the resources that are finished", () => {
   const output = new QuietOutput(() => clock);
   output.add(" +  pulumi:pulumi:Stack k8sauth-sandbox creating (0s)\n +  tls:index:PrivateKey key creating (0s)\n");
   output.add(
-    " +  tls:index:PrivateKey key created (0.21s)\n ~  kubernetes:core/v1:Secret token updated (1s) [diff: +data]\n",
+    " +  tls:index:PrivateKey key created (0.21s)\n +  tls:index:PrivateKey key created (0.21s) 1 warning\n ~  kubernetes:core/v1:Secret token updated (1s) [diff: +data]\n",
   );
   clock = 4_200;
   expect(output.progress()).toBe("pulumi up: 2 resources changed, 4.2 s");
