@@ -3,6 +3,7 @@ import type { Finding } from "../kubernetes/finding.ts";
 import { KubeClient, loadConnection } from "../kubernetes/index.ts";
 import { type BearerTokenUser, checkBearerTokenUser } from "./checks/bearerTokenUser.ts";
 import { checkCertificateFlow } from "./checks/certificateFlow.ts";
+import { checkStacks, formatStacks, holds, type StackReport } from "./checks/fleet.ts";
 import { checkOrphans } from "./checks/orphans.ts";
 import { checkRancherFlow, type RancherConfig } from "./checks/rancherFlow.ts";
 import { checkTokenFlow } from "./checks/tokenFlow.ts";
@@ -20,14 +21,16 @@ export const checkCommand: Command = {
 Pulumi, as \`k8sauth pulumi stack output\` reads them. Pass the outputs of a stack of another login with --outputs.
 
 Usage: k8sauth check [OPTIONS]
+       k8sauth check --stack NAME --stack NAME... [OPTIONS]
        pulumi stack output --show-secrets --json | k8sauth check --outputs - [OPTIONS]
 
 Options:
-  -s, --stack NAME        The stack; default the selected one
+  -s, --stack NAME        The stack; default the selected one. May be repeated: several stacks of the project have a row each, with
+                          cluster, host, credentials, checks and next expiry
   -C, --cwd FOLDER        The folder of Pulumi.yaml; default this one or one above it, else the product's own
       --outputs FILE      Take the outputs from a JSON file (- is standard input) instead
-      --kubeconfig FILE   Kubeconfig of a user with the rights for the test objects; default that of the stack
-      --context NAME      Its context
+      --kubeconfig FILE   Kubeconfig of a user with the rights for the test objects; default that of the stack. Not for several stacks
+      --context NAME      Its context. Not for several stacks
   -j, --json              Print findings and expiry dates as JSON
 
 Check writes to the cluster, and deletes what it created: a ServiceAccount named k8sauth-check-… in the namespace of the reviewer and
@@ -44,7 +47,7 @@ fail the command.
 `,
   async run(args, io) {
     const options = {
-      stack: { type: "string", short: "s" },
+      stack: { type: "string", short: "s", multiple: true },
       cwd: { type: "string", short: "C" },
       outputs: { type: "string" },
       kubeconfig: { type: "string" },
@@ -52,27 +55,68 @@ fail the command.
       json: { type: "boolean", short: "j" },
     } as const;
     const { values } = parse(args, options);
+    const names = values.stack ?? [];
+    if (names.length > 1) return checkSeveral(names, values, io);
     const stack =
       values.outputs === undefined
-        ? new Stack(await preparePulumi(io), values.stack, projectFolder(values.cwd))
+        ? new Stack(await preparePulumi(io), names[0], projectFolder(values.cwd))
         : undefined;
     const outputs = stack ? await stack.outputs() : await readOutputs(values.outputs ?? "-");
-    using deployer = await deployerOf(stack, values, io);
+    using deployer = await deployerOf(await stack?.settings(), values, io);
     const { findings, expiries } = await check(outputs, deployer);
     if (stack) findings.push(...(await checkOrphans(await stack.export(), deployer)));
     if (values.json) io.out(`${JSON.stringify({ findings, expiries }, undefined, 2)}\n`);
     else io.out(`${formatFindings(findings, io.terminal)}\n${formatExpiries(expiries, new Date(), io.terminal)}`);
-    return findings.every(({ holds }) => holds !== false) ? 0 : 1;
+    return findings.every((finding) => finding.holds !== false) ? 0 : 1;
   },
 };
+
+interface Choice {
+  readonly cwd?: string | undefined;
+  readonly outputs?: string | undefined;
+  readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Checks several stacks of one project. An error of one does not stop the others. */
+async function checkSeveral(names: readonly string[], choice: Choice, io: Io): Promise<number> {
+  for (const name of ["outputs", "kubeconfig", "context"] as const) {
+    if (choice[name] !== undefined) throw new UsageError(`--${name} is for one stack, and there are several`);
+  }
+  const pulumi = await preparePulumi(io);
+  const folder = projectFolder(choice.cwd);
+  const checkOne = (name: string) => checkStack(name, new Stack(pulumi, name, folder), io);
+  const stacks = await checkStacks([...new Set(names)], checkOne, io);
+  if (choice.json) io.out(`${JSON.stringify({ stacks }, undefined, 2)}\n`);
+  else io.out(formatStacks(stacks, new Date(), io.terminal));
+  return stacks.every(holds) ? 0 : 1;
+}
+
+/** Checks one of several stacks. What was found before an error is part of the report. */
+async function checkStack(name: string, stack: Stack, io: Io): Promise<StackReport> {
+  let report: StackReport = { stack: name, cluster: "", host: "", kinds: [], expiries: [], findings: [] };
+  try {
+    const settings = await stack.settings();
+    report = { ...report, cluster: settings.context ?? "" };
+    const outputs = await stack.outputs();
+    const { host = "" } = (outputs.clusterAccess ?? {}) as { host?: string };
+    const kinds = [...new Set(Object.values(credentialsOf(outputs)).map(({ kind }) => kind ?? ""))];
+    report = { ...report, host, kinds, expiries: expiriesOf(outputs) };
+    using deployer = await deployerOf(settings, {}, io);
+    report = { ...report, findings: (await check(outputs, deployer)).findings };
+    const orphans = await checkOrphans(await stack.export(), deployer);
+    return { ...report, findings: [...report.findings, ...orphans] };
+  } catch (error) {
+    const { message, code } = error as Error & { readonly code?: string };
+    return { ...report, error: code === undefined ? message : `${message} (${code})` };
+  }
+}
 
 /** Proves all credentials that a stack's outputs carry. */
 export async function check(open: Outputs, deployer: KubeClient): Promise<{ findings: Finding[]; expiries: Expiry[] }> {
   const access = open.clusterAccess as Partial<TokenAccess & CertificateAccess> | undefined;
-  const credentials = (open.credentials ?? {}) as Record<
-    string,
-    { kind?: string; subject: string; namespace: string; notAfter: string; renewAfter?: string }
-  >;
+  const credentials = credentialsOf(open);
   const { token, certificate, rancher } = credentials;
   const users = Object.entries((open.bearerTokenUsers ?? {}) as Record<string, Omit<BearerTokenUser, "name">>);
   if (!access?.host || !(token || certificate || rancher || users.length > 0)) {
@@ -93,7 +137,23 @@ export async function check(open: Outputs, deployer: KubeClient): Promise<{ find
     const user = { ...facts, name, subject: credentials[name]?.subject ?? "", kubeconfig: kubeconfigs[name] ?? "" };
     findings.push(...(await checkBearerTokenUser(user, deployer)));
   }
-  const expiries = Object.entries(credentials).map(([credential, { kind, subject, notAfter, renewAfter }]) => ({
+  return { findings, expiries: expiriesOf(open) };
+}
+
+interface Credential {
+  readonly kind?: string;
+  readonly subject: string;
+  readonly namespace: string;
+  readonly notAfter: string;
+  readonly renewAfter?: string;
+}
+
+function credentialsOf({ credentials }: Outputs): Readonly<Record<string, Credential>> {
+  return (credentials ?? {}) as Record<string, Credential>;
+}
+
+function expiriesOf(outputs: Outputs): Expiry[] {
+  return Object.entries(credentialsOf(outputs)).map(([credential, { kind, subject, notAfter, renewAfter }]) => ({
     credential,
     subject,
     notAfter,
@@ -101,7 +161,6 @@ export async function check(open: Outputs, deployer: KubeClient): Promise<{ find
     // Rancher does not report the expiry of every key.
     ...(kind === "RancherKey" && !notAfter && { unknown: true }),
   }));
-  return { findings, expiries };
 }
 
 async function readOutputs(file: string): Promise<Outputs> {
@@ -112,15 +171,15 @@ async function readOutputs(file: string): Promise<Outputs> {
   return outputs;
 }
 
-interface Choice {
-  readonly kubeconfig?: string | undefined;
-  readonly context?: string | undefined;
-}
-
-/** A client with the deployer's credentials, or those of the chosen kubeconfig. */
-async function deployerOf(stack: Stack | undefined, { kubeconfig, context }: Choice, io: Io): Promise<KubeClient> {
-  if (kubeconfig !== undefined || !stack) return new KubeClient(await loadConnection({ kubeconfig, context }, io.env));
-  const settings = await stack.settings();
-  const choice = { kubeconfig: settings.kubeconfig || undefined, context: context ?? (settings.context || undefined) };
-  return new KubeClient(await loadConnection(choice, io.env));
+/** A client with the deployer's credentials, or those of the chosen kubeconfig. @param settings those of the stack */
+async function deployerOf(
+  settings: Readonly<Record<string, string>> | undefined,
+  { kubeconfig, context }: Choice,
+  { env, signal }: Io,
+): Promise<KubeClient> {
+  const choice =
+    kubeconfig !== undefined || !settings
+      ? { kubeconfig, context }
+      : { kubeconfig: settings.kubeconfig || undefined, context: context ?? (settings.context || undefined) };
+  return new KubeClient(await loadConnection(choice, env), { signal });
 }

@@ -1,8 +1,11 @@
-import { KubeClient, loadConnection } from "../kubernetes/index.ts";
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { type Connection, directConnection, KubeClient, loadConnection } from "../kubernetes/index.ts";
 import type { Command, Io } from "./command.ts";
 import { examineCluster, failure } from "./doctor/cluster.ts";
 import { type Diagnosis, formatDiagnoses } from "./doctor/diagnosis.ts";
 import { type Flow, flows } from "./doctor/flows.ts";
+import { examineGateway, type GatewayTarget, gatewayCheck, quoted } from "./doctor/gateway.ts";
 import { examineMachine } from "./doctor/machine.ts";
 import { parse, UsageError } from "./usage.ts";
 
@@ -10,8 +13,8 @@ export const doctorCommand: Command = {
   name: "doctor",
   summary: "Examine this machine and a cluster before the first run",
   help: `Examine this machine (Node.js, Pulumi, Go, a sandbox's node) and a cluster: whether it can be reached, the difference between the
-clocks, issuer, audiences, the deployer's rights by flow, and client certificates. Each problem is shown with its remedy. Doctor
-builds and changes nothing.
+clocks, issuer, audiences, the deployer's rights by flow, and client certificates; and the gateway's way to the API server, as far as
+this machine can tell. Each problem is shown with its remedy. Doctor builds and changes nothing.
 
 Usage: k8sauth doctor [OPTIONS]
 
@@ -21,6 +24,11 @@ Options:
       --namespace NAME    Namespace of reviewer and verifier, for which rights are checked; default gateway-auth. It need not exist.
       --flow FLOW         A flow that must be possible: ${flows.join(", ")}; may be repeated; default token
       --sign              Request a client certificate, for 10 minutes and for a user without rights, and delete the request
+      --host URL          API server as the gateway reaches it (setting kubernetesHost); default the kubeconfig's server
+      --ca FILE           CA certificates of the host, PEM (setting kubernetesCa); default the kubeconfig's CA
+      --allow-loopback    The gateway runs on this machine (setting allowLoopbackHost)
+      --gateway-check     Print a shell command that tests host and CA, and do nothing else. It contains no secret. Run it on the
+                          gateway's machine: k8sauth doctor --gateway-check | ssh GATEWAY sh
   -j, --json              Print the result as JSON
 
 The rights are those of examples/deployer-rights. A stack with other settings may need more: \`pulumi preview\` names them.
@@ -35,21 +43,29 @@ determined) do not fail the command.
       namespace: { type: "string", default: "gateway-auth" },
       flow: { type: "string", multiple: true },
       sign: { type: "boolean", default: false },
+      host: { type: "string" },
+      ca: { type: "string" },
+      "allow-loopback": { type: "boolean", default: false },
+      "gateway-check": { type: "boolean", default: false },
       json: { type: "boolean", short: "j" },
     } as const;
     const { values } = parse(args, options);
     const required = (values.flow ?? ["token"]).map(flowOf);
+    if (values["gateway-check"]) {
+      io.out(gatewayCheck(await targetOf(await loadConnection(values, io.env), values)));
+      return 0;
+    }
     const machine = await examineMachine(io.env, io.signal);
-    const { kubeconfig, context, namespace, sign } = values;
-    const cluster = await withClient({ kubeconfig, context }, io, (client) =>
-      examineCluster(client, { namespace, required, sign, now: () => new Date() }),
-    );
-    if (values.json) io.out(`${JSON.stringify({ machine, cluster }, undefined, 2)}\n`);
+    const { cluster, gateway, check } = await examineRemote(values, required, io);
+    if (values.json) io.out(`${JSON.stringify({ machine, cluster, gateway, gatewayCheck: check }, undefined, 2)}\n`);
     else {
       io.out(`This machine\n${formatDiagnoses(machine, io.terminal)}`);
       io.out(`\nThe cluster\n${formatDiagnoses(cluster, io.terminal)}`);
+      if (gateway.length > 0) {
+        io.out(`\nThe gateway's way to the cluster, from this machine\n${formatDiagnoses(gateway, io.terminal)}`);
+      }
     }
-    return [...machine, ...cluster].some(({ status }) => status === "failed") ? 1 : 0;
+    return [...machine, ...cluster, ...gateway].some(({ status }) => status === "failed") ? 1 : 0;
   },
 };
 
@@ -62,21 +78,61 @@ function flowOf(name: string): Flow {
 interface Choice {
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
+  readonly host?: string | undefined;
+  readonly ca?: string | undefined;
+  readonly "allow-loopback": boolean;
+  readonly namespace: string;
+  readonly sign: boolean;
+}
+
+interface Remote {
+  readonly cluster: Diagnosis[];
+  /** Empty without a kubeconfig. */
+  readonly gateway: Diagnosis[];
+  /** The shell command for the gateway's machine. */
+  readonly check?: string;
 }
 
 /** Connects as the deployer. A machine without a kubeconfig has no cluster to examine, which is no failure unless one was named. */
-async function withClient(
-  choice: Choice,
-  { env, signal }: Io,
-  work: (client: KubeClient) => Promise<Diagnosis[]>,
-): Promise<Diagnosis[]> {
+async function examineRemote(choice: Choice, required: readonly Flow[], { env, signal }: Io): Promise<Remote> {
+  let connection: Connection;
   try {
-    using client = new KubeClient(await loadConnection(choice, env), { signal });
-    return await work(client);
+    connection = await loadConnection(choice, env);
   } catch (error) {
     const diagnosis = failure("kubeconfig", error);
     const named = choice.kubeconfig !== undefined || choice.context !== undefined;
     const absent = (error as { code?: unknown }).code === "KUBECONFIG_NOT_FOUND";
-    return [absent && !named ? { ...diagnosis, status: "note" } : diagnosis];
+    return { cluster: [absent && !named ? { ...diagnosis, status: "note" } : diagnosis], gateway: [] };
   }
+  const target = await targetOf(connection, choice);
+  const { namespace, sign } = choice;
+  using client = new KubeClient(connection, { signal });
+  const [cluster, gateway] = await Promise.all([
+    examineCluster(client, { namespace, required, sign, now: () => new Date() }),
+    examineGateway(client, target, { machine: hostname(), printCheck: printCheck(choice), signal }),
+  ]);
+  return { cluster, gateway, check: gatewayCheck(target) };
+}
+
+/** Host and CA of the auth configs. @throws UsageError */
+async function targetOf({ server, caPem }: Connection, choice: Partial<Choice>): Promise<GatewayTarget> {
+  const { host, ca } = choice;
+  try {
+    const pem = ca === undefined ? caPem : await readFile(ca, "utf8");
+    const label = ca === undefined ? "--host" : `--ca ${ca}`;
+    const target = directConnection({ server: host ?? server, caPem: pem, label });
+    const allowLoopback = choice["allow-loopback"] === true;
+    return { host: target.server, caPem: target.caPem, fromKubeconfig: host === undefined, allowLoopback };
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** The command line that prints the command for the gateway's machine. */
+function printCheck(choice: Choice): string {
+  const options = (["kubeconfig", "context", "host", "ca"] as const).flatMap((name) => {
+    const value = choice[name];
+    return value === undefined ? [] : [`--${name} ${/^[\w./:@%+=,-]+$/.test(value) ? value : quoted(value)}`];
+  });
+  return ["npx --no k8sauth doctor", ...options, "--gateway-check"].join(" ");
 }

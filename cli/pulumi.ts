@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type StdioOptions, spawn } from "node:child_process";
 import { constants } from "node:os";
 import { progressPrinter } from "../sandbox/index.ts";
 import { ensurePulumi, oldestVersion, type Pulumi } from "../sandbox/pulumi/index.ts";
@@ -66,10 +66,22 @@ export async function preparePulumi(io: Io): Promise<Pulumi> {
   return ensurePulumi(options).finally(() => printer.finish());
 }
 
-/** Runs a command of the CLI on this process' terminal and returns its exit status; 128 and the number for a signal. */
-export async function runPulumi(pulumi: Pulumi, args: readonly string[], io: Io): Promise<number> {
+/**
+ * Runs a command of the CLI and returns its exit status; 128 and the number for a signal.
+ *
+ * @param onOutput gets what the CLI prints. @default this process' terminal gets it
+ */
+export async function runPulumi(
+  pulumi: Pulumi,
+  args: readonly string[],
+  io: Io,
+  onOutput?: (text: string) => void,
+): Promise<number> {
   using temporary = TemporaryFolder.create(pulumi.env.PULUMI_HOME);
-  const child = spawn(pulumi.command, args, { env: { ...pulumi.env, TMPDIR: temporary.path }, stdio: "inherit" });
+  const env = { ...pulumi.env, TMPDIR: temporary.path };
+  const stdio: StdioOptions = onOutput ? ["inherit", "pipe", "pipe"] : "inherit";
+  const child = spawn(pulumi.command, args, { env, stdio });
+  for (const stream of [child.stdout, child.stderr]) stream?.setEncoding("utf8").on("data", (text) => onOutput?.(text));
   temporary.keepFor(child.pid);
   // A terminal sends Ctrl-C to both processes; a second SIGINT would make Pulumi stop without its clean-up.
   const interrupt = () => {

@@ -21,9 +21,10 @@ import type { Pulumi } from "../sandbox/pulumi/index.ts";
 import { check } from "./check.ts";
 import type { Command, Io, Terminal } from "./command.ts";
 import { printOutputs, summarizeOutputs } from "./outputs.ts";
-import { preparePulumi, runPulumi } from "./pulumi.ts";
+import { preparePulumi } from "./pulumi.ts";
 import { formatExpiries, formatFindings } from "./report.ts";
 import { type Outputs, ownProjectFolder, Stack } from "./stack.ts";
+import { up } from "./start/up.ts";
 import { Steps } from "./steps.ts";
 import { paint, table } from "./table.ts";
 import { parse } from "./usage.ts";
@@ -160,7 +161,7 @@ async function demonstrate(target: Target, pulumi: Pulumi, steps: Steps, io: Io)
       await stack.run(["stack", "select", "--create"]);
       await configure(target, stack, deployer);
       steps.clear();
-      await up(target, pulumi, folder, io);
+      await up({ ...target, pulumi, folder }, io);
       return (await stack.export()).deployment.resources?.length ?? 0;
     },
     (resources) => `"${target.stack}" has ${resources} resources`,
@@ -187,14 +188,6 @@ async function demonstrate(target: Target, pulumi: Pulumi, steps: Steps, io: Io)
   const failed = findings.filter(({ holds }) => !holds).length;
   io.out(summary(target, folder, failed, io.terminal));
   return failed > 0 ? 1 : 0;
-}
-
-/** Runs the program. Pulumi shows its own progress on a terminal. */
-async function up({ stack, verbose }: Target, pulumi: Pulumi, folder: string, io: Io): Promise<void> {
-  const flags = ["--stack", stack, "--cwd", folder, "--yes", "--skip-preview", "--suppress-outputs"];
-  if (!process.stdout.isTTY) flags.push("--color", "never", ...(verbose ? [] : ["--suppress-progress"]));
-  const status = await runPulumi(pulumi, ["up", ...flags], io);
-  if (status !== 0) throw new Error(`\`pulumi up\` failed with exit status ${status}.`);
 }
 
 /** Removes the stack of an earlier sandbox, whose objects are gone with it. */

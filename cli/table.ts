@@ -48,11 +48,14 @@ function widthOf(text: string): number {
   return stripVTControlCharacters(text).length;
 }
 
-/** Lines of whole words; a word that is longer than the width has its own line. Line breaks of the text stay. */
+/**
+ * Lines of whole words. A command in backticks is one word, so that it can be copied. A word that is longer than the width has its own line.
+ * Line breaks of the text stay.
+ */
 function wrap(text: string, width: number): string[] {
   return text.split("\n").flatMap((paragraph) => {
     const lines: string[] = [];
-    for (const word of paragraph.split(" ")) {
+    for (const word of paragraph.match(/(?:`[^`]*`|[^\s`])+|`/g) ?? [""]) {
       const line = lines.at(-1);
       if (line !== undefined && widthOf(line) + 1 + widthOf(word) <= width) lines[lines.length - 1] = `${line} ${word}`;
       else lines.push(word);

@@ -2,6 +2,7 @@
 import {
   type BuildOptions,
   canRunNode,
+  type NodeSupport,
   nodeRemedy,
   type Sandbox,
   sandboxStatus,
@@ -26,11 +27,16 @@ export async function startDemoCluster(options: BuildOptions): Promise<DemoClust
   return { sandbox, fresh, gateways: new Gateways(await AkeylessTestGateway.start(), vault) };
 }
 
-/** Says whether pods run in the sandbox; if not, why and how to change that. */
-export function describeNode({ node }: Sandbox): string {
+/**
+ * Says whether pods run in the sandbox; if not, why and how to change that.
+ *
+ * @param support what this machine can do, for tests
+ */
+export function describeNode({ node }: Pick<Sandbox, "node">, support: NodeSupport = canRunNode()): string {
   if (node) return "A node on which pods run";
-  const support = canRunNode();
   const why = support.ok ? "the sandbox was started without one" : `missing here: ${support.missing.join(", ")}`;
-  const remedy = support.ok ? "To have one: npx --no k8sauth sandbox stop, then npm start." : nodeRemedy;
+  const remedy = support.ok
+    ? "To have one: npx --no k8sauth sandbox stop, then npm start."
+    : nodeRemedy(support.missing);
   return `No node (${why}): the verifier and its callers run as processes. ${remedy}`;
 }

@@ -91,7 +91,8 @@ function sandboxNode(): Diagnosis {
   const subject = "sandbox with a node";
   const support = canRunNode();
   if (support.ok) return { subject, status: "ok", seen: "this machine can run pods" };
-  return { subject, status: "note", seen: `missing: ${support.missing.join(", ")}`, remedy: nodeRemedy };
+  const { missing } = support;
+  return { subject, status: "note", seen: `missing: ${missing.join(", ")}`, remedy: nodeRemedy(missing) };
 }
 
 function sandboxError(error: unknown): SandboxError {

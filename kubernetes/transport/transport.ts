@@ -172,7 +172,11 @@ export function networkError(error: unknown, connection: Connection, attempt: At
   });
 }
 
-function proxyOf({ proxyAgent, env }: Connection, { hostname, port }: URL): URL | undefined {
+/** The proxy on the way to a server; undefined for a direct connection. */
+export function proxyOf(
+  { proxyAgent, env }: Pick<Connection, "proxyAgent" | "env">,
+  { hostname, port }: URL,
+): URL | undefined {
   const address = [hostname.replace(/^\[|\]$/g, ""), Number(port) || 443] as const;
   if (proxyAgent instanceof ProxyAgent) return proxyAgent.choose(...address);
   try {

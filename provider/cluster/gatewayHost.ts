@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { hostnameOf, localReason } from "../../kubernetes/cluster/hostReach.ts";
 import { ProviderError } from "../protocol/errors.ts";
 
 /**
@@ -24,45 +24,11 @@ export function gatewayHost(given: string): string {
  * @throws ProviderError CLUSTER_HOST_LOOPBACK
  */
 export function refuseLocalHost(host: string): void {
-  const why = localReason(new URL(host).hostname.replace(/^\[|\]$/g, "").toLowerCase());
+  const why = localReason(hostnameOf(host));
   if (why === undefined) return;
   throw new ProviderError(
     "CLUSTER_HOST_LOOPBACK",
     `The gateway would reach the API server at ${host}, and that is ${why}.`,
     'Set "host" to an address that the gateway can reach, or "allowLoopback" when the gateway runs on this machine.',
   );
-}
-
-/** Why a host cannot be reached from outside; undefined for a host that may work. */
-export function localReason(hostname: string): string | undefined {
-  const name = hostname.replace(/\.$/, "");
-  if (name === "localhost" || name.endsWith(".localhost")) return "a loopback name";
-  if (
-    name.endsWith(".svc") ||
-    name.endsWith(".cluster.local") ||
-    name === "kubernetes" ||
-    name === "kubernetes.default"
-  ) {
-    return "a name that only pods of the cluster can resolve";
-  }
-  const mapped = /^::ffff:(?:([0-9a-f]{1,4}):([0-9a-f]{1,4})|([\d.]+))$/.exec(name);
-  if (mapped) {
-    const [, high = "0", low = "0", dotted] = mapped;
-    const bits = (Number.parseInt(high, 16) << 16) | Number.parseInt(low, 16);
-    return localReason(dotted ?? [24, 16, 8, 0].map((shift) => (bits >>> shift) & 255).join("."));
-  }
-  switch (isIP(name)) {
-    case 4:
-      if (name.startsWith("127.")) return "a loopback address";
-      if (name.startsWith("0.")) return "no address";
-      if (name.startsWith("169.254.")) return "a link-local address";
-      return undefined;
-    case 6:
-      if (name === "::1") return "a loopback address";
-      if (name === "::") return "no address";
-      if (/^fe[89ab]/.test(name)) return "a link-local address";
-      return undefined;
-    default:
-      return undefined;
-  }
 }

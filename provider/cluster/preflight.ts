@@ -1,4 +1,5 @@
 import type { KubeClient } from "../../kubernetes/client.ts";
+import { proveHost } from "../../kubernetes/cluster/hostProof.ts";
 import { type IssuerFacts, readIssuer } from "../../kubernetes/cluster/issuer.ts";
 import { readVersion } from "../../kubernetes/cluster/version.ts";
 import { requireSigners } from "../certificate/signers.ts";
@@ -8,7 +9,6 @@ import type { Context } from "../protocol/resource.ts";
 import { nameOf, requireAccepted } from "./admission.ts";
 import type { ClusterFacts, ClusterInputs, ClusterState } from "./clusterFields.ts";
 import { gatewayTarget, hostFailure, requireCa, warnOfFirstUse } from "./gatewayTarget.ts";
-import { proveHost } from "./hostProof.ts";
 import { caFingerprint, caUidPrefix, readUid } from "./identity.ts";
 import { requireObjects } from "./requiredObjects.ts";
 import { type ReservedName, requireFreeNames } from "./reservedNames.ts";

@@ -46,7 +46,7 @@ export function checkNodeSupport(): void {
   if (support.ok) return;
   throw new SandboxError(
     "SANDBOX_NODE_UNSUPPORTED",
-    `A sandbox with a node cannot run here. Missing: ${support.missing.join(", ")}. ${nodeRemedy} Or start the sandbox without a node.`,
+    `A sandbox with a node cannot run here. Missing: ${support.missing.join(", ")}. ${nodeRemedy(support.missing)} Or start the sandbox without a node.`,
   );
 }
 

@@ -1,5 +1,8 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { examineCluster } from "../../cli/doctor/cluster.ts";
+import { examineGateway, gatewayCheck } from "../../cli/doctor/gateway.ts";
 import { KubeClient, pathFor } from "../../kubernetes/index.ts";
 import { workloadToken } from "../../kubernetes/reviews.ts";
 import { adminOf } from "../support/inventory.ts";
@@ -85,5 +88,37 @@ describe("doctor on a cluster", () => {
         seen: expect.stringContaining("KUBE_UNAUTHORIZED"),
       }),
     ]);
+  });
+});
+
+describe("doctor on the gateway's way to a cluster", () => {
+  const through = async (host: string, allowLoopback: boolean) => {
+    const { caPem, server } = admin.connection;
+    const target = { host, caPem, allowLoopback, fromKubeconfig: host === server };
+    const settings = { machine: "this machine", printCheck: "k8sauth doctor", signal: AbortSignal.timeout(20_000) };
+    const found = await examineGateway(admin, target, settings);
+    return Object.fromEntries(found.map((diagnosis) => [diagnosis.subject, diagnosis]));
+  };
+
+  test("refuses the sandbox's address for a gateway elsewhere, and proves it for a gateway on this machine", async () => {
+    const { server } = admin.connection;
+    const { host } = await through(server, false);
+    expect(host).toMatchObject({ status: "failed", seen: expect.stringContaining("a loopback address") });
+    expect(await through(server, true)).toMatchObject({ host: { status: "note" }, connection: { status: "ok" } });
+  });
+
+  test("recognizes the address of the Service by the cluster's networks, and never proposes it", async () => {
+    const service = pathFor("v1", "Service", "default", "kubernetes");
+    const { spec } = await admin.get<{ spec: { clusterIP: string } }>(service);
+    const { address } = await through(`https://${spec.clusterIP}`, false);
+    expect(address).toMatchObject({ status: "failed", seen: expect.stringContaining("the cluster's Services") });
+    const { host } = await through(admin.connection.server, false);
+    expect(host?.remedy).not.toContain(spec.clusterIP);
+  });
+
+  test("prints a command that gets the version from the API server", async () => {
+    const { server: host, caPem } = admin.connection;
+    const { stdout } = await promisify(execFile)("sh", ["-c", gatewayCheck({ host, caPem })]);
+    expect(JSON.parse(stdout)).toMatchObject({ gitVersion: expect.stringMatching(/^v1\./) });
   });
 });

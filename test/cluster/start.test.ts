@@ -18,6 +18,9 @@ test("the demonstration without a node says so, and shows the same with processe
   expect(output).not.toMatch(/^ +FAIL/m);
   expect(output.match(/^[1-5]\/5 {2}\w+ +(\d+ min )?[\d.]+ s {2}/gm)).toHaveLength(5);
   expect(output).toMatch(/^ +authConfigs +secret +certificate \(akeyless.*\), token \(akeyless.*vault.*\)$/m);
+  // Pulumi's lines for each resource are shown after a failure, or with --verbose.
+  expect(output).not.toMatch(/creating \(|Resources:/);
+  expect(output.split("\n").length).toBeLessThan(80);
   // No value of an output is shown, least of all base64 and PEM.
   expect(output).not.toMatch(/[A-Za-z0-9+]{60,}|-----BEGIN/);
   expect(demonstration.kubeconfigsLeft()).toEqual([]);

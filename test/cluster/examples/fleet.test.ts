@@ -255,6 +255,35 @@ describe("up of four clusters, of which one refuses connections and one never an
     expect(shown).not.toMatch(/PRIVATE KEY|encryptionsalt|v1:/);
   });
 
+  test("`k8sauth check` proves several stacks on one page, and says of one without outputs that it has none", {
+    timeout,
+  }, async () => {
+    const stacks = ["fleet-good", "fleet-certified", "fleet-refused"].map((name) => `--stack=${name}`);
+    const main = join(program, "cli", "main.ts");
+    const check = async (...args: string[]) => {
+      const options = { cwd: fleet.folder, env: fleet.env };
+      const run = promisify(execFile)(process.execPath, [main, "check", ...args], options);
+      return run.then(
+        ({ stdout }) => ({ status: 0, stdout }),
+        ({ code, stdout }: { code: number; stdout: string }) => ({ status: code, stdout }),
+      );
+    };
+    const { status, stdout } = await check(...stacks.slice(0, 2));
+    expect(status, stdout).toBe(0);
+    expect(stdout).toMatch(/^ {2}ok {4}fleet-good +sandbox +https:\S+ +token +\d+ ok +none expires$/m);
+    expect(stdout).toMatch(
+      /^ {2}ok {4}fleet-certified +sandbox +https:\S+ +token, certificate +\d+ ok +certificate expires in \d+ hours \(/m,
+    );
+    expect(stdout).toMatch(/^2 of 2 stacks hold\.$/m);
+    const withRefused = await check(...stacks, "--json");
+    expect(withRefused.status).toBe(1);
+    expect(JSON.parse(withRefused.stdout).stacks).toMatchObject([
+      { stack: "fleet-good", kinds: ["Secret"] },
+      { stack: "fleet-certified" },
+      { stack: "fleet-refused", cluster: "refused", findings: [], error: expect.stringContaining("no outputs") },
+    ]);
+  });
+
   test("run again, nothing changes; a changed list shows in a preview, and its exit status says so", {
     timeout,
   }, async () => {

@@ -28,6 +28,12 @@ describe("a table", () => {
     );
   });
 
+  test("does not wrap a command in backticks", () => {
+    expect(table([["→", "Run `k8sauth doctor --host x` there. Then go on."]], { columns: 31, colors: false })).toBe(
+      ["  →  Run\n", "     `k8sauth doctor --host x`\n", "     there. Then go on.\n"].join(""),
+    );
+  });
+
   test("has its last column below the others on a narrow terminal", () => {
     expect(table(rows, { columns: 50, colors: false })).toBe(
       [

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { localReason } from "../../../kubernetes/cluster/hostReach.ts";
 import { describeRight } from "../../../kubernetes/cluster/rights.ts";
 import { distributionOf } from "../../../kubernetes/cluster/version.ts";
-import { gatewayHost, localReason } from "../../../provider/cluster/gatewayHost.ts";
+import { gatewayHost } from "../../../provider/cluster/gatewayHost.ts";
 import { describe as errorText, ProviderError } from "../../../provider/protocol/errors.ts";
 import { decode, encode, hasUnknown, secret, unknown } from "../../../provider/protocol/wire.ts";
 import { claims } from "../../../provider/token/tokenProof.ts";

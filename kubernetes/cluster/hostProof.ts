@@ -1,5 +1,5 @@
-import { KubeClient } from "../../kubernetes/client.ts";
-import { isKubeError } from "../../kubernetes/errors.ts";
+import { KubeClient } from "../client.ts";
+import { isKubeError } from "../errors.ts";
 
 /**
  * Proves with a real TLS handshake that `host` shows a certificate that `caPem` signed and that carries the host's name, and that an API
