@@ -6,12 +6,14 @@ import { progressPrinter, type Sandbox, startSandbox } from "../../sandbox/index
 import { ensurePulumi, type Pulumi } from "../../sandbox/pulumi/index.ts";
 import { program, projectFile } from "../support/project.ts";
 import { BenchStack, type Settings } from "./benchStack.ts";
+import { type Group, saveChart } from "./chart.ts";
 import { median, type Run, run } from "./measure.ts";
 import { certificateSteps, cleanSteps, tokenSteps } from "./shellSteps.ts";
 
 /**
  * Measures `pulumi up` of this program on a running sandbox beside a bare Pulumi program with the same objects and beside the shell
- * steps of the guides, all in one run and in turns: the machine's other load is the same for all. Ratios are what counts.
+ * steps of the guides, all in one run and in turns: the machine's other load is the same for all. Ratios are what counts. Prints them, and
+ * draws them to docs/flows-bench.svg.
  */
 export async function benchFlows(rounds = 10): Promise<void> {
   const printer = progressPrinter((text) => process.stderr.write(text), process.stderr.isTTY);
@@ -20,12 +22,19 @@ export async function benchFlows(rounds = 10): Promise<void> {
   printer.finish();
   const folder = await mkdtemp(join(tmpdir(), "k8sauth-bench-"));
   try {
-    for (const flow of ["token", "both"] as const) await compare({ flow, sandbox, pulumi, folder, rounds });
+    const groups: Group[] = [];
+    for (const flow of ["token", "both"] as const) {
+      groups.push(...(await compare({ flow, sandbox, pulumi, folder, rounds })));
+    }
+    await saveChart("flows-bench.svg", rounds, { title: flowsTitle, groups });
   } finally {
     await sandbox.stop();
     await rm(folder, { recursive: true, force: true });
   }
 }
+
+const ourName = "k8sauth";
+const flowsTitle = "Time of pulumi up, as a multiple of a bare Pulumi program's";
 
 interface Setting {
   readonly flow: "token" | "both";
@@ -38,15 +47,17 @@ interface Setting {
 
 interface Contender {
   readonly name: string;
+  readonly ours?: boolean;
   fresh(): Promise<Run>;
   unchanged?(memory?: boolean): Promise<Run>;
   clean(): Promise<void>;
 }
 
-async function compare(setting: Setting): Promise<void> {
+async function compare(setting: Setting): Promise<Group[]> {
   const { flow, rounds } = setting;
-  const title = flow === "token" ? "Token flow" : "Both flows (RSA 2048 key made in the run)";
-  console.log(`\n${title}, median of ${rounds} rounds`);
+  const title = flow === "token" ? "Token flow" : "Both flows";
+  const detail = flow === "token" ? "" : " (RSA 2048 key made in the run)";
+  console.log(`\n${title}${detail}, median of ${rounds} rounds`);
   const contenders = [await bareProgram(setting), await thisProgram(setting), shell(setting)];
   const results = contenders.map((contender) => ({
     contender,
@@ -75,6 +86,29 @@ async function compare(setting: Setting): Promise<void> {
     const memory = peak > 0 ? `, peak of the process tree ${peak.toFixed(0)} MiB` : "";
     console.log(`  ${contender.name.padEnd(20)} from nothing ${compared(fresh, bare?.fresh)}${more}${memory}`);
   }
+  const of = (operation: "fresh" | "unchanged") =>
+    results.flatMap(({ contender: { name, ours }, [operation]: seconds }) =>
+      seconds.length > 0 ? [{ name, ours, seconds: median(seconds) }] : [],
+    );
+  return [flowGroup(`${title}, from nothing`, of("fresh")), flowGroup(`${title}, unchanged`, of("unchanged"))];
+}
+
+interface Time {
+  readonly name: string;
+  readonly ours?: boolean;
+  readonly seconds: number;
+}
+
+/** Times beside the first of them. */
+function flowGroup(heading: string, times: readonly Time[]): Group {
+  const [mark] = times;
+  const bars = times.map(({ name, ours, seconds }) => ({
+    label: name,
+    ratio: seconds / (mark?.seconds ?? Number.NaN),
+    note: `${seconds.toFixed(2)} s`,
+    ours,
+  }));
+  return { heading, bars };
 }
 
 function shell({ flow, sandbox: { kubeconfig, binary }, folder }: Setting): Contender {
@@ -92,7 +126,7 @@ function shell({ flow, sandbox: { kubeconfig, binary }, folder }: Setting): Cont
 }
 
 async function thisProgram(setting: Setting): Promise<Contender> {
-  return contender("this program", setting, await projectFile());
+  return contender(ourName, setting, await projectFile());
 }
 
 async function bareProgram(setting: Setting): Promise<Contender> {
@@ -104,11 +138,12 @@ async function bareProgram(setting: Setting): Promise<Contender> {
 async function contender(name: string, setting: Setting, project: string): Promise<Contender> {
   const { flow, sandbox, pulumi, folder } = setting;
   const { kubeconfig } = sandbox;
-  const own: Settings = name === "this program" ? { context: `sandbox-${sandbox.name}`, allowLoopbackHost: true } : {};
+  const own: Settings = name === ourName ? { context: `sandbox-${sandbox.name}`, allowLoopbackHost: true } : {};
   const settings = { kubeconfig, certificateFlow: flow === "both", ...own };
   const stack = await BenchStack.make(pulumi, folder, project, settings);
   return {
     name,
+    ours: name === ourName,
     fresh: () => stack.operate("up"),
     unchanged: (memory) => stack.operate("up", [], memory),
     clean: async () => void (await stack.operate("destroy")),

@@ -6,7 +6,7 @@ import type { CertificateAccess } from "../../gateways/index.ts";
 import { KubeClient, pathFor } from "../../kubernetes/index.ts";
 import { ExampleShell } from "../support/gateways/exampleShell.ts";
 import { adminOf, type Lodging, lodging } from "../support/inventory.ts";
-import { leakCommands } from "../support/leakPage.ts";
+import { commandsBelow } from "../support/pageCommands.ts";
 import { TestStack } from "../support/pulumi/stack.ts";
 import type { Access } from "../support/reviewing.ts";
 import { sharedSandbox, workerKubeconfig } from "../support/sandbox.ts";
@@ -41,7 +41,7 @@ beforeAll(async () => {
   await stack.up();
   outputs = (await stack.outputs()) as unknown as Outputs;
   shell = await ExampleShell.empty(stack, kubeconfig);
-  await shell.run(leakCommands("After a leak").join(""));
+  await shell.run(commandsBelow("docs/leak.md", "After a leak").join(""));
   await symlink(sharedSandbox().auditLog, join(shell.folder, "audit.log"));
 });
 afterAll(async () => {
@@ -61,7 +61,7 @@ function client(name: "token" | "certificate" | "reader"): KubeClient {
 
 /** The lines that the page's command finds. */
 async function found(name: string): Promise<string[]> {
-  const [search = ""] = leakCommands("3. See what it was used for");
+  const [search = ""] = commandsBelow("docs/leak.md", "3. See what it was used for");
   return (await shell.run(`name=${name}\n${search}`)).split("\n").filter((line) => line !== "");
 }
 
@@ -103,7 +103,7 @@ describe("the audit log", () => {
   });
 
   test("names the tokens that were issued for a user's account", async () => {
-    const [, issued = ""] = leakCommands("3. See what it was used for");
+    const [, issued = ""] = commandsBelow("docs/leak.md", "3. See what it was used for");
     expect((await shell.run(`name=reader\n${issued}`)).split("\n")).toContain(outputs.credentials.reader.credentialId);
   });
 });

@@ -10,7 +10,7 @@ import { certificateRequest } from "../support/certificateRequest.ts";
 import { PushingStack, Workloads } from "../support/gateways/akeylessStack.ts";
 import { ExampleShell } from "../support/gateways/exampleShell.ts";
 import { adminOf, type Lodging, lodging } from "../support/inventory.ts";
-import { leakCommands, withValues } from "../support/leakPage.ts";
+import { commandsBelow, withValues } from "../support/pageCommands.ts";
 import { TestStack, type Value } from "../support/pulumi/stack.ts";
 import type { Access } from "../support/reviewing.ts";
 import { sharedSandbox, workerKubeconfig } from "../support/sandbox.ts";
@@ -25,6 +25,7 @@ interface Outputs {
 /** How long an API server remembers the successful authentication of a token: TokenSuccessCacheTTL of kube-apiserver. */
 const rememberedMs = 10_000;
 
+const leakCommands = (heading: string) => commandsBelow("docs/leak.md", heading);
 const kubeconfig = workerKubeconfig();
 const settings = { kubeconfig, allowLoopbackHost: true, certificateKeyType: "P256" };
 const reader = (namespace: string) => ({ namespace, rules: [{ resources: ["pods"], verbs: ["get"] }] });

@@ -24,6 +24,14 @@ async function clone(): Promise<string> {
   return folder;
 }
 
+/** The options of the README's command, with the project's folder instead of its own. */
+async function readmeNames(): Promise<string[]> {
+  const readme = await readFile(join(program, "README.md"), "utf8");
+  const [, options = ""] = /`pulumi new <this repository> ([^`]+)`/.exec(readme) ?? [];
+  expect(options).toMatch(/ --dir k8sauth-prod$/);
+  return options.replace("k8sauth-prod", project.folder).split(" ");
+}
+
 beforeAll(async () => {
   template = await clone();
   project = new Project(await emptyFolder(), "k8sauth", await ensurePulumi(), { KUBECONFIG: workerKubeconfig() });
@@ -37,7 +45,7 @@ test("pulumi new creates a stack with the settings that it asks for, which previ
   const { contexts } = parse(await readFile(workerKubeconfig(), "utf8")) as { contexts: { name: string }[] };
   const context = contexts[0]?.name ?? "";
   const answers = ["--config", `k8sauth:context=${context}`, "--config", "k8sauth:audience=vault"];
-  const names = ["--name", "k8sauth", "--description", "A test", "--stack", "dev"];
+  const names = [...(await readmeNames()), "--description", "A test", "--stack", "dev"];
   const made = await project.pulumi("new", template, "--yes", "--force", ...names, ...answers);
   expect(made.status, made.output).toBe(0);
   const settings = parse(await readFile(join(project.folder, "Pulumi.dev.yaml"), "utf8")) as { config: object };

@@ -22,7 +22,10 @@ test("Git ignores the sandbox's settings file, and no other stack's", () => {
   expect(ignored("Pulumi.prod.yaml")).toBe(1);
 });
 
-test.each(pages)("commands of %s set settings that exist", (page) => {
+/** Pages about this program. A folder with another Pulumi.yaml is about a program with other settings. */
+const ownPages = pages.filter((page) => dirname(page) === "." || !existsSync(join(root, dirname(page), "Pulumi.yaml")));
+
+test.each(ownPages)("commands of %s set settings that exist", (page) => {
   const options = /(?:--(?:secret|path|plaintext) |--stack \S+ )*/.source;
   const commands = read(page).matchAll(new RegExp(`pulumi config (?:set|rm) ${options}['"]?([A-Za-z]+)`, "g"));
   const names = [...commands].map(([, name = ""]) => name).filter((name) => name !== "NAME");
@@ -39,6 +42,11 @@ describe("README.md", () => {
     const quoted = [...readme.matchAll(/^ {5}ok {4}(.+?) {2,}/gm)].map(([, claim = ""]) => claim);
     expect(quoted.length).toBeGreaterThan(3);
     expect(quoted.filter((claim) => !sources.some((source) => source.includes(`"${claim}"`)))).toEqual([]);
+  });
+
+  test("has no line of code that a page of GitHub cuts off", () => {
+    const code = [...readme.matchAll(/^```\w*\n(.*?)^```$/gms)].flatMap(([, text = ""]) => text.split("\n"));
+    expect(code.filter((line) => line.length > 100)).toEqual([]);
   });
 
   test("has the example of docs/library.md, which the package's test compiles", () => {

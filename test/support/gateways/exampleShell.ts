@@ -1,10 +1,9 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { ensureBinary } from "../../../sandbox/build/kubernetes.ts";
 import { program, type TestStack } from "../pulumi/stack.ts";
+import { productCommand, runShell, writeCommands } from "../shell.ts";
 
 /** A shell for what the documentation says: `pulumi` is Pulumi's own, with a test's stack. */
 export class ExampleShell implements AsyncDisposable {
@@ -27,19 +26,13 @@ export class ExampleShell implements AsyncDisposable {
   static async empty(stack: TestStack, kubeconfig: string, env: NodeJS.ProcessEnv = {}) {
     const folder = await mkdtemp(join(tmpdir(), "k8sauth-example-"));
     const bin = join(folder, ".bin");
-    await mkdir(bin);
-    const node = `"${process.execPath}"`;
-    const tool = `${node} "${join(program, "test", "support", "gateways", "productCli.ts")}"`;
-    const scripts = {
+    await writeCommands(bin, {
       pulumi: `exec "${stack.pulumi.command}" "$@" --stack "${stack.name}" --cwd "${stack.folder}" --non-interactive`,
       kubectl: `exec "${await ensureBinary()}" kubectl "$@"`,
-      vault: `exec ${tool} vault "$@"`,
-      bao: `exec ${tool} bao "$@"`,
-      consul: `exec ${tool} consul "$@"`,
-    };
-    for (const [name, script] of Object.entries(scripts)) {
-      await writeFile(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-    }
+      vault: productCommand("vault"),
+      bao: productCommand("bao"),
+      consul: productCommand("consul"),
+    });
     const PATH = `${bin}${delimiter}${stack.env.PATH}`;
     // Stands in for the "yes" that a user types.
     const confirmed = { PULUMI_SKIP_CONFIRMATIONS: "true" };
@@ -54,19 +47,8 @@ export class ExampleShell implements AsyncDisposable {
     return this.run(blocks.join("\n"));
   }
 
-  async run(commands: string): Promise<string> {
-    const child = spawn("bash", ["-euo", "pipefail", "-c", commands], { cwd: this.folder, env: this.#env });
-    let [out, err] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      out += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      err += text;
-    });
-    child.stdin.end();
-    const [status] = await once(child, "close");
-    if (status !== 0) throw new Error(`status ${status}: ${err}${out}`);
-    return out;
+  run(commands: string): Promise<string> {
+    return runShell(commands, { cwd: this.folder, env: this.#env });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,7 +7,7 @@ import { doctorCommand } from "../../../cli/doctor.ts";
 import { limitedReason, networks } from "../../../kubernetes/cluster/hostReach.ts";
 import { KubeClient } from "../../../kubernetes/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { answer, closedPort, failure, type Handler, localServer, testCa } from "../kubernetes/server.ts";
+import { answer, closedPort, failure, type Handler, localServer, testCa } from "../../support/server.ts";
 
 const otherCa = makeCertificate({ commonName: "other-ca" });
 const certificateFor = (...names: string[]) => makeCertificate({ commonName: "server", issuer: testCa, names });
