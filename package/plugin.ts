@@ -23,18 +23,25 @@ const componentsFile = "components.cjs";
 export const verifierFolder = "verifier";
 
 /**
- * Modules of Pulumi's SDK that no component uses: the Automation API, dynamic providers, and the serialization of functions. They import a
- * compiler and a package manager.
+ * Modules that the plugin never calls, and that import a compiler, a package manager and a second implementation of protocol buffers: of
+ * Pulumi's SDK the Automation API, dynamic providers, and the serialization of functions; of gRPC the loader of `.proto` files.
  */
-const unusedModules = /^\.\/(closure\/\w+|automation|dynamic)$|typescript-shim$/;
+const unused: readonly { readonly module: RegExp; readonly importer: RegExp }[] = [
+  {
+    module: /^\.\/(closure\/\w+|automation|dynamic)$|typescript-shim$/,
+    importer: /\/@pulumi\/pulumi\//,
+  },
+  { module: /^@grpc\/proto-loader$/, importer: /\/@grpc\/grpc-js\// },
+];
 
 /** Replaces the unused modules by empty ones. */
 const withoutUnused: Plugin = {
   name: "unused modules",
   setup(build) {
-    build.onResolve({ filter: unusedModules }, ({ path, importer }) =>
-      importer.includes("/@pulumi/pulumi/") ? { path, namespace: "unused" } : undefined,
-    );
+    for (const { module, importer: from } of unused)
+      build.onResolve({ filter: module }, ({ path, importer }) =>
+        from.test(importer) ? { path, namespace: "unused" } : undefined,
+      );
     build.onLoad({ filter: /.*/, namespace: "unused" }, () => ({ contents: "module.exports = {};" }));
   },
 };
@@ -45,7 +52,13 @@ export async function pluginFiles(): Promise<Files> {
   const { plugins, define } = withPrebuiltVerifier(verifierFolder);
   const required = JSON.stringify(manifest.engines.node.replace(/^>=/, ">= "));
   const [main, client, components, start, verifier] = await Promise.all([
-    bundle({ ...esModule, entryPoints: ["provider/main.ts"], plugins: [separate, separateComponents] }),
+    bundle({
+      entryPoints: ["provider/main.ts"],
+      // Both for a fast start. An ES module that imports node:http loads Node.js's client for fetch too, and a text of ASCII is not decoded.
+      format: "cjs",
+      charset: "ascii",
+      plugins: [separate, separateComponents, withoutUnused],
+    }),
     // Only its KubeConfig is used.
     bundle({ ...esModule, entryPoints: [`node_modules/${clientLibrary}/dist/config.js`] }),
     bundle({
@@ -59,7 +72,7 @@ export async function pluginFiles(): Promise<Files> {
       format: "cjs",
       // Older versions of Node.js parse this too.
       target: "node14",
-      external: ["./plugin.mjs"],
+      external: ["./plugin.cjs"],
       define: { REQUIRED_NODE: required },
     }),
     bundleVerifier(),
@@ -69,7 +82,7 @@ export async function pluginFiles(): Promise<Files> {
     ["pulumi-resource-k8sauth", { text: await source("provider/pulumi-resource-k8sauth"), executable: true }],
     ["pulumi-resource-k8sauth.cmd", { text: await source("provider/pulumi-resource-k8sauth.cmd") }],
     ["start.cjs", { text: start.code }],
-    ["plugin.mjs", { text: main.code }],
+    ["plugin.cjs", { text: main.code }],
     [clientFile, { text: client.code }],
     [componentsFile, { text: components.code }],
     [`${verifierFolder}/verifier.mjs`, { text: verifier.code }],

@@ -2,7 +2,9 @@
 "use strict";
 require("../runtime/node.cjs").prepareNode();
 
-import("./main.ts").catch((error) => {
-  process.stderr.write(`k8sauth: the resource plugin did not start: ${error.stack}\n`);
-  process.exit(1);
-});
+import("./main.ts")
+  .then(({ start }) => start())
+  .catch((error) => {
+    process.stderr.write(`k8sauth: the resource plugin did not start: ${error.stack}\n`);
+    process.exit(1);
+  });
