@@ -41,7 +41,7 @@ afterAll(async () => {
 type Answer = { status: number; body: Record<string, unknown> };
 type CallOptions = { method?: string; body?: object; as?: { certPem: string; keyPem: string } };
 
-/** One request to a sandbox, as its administrator unless told otherwise. */
+/** One request to a sandbox, by default as its administrator. */
 function call(sandbox: Sandbox, path: string, { method = "GET", body, as }: CallOptions = {}): Promise<Answer> {
   const { certPem, keyPem } = as ?? readAdmin(sandbox.kubeconfig);
   const headers = { "content-type": "application/json" };
@@ -80,7 +80,7 @@ function processesOf(sandbox: Sandbox): ProcessIdentity[] {
   return ids;
 }
 
-/** A driver in a process of its own; resolves with the lines that it prints. */
+/** Runs a driver as a separate process. Resolves with the lines that it prints. */
 function driver(code: string): { child: ChildProcess; line: (pattern: RegExp) => Promise<string> } {
   const source = `import { startSandbox } from ${JSON.stringify(api)};\n${code}`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", source], {
@@ -205,7 +205,7 @@ describe("a sandbox", () => {
     expect((await call(sandbox, "/api/v1/namespaces/kept")).status).toBe(200);
   });
 
-  test("lives side by side with others, which have issuers and audiences of their own", async () => {
+  test("lives side by side with others, which have other issuers and audiences", async () => {
     const [self, plain] = await Promise.all([
       startSandbox({ name: "two", issuer: "self", apiAudiences: ["vault", "akeyless"], env }),
       startSandbox({ name: "three", issuer: "api", env }),

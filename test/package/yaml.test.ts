@@ -26,7 +26,7 @@ interface Program {
 
 let project: Project;
 
-/** What a command printed, without the warning that the language host is not beside the CLI. */
+/** Output of a command, without the warning that the language host is not beside the CLI. */
 async function run(...args: readonly string[]): Promise<Run> {
   const { status, output } = await project.pulumi(...args);
   return { status, output: output.replaceAll(/^.*(pulumi-language-yaml from \$PATH|\b1 warning).*$/gm, "") };
@@ -81,7 +81,7 @@ describe("a program in YAML", () => {
     expect(status).toBe(0);
   });
 
-  test("is told what a component refuses as a program in TypeScript is", async () => {
+  test("gets a component's errors as a program in TypeScript does", async () => {
     await write(({ resources }) => {
       if (resources.reviewer) resources.reviewer.properties.createNamespace = false;
     });
@@ -92,7 +92,7 @@ describe("a program in YAML", () => {
     expect(output).not.toMatch(/^\s+at |rpc error|INTERNAL/m);
   });
 
-  test("is told by its language host that a property does not exist", async () => {
+  test("learns from its language host that a property does not exist", async () => {
     await write(({ resources }) => {
       if (resources.reviewer) resources.reviewer.properties.audiens = "vault";
     });

@@ -43,7 +43,7 @@ export class Machine implements AsyncDisposable {
     this.env = {
       ...Object.fromEntries(kept),
       HOME: this.home,
-      // What is built and downloaded is there already.
+      // Builds and downloads exist already.
       XDG_CACHE_HOME: dirname(cacheHome(process.env)),
       GOPATH: process.env.GOPATH ?? join(process.env.HOME ?? "", "go"),
       PATH: [this.bin, process.env.PATH].join(delimiter),

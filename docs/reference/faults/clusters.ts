@@ -4,7 +4,7 @@ const client = "unit/kubernetes/client.test.ts";
 const config = "unit/kubernetes/config.test.ts";
 const faults = "cluster/certificate/faults.test.ts";
 const input = "cluster/faults/input.test.ts";
-const refused = "an up is refused before anything is made, with what is wrong and where:";
+const refused = "an up is refused before anything is created, with what is wrong and where:";
 const host = "cluster/cluster/resource.test.ts";
 const mismatch = "cluster/certificate/mismatch.test.ts";
 
@@ -15,7 +15,7 @@ export const clusters: Section = {
       fault: "429 with Retry-After, 500, 503, a reset connection",
       behaviour: "Requests that may be repeated are repeated with growing pauses, up to the deadline.",
       tests: [
-        [faults, "a way to the server with faults is gone to its end, with one request"],
+        [faults, "a certificate is signed despite faults on the way to the server, with one request"],
         [client, "what is tried again"],
         ["unit/properties/akeyless.test.ts", "waits no longer than its deadline, whatever pause the server asks for"],
       ],
@@ -23,7 +23,7 @@ export const clusters: Section = {
     {
       fault: "410 Gone during a wait",
       behaviour: "The object is read again, and the wait goes on.",
-      tests: [[faults, "a way to the server with faults is gone to its end, with one request > %s"]],
+      tests: [[faults, "a certificate is signed despite faults on the way to the server, with one request > %s"]],
     },
     {
       fault: "An answer never comes",
@@ -38,14 +38,17 @@ export const clusters: Section = {
       behaviour: "There is no second attempt, and the error says which credential it is.",
       tests: [
         [faults, "a refused login is not tried again"],
-        [host, "with an expired certificate is told so"],
+        [host, "with an expired certificate gets an error that says so"],
       ],
     },
     {
       fault: "A proxy on the way drops the deployer's client certificate or token",
       behaviour: "The error says that no credential arrived, and advises no rights for anonymous users.",
       tests: [
-        [host, "whose client certificate is dropped on the way is told so, and not advised to grant rights"],
+        [
+          host,
+          "whose client certificate is dropped on the way gets an error that says so, and no advice to grant rights",
+        ],
         ["unit/kubernetes/anonymous.test.ts", "a request that the API server attributes to system:anonymous"],
       ],
     },
@@ -186,7 +189,7 @@ export const clusters: Section = {
         [host, "is not a loopback address unless that is allowed"],
         [
           "unit/properties/names.test.ts",
-          "addresses of this machine and of no machine are told apart in every spelling",
+          "addresses of this machine and of no machine are distinguished in every spelling",
         ],
       ],
     },
@@ -200,7 +203,7 @@ export const clusters: Section = {
     },
     {
       fault: "The server is older than 1.28 or 1.22",
-      behaviour: "What it cannot say is found in another way.",
+      behaviour: "The missing answer is found in another way.",
       tests: [
         [mismatch, "a server older than 1.28 that does not say who asks: its own copy of the request does"],
         [mismatch, "a server older than 1.22 that drops the lifetime"],

@@ -30,8 +30,8 @@ export const gateways: Section = {
       behaviour: "The next run finds what was done, and nothing is created twice.",
       tests: [
         [token, "of which the gateway's answer was lost is found there by the next up"],
-        [config, "whose answer was lost is found by the next one, and nothing is made twice"],
-        [api, "a creation is not repeated after %s: nobody knows whether it was done"],
+        [config, "whose answer was lost is found by the next one, and nothing is created twice"],
+        [api, "a creation is not repeated after %s: its result is unknown"],
       ],
     },
     {
@@ -114,7 +114,7 @@ export const gateways: Section = {
       behaviour: "The plugin logs in again once, or names the variables to set.",
       tests: [
         [api, "logs in again when the session has ended, once"],
-        [token, "without credentials in the environment the up fails and says which; nothing is made"],
+        [token, "without credentials in the environment the up fails and says which; nothing is created"],
       ],
     },
     {
@@ -136,7 +136,7 @@ export const gateways: Section = {
     {
       fault: "No Event Forwarder delivers the expiry notices",
       behaviour: "A warning says why.",
-      tests: [[account, "warns that its notices may reach nobody"]],
+      tests: [[account, "warns that its notices may have no recipient"]],
     },
     {
       fault: "The Rancher key is dead, or its user may not review",
@@ -158,7 +158,7 @@ export const gateways: Section = {
       tests: [
         [
           "cluster/examples/vault.test.ts",
-          "logs nobody in once the reviewer is dead, and again with the config of the next up",
+          "refuses all logins once the reviewer is dead, and accepts them with the config of the next up",
         ],
       ],
     },
@@ -166,7 +166,7 @@ export const gateways: Section = {
       fault: "A workload has a token for somebody else, a forged one, or one of a deleted account",
       behaviour: "No gateway logs it in.",
       tests: [
-        ["cluster/examples/vault.test.ts", "does not log in a workload whose token was made for somebody else"],
+        ["cluster/examples/vault.test.ts", "does not log in a workload whose token has another audience"],
         ["cluster/examples/vault.test.ts", "does not log in a workload whose account is gone"],
         [
           token,

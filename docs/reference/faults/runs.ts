@@ -75,7 +75,7 @@ export const runs: Section = {
       fault: "The cluster cannot be reached in a preview",
       behaviour: "A new stack is previewed with unknowns; a stack that exists fails, or warns with `offline: warn`.",
       tests: [
-        ["cluster/token/preview.test.ts", "of a new stack shows what would be made, and what is not known yet"],
+        ["cluster/token/preview.test.ts", "of a new stack shows what would be created, and what is not known yet"],
         [
           "cluster/token/preview.test.ts",
           "of a stack that exists fails; with `offline: warn` it shows no change that is none. It leaves the state alone",
@@ -115,7 +115,7 @@ export const runs: Section = {
         ["cluster/cluster/fixedNames.test.ts", "two resources of one stack do not share an object"],
         [
           "unit/properties/names.test.ts",
-          "the name of a token Secret has room for every epoch, and is one that the API server takes",
+          "the name of a token Secret has room for every epoch, and is one that the API server accepts",
         ],
       ],
     },
@@ -134,8 +134,11 @@ export const runs: Section = {
       fault: "The namespace is missing or is being deleted",
       behaviour: "The run fails before it creates anything, and says which of the two it is.",
       tests: [
-        ["cluster/cluster/preflightObjects.test.ts", "and that is not there is named before anything is made"],
-        ["cluster/cluster/preflightObjects.test.ts", "and that is being deleted is refused as such, whoever asks"],
+        ["cluster/cluster/preflightObjects.test.ts", "and that does not exist is named before anything is created"],
+        [
+          "cluster/cluster/preflightObjects.test.ts",
+          "and that is being deleted is refused as such, for every deployer",
+        ],
       ],
     },
     {

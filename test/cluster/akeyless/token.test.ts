@@ -10,7 +10,7 @@ let admin: KubeClient;
 let workloads: Workloads;
 let pushing: PushingStack;
 const secrets = new Set<string>();
-/** What roles can ask for. */
+/** Claims that roles can ask for. */
 const claimsOfLogins = [
   "service_account_name",
   "service_account_uid",
@@ -292,7 +292,7 @@ describe("another reviewer's token", () => {
   });
 });
 
-test("another name of the config is made before the old one goes", async () => {
+test("a config with another name is created before the old one is deleted", async () => {
   await pushing.stack.configure({ akeylessAuthConfigName: "k8s-renamed" });
   pushing.gateway.calls.length = 0;
   await pushing.stack.up();
@@ -325,7 +325,7 @@ test("a session in the environment is enough, and enters no state either", async
   expect(seen.includes(AKEYLESS_TOKEN)).toBe(false);
 });
 
-test("without credentials in the environment the up fails and says which; nothing is made", async () => {
+test("without credentials in the environment the up fails and says which; nothing is created", async () => {
   const { env } = pushing.stack;
   const { AKEYLESS_ACCESS_KEY } = env;
   delete env.AKEYLESS_ACCESS_KEY;

@@ -1,4 +1,4 @@
-/** What the tests of signed certificates need: keys, requests, deployers, and other people in the cluster. */
+/** Set-up of the tests of signed certificates: keys, requests, deployers, and other people in the cluster. */
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
@@ -94,7 +94,7 @@ export function useBench(name: string): Bench {
   return bench;
 }
 
-/** What the user got to read, progress left out. */
+/** Messages that the user sees, without progress. */
 export function said({ engine }: Bench, ...severities: ("info" | "warning")[]): string {
   return engine.lines
     .filter((line) => !line.ephemeral && (severities.length === 0 || (severities as string[]).includes(line.severity)))
@@ -189,7 +189,7 @@ export async function removeRequests(admin: KubeClient): Promise<void> {
   }
 }
 
-/** What inputs ask for, to know the name of the object. */
+/** The request that inputs describe, from which the object's name follows. */
 export async function nameOf(inputs: Properties, username: string, uid = ""): Promise<string> {
   const { csrPem, signerName, expirationSeconds, usages } = revealed(inputs);
   const wanted: CertificateSpec = {
@@ -201,7 +201,7 @@ export async function nameOf(inputs: Properties, username: string, uid = ""): Pr
   return signingName(wanted, { username, uid });
 }
 
-/** A user of their own with rights of their own. */
+/** A separate user with separate rights. */
 export async function makeDeployer(
   admin: KubeClient,
   sandbox: Sandbox,

@@ -28,7 +28,7 @@ interface View {
   readonly contexts: readonly { readonly context: Readonly<Record<string, string | undefined>> }[];
 }
 
-/** What a kubeconfig comes to: "refused", or the parts of the connection. */
+/** Result of a kubeconfig: "refused", or the parts of the connection. */
 type Outcome = "refused" | Readonly<Record<string, string | undefined>>;
 
 async function kubectlReads(env: NodeJS.ProcessEnv): Promise<Outcome> {

@@ -125,7 +125,7 @@ describe("a stack belongs to one cluster", () => {
 });
 
 describe("the deployer", () => {
-  test("with an expired certificate is told so", async () => {
+  test("with an expired certificate gets an error that says so", async () => {
     const user = await sandbox.issueClientCertificate({ commonName: "old", ttlSeconds: -60 });
     const kubeconfig = secretOf(kubeconfigFor(sandbox.server, sandbox.caPem, user));
     await expect(plugin.create(clusterType, inputs({ kubeconfig }))).rejects.toThrow(
@@ -155,7 +155,7 @@ describe("the deployer", () => {
     },
   );
 
-  test("whose client certificate is dropped on the way is told so, and not advised to grant rights", async () => {
+  test("whose client certificate is dropped on the way gets an error that says so, and no advice to grant rights", async () => {
     const user = await sandbox.issueClientCertificate({ commonName: "a", organizations: ["system:masters"] });
     await using proxy = await faultyProxy(sandbox, () => undefined);
     const kubeconfig = secretOf(kubeconfigFor(proxy.url, proxy.caPem, user));
@@ -203,7 +203,7 @@ describe("the deployer", () => {
     ).rejects.toThrow(/CLUSTER_RIGHTS_MISSING/);
   });
 
-  test("who may not read kube-system gets an identity by the CA, and is told", async () => {
+  test("who may not read kube-system gets an identity by the CA, and a warning", async () => {
     const user = await sandbox.issueClientCertificate({ commonName: "limited" });
     const kubeconfig = secretOf(kubeconfigFor(sandbox.server, sandbox.caPem, user));
     const { id, outputs } = await plugin.create(clusterType, inputs({ kubeconfig }));

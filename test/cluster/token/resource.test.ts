@@ -35,7 +35,7 @@ let plugin: Plugin;
 const tokens = new Set<string>();
 
 beforeAll(async () => {
-  // What the documents' own setup uses: no discovery, and an audience of its own beside.
+  // The setup of the products' documents: no discovery, and an audience of its own beside.
   sandbox = await startSandbox({
     name: "provider-token",
     ephemeral: true,

@@ -1,4 +1,4 @@
-/** What answers the products' HTTP APIs in the examples' tests, in front of the products' own code where there is some. */
+/** Servers of the products' HTTP APIs for the examples' tests. They pass requests to the products' own code if it is available. */
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";

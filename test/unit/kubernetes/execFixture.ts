@@ -20,7 +20,7 @@ export const shell = (script: string) => ({ command: "/bin/sh", args: ["-c", scr
 export const printToken = (token: string) => `echo '{"status":{"token":"${token}"}}'`;
 
 /**
- * Starts, and writes the ids of: a child that keeps the plugin's output open, one that ignores SIGTERM, one in a session of its own, and the
+ * Starts, and writes the ids of: a child that keeps the plugin's output open, one that ignores SIGTERM, one in a separate session, and the
  * plugin itself. They end by themselves after some minutes.
  */
 export const family = (pidFile: string) => `

@@ -87,7 +87,7 @@ export function thrownBy(work: () => unknown): unknown {
   }
 }
 
-/** What a promise was rejected with; undefined if it was fulfilled. */
+/** Error that a promise was rejected with; undefined if it was fulfilled. */
 export async function rejectionOf(work: Promise<unknown>): Promise<unknown> {
   return work.then(
     () => undefined,

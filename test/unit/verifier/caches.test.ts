@@ -118,7 +118,7 @@ describe("cached tokens", () => {
     const fill = () => {
       for (let at = 0; at < 3_000; at++) {
         const filler = `${String(at).padStart(8, "0")}${"\u20ac".repeat(1_500)}`;
-        // Text of its own for each, as parsed tokens have it.
+        // A separate text for each, as parsed tokens have it.
         const identity: Identity = JSON.parse(
           JSON.stringify({
             ...{ subject: `s${filler.slice(0, 8)}`, issuer, audience, audiences: [audience, filler] },
@@ -221,7 +221,7 @@ describe("outages", () => {
     ["JSON of another kind", '{"kind":"Status"}'],
     ["a review without a status", '{"kind":"TokenReview"}'],
     ["a list", "[]"],
-    ["an answer without an end", "x".repeat(300_000)],
+    ["an answer that never stops", "x".repeat(300_000)],
   ])("%s is one", async (_, body) => {
     const { api, one } = await hybrid();
     api.review = (_review, response) => {
@@ -319,7 +319,7 @@ describe("tokens that are refused without a signature check", () => {
   const key = ecKey();
   const reasons: Record<string, (at: number) => string> = {
     "another issuer": (at) => mint({ iss: "https://other.example", jti: String(at) }, key),
-    "an algorithm that nobody uses": (at) => mint({ jti: String(at) }, key, { alg: "none" }),
+    "an unused algorithm": (at) => mint({ jti: String(at) }, key, { alg: "none" }),
     "a date that is over": (at) => mint({ exp: now - 100, iat: now - 200, nbf: now - 200, jti: String(at) }, key),
     "claims that are none": (at) => signRaw({ alg: key.alg, kid: key.kid }, `[${at}]`, key),
   };
@@ -348,7 +348,7 @@ describe("tokens that are refused without a signature check", () => {
     const one = await verifier(apiSettings(api, folder), { unready: true });
     open.push(one);
     const token = mint();
-    // Nobody knows the issuer's name yet.
+    // The issuer's name is not known yet.
     expect((await one.ask(token)).status).toBe(503);
     api.outage = undefined;
     const pump = setInterval(() => one.clock?.advance(20), 1);

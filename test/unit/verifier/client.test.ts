@@ -118,7 +118,7 @@ describe("a call", () => {
     await expect(silent.client.call({ method: "POST" })).rejects.toMatchObject({ code: "CLIENT_UNREACHABLE" });
     expect(silent.seen).toHaveLength(1);
   });
-  test("uses one connection for many calls, because bodies are read to their end", async () => {
+  test("uses one connection for many calls, because it reads whole bodies", async () => {
     await using one = await service(text(200, "x".repeat(300_000)), { maxBodyBytes: 10 });
     for (let at = 0; at < 5; at++) expect((await one.client.call()).body).toBe("x".repeat(10));
     expect(one.connections()).toBe(1);
@@ -150,7 +150,7 @@ describe("a call", () => {
     await expect(client.call()).rejects.toThrow(/127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)/);
     await expect(client.call()).rejects.not.toThrow("secret");
   });
-  test("https takes a CA of its own", async () => {
+  test("https accepts a private CA", async () => {
     using folder = new Folder();
     await using server = await localServer((_, response) => response.end("ok"));
     const tokenFile = folder.write("token", "t");

@@ -2,7 +2,7 @@ import { afterEach } from "vitest";
 import { type ApiServer, apiServer, apiSettings, Folder, type Verifier, verifier } from "./support.ts";
 import { goodKey, type SigningKey } from "./tokens.ts";
 
-/** What ends with the test, the last first. */
+/** Resources that end with the test, the last first. */
 export const open: AsyncDisposable[] = [];
 afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]();

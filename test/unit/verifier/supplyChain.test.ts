@@ -69,7 +69,7 @@ test("a package counts if its code is in the output, also if another file re-exp
 });
 
 describe("licenses", () => {
-  /** What a text of each license holds. */
+  /** A phrase that a text of each license contains. */
   const wording: Readonly<Record<string, RegExp>> = {
     MIT: /Permission is hereby granted, free of charge/,
     "Apache-2.0": /Apache License\s+Version 2\.0.*END OF TERMS AND CONDITIONS/s,

@@ -113,7 +113,7 @@ describe("a registered certificate", () => {
     },
   );
 
-  test("whose certificate nobody may read is no drift, and not taken over", async () => {
+  test("whose certificate may not be read is no drift, and not taken over", async () => {
     const state = await made(named());
     gateway.account.items.shows = "nothing";
     gateway.permits = ({ command }) => command !== "get-certificate-value";
@@ -124,7 +124,7 @@ describe("a registered certificate", () => {
     expect(gateway.account.items.get(state.id)?.pem.trim()).toBe(second.certPem.replaceAll("\r\n", "\n").trim());
   });
 
-  describe("warns that its notices may reach nobody", () => {
+  describe("warns that its notices may have no recipient", () => {
     const covering = { enabled: true, types: ["certificate-pending-expiration"], paths: ["/k8s/*"] };
     const warned = async (eventForwarder?: string) => {
       const { context, lines } = contextFor(gateway.env);
@@ -286,7 +286,7 @@ describe("a role association", () => {
   test.each([
     ["role", () => ({ roleName: "/shop/writer" })],
     ["method", () => ({ authMethodName: "/k8s/till", accessId: accessIdOf("/k8s/till") })],
-  ])("with another %s is made before the old one goes", async (_what, change) => {
+  ])("with another %s is created before the old one is deleted", async (_what, change) => {
     const state = await made(named());
     gateway.calls.length = 0;
     const outputs = await resource.update(state, named(change()), operate());

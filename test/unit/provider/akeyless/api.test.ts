@@ -61,14 +61,14 @@ test("takes a session of the environment, and says so when it has ended", async 
   expect(message).not.toContain(AKEYLESS_AUTH_TOKEN);
 });
 
-test("names the variables where there are no credentials, and asks nobody", async () => {
+test("names the variables if there are no credentials, and sends no request", async () => {
   const { code, message } = await failureOf(apiOf(gateway, { AKEYLESS_ACCESS_ID: "p-1" }).find("/get-role", get));
   expect(code).toBe("AKEYLESS_CREDENTIALS_MISSING");
   expect(message).toMatch(/AKEYLESS_ACCESS_ID with AKEYLESS_ACCESS_KEY or AKEYLESS_AUTH_JWT.*AKEYLESS_AUTH_TOKEN/);
   expect(gateway.calls).toEqual([]);
 });
 
-test("a wrong access key is told apart, and not shown", async () => {
+test("a wrong access key has its own error, and is not shown", async () => {
   const AKEYLESS_ACCESS_KEY = "wrong-key-wrong-key-wrong-key";
   const api = apiOf(gateway, { ...gateway.env, AKEYLESS_ACCESS_KEY });
   const { code, message } = await failureOf(api.find("/get-role", get));
@@ -186,7 +186,7 @@ test("a proxy's 404 is not an object that is absent", async () => {
   expect((await failureOf(apiOf(gateway).find("/get-role", get))).code).toBe("AKEYLESS_NOT_JSON");
 });
 
-test("the first version of the API is told apart from refused credentials", async () => {
+test("the first version of the API has another error than refused credentials", async () => {
   const { context } = contextFor({ ...gateway.env, PATH: "v1" });
   const api = new AkeylessApi({ url: `${gateway.url}/api/v1`, caPem: gateway.caPem }, context);
   expect((await failureOf(api.find("/get-role", get))).code).toBe("AKEYLESS_WRONG_API");
@@ -256,7 +256,7 @@ test.each<[string, Fault, string]>([
   ["500", { status: 500, body: '{"error":"boom"}' }, "AKEYLESS_FAILED"],
   ["a broken connection", "reset", "AKEYLESS_RESET"],
   ["a lost answer", "lost", "AKEYLESS_RESET"],
-])("a creation is not repeated after %s: nobody knows whether it was done", async (_what, fault, code) => {
+])("a creation is not repeated after %s: its result is unknown", async (_what, fault, code) => {
   failing(create, fault);
   const error = await failureOf(apiOf(gateway).call(`/${create}`, tokenConfig(signingKey), "once"));
   expect(error.code).toBe(code);
@@ -282,7 +282,7 @@ test("does not wait for ever, nor after a cancellation", async () => {
   expect((await waiting).code).toBe("CANCELLED");
 });
 
-test("tells apart what keeps it from the gateway", async () => {
+test("distinguishes why the gateway cannot be reached", async () => {
   const { context } = contextFor(gateway.env);
   const to = (url: string, caPem?: string) =>
     failureOf(new AkeylessApi({ url, caPem }, context).find("/get-role", get));

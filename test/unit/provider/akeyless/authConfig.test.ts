@@ -176,7 +176,7 @@ describe("a create", () => {
     expect(written()).toEqual(["gateway-update-k8s-auth-config"]);
   });
 
-  test("whose answer was lost is found by the next one, and nothing is made twice", async () => {
+  test("whose answer was lost is found by the next one, and nothing is created twice", async () => {
     gateway.fault = ({ command }) => (command === "gateway-create-k8s-auth-config" ? "lost" : undefined);
     expect((await failureOf(resource.create(inputs(tokenConfig(signingKey)), operate()))).code).toBe("AKEYLESS_RESET");
     gateway.fault = () => undefined;
@@ -259,7 +259,7 @@ describe("a refresh", () => {
   });
 });
 
-describe("preview and diff ask nobody", () => {
+describe("preview and diff send no request", () => {
   test("nothing changes for equal inputs, whatever proves or authenticates", async () => {
     const state = await made(tokenConfig(signingKey));
     const again = inputs(tokenConfig(signingKey), { caPem: "", proofAccount: "a/b" });

@@ -91,7 +91,7 @@ export async function failureOf(work: Promise<unknown>): Promise<{ readonly code
   );
 }
 
-/** What a resource is given in a preview or a diff, all of it known but for the names given. */
+/** Inputs of a resource in a preview or a diff, all known except for the given names. */
 export function inputsOf<I>(known: I, ...unknown: readonly string[]) {
   return { known, unknown: new Set(unknown) };
 }

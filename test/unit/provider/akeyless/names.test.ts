@@ -1,5 +1,5 @@
 /**
- * What identifies an object of an account. Names are paths, which requests may write with or without the leading slash, and
+ * Identity of an account's objects. Names are paths, which requests may write with or without the leading slash, and
  * which answers have without it. Several URLs lead to one account.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -152,7 +152,7 @@ describe("an auth config whose name is spelt the other way", () => {
     return resource.update(state, named("/k8s-conf"), operate());
   };
 
-  test("moves at a gateway that tells the two names apart", async () => {
+  test("moves at a gateway that distinguishes the two names", async () => {
     expect((await respelled()).name).toBe("/k8s-conf");
     expect([...gateway.configs.keys()]).toEqual(["/k8s-conf"]);
   });

@@ -165,7 +165,7 @@ describe("keys", () => {
       expect(keys).toMatchObject({ endpoint: { tokenFile: undefined, caFile: undefined } });
     }
   });
-  test("an issuer elsewhere can have its document, its CA and a token of its own", () => {
+  test("an issuer elsewhere can have its own document, CA and token", () => {
     expect(
       keysOf({
         mode: "hybrid",
@@ -281,7 +281,7 @@ describe("refused before anything is opened", () => {
       /^issuers\[1\] \("https:\/\/other.example"\)/,
     );
   });
-  test("several clusters that nothing tells apart are named", () => {
+  test("several clusters that nothing distinguishes are named", () => {
     expect(() => loadWith(two({ issuer: undefined, name: undefined }))).toThrow(
       /^issuers\[0\] \("home"\) and issuers\[1\] have no issuer/,
     );

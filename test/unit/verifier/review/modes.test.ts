@@ -293,7 +293,7 @@ describe("several issuers", () => {
     const pump = setInterval(() => one.clock?.advance(20), 1);
     expect((await one.ask(mint({ aud: "for-home" }, elsewhere))).status).toBe(401);
     expect((await one.ask(mint({ iss: "https://elsewhere", aud: "for-elsewhere" }, goodKey))).status).toBe(401);
-    expect((await one.ask(mint({ iss: "https://nobody", aud: "for-home" }))).status).toBe(401);
+    expect((await one.ask(mint({ iss: "https://unknown.example", aud: "for-home" }))).status).toBe(401);
     clearInterval(pump);
     other.outage = 500;
     expect(await statuses()).toEqual([200, 503, 200]);
