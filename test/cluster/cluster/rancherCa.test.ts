@@ -44,7 +44,7 @@ async function refusal(stack: TestStack): Promise<string> {
     () => expect.fail("the up succeeded"),
     (error: Error) => error.message,
   );
-  // Later runs may use a CA from the state, since it is no object in a cluster.
+  // Steps of the stack and of providers create no object in a cluster.
   expect(stack.steps.filter((step) => !/ (Stack|k8sauth|kubernetes)$/.test(step))).toEqual([]);
   return `${failure}\n${stack.said}`;
 }
