@@ -23,6 +23,12 @@ interface List {
   }[];
 }
 
+/** Deletes the objects of a list that match a query, and does not wait for their end. */
+export async function deleteAll(admin: KubeClient, path: string, query: Record<string, string> = {}): Promise<void> {
+  const { items = [] } = await admin.get<List>(path, { query });
+  for (const { metadata } of items) await admin.delete(`${path}/${metadata.name}`, { ignoreNotFound: true });
+}
+
 /**
  * Every object that a stack could have made, as `Kind NAMESPACE/NAME`; what Kubernetes makes for itself is left out, and what is in a
  * namespace that is being deleted. Two inventories tell what came and went in between, whatever it is called.

@@ -13,6 +13,7 @@ import {
 } from "../../../provider/certificate/signingObject.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
 import { certificateRequest } from "../../support/certificateRequest.ts";
+import { deleteAll } from "../../support/inventory.ts";
 import { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import {
   type FakeEngine,
@@ -26,7 +27,7 @@ import { adminClient, adminKeyData, adminToken, bindingPath, fresh, kubeconfigFo
 
 export const certificateType = "k8sauth:index:SignedCertificate";
 export const signer = "kubernetes.io/kube-apiserver-client";
-export const rbac = "rbac.authorization.k8s.io";
+const rbac = "rbac.authorization.k8s.io";
 
 export interface Request {
   readonly commonName: string;
@@ -183,11 +184,7 @@ export async function decide(
   await admin.replace(`${path}/approval`, { ...copy, status: { conditions } });
 }
 
-export async function removeRequests(admin: KubeClient): Promise<void> {
-  for (const { metadata } of await requests(admin)) {
-    await admin.delete(signingPath(metadata?.name), { ignoreNotFound: true });
-  }
-}
+export const removeRequests = (admin: KubeClient) => deleteAll(admin, signingPath());
 
 /** The request that inputs describe, from which the object's name follows. */
 export async function nameOf(inputs: Properties, username: string, uid = ""): Promise<string> {

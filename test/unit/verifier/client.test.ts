@@ -5,8 +5,7 @@ import { type AddressInfo, connect, createServer as createRelay } from "node:net
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { bundleClient } from "../../../verifier/bundle/bundle.ts";
-import { clientCommand } from "../../../verifier/client/flags.ts";
-import { backoffMs, ClientError, retryAfterMs, ServiceClient, TokenFile } from "../../../verifier/client/index.ts";
+import { backoffMs, retryAfterMs, ServiceClient, TokenFile } from "../../../verifier/client/index.ts";
 import { closedPort, localServer, testCa } from "../kubernetes/server.ts";
 import { Folder, until } from "./support.ts";
 
@@ -219,36 +218,6 @@ describe("pauses", () => {
     ["-1", 0],
   ])("Retry-After %j: %i ms", (value, expected) => {
     expect(retryAfterMs(value, 0, 10_000)).toBe(expected);
-  });
-});
-
-describe("flags and variables", () => {
-  test("flags win over variables", () => {
-    const env = { K8SAUTH_CLIENT_URL: "http://env", K8SAUTH_CLIENT_TOKEN_FILE: "/env", K8SAUTH_CLIENT_INTERVAL: "5" };
-    expect(clientCommand(["--url=http://flag", "--attempts", "2"], env)).toMatchObject({
-      url: "http://flag",
-      tokenFile: "/env",
-      intervalSeconds: 5,
-      timeoutSeconds: 5,
-      attempts: 2,
-    });
-  });
-  test.each([
-    [[]],
-    [["--url", "http://a"]],
-    [["--url"]],
-    [["--url", "http://a", "--url", "http://b"]],
-    [["--verbose", "x"]],
-    [["--url", "http://a", "--token-file", "/t", "--interval", "0"]],
-    [["--url", "http://a", "--token-file", "/t", "--attempts", "1.5"]],
-    [["--url", "http://a", "--token-file", "/t", "--timeout", "x"]],
-  ])("%j is refused", (args) => {
-    expect(() => clientCommand(args, {})).toThrow(ClientError);
-  });
-  test.each(["ftp://a", "nonsense", "http://user@host", ""])("the URL %j is refused", (url) => {
-    expect(() => new ServiceClient({ url, tokenFile: "/t" })).toThrow(
-      expect.objectContaining({ code: "CLIENT_CONFIG" }),
-    );
   });
 });
 

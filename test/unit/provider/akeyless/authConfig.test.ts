@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
 import {
   type AuthConfigInputs,
@@ -15,22 +15,13 @@ import {
   keyPair,
   rancherConfig,
   tokenConfig,
+  useGateway,
 } from "./fixture.ts";
 
 const resource = akeylessGatewayAuthConfig;
 const { signingKey } = keyPair();
 const newJwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyb3RhdGVkIn0.c2lnbmF0dXJl";
-let gateway: AkeylessTestGateway;
-
-beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
-});
-beforeEach(() => {
-  gateway.fault = () => undefined;
-  gateway.calls.length = 0;
-  gateway.configs.clear();
-});
-afterAll(() => gateway[Symbol.asyncDispose]());
+const gateway = await useGateway();
 
 function inputs(config: AuthConfig, more: Partial<AuthConfigInputs> = {}): AuthConfigInputs {
   return { gatewayApi: gateway.gatewayApi, caPem: gateway.caPem, config, ...more };

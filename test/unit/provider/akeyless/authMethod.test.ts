@@ -1,21 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
+import { describe, expect, test } from "vitest";
 import { type AuthMethodInputs, akeylessAuthMethod } from "../../../../provider/akeyless/authMethod.ts";
-import { contextFor, failureOf, inputsOf, keyPair } from "./fixture.ts";
+import { contextFor, failureOf, inputsOf, keyPair, useGateway } from "./fixture.ts";
 
 const pair = keyPair();
 const other = keyPair();
-let gateway: AkeylessTestGateway;
-
-beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
-});
-beforeEach(() => {
-  gateway.fault = () => undefined;
-  gateway.calls.length = 0;
-  gateway.account.methods.clear();
-});
-afterAll(() => gateway[Symbol.asyncDispose]());
+const gateway = await useGateway();
 
 function operate() {
   return contextFor(gateway.env).context;

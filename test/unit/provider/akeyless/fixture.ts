@@ -1,9 +1,30 @@
 import { generateKeyPairSync } from "node:crypto";
-import type { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
+import { afterAll, beforeEach } from "vitest";
+import { AkeylessTestGateway, type Call, type Fault } from "../../../../demo/akeyless/index.ts";
 import { AkeylessApi, type ApiOptions } from "../../../../provider/akeyless/api/api.ts";
 import { Deployer } from "../../../../provider/cluster/deployer.ts";
 import type { Context } from "../../../../provider/protocol/resource.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
+
+/** A gateway for the tests of a file. Each test starts with an empty account and no faults. */
+export async function useGateway(): Promise<AkeylessTestGateway> {
+  const gateway = await AkeylessTestGateway.start();
+  beforeEach(() => {
+    gateway.fault = () => undefined;
+    gateway.permits = () => true;
+    gateway.calls.length = 0;
+    gateway.configs.clear();
+    gateway.account.clear();
+  });
+  afterAll(() => gateway[Symbol.asyncDispose]());
+  return gateway;
+}
+
+/** Makes the first calls of a command go wrong. */
+export function failing(gateway: AkeylessTestGateway, command: string, fault: Fault, times = Number.POSITIVE_INFINITY) {
+  let left = times;
+  gateway.fault = (call: Call) => (call.command === command && left-- > 0 ? fault : undefined);
+}
 
 /** A context of an operation, and what it logged. */
 export function contextFor(env: NodeJS.ProcessEnv, signal: AbortSignal = new AbortController().signal) {

@@ -2,7 +2,7 @@
  * Identity of an account's objects. Names are paths, which requests may write with or without the leading slash, and
  * which answers have without it. Several URLs lead to one account.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
 import { akeylessAuthMethod } from "../../../../provider/akeyless/authMethod.ts";
 import { akeylessCertificate } from "../../../../provider/akeyless/certificate.ts";
@@ -11,21 +11,11 @@ import { akeylessRole } from "../../../../provider/akeyless/role.ts";
 import { akeylessRoleAssociation } from "../../../../provider/akeyless/roleAssociation.ts";
 import type { AnyResource } from "../../../../provider/protocol/resource.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { contextFor, inputsOf, keyPair, tokenConfig } from "./fixture.ts";
+import { contextFor, inputsOf, keyPair, tokenConfig, useGateway } from "./fixture.ts";
 
 const { publicKey, signingKey } = keyPair();
 const certificatePem = makeCertificate({ commonName: "reviewer" }).certPem;
-let gateway: AkeylessTestGateway;
-
-beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
-});
-beforeEach(() => {
-  gateway.account.clear();
-  gateway.configs.clear();
-  gateway.calls.length = 0;
-});
-afterAll(() => gateway[Symbol.asyncDispose]());
+const gateway = await useGateway();
 
 const operate = () => contextFor(gateway.env).context;
 

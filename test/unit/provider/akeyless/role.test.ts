@@ -1,20 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
+import { describe, expect, test } from "vitest";
 import { akeylessRole, type RoleInputs } from "../../../../provider/akeyless/role.ts";
-import { contextFor, failureOf, inputsOf } from "./fixture.ts";
+import { contextFor, failureOf, inputsOf, useGateway } from "./fixture.ts";
 
 const resource = akeylessRole;
 const denial = { path: "/secrets-of-administrators/*", type: "item-rule", capabilities: ["deny"] };
-let gateway: AkeylessTestGateway;
-
-beforeAll(async () => {
-  gateway = await AkeylessTestGateway.start();
-});
-beforeEach(() => {
-  gateway.account.clear();
-  gateway.calls.length = 0;
-});
-afterAll(() => gateway[Symbol.asyncDispose]());
+const gateway = await useGateway();
 
 const operate = () => contextFor(gateway.env).context;
 const role = (name = "/shop/reader") => gateway.account.roles.get(name) ?? expect.fail(`there is no role ${name}`);
