@@ -3,9 +3,9 @@ import type { Section } from "./fault.ts";
 const api = "unit/provider/akeyless/api.test.ts";
 const config = "unit/provider/akeyless/authConfig.test.ts";
 const method = "unit/provider/akeyless/authMethod.test.ts";
-const account = "unit/provider/akeyless/account.test.ts";
 const token = "cluster/akeyless/token.test.ts";
 const rancher = "cluster/cluster/rancher.test.ts";
+const certificate = "unit/provider/akeyless/certificate.test.ts";
 
 export const gateways: Section = {
   title: "Gateways",
@@ -60,7 +60,7 @@ export const gateways: Section = {
       tests: [
         [config, "refuses a name that somebody else has, and leaves theirs as it is"],
         [method, "of somebody else is left alone"],
-        [account, "of a killed run is taken over, another one's is not"],
+        [certificate, "of a killed run is taken over, another one's is not"],
         ["unit/provider/akeyless/role.test.ts", "that exists and %s is left alone"],
       ],
     },
@@ -69,7 +69,10 @@ export const gateways: Section = {
       behaviour: "The next run takes it over.",
       tests: [
         [method, "of a killed run is taken over if it has our key"],
-        [account, "of a killed run is taken over, so that the role is not granted twice"],
+        [
+          "unit/provider/akeyless/roleAssociation.test.ts",
+          "of a killed run is taken over, so that the role is not granted twice",
+        ],
         ["unit/provider/akeyless/role.test.ts", "of a killed run is taken over"],
       ],
     },
@@ -113,7 +116,7 @@ export const gateways: Section = {
       fault: "The session of the deployer ends, or credentials are missing",
       behaviour: "The plugin logs in again once, or names the variables to set.",
       tests: [
-        [api, "logs in again when the session has ended, once"],
+        ["unit/provider/akeyless/login.test.ts", "logs in again when the session has ended, once"],
         [token, "without credentials in the environment the up fails and says which; nothing is created"],
       ],
     },
@@ -136,7 +139,7 @@ export const gateways: Section = {
     {
       fault: "No Event Forwarder delivers the expiry notices",
       behaviour: "A warning says why.",
-      tests: [[account, "warns that its notices may have no recipient"]],
+      tests: [[certificate, "warns that its notices may have no recipient"]],
     },
     {
       fault: "The Rancher key is dead, or its user may not review",

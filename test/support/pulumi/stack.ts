@@ -32,7 +32,7 @@ export interface PolicyPack {
 }
 
 /** An operation of the Pulumi CLI failed. The message holds everything that it said. */
-export class OperationFailed extends Error {
+class OperationFailed extends Error {
   readonly status: number;
 
   constructor(operation: string, status: number, said: string) {

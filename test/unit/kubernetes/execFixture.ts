@@ -1,7 +1,7 @@
 /** Kubeconfigs with exec plugins, and plugins as shell scripts. */
 import { testCa } from "./server.ts";
 
-export const base64 = (text: string) => Buffer.from(text).toString("base64");
+const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 export function execKubeconfig(exec: object, server = "https://c1.example:6443"): string {
   const user = { exec: { apiVersion: "client.authentication.k8s.io/v1", ...exec } };

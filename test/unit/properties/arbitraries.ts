@@ -2,7 +2,7 @@
 import fc from "fast-check";
 
 /** Any UTF-16, also what is no Unicode. */
-export const utf16 = fc
+const utf16 = fc
   .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 40 })
   .map((units) => String.fromCharCode(...units));
 

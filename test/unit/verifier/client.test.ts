@@ -5,7 +5,8 @@ import { type AddressInfo, connect, createServer as createRelay } from "node:net
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { bundleClient } from "../../../verifier/bundle/bundle.ts";
-import { backoffMs, retryAfterMs, ServiceClient, TokenFile } from "../../../verifier/client/index.ts";
+import { backoffMs, retryAfterMs, ServiceClient } from "../../../verifier/client/client.ts";
+import { TokenFile } from "../../../verifier/client/tokenFile.ts";
 import { closedPort, localServer, testCa } from "../kubernetes/server.ts";
 import { Folder, until } from "./support.ts";
 

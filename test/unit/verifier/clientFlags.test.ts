@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { ServiceClient } from "../../../verifier/client/client.ts";
+import { ClientError } from "../../../verifier/client/errors.ts";
 import { clientCommand } from "../../../verifier/client/flags.ts";
-import { ClientError, ServiceClient } from "../../../verifier/client/index.ts";
 
 describe("flags and variables", () => {
   test("flags win over variables", () => {
