@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { program } from "../support/project.ts";
-import { closedPort } from "../unit/kubernetes/server.ts";
+import { closedPort } from "../support/server.ts";
 import { type Gateway, type Ports, withPorts } from "./gateway.ts";
 import { GatewayProcess } from "./process.ts";
 

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ask, until } from "../unit/verifier/support.ts";
+import { ask, until } from "../support/verifier/verifier.ts";
 import { host } from "./gateway.ts";
 
 export interface GatewayLaunch {

@@ -10,9 +10,9 @@ import { formatMessage } from "publint/utils";
 import { expect, inject, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { program } from "../support/project.ts";
-import { least, outputs, providers } from "../unit/provider/componentCalls.ts";
-import { startMonitor } from "../unit/provider/monitor.ts";
-import { Plugin, startEngine } from "../unit/provider/plugin.ts";
+import { least, outputs, providers } from "../support/plugin/componentCalls.ts";
+import { startMonitor } from "../support/plugin/monitor.ts";
+import { Plugin, startEngine } from "../support/plugin/plugin.ts";
 
 const run = promisify(execFile);
 const { folder, tarball } = inject("built");

@@ -94,7 +94,7 @@ export const clusters: Section = {
       behaviour: "It is rejected here too, because gateways could not use the server.",
       tests: [
         [
-          "unit/kubernetes/serverIdentity.test.ts",
+          "process/kubernetes/serverIdentity.test.ts",
           "a server's certificate that Go refuses is refused, and not called unreachable",
         ],
       ],
@@ -141,9 +141,9 @@ export const clusters: Section = {
       fault: "An exec plugin is missing, fails, hangs, prints something else or calls itself",
       behaviour: "The error has the plugin's own words without credentials, and all its processes end.",
       tests: [
-        ["unit/kubernetes/execPlugin.test.ts", "an exec plugin that fails"],
-        ["unit/kubernetes/execPlugin.test.ts", "an exec plugin ends, with everything that it started,"],
-        ["unit/kubernetes/execPlugin.test.ts", "an exec plugin that uses the kubeconfig that it serves"],
+        ["process/kubernetes/execPlugin.test.ts", "an exec plugin that fails"],
+        ["process/kubernetes/execPlugin.test.ts", "an exec plugin ends, with everything that it started,"],
+        ["process/kubernetes/execPlugin.test.ts", "an exec plugin that uses the kubeconfig that it serves"],
       ],
     },
     {

@@ -110,7 +110,7 @@ export const tokens: Section = {
           "cluster/token/requestMode.test.ts",
           "is announced by a preview once it is due, renewed by a plain up, and stays valid itself",
         ],
-        ["unit/provider/token/tokenRenewal.test.ts", "a token that has expired is a warning"],
+        ["process/provider/tokenRenewal.test.ts", "a token that has expired is a warning"],
       ],
     },
     {

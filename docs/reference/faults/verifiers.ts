@@ -13,11 +13,11 @@ export const verifiers: Section = {
       behaviour: "It is refused with 401, and never an error of the verifier.",
       tests: [
         [
-          "unit/verifier/token/fuzz.test.ts",
+          "process/verifier/fuzz.test.ts",
           "whatever a trusted issuer signs gets a decision, and never an error of the verifier's",
         ],
         [
-          "unit/verifier/token/fuzz.test.ts",
+          "process/verifier/fuzz.test.ts",
           "a good token with any of its characters exchanged, taken out or doubled is refused",
         ],
         [
@@ -115,11 +115,11 @@ export const verifiers: Section = {
       behaviour: "Good tokens keep their reviews, and memory stays bounded.",
       tests: [
         [
-          "unit/verifier/http/flood.test.ts",
+          "process/verifier/flood.test.ts",
           "100,000 distinct forged tokens make no review, push out no good entry, and take no memory",
         ],
         [
-          "unit/verifier/review/fairness.test.ts",
+          "process/verifier/fairness.test.ts",
           "tokens that were good lately are reviewed before a flood of forged ones, and none of them is refused",
         ],
       ],
@@ -147,9 +147,9 @@ export const verifiers: Section = {
       fault: "Files of certificate, key, CA or token are missing, half there or replaced",
       behaviour: "The last good content is used, and a late mount is waited for.",
       tests: [
-        ["unit/verifier/lifecycle.test.ts", "a replacement that is only half there, or none, leaves the last one"],
+        ["process/verifier/lifecycle.test.ts", "a replacement that is only half there, or none, leaves the last one"],
         [
-          "unit/verifier/lifecycle.test.ts",
+          "process/verifier/lifecycle.test.ts",
           "its own token and CA that are mounted late are waited for, by name and without an answer but 503",
         ],
       ],
@@ -159,7 +159,7 @@ export const verifiers: Section = {
       behaviour: "No request is lost.",
       tests: [
         [
-          "unit/verifier/lifecycle.test.ts",
+          "process/verifier/lifecycle.test.ts",
           "under load loses no request: unready at once, answers to the end, then exit status 0",
         ],
       ],

@@ -9,7 +9,7 @@ import { type PushedOutputs, Workloads } from "../../support/gateways/akeylessSt
 import { adminOf } from "../../support/inventory.ts";
 import { TestStack } from "../../support/pulumi/stack.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { contextFor } from "../../unit/provider/akeyless/fixture.ts";
+import { contextFor } from "../../support/akeyless.ts";
 import { adminToken, bindingOf, bindingPath, fresh } from "../providerFixture.ts";
 
 const kubeconfig = workerKubeconfig();

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Plugin, type Properties } from "../../unit/provider/plugin.ts";
+import { Plugin, type Properties } from "../../support/plugin/plugin.ts";
 import {
   bound,
   certificateInputs,

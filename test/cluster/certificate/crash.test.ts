@@ -5,8 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { KubeClient } from "../../../kubernetes/index.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
 import { type Fault, FaultProxy, type Json } from "../../support/proxies/faultProxy.ts";
-import { type FakeEngine, Plugin, type Properties, startEngine } from "../../unit/provider/plugin.ts";
-import { CN, forgeCertificate } from "../../unit/provider/x509/forgery.ts";
+import { type FakeEngine, Plugin, type Properties, startEngine } from "../../support/plugin/plugin.ts";
+import { CN, forgeCertificate } from "../../support/forgery.ts";
 import { adminClient, adminToken, kubeconfigFor } from "../providerFixture.ts";
 import {
   bindUser,

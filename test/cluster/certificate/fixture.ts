@@ -22,7 +22,7 @@ import {
   revealed,
   secretOf,
   startEngine,
-} from "../../unit/provider/plugin.ts";
+} from "../../support/plugin/plugin.ts";
 import { adminClient, adminKeyData, adminToken, bindingPath, fresh, kubeconfigFor } from "../providerFixture.ts";
 
 export const certificateType = "k8sauth:index:SignedCertificate";

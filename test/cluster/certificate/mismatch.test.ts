@@ -2,8 +2,8 @@
 import { createPublicKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Json } from "../../support/proxies/faultProxy.ts";
-import { type Properties, secretOf } from "../../unit/provider/plugin.ts";
-import { CN, forgeCertificate, O } from "../../unit/provider/x509/forgery.ts";
+import { type Properties, secretOf } from "../../support/plugin/plugin.ts";
+import { CN, forgeCertificate, O } from "../../support/forgery.ts";
 import {
   bound,
   certificateType,

@@ -10,7 +10,7 @@ import type { Value } from "../../support/pulumi/stack.ts";
 import { program, TestStack } from "../../support/pulumi/stack.ts";
 import { ReadyPods } from "../../support/readyPods.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { Plugin, secretOf, startEngine } from "../../unit/provider/plugin.ts";
+import { Plugin, secretOf, startEngine } from "../../support/plugin/plugin.ts";
 import { clusterType, fresh, kubeconfigFor } from "../providerFixture.ts";
 
 interface Rule {

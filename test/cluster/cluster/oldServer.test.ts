@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import { sharedSandbox } from "../../support/sandbox.ts";
-import { type FakeEngine, Plugin, secretOf, startEngine } from "../../unit/provider/plugin.ts";
+import { type FakeEngine, Plugin, secretOf, startEngine } from "../../support/plugin/plugin.ts";
 import { adminClient, adminToken, clusterType, kubeconfigFor } from "../providerFixture.ts";
 
 let engine: FakeEngine;

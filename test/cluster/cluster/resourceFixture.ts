@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import type { KubeClient } from "../../../kubernetes/index.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
-import { type FakeEngine, Plugin, secretOf, startEngine } from "../../unit/provider/plugin.ts";
+import { type FakeEngine, Plugin, secretOf, startEngine } from "../../support/plugin/plugin.ts";
 import { adminClient, adminKeyData } from "../providerFixture.ts";
 
 export let sandbox: Sandbox;

@@ -14,7 +14,7 @@ import { consulServer, infisicalServer, vaultServer } from "../../support/gatewa
 import { adminOf } from "../../support/inventory.ts";
 import { program, TestStack } from "../../support/pulumi/stack.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { contextFor } from "../../unit/provider/akeyless/fixture.ts";
+import { contextFor } from "../../support/akeyless.ts";
 import { adminToken } from "../providerFixture.ts";
 
 const kubeconfig = workerKubeconfig();

@@ -5,7 +5,7 @@ import { adminOf, type Lodging, lodging } from "../../support/inventory.ts";
 import { TestStack } from "../../support/pulumi/stack.ts";
 import { type Access, reviewSelf } from "../../support/reviewing.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { until } from "../../unit/verifier/support.ts";
+import { until } from "../../support/verifier/verifier.ts";
 
 const kubeconfig = workerKubeconfig();
 const admission = "admissionregistration.k8s.io/v1";

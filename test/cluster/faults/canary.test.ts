@@ -16,8 +16,8 @@ import { changedKubeconfig } from "../../support/kubeconfigs.ts";
 import { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import { program, TestStack } from "../../support/pulumi/stack.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { VerifierProcess } from "../../unit/verifier/process.ts";
-import { ask } from "../../unit/verifier/support.ts";
+import { VerifierProcess } from "../../support/verifier/process.ts";
+import { ask } from "../../support/verifier/verifier.ts";
 import { Cluster } from "../verifier/fixture.ts";
 
 interface Credentials {

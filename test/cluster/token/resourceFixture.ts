@@ -10,7 +10,7 @@ import {
   revealed,
   secretOf,
   startEngine,
-} from "../../unit/provider/plugin.ts";
+} from "../../support/plugin/plugin.ts";
 import { adminClient, type Reviewer, reviewerType } from "../providerFixture.ts";
 
 export let sandbox: Sandbox;

@@ -6,7 +6,7 @@ import { adminOf, type Lodging, lodging } from "../../support/inventory.ts";
 import { TestStack } from "../../support/pulumi/stack.ts";
 import { type Access, reviewSelf } from "../../support/reviewing.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { Plugin, revealed, secretOf, startEngine } from "../../unit/provider/plugin.ts";
+import { Plugin, revealed, secretOf, startEngine } from "../../support/plugin/plugin.ts";
 import { adminToken, fresh, makeReviewer, reviewerType } from "../providerFixture.ts";
 
 const kubeconfig = workerKubeconfig();

@@ -1,7 +1,7 @@
 /** The wait for the token of a Secret that the token controller does not fill. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { Plugin } from "../../unit/provider/plugin.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
 import { accountPath, adminToken, makeReviewer, type Reviewer, reviewerType, secretPath } from "../providerFixture.ts";
 import { admin, engine, inputsOf, plugin, sandbox, soon, tokens, warnings } from "./resourceFixture.ts";
 

@@ -9,8 +9,8 @@ import { discoveryPaths, verifierRules } from "../../../components/verifier/mani
 import { pathFor } from "../../../kubernetes/index.ts";
 import { bundleClient } from "../../../verifier/bundle/bundle.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { VerifierProcess } from "../../unit/verifier/process.ts";
-import { until } from "../../unit/verifier/support.ts";
+import { VerifierProcess } from "../../support/verifier/process.ts";
+import { until } from "../../support/verifier/verifier.ts";
 import { audience, Cluster } from "./fixture.ts";
 
 let cluster: Cluster;

@@ -4,8 +4,8 @@ import { aliasesOf, forgedBy, identityNames, identityOf } from "../../forwardAut
 import { buildTimeout, type GatewayProcess, gateways, host, RecordingService, Relay } from "../../forwardAuth/index.ts";
 import { nginx, startNginx } from "../../forwardAuth/nginx.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { VerifierProcess } from "../../unit/verifier/process.ts";
-import { ask, type Reply, until } from "../../unit/verifier/support.ts";
+import { VerifierProcess } from "../../support/verifier/process.ts";
+import { ask, type Reply, until } from "../../support/verifier/verifier.ts";
 import { audience, Cluster } from "./fixture.ts";
 
 const publicPath = "/public";

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { buildTimeout, gateways, host, RecordingService, Relay } from "../../forwardAuth/index.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { closedPort } from "../../unit/kubernetes/server.ts";
-import { VerifierProcess } from "../../unit/verifier/process.ts";
-import { ask, type Reply } from "../../unit/verifier/support.ts";
+import { closedPort } from "../../support/server.ts";
+import { VerifierProcess } from "../../support/verifier/process.ts";
+import { ask, type Reply } from "../../support/verifier/verifier.ts";
 import { Cluster } from "./fixture.ts";
 
 let cluster: Cluster;

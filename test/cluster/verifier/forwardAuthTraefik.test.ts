@@ -11,9 +11,9 @@ import { ensureTraefik, traefikModule } from "../../forwardAuth/traefik/index.ts
 import { kubectl } from "../../support/kubectl.ts";
 import { program } from "../../support/project.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { closedPort } from "../../unit/kubernetes/server.ts";
-import { VerifierProcess } from "../../unit/verifier/process.ts";
-import { ask } from "../../unit/verifier/support.ts";
+import { closedPort } from "../../support/server.ts";
+import { VerifierProcess } from "../../support/verifier/process.ts";
+import { ask } from "../../support/verifier/verifier.ts";
 import { Cluster } from "./fixture.ts";
 
 let cluster: Cluster;

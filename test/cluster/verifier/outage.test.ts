@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
-import { VerifierProcess } from "../../unit/verifier/process.ts";
-import type { Reply } from "../../unit/verifier/support.ts";
+import { VerifierProcess } from "../../support/verifier/process.ts";
+import type { Reply } from "../../support/verifier/verifier.ts";
 import { Cluster } from "./fixture.ts";
 
 let sandbox: Sandbox;

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { ensureProgram, type GoProgram } from "../../../sandbox/build/build.ts";
 import { goModule } from "../../support/goModule.ts";
 import { program } from "../../support/project.ts";
-import { closedPort } from "../../unit/kubernetes/server.ts";
+import { closedPort } from "../../support/server.ts";
 import { type Gateway, host, replaceOnce, withPorts } from "../gateway.ts";
 import { GatewayProcess } from "../process.ts";
 import { buildProgress } from "../progress.ts";

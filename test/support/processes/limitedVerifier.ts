@@ -3,8 +3,8 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { VerifierProcess } from "../../unit/verifier/process.ts";
-import { until } from "../../unit/verifier/support.ts";
+import { VerifierProcess } from "../verifier/process.ts";
+import { until } from "../verifier/verifier.ts";
 import type { Answered, Command, Numbered } from "./connections.ts";
 import { MemoryCgroup } from "./memoryCgroup.ts";
 

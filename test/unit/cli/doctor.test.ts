@@ -11,7 +11,7 @@ import { doctorCommand } from "../../../cli/doctor.ts";
 import { describeRight } from "../../../kubernetes/cluster/rights.ts";
 import { KubeClient } from "../../../kubernetes/index.ts";
 import { oldestVersion } from "../../../sandbox/pulumi/index.ts";
-import { answer, closedPort, localServer, testCa } from "../kubernetes/server.ts";
+import { answer, closedPort, localServer, testCa } from "../../support/server.ts";
 
 let folder: string;
 beforeEach(() => {

@@ -3,7 +3,7 @@ import { readsNoSecrets } from "../../../cli/checks/report.ts";
 import { relativeTime } from "../../../cli/expiry.ts";
 import { formatExpiries, formatFindings } from "../../../cli/report.ts";
 import { KubeClient } from "../../../kubernetes/index.ts";
-import { failure, localServer, testCa } from "../kubernetes/server.ts";
+import { failure, localServer, testCa } from "../../support/server.ts";
 
 const finding = async (user: string) => {
   await using server = await localServer((_request, response) =>

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { expect, test } from "vitest";
 import { AkeylessGateway, type AkeylessGatewayArgs } from "../../../components/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { keyPair } from "../provider/akeyless/fixture.ts";
+import { keyPair } from "../../support/akeyless.ts";
 
 const { signingKey, publicKey } = keyPair();
 const caPem = makeCertificate({ commonName: "ca" }).certPem;

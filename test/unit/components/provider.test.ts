@@ -8,7 +8,7 @@ import {
   Provider,
   TokenReviewer,
 } from "../../../components/index.ts";
-import { keyPair } from "../provider/akeyless/fixture.ts";
+import { keyPair } from "../../support/akeyless.ts";
 import { caPem, type Rendered, registrations, secret, token } from "./render.ts";
 
 const access = { token: { host: "https://a.example", caPem, issuer: "", audience: "", token } };

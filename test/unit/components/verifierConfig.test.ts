@@ -6,7 +6,7 @@ import {
   verifierFiles,
   verifierModes,
 } from "../../../components/verifier/manifests.ts";
-import { rsaKey } from "../verifier/tokens.ts";
+import { rsaKey } from "../../support/verifier/tokens.ts";
 import { podOf, program, settingsOf } from "./verifierFixture.ts";
 
 describe("the configuration", () => {

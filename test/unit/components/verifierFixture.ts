@@ -1,6 +1,6 @@
 /** Arguments of the verifier's manifests. */
 import { type PodOptions, type VerifierSettings, verifierPod } from "../../../components/verifier/manifests.ts";
-import { goodKey } from "../verifier/tokens.ts";
+import { goodKey } from "../../support/verifier/tokens.ts";
 
 export const labels = { "app.kubernetes.io/name": "verifier" };
 

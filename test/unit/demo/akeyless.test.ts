@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
 import { matches } from "../../../demo/akeyless/subClaims.ts";
-import { accountConfig, apiOf, failureOf, keyPair, tokenConfig } from "../provider/akeyless/fixture.ts";
+import { accountConfig, apiOf, failureOf, keyPair, tokenConfig } from "../../support/akeyless.ts";
 
 const { publicKey, signingKey } = keyPair();
 let gateway: AkeylessTestGateway;

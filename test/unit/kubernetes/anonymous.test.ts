@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { KubeClient, KubeError, loadConnection } from "../../../kubernetes/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { failure, localServer, testCa } from "./server.ts";
+import { failure, localServer, testCa } from "../../support/server.ts";
 
 const refusal =
   'namespaces is forbidden: User "system:anonymous" cannot list resource "namespaces" at the cluster scope';

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { KubeClient, KubeError, type KubeErrorCode } from "../../../kubernetes/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { answer, closedPort, failure, type LocalServer, localServer, testCa } from "./server.ts";
+import { answer, closedPort, failure, type LocalServer, localServer, testCa } from "../../support/server.ts";
 
 const token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0aGUtcmVhbC1zZWNyZXQifQ.c2lnbmF0dXJl";
 

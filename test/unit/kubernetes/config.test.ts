@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { loadConnection } from "../../../kubernetes/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { base64, failureOf, folder, kubeconfig, token } from "./configFixture.ts";
-import { testCa } from "./server.ts";
+import { testCa } from "../../support/server.ts";
 
 describe("where the kubeconfig comes from", () => {
   test("content is read as it is, JSON or YAML", async () => {

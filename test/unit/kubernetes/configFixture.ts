@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect } from "vitest";
 import { KubeError } from "../../../kubernetes/index.ts";
-import { testCa } from "./server.ts";
+import { testCa } from "../../support/server.ts";
 
 export const token = "s3cret-token-of-the-deployer";
 export let folder: string;

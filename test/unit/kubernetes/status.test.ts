@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { KubeClient, KubeError, type KubeErrorCode } from "../../../kubernetes/index.ts";
-import { failure, type LocalServer, localServer, testCa } from "./server.ts";
+import { failure, type LocalServer, localServer, testCa } from "../../support/server.ts";
 
 const token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0aGUtcmVhbC1zZWNyZXQifQ.c2lnbmF0dXJl";
 

@@ -13,7 +13,7 @@ import { akeylessRoleAssociation } from "../../../provider/akeyless/roleAssociat
 import { ProviderError } from "../../../provider/protocol/errors.ts";
 import type { AnyResource } from "../../../provider/protocol/resource.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { apiOf, contextFor, keyPair, tokenConfig } from "../provider/akeyless/fixture.ts";
+import { apiOf, contextFor, keyPair, tokenConfig } from "../../support/akeyless.ts";
 import { type Json, json, rejectionOf, spoiled, textWith } from "./arbitraries.ts";
 
 const { publicKey, signingKey } = keyPair();

@@ -8,9 +8,9 @@ import { ProviderError } from "../../../provider/protocol/errors.ts";
 import { rancherKey } from "../../../provider/rancher/rancherKey.ts";
 import { mint } from "../../../provider/token/tokenProof.ts";
 import { boundToken } from "../../../provider/token/tokenRequest.ts";
-import { answer, type LocalServer, localServer, testCa } from "../kubernetes/server.ts";
-import { contextFor } from "../provider/akeyless/fixture.ts";
-import { encode } from "../verifier/tokens.ts";
+import { answer, type LocalServer, localServer, testCa } from "../../support/server.ts";
+import { contextFor } from "../../support/akeyless.ts";
+import { encode } from "../../support/verifier/tokens.ts";
 import { type Json, json, rejectionOf, spoiled, textWith } from "./arbitraries.ts";
 
 const secret = "S3CR3T-S3CR3T-S3CR3T";

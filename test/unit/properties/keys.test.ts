@@ -6,7 +6,7 @@ import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { VerifierError } from "../../../verifier/errors.ts";
 import { parseJwks, parseKeyFile } from "../../../verifier/keys/keySet.ts";
 import { freshForMs, maxFreshMs, minFreshMs } from "../../../verifier/keys/keySource.ts";
-import { ecKey, edKey, goodKey } from "../verifier/tokens.ts";
+import { ecKey, edKey, goodKey } from "../../support/verifier/tokens.ts";
 import { type Json, json, spoiled, textWith, thrownBy } from "./arbitraries.ts";
 
 const keys = [goodKey, ecKey(), edKey()];

@@ -9,7 +9,7 @@ import { stringify } from "yaml";
 import { KubeError, loadConnection } from "../../../kubernetes/index.ts";
 import { environmentProxy } from "../../../kubernetes/transport/proxyRules.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { testCa } from "../kubernetes/server.ts";
+import { testCa } from "../../support/server.ts";
 import { type Json, json, spoiled, textWith } from "./arbitraries.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "kube-properties-"));

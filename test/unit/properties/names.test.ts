@@ -9,7 +9,7 @@ import { requireAllowed } from "../../../provider/certificate/csrRules.ts";
 import { localReason } from "../../../provider/cluster/gatewayHost.ts";
 import { isProviderError } from "../../../provider/protocol/errors.ts";
 import { nameText } from "../../../provider/x509/x509.ts";
-import { CN, O, requestPem } from "../provider/x509/forgery.ts";
+import { CN, O, requestPem } from "../../support/forgery.ts";
 import { rejectionOf, textWith, thrownBy } from "./arbitraries.ts";
 
 const signer = "kubernetes.io/kube-apiserver-client";

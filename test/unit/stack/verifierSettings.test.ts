@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import { defaultVerifierImage, imageNotes } from "../../../components/verifier/image.ts";
 import { readSettings } from "../../../stack/settings/index.ts";
-import { rsaKey, strangeKey } from "../verifier/tokens.ts";
+import { rsaKey, strangeKey } from "../../support/verifier/tokens.ts";
 
 /** Reads the verifier's settings as they come from a stack: all of them text. */
 function read(values: Record<string, string>) {

@@ -5,10 +5,10 @@ import { AcceptedCache, RefusedCache, TokenDigest } from "../../../verifier/cach
 import { Lru } from "../../../verifier/cache/lru.ts";
 import { type AcceptedAnswer, acceptedAnswer, acceptedBytes } from "../../../verifier/http/answers.ts";
 import type { Identity } from "../../../verifier/token/identity.ts";
-import { hybrid, open } from "./hybrid.ts";
-import { load } from "./load.ts";
-import { apiServer, apiSettings, ask, Folder, until, type Verifier, verifier } from "./support.ts";
-import { audience, ecKey, goodKey, issuer, mint, now, signRaw, strangeKey } from "./tokens.ts";
+import { hybrid, open } from "../../support/verifier/hybrid.ts";
+import { load } from "../../support/verifier/load.ts";
+import { apiServer, apiSettings, ask, Folder, until, type Verifier, verifier } from "../../support/verifier/verifier.ts";
+import { audience, ecKey, goodKey, issuer, mint, now, signRaw, strangeKey } from "../../support/verifier/tokens.ts";
 
 describe("the least recently used entry is evicted first", () => {
   test("by number", () => {

@@ -7,8 +7,8 @@ import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { bundleClient } from "../../../verifier/bundle/bundle.ts";
 import { backoffMs, retryAfterMs, ServiceClient } from "../../../verifier/client/client.ts";
 import { TokenFile } from "../../../verifier/client/tokenFile.ts";
-import { closedPort, localServer, testCa } from "../kubernetes/server.ts";
-import { Folder, until } from "./support.ts";
+import { closedPort, localServer, testCa } from "../../support/server.ts";
+import { Folder, until } from "../../support/verifier/verifier.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { hybrid } from "./hybrid.ts";
+import { hybrid } from "../../support/verifier/hybrid.ts";
 import {
   acceptedStatus,
   apiServer,
@@ -10,8 +10,8 @@ import {
   until,
   type Verifier,
   verifier,
-} from "./support.ts";
-import { goodKey, issuer, mint, strangeKey } from "./tokens.ts";
+} from "../../support/verifier/verifier.ts";
+import { goodKey, issuer, mint, strangeKey } from "../../support/verifier/tokens.ts";
 
 const folder = new Folder();
 afterAll(() => folder[Symbol.dispose]());

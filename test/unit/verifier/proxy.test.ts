@@ -5,9 +5,9 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import type { Config } from "../../../verifier/config/config.ts";
 import { loadConfig } from "../../../verifier/config/load.ts";
-import { testCa } from "../kubernetes/server.ts";
-import { apiServer, apiSettings, Folder, until, verifier } from "./support.ts";
-import { audience, issuer, mint } from "./tokens.ts";
+import { testCa } from "../../support/server.ts";
+import { apiServer, apiSettings, Folder, until, verifier } from "../../support/verifier/verifier.ts";
+import { audience, issuer, mint } from "../../support/verifier/tokens.ts";
 
 interface Tunnels extends AsyncDisposable {
   readonly url: string;

@@ -3,8 +3,8 @@ import type { Fault } from "../../../../demo/akeyless/index.ts";
 import { AkeylessApi } from "../../../../provider/akeyless/api/api.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
 import { httpProxy } from "../../kubernetes/proxies.ts";
-import { closedPort } from "../../kubernetes/server.ts";
-import { apiOf, contextFor, failing, failureOf, keyPair, tokenConfig, useGateway } from "./fixture.ts";
+import { closedPort } from "../../../support/server.ts";
+import { apiOf, contextFor, failing, failureOf, keyPair, tokenConfig, useGateway } from "../../../support/akeyless.ts";
 
 const gateway = await useGateway();
 const { signingKey } = keyPair();

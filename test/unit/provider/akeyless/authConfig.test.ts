@@ -16,7 +16,7 @@ import {
   rancherConfig,
   tokenConfig,
   useGateway,
-} from "./fixture.ts";
+} from "../../../support/akeyless.ts";
 
 const resource = akeylessGatewayAuthConfig;
 const { signingKey } = keyPair();

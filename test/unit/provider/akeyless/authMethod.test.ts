@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type AuthMethodInputs, akeylessAuthMethod } from "../../../../provider/akeyless/authMethod.ts";
-import { contextFor, failureOf, inputsOf, keyPair, useGateway } from "./fixture.ts";
+import { contextFor, failureOf, inputsOf, keyPair, useGateway } from "../../../support/akeyless.ts";
 
 const pair = keyPair();
 const other = keyPair();

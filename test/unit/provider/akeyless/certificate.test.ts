@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { Item } from "../../../../demo/akeyless/items.ts";
 import { akeylessCertificate, type CertificateInputs } from "../../../../provider/akeyless/certificate.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { contextFor, failureOf, inputsOf, useGateway } from "./fixture.ts";
+import { contextFor, failureOf, inputsOf, useGateway } from "../../../support/akeyless.ts";
 
 const gateway = await useGateway();
 

@@ -1,7 +1,7 @@
 /** Sessions of Akeyless, and the credentials that open one. */
 import { describe, expect, test } from "vitest";
 import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
-import { apiOf, failing, failureOf, useGateway } from "./fixture.ts";
+import { apiOf, failing, failureOf, useGateway } from "../../../support/akeyless.ts";
 
 const gateway = await useGateway();
 const get = { name: "k8s-conf" };

@@ -11,7 +11,7 @@ import { akeylessRole } from "../../../../provider/akeyless/role.ts";
 import { akeylessRoleAssociation } from "../../../../provider/akeyless/roleAssociation.ts";
 import type { AnyResource } from "../../../../provider/protocol/resource.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { contextFor, inputsOf, keyPair, tokenConfig, useGateway } from "./fixture.ts";
+import { contextFor, inputsOf, keyPair, tokenConfig, useGateway } from "../../../support/akeyless.ts";
 
 const { publicKey, signingKey } = keyPair();
 const certificatePem = makeCertificate({ commonName: "reviewer" }).certPem;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { akeylessRole, type RoleInputs } from "../../../../provider/akeyless/role.ts";
-import { contextFor, failureOf, inputsOf, useGateway } from "./fixture.ts";
+import { contextFor, failureOf, inputsOf, useGateway } from "../../../support/akeyless.ts";
 
 const resource = akeylessRole;
 const denial = { path: "/secrets-of-administrators/*", type: "item-rule", capabilities: ["deny"] };

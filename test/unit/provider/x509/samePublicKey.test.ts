@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { expect, test } from "vitest";
 import { KubeClient } from "../../../../kubernetes/index.ts";
 import { samePublicKey } from "../../../../provider/x509/samePublicKey.ts";
-import { answer, localServer, testCa } from "../../kubernetes/server.ts";
+import { answer, localServer, testCa } from "../../../support/server.ts";
 
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey;
 const ec = () => generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;

@@ -9,8 +9,8 @@ import {
   until,
   type Verifier,
   verifier,
-} from "../support.ts";
-import { mint } from "../tokens.ts";
+} from "../../../support/verifier/verifier.ts";
+import { mint } from "../../../support/verifier/tokens.ts";
 
 const folder = new Folder();
 afterAll(() => folder[Symbol.dispose]());

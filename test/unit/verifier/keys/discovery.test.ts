@@ -3,9 +3,9 @@ import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
 import { systemClock } from "../../../../verifier/clock.ts";
 import { keyLoader } from "../../../../verifier/keys/keySource.ts";
 import { HttpsClient } from "../../../../verifier/net/httpsClient.ts";
-import { answer, closedPort, type Handler, localServer, testCa } from "../../kubernetes/server.ts";
-import { Folder } from "../support.ts";
-import { goodKey, issuer } from "../tokens.ts";
+import { answer, closedPort, type Handler, localServer, testCa } from "../../../support/server.ts";
+import { Folder } from "../../../support/verifier/verifier.ts";
+import { goodKey, issuer } from "../../../support/verifier/tokens.ts";
 
 const set = { keys: [goodKey.jwk] };
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { isRoca } from "../../../../verifier/keys/rsa.ts";
-import { rsaKey } from "../tokens.ts";
+import { rsaKey } from "../../../support/verifier/tokens.ts";
 
 /** Product of the first 126 primes: what the library at fault built its 2048-bit keys on. */
 function primorial(): bigint {

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { apiServer, apiSettings, Folder, keySettings, until, verifier } from "../support.ts";
+import { apiServer, apiSettings, Folder, keySettings, until, verifier } from "../../../support/verifier/verifier.ts";
 import {
   ecKey,
   edKey,
@@ -14,7 +14,7 @@ import {
   signRaw,
   strangeKey,
   uids,
-} from "../tokens.ts";
+} from "../../../support/verifier/tokens.ts";
 
 describe("jwt-pubkey", () => {
   test("identifies the caller, as text and in headers", async () => {
@@ -179,7 +179,7 @@ describe("hybrid", () => {
   test("refuses when review and token disagree about the ServiceAccount", async () => {
     using folder = new Folder();
     await using api = await apiServer();
-    const { acceptedStatus } = await import("../support.ts");
+    const { acceptedStatus } = await import("../../../support/verifier/verifier.ts");
     api.review = (review) => acceptedStatus(review, { uid: "another" });
     await using one = await verifier(apiSettings(api, folder));
     expect((await one.ask(mint())).status).toBe(401);
@@ -203,7 +203,7 @@ describe("tokenreview", () => {
   test("refuses a token whose review has no audiences", async () => {
     using folder = new Folder();
     await using api = await apiServer([]);
-    const { acceptedStatus } = await import("../support.ts");
+    const { acceptedStatus } = await import("../../../support/verifier/verifier.ts");
     api.review = (review) => ({ ...acceptedStatus(review), audiences: undefined });
     await using one = await verifier(apiSettings(api, folder, { mode: "tokenreview" }));
     expect((await one.ask(mint())).status).toBe(401);
@@ -212,7 +212,7 @@ describe("tokenreview", () => {
   test("users that are no ServiceAccounts are refused", async () => {
     using folder = new Folder();
     await using api = await apiServer([]);
-    const { acceptedStatus } = await import("../support.ts");
+    const { acceptedStatus } = await import("../../../support/verifier/verifier.ts");
     api.review = (review) => acceptedStatus(review, { username: "alice" });
     await using one = await verifier(apiSettings(api, folder, { mode: "tokenreview" }));
     expect((await one.ask(mint())).status).toBe(401);

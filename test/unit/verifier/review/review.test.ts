@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type ReviewPriority, ReviewQueue } from "../../../../verifier/review/queue.ts";
 import { reviewedUser } from "../../../../verifier/review/reviewedUser.ts";
 import { splitUsername } from "../../../../verifier/token/identity.ts";
-import { uids } from "../tokens.ts";
+import { uids } from "../../../support/verifier/tokens.ts";
 
 const username = "system:serviceaccount:team-a:web";
 const user = { username, uid: uids.account };

@@ -2,10 +2,10 @@
 import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { answer } from "../../kubernetes/server.ts";
-import { hybrid, open } from "../hybrid.ts";
-import { acceptedStatus, apiServer, apiSettings, ask, Folder, until, type Verifier, verifier } from "../support.ts";
-import { mint } from "../tokens.ts";
+import { answer } from "../../../support/server.ts";
+import { hybrid, open } from "../../../support/verifier/hybrid.ts";
+import { acceptedStatus, apiServer, apiSettings, ask, Folder, until, type Verifier, verifier } from "../../../support/verifier/verifier.ts";
+import { mint } from "../../../support/verifier/tokens.ts";
 
 type Answer = (response: ServerResponse) => void;
 

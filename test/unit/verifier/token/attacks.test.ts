@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ApiServer, apiServer, apiSettings, Folder, keySettings, type Verifier, verifier } from "../support.ts";
+import { type ApiServer, apiServer, apiSettings, Folder, keySettings, type Verifier, verifier } from "../../../support/verifier/verifier.ts";
 import {
   audience,
   ecKey,
@@ -14,7 +14,7 @@ import {
   signRaw,
   strangeKey,
   uids,
-} from "../tokens.ts";
+} from "../../../support/verifier/tokens.ts";
 
 const folder = new Folder();
 let api: ApiServer;

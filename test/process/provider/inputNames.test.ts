@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Wording } from "../../../../provider/protocol/inputNames.ts";
-import { inputNames } from "../../../../stack/settings/schema.ts";
-import { Plugin } from "../plugin.ts";
+import { Wording } from "../../../provider/protocol/inputNames.ts";
+import { inputNames } from "../../../stack/settings/schema.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
 
 let plugin: Plugin;
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { bundleVerifier, nodeFlags } from "../../../verifier/bundle/bundle.ts";
-import { ask, type Reply, until } from "./support.ts";
+import { ask, type Reply, until } from "./verifier.ts";
 
 /** The bundle as a process under Node's permission model. */
 export class VerifierProcess implements AsyncDisposable {

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Bundle, bundleClient, bundleVerifier, nodeFlags } from "../../../verifier/bundle/bundle.ts";
-import { VerifierProcess } from "./process.ts";
-import { ask, Folder, keySettings } from "./support.ts";
-import { mint } from "./tokens.ts";
+import { VerifierProcess } from "../../support/verifier/process.ts";
+import { ask, Folder, keySettings } from "../../support/verifier/verifier.ts";
+import { mint } from "../../support/verifier/tokens.ts";
 
 const emit = fileURLToPath(new URL("../../../verifier/bundle/emit.ts", import.meta.url));
 const folder = new Folder();

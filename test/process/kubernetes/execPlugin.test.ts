@@ -8,7 +8,7 @@ import { KubeClient, KubeError, loadConnection } from "../../../kubernetes/index
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { allRunning, endAll, noneRunning, patienceMs, pidsIn } from "../../support/processes/processes.ts";
 import { execKubeconfig, family, familySize, printToken, shell } from "./execFixture.ts";
-import { answer, localServer, testCa } from "./server.ts";
+import { answer, localServer, testCa } from "../../support/server.ts";
 
 const token = "s3cret-token-of-the-deployer";
 const kubeModule = new URL("../../../kubernetes/index.ts", import.meta.url).href;

@@ -8,7 +8,7 @@ import type { Clock } from "../../../verifier/clock.ts";
 import { loadConfig } from "../../../verifier/config/load.ts";
 import { createLog } from "../../../verifier/log.ts";
 import { type Service, startService } from "../../../verifier/service.ts";
-import { answer, type LocalServer, localServer, testCa } from "../kubernetes/server.ts";
+import { answer, type LocalServer, localServer, testCa } from "../server.ts";
 import { audience, goodKey, issuer, now, type SigningKey, uids } from "./tokens.ts";
 
 /** A folder for one test's files, gone with the test. */

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Identity, makeCertificate } from "../../../sandbox/cluster/certificate.ts";
+import { type Identity, makeCertificate } from "../../sandbox/cluster/certificate.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 

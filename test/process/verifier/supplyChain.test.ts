@@ -11,7 +11,7 @@ import { licenseTexts } from "../../../verifier/bundle/licenses.ts";
 import { bundledPackages } from "../../../verifier/bundle/packages.ts";
 import { sbom } from "../../../verifier/bundle/sbom.ts";
 import { dockerfileImage } from "../../support/dockerfile.ts";
-import { Folder } from "./support.ts";
+import { Folder } from "../../support/verifier/verifier.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
@@ -34,7 +34,7 @@ test("a package counts if its code is in the output, also if another file re-exp
   const files = {
     "main.js": 'import { a } from "a"; import "unused"; console.log(a);',
     "node_modules/a/package.json": '{"name":"a","version":"1.0.0","license":"MIT"}',
-    "node_modules/a/index.js": 'export { a } from "./a.js";',
+    "node_modules/a/index.js": 'export { a } from "../../unit/verifier/a.js";',
     "node_modules/a/a.js": 'import { b } from "@scope/b"; import "node:fs"; export const a = b;',
     "node_modules/@scope/b/package.json": '{"name":"@scope/b","version":"2.0.0","license":"ISC"}',
     "node_modules/@scope/b/index.js": "export const b = Math.random();",

@@ -1,5 +1,5 @@
 /** Kubeconfigs with exec plugins, and plugins as shell scripts. */
-import { testCa } from "./server.ts";
+import { testCa } from "../../support/server.ts";
 
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 

@@ -8,8 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { connect as tlsConnect } from "node:tls";
 import { afterAll, describe, expect, test } from "vitest";
 import { type Identity, makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { testCa } from "../kubernetes/server.ts";
-import { VerifierProcess } from "./process.ts";
+import { testCa } from "../../support/server.ts";
+import { VerifierProcess } from "../../support/verifier/process.ts";
 import {
   acceptedStatus,
   apiServer,
@@ -20,8 +20,8 @@ import {
   until,
   type Verifier,
   verifier,
-} from "./support.ts";
-import { mint } from "./tokens.ts";
+} from "../../support/verifier/verifier.ts";
+import { mint } from "../../support/verifier/tokens.ts";
 
 const folder = new Folder();
 afterAll(() => folder[Symbol.dispose]());

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
-import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { type FakeEngine, isSecret, Plugin, revealed, secretOf, startEngine, unknownMark } from "../plugin.ts";
-import { keyPair, tokenConfig } from "./fixture.ts";
+import { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
+import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
+import { type FakeEngine, isSecret, Plugin, revealed, secretOf, startEngine, unknownMark } from "../../support/plugin/plugin.ts";
+import { keyPair, tokenConfig } from "../../support/akeyless.ts";
 
 const types = {
   method: "k8sauth:index:AkeylessAuthMethod",

@@ -58,7 +58,7 @@ const preamble = `
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
-import * as package_ from "./index.ts";
+import * as package_ from "../unit/index.ts";
 import { type AkeylessCredentials, akeylessTokenAuthConfig, type TokenAccess } from "../gateways/index.ts";
 `;
 const declared: Readonly<Record<string, string>> = {

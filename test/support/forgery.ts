@@ -1,7 +1,7 @@
 /** Requests and certificates of every kind, the bad ones too, signed with keys of the tests' own. */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import forge from "node-forge";
-import { toPem } from "../../../../kubernetes/pem.ts";
+import { toPem } from "../../kubernetes/pem.ts";
 
 const { asn1 } = forge;
 const { UNIVERSAL, CONTEXT_SPECIFIC } = asn1.Class;

@@ -1,10 +1,10 @@
 import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeEach } from "vitest";
-import { AkeylessTestGateway, type Call, type Fault } from "../../../../demo/akeyless/index.ts";
-import { AkeylessApi, type ApiOptions } from "../../../../provider/akeyless/api/api.ts";
-import { Deployer } from "../../../../provider/cluster/deployer.ts";
-import type { Context } from "../../../../provider/protocol/resource.ts";
-import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
+import { AkeylessTestGateway, type Call, type Fault } from "../../demo/akeyless/index.ts";
+import { AkeylessApi, type ApiOptions } from "../../provider/akeyless/api/api.ts";
+import { Deployer } from "../../provider/cluster/deployer.ts";
+import type { Context } from "../../provider/protocol/resource.ts";
+import { makeCertificate } from "../../sandbox/cluster/certificate.ts";
 
 /** A gateway for the tests of a file. Each test starts with an empty account and no faults. */
 export async function useGateway(): Promise<AkeylessTestGateway> {

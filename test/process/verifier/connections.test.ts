@@ -1,11 +1,11 @@
 /** Limits on connections: how many there may be, and who keeps a place when all are taken. */
 import { connect, type Socket } from "node:net";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import { verifierPod } from "../../../../components/verifier/manifests.ts";
-import { connectionCapacity, connectionLimits } from "../../../../verifier/http/capacity.ts";
-import { nodeFlags } from "../../../../verifier/nodeFlags.ts";
-import { ask, Folder, keySettings, until, type Verifier, verifier } from "../support.ts";
-import { mint } from "../tokens.ts";
+import { verifierPod } from "../../../components/verifier/manifests.ts";
+import { connectionCapacity, connectionLimits } from "../../../verifier/http/capacity.ts";
+import { nodeFlags } from "../../../verifier/nodeFlags.ts";
+import { ask, Folder, keySettings, until, type Verifier, verifier } from "../../support/verifier/verifier.ts";
+import { mint } from "../../support/verifier/tokens.ts";
 
 const MiB = 1024 * 1024;
 const folder = new Folder();

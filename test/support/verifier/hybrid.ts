@@ -1,5 +1,5 @@
 import { afterEach } from "vitest";
-import { type ApiServer, apiServer, apiSettings, Folder, type Verifier, verifier } from "./support.ts";
+import { type ApiServer, apiServer, apiSettings, Folder, type Verifier, verifier } from "./verifier.ts";
 import { goodKey, type SigningKey } from "./tokens.ts";
 
 /** Resources that end with the test, the last first. */

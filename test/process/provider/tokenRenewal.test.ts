@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { type FakeEngine, Plugin, startEngine } from "../plugin.ts";
+import { type FakeEngine, Plugin, startEngine } from "../../support/plugin/plugin.ts";
 
 const reviewer = "k8sauth:index:ReviewerToken";
 const inputs = {

@@ -1,6 +1,6 @@
 /** Set-up of tests of remote components: arguments of each component, and outputs of the resources that it creates. */
 import { generateKeyPairSync } from "node:crypto";
-import { testCa } from "../kubernetes/server.ts";
+import { testCa } from "../server.ts";
 import { referenceTo } from "./monitor.ts";
 import { type Properties, secretOf } from "./plugin.ts";
 

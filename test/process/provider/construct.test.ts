@@ -1,9 +1,9 @@
 /** Components for programs in other languages: the plugin creates them at the engine that asks. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import schema from "../../../provider/schema.json" with { type: "json" };
-import { cluster, least, outputs, providers, token } from "./componentCalls.ts";
-import { type FakeMonitor, startMonitor } from "./monitor.ts";
-import { type FakeEngine, isSecret, Plugin, type Properties, secretOf, startEngine, unknownMark } from "./plugin.ts";
+import { cluster, least, outputs, providers, token } from "../../support/plugin/componentCalls.ts";
+import { type FakeMonitor, startMonitor } from "../../support/plugin/monitor.ts";
+import { type FakeEngine, isSecret, Plugin, type Properties, secretOf, startEngine, unknownMark } from "../../support/plugin/plugin.ts";
 
 let engine: FakeEngine;
 let monitor: FakeMonitor;

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
-import { load } from "../load.ts";
-import { VerifierProcess } from "../process.ts";
-import { apiServer, apiSettings, ask, Folder } from "../support.ts";
-import { encode, goodKey, mint, podClaims, strangeKey } from "../tokens.ts";
+import { load } from "../../support/verifier/load.ts";
+import { VerifierProcess } from "../../support/verifier/process.ts";
+import { apiServer, apiSettings, ask, Folder } from "../../support/verifier/verifier.ts";
+import { encode, goodKey, mint, podClaims, strangeKey } from "../../support/verifier/tokens.ts";
 
 const limitMiB = 192;
 

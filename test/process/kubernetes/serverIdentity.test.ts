@@ -2,8 +2,8 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KubeClient, KubeError, type KubeErrorCode } from "../../../kubernetes/index.ts";
 import { askGo } from "../../goClient/index.ts";
-import * as forge from "../provider/x509/forgery.ts";
-import { answer, type LocalServer, localServer } from "./server.ts";
+import * as forge from "../../support/forgery.ts";
+import { answer, type LocalServer, localServer } from "../../support/server.ts";
 
 const host = "api.internal";
 const { CN, sequence, tagged, element, forgeExtension, CONTEXT_SPECIFIC } = forge;
