@@ -3,8 +3,8 @@ import { afterAll, describe, expect, test } from "vitest";
 import { verifierPod } from "../../components/verifier/manifests.ts";
 import { makeCertificate } from "../../sandbox/cluster/certificate.ts";
 import { LimitedVerifier } from "../support/processes/limitedVerifier.ts";
-import { Folder, keySettings, until } from "../support/verifier/verifier.ts";
 import { mint } from "../support/verifier/tokens.ts";
+import { Folder, keySettings, until } from "../support/verifier/verifier.ts";
 import { noNode } from "./pods.ts";
 
 const MiB = 1024 * 1024;

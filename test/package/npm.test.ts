@@ -9,10 +9,10 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { expect, inject, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
-import { program } from "../support/project.ts";
 import { least, outputs, providers } from "../support/plugin/componentCalls.ts";
 import { startMonitor } from "../support/plugin/monitor.ts";
 import { Plugin, startEngine } from "../support/plugin/plugin.ts";
+import { program } from "../support/project.ts";
 
 const run = promisify(execFile);
 const { folder, tarball } = inject("built");

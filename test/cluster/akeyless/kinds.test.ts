@@ -5,11 +5,11 @@ import { akeylessGatewayAccountAuthConfig, akeylessRancherAuthConfig } from "../
 import { type KubeClient, loadConnection } from "../../../kubernetes/index.ts";
 import { akeylessAuthMethod } from "../../../provider/akeyless/authMethod.ts";
 import { type AuthConfig, akeylessGatewayAuthConfig } from "../../../provider/akeyless/index.ts";
+import { contextFor } from "../../support/akeyless.ts";
 import { type PushedOutputs, Workloads } from "../../support/gateways/akeylessStack.ts";
 import { adminOf } from "../../support/inventory.ts";
 import { TestStack } from "../../support/pulumi/stack.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { contextFor } from "../../support/akeyless.ts";
 import { adminToken, bindingOf, bindingPath, fresh } from "../providerFixture.ts";
 
 const kubeconfig = workerKubeconfig();

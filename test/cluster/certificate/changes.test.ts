@@ -1,8 +1,8 @@
 import { createPublicKey } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { type Properties, revealed, unknownMark } from "../../support/plugin/plugin.ts";
 import { CN, forgeCertificate } from "../../support/forgery.ts";
+import { type Properties, revealed, unknownMark } from "../../support/plugin/plugin.ts";
 import { bindingPath } from "../providerFixture.ts";
 import {
   bindUser,

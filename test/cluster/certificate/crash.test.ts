@@ -4,9 +4,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { KubeClient } from "../../../kubernetes/index.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
-import { type Fault, FaultProxy, type Json } from "../../support/proxies/faultProxy.ts";
-import { type FakeEngine, Plugin, type Properties, startEngine } from "../../support/plugin/plugin.ts";
 import { CN, forgeCertificate } from "../../support/forgery.ts";
+import { type FakeEngine, Plugin, type Properties, startEngine } from "../../support/plugin/plugin.ts";
+import { type Fault, FaultProxy, type Json } from "../../support/proxies/faultProxy.ts";
 import { adminClient, adminToken, kubeconfigFor } from "../providerFixture.ts";
 import {
   bindUser,

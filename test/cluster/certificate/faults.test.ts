@@ -1,7 +1,7 @@
 /** Faults on the way to the API server, caused by a proxy in front of the real one. */
 import { describe, expect, test } from "vitest";
-import type { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import type { Properties } from "../../support/plugin/plugin.ts";
+import type { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import {
   bound,
   certificateType,

@@ -14,7 +14,6 @@ import {
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
 import { certificateRequest } from "../../support/certificateRequest.ts";
 import { deleteAll } from "../../support/inventory.ts";
-import { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import {
   type FakeEngine,
   Plugin,
@@ -23,6 +22,7 @@ import {
   secretOf,
   startEngine,
 } from "../../support/plugin/plugin.ts";
+import { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import { adminClient, adminKeyData, adminToken, bindingPath, fresh, kubeconfigFor } from "../providerFixture.ts";
 
 export const certificateType = "k8sauth:index:SignedCertificate";

@@ -1,9 +1,9 @@
 /** Right and wrong answers of servers and signers, changed by a proxy in front of the real ones. */
 import { createPublicKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { Json } from "../../support/proxies/faultProxy.ts";
-import { type Properties, secretOf } from "../../support/plugin/plugin.ts";
 import { CN, forgeCertificate, O } from "../../support/forgery.ts";
+import { type Properties, secretOf } from "../../support/plugin/plugin.ts";
+import type { Json } from "../../support/proxies/faultProxy.ts";
 import {
   bound,
   certificateType,

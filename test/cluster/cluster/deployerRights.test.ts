@@ -6,11 +6,11 @@ import { parseAllDocuments } from "yaml";
 import { check } from "../../../cli/check.ts";
 import { KubeClient, type KubeObject, loadConnection, pathFor } from "../../../kubernetes/index.ts";
 import { adminOf } from "../../support/inventory.ts";
+import { Plugin, secretOf, startEngine } from "../../support/plugin/plugin.ts";
 import type { Value } from "../../support/pulumi/stack.ts";
 import { program, TestStack } from "../../support/pulumi/stack.ts";
 import { ReadyPods } from "../../support/readyPods.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { Plugin, secretOf, startEngine } from "../../support/plugin/plugin.ts";
 import { clusterType, fresh, kubeconfigFor } from "../providerFixture.ts";
 
 interface Rule {

@@ -3,11 +3,11 @@ import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type KubeClient, type KubeObject, loadConnection, pathFor } from "../../../kubernetes/index.ts";
 import { adminOf, inventory } from "../../support/inventory.ts";
+import { Plugin, secretOf, startEngine } from "../../support/plugin/plugin.ts";
 import type { Value } from "../../support/pulumi/stack.ts";
 import { TestStack } from "../../support/pulumi/stack.ts";
 import { ReadyPods } from "../../support/readyPods.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { Plugin, secretOf, startEngine } from "../../support/plugin/plugin.ts";
 import { bindingOf, clusterType, fresh, kubeconfigFor } from "../providerFixture.ts";
 
 interface Name {

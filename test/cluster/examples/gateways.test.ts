@@ -9,12 +9,12 @@ import { SpireAttestor } from "../../../demo/gateways/spire/index.ts";
 import { VaultAuth } from "../../../demo/gateways/vault/index.ts";
 import { type KubeClient, type KubeObject, loadConnection, pathFor } from "../../../kubernetes/index.ts";
 import { akeylessAuthMethod } from "../../../provider/akeyless/authMethod.ts";
+import { contextFor } from "../../support/akeyless.ts";
 import { ExampleShell } from "../../support/gateways/exampleShell.ts";
 import { consulServer, infisicalServer, vaultServer } from "../../support/gateways/productServers.ts";
 import { adminOf } from "../../support/inventory.ts";
 import { program, TestStack } from "../../support/pulumi/stack.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { contextFor } from "../../support/akeyless.ts";
 import { adminToken } from "../providerFixture.ts";
 
 const kubeconfig = workerKubeconfig();

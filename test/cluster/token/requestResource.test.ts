@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type KubeClient, loadConnection } from "../../../kubernetes/index.ts";
 import { adminOf } from "../../support/inventory.ts";
-import { FaultProxy } from "../../support/proxies/faultProxy.ts";
-import { workerKubeconfig } from "../../support/sandbox.ts";
 import {
   type FakeEngine,
   Plugin,
@@ -11,6 +9,8 @@ import {
   secretOf,
   startEngine,
 } from "../../support/plugin/plugin.ts";
+import { FaultProxy } from "../../support/proxies/faultProxy.ts";
+import { workerKubeconfig } from "../../support/sandbox.ts";
 import {
   adminToken,
   kubeconfigFor,

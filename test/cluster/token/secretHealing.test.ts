@@ -3,10 +3,10 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { isKubeError, type KubeClient, loadConnection, pathFor } from "../../../kubernetes/index.ts";
 import { adminOf, type Lodging, lodging } from "../../support/inventory.ts";
+import { Plugin, revealed, secretOf, startEngine } from "../../support/plugin/plugin.ts";
 import { TestStack } from "../../support/pulumi/stack.ts";
 import { type Access, reviewSelf } from "../../support/reviewing.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { Plugin, revealed, secretOf, startEngine } from "../../support/plugin/plugin.ts";
 import { adminToken, fresh, makeReviewer, reviewerType } from "../providerFixture.ts";
 
 const kubeconfig = workerKubeconfig();

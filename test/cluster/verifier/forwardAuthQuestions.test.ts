@@ -4,8 +4,8 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { forgedBy, identityNames, identityOf } from "../../forwardAuth/headers.ts";
 import { buildTimeout, type GatewayProcess, gateways, host, RecordingService } from "../../forwardAuth/index.ts";
-import { ask, Folder, keySettings, type Verifier, verifier } from "../../support/verifier/verifier.ts";
 import { mint } from "../../support/verifier/tokens.ts";
+import { ask, Folder, keySettings, type Verifier, verifier } from "../../support/verifier/verifier.ts";
 
 const folder = new Folder();
 let service: RecordingService;

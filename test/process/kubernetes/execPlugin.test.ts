@@ -7,8 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { KubeClient, KubeError, loadConnection } from "../../../kubernetes/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { allRunning, endAll, noneRunning, patienceMs, pidsIn } from "../../support/processes/processes.ts";
-import { execKubeconfig, family, familySize, printToken, shell } from "./execFixture.ts";
 import { answer, localServer, testCa } from "../../support/server.ts";
+import { execKubeconfig, family, familySize, printToken, shell } from "./execFixture.ts";
 
 const token = "s3cret-token-of-the-deployer";
 const kubeModule = new URL("../../../kubernetes/index.ts", import.meta.url).href;

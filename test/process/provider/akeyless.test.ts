@@ -1,8 +1,16 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { type FakeEngine, isSecret, Plugin, revealed, secretOf, startEngine, unknownMark } from "../../support/plugin/plugin.ts";
 import { keyPair, tokenConfig } from "../../support/akeyless.ts";
+import {
+  type FakeEngine,
+  isSecret,
+  Plugin,
+  revealed,
+  secretOf,
+  startEngine,
+  unknownMark,
+} from "../../support/plugin/plugin.ts";
 
 const types = {
   method: "k8sauth:index:AkeylessAuthMethod",

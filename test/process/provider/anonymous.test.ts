@@ -1,8 +1,8 @@
 /** A request without a credential must not lead to advice that opens the cluster to everyone. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { answer, failure, type LocalServer, localServer, testCa } from "../../support/server.ts";
-import { type FakeEngine, Plugin, type Properties, secretOf, startEngine } from "../../support/plugin/plugin.ts";
 import { defaultKey, requestPem } from "../../support/forgery.ts";
+import { type FakeEngine, Plugin, type Properties, secretOf, startEngine } from "../../support/plugin/plugin.ts";
+import { answer, failure, type LocalServer, localServer, testCa } from "../../support/server.ts";
 
 const refusal = 'User "system:anonymous" cannot create resource "x" in API group "y" at the cluster scope';
 let engine: FakeEngine;

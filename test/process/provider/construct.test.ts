@@ -3,7 +3,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import schema from "../../../provider/schema.json" with { type: "json" };
 import { cluster, least, outputs, providers, token } from "../../support/plugin/componentCalls.ts";
 import { type FakeMonitor, startMonitor } from "../../support/plugin/monitor.ts";
-import { type FakeEngine, isSecret, Plugin, type Properties, secretOf, startEngine, unknownMark } from "../../support/plugin/plugin.ts";
+import {
+  type FakeEngine,
+  isSecret,
+  Plugin,
+  type Properties,
+  secretOf,
+  startEngine,
+  unknownMark,
+} from "../../support/plugin/plugin.ts";
 
 let engine: FakeEngine;
 let monitor: FakeMonitor;

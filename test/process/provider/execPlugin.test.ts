@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { allRunning, endAll, noneRunning, patienceMs, pidsIn } from "../../support/processes/processes.ts";
-import { execKubeconfig, family, familySize, printToken, shell } from "../kubernetes/execFixture.ts";
-import { answer, localServer } from "../../support/server.ts";
 import { type FakeEngine, Plugin, secretOf, startEngine, urn } from "../../support/plugin/plugin.ts";
+import { allRunning, endAll, noneRunning, patienceMs, pidsIn } from "../../support/processes/processes.ts";
+import { answer, localServer } from "../../support/server.ts";
+import { execKubeconfig, family, familySize, printToken, shell } from "../kubernetes/execFixture.ts";
 
 const cluster = "k8sauth:index:Cluster";
 let folder: string;

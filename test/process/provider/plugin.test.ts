@@ -6,8 +6,15 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
+import {
+  type FakeEngine,
+  Plugin,
+  pluginPath,
+  secretOf,
+  startEngine,
+  unknownMark,
+} from "../../support/plugin/plugin.ts";
 import { closedPort, failure, localServer, testCa } from "../../support/server.ts";
-import { type FakeEngine, Plugin, pluginPath, secretOf, startEngine, unknownMark } from "../../support/plugin/plugin.ts";
 
 const cluster = "k8sauth:index:Cluster";
 const reviewer = "k8sauth:index:ReviewerToken";

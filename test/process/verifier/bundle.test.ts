@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Bundle, bundleClient, bundleVerifier, nodeFlags } from "../../../verifier/bundle/bundle.ts";
 import { VerifierProcess } from "../../support/verifier/process.ts";
-import { ask, Folder, keySettings } from "../../support/verifier/verifier.ts";
 import { mint } from "../../support/verifier/tokens.ts";
+import { ask, Folder, keySettings } from "../../support/verifier/verifier.ts";
 
 const emit = fileURLToPath(new URL("../../../verifier/bundle/emit.ts", import.meta.url));
 const folder = new Folder();

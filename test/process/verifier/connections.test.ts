@@ -4,8 +4,8 @@ import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { verifierPod } from "../../../components/verifier/manifests.ts";
 import { connectionCapacity, connectionLimits } from "../../../verifier/http/capacity.ts";
 import { nodeFlags } from "../../../verifier/nodeFlags.ts";
-import { ask, Folder, keySettings, until, type Verifier, verifier } from "../../support/verifier/verifier.ts";
 import { mint } from "../../support/verifier/tokens.ts";
+import { ask, Folder, keySettings, until, type Verifier, verifier } from "../../support/verifier/verifier.ts";
 
 const MiB = 1024 * 1024;
 const folder = new Folder();

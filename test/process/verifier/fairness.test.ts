@@ -1,8 +1,8 @@
 /** A flood of forged tokens, and good ones in the midst of it. Counted, not timed. */
 import { describe, expect, test } from "vitest";
 import { hybrid } from "../../support/verifier/hybrid.ts";
-import { type ApiServer, acceptedStatus, type Review, until, type Verifier } from "../../support/verifier/verifier.ts";
 import { ecKey, mint, now } from "../../support/verifier/tokens.ts";
+import { type ApiServer, acceptedStatus, type Review, until, type Verifier } from "../../support/verifier/verifier.ts";
 
 const maxReviews = 4;
 const maxWaiting = 4 * maxReviews;

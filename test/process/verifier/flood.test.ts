@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { load } from "../../support/verifier/load.ts";
 import { VerifierProcess } from "../../support/verifier/process.ts";
-import { apiServer, apiSettings, ask, Folder } from "../../support/verifier/verifier.ts";
 import { encode, goodKey, mint, podClaims, strangeKey } from "../../support/verifier/tokens.ts";
+import { apiServer, apiSettings, ask, Folder } from "../../support/verifier/verifier.ts";
 
 const limitMiB = 192;
 

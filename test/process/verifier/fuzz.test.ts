@@ -1,8 +1,16 @@
 /** Made-up tokens by the thousand, the same ones in every run. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { load } from "../../support/verifier/load.ts";
-import { type ApiServer, apiServer, apiSettings, Folder, keySettings, type Verifier, verifier } from "../../support/verifier/verifier.ts";
 import { edKey, issuer, mint, podClaims, signRaw } from "../../support/verifier/tokens.ts";
+import {
+  type ApiServer,
+  apiServer,
+  apiSettings,
+  Folder,
+  keySettings,
+  type Verifier,
+  verifier,
+} from "../../support/verifier/verifier.ts";
 
 const folder = new Folder();
 const key = edKey();

@@ -10,6 +10,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { type Identity, makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { testCa } from "../../support/server.ts";
 import { VerifierProcess } from "../../support/verifier/process.ts";
+import { mint } from "../../support/verifier/tokens.ts";
 import {
   acceptedStatus,
   apiServer,
@@ -21,7 +22,6 @@ import {
   type Verifier,
   verifier,
 } from "../../support/verifier/verifier.ts";
-import { mint } from "../../support/verifier/tokens.ts";
 
 const folder = new Folder();
 afterAll(() => folder[Symbol.dispose]());

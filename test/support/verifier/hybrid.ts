@@ -1,6 +1,6 @@
 import { afterEach } from "vitest";
-import { type ApiServer, apiServer, apiSettings, Folder, type Verifier, verifier } from "./verifier.ts";
 import { goodKey, type SigningKey } from "./tokens.ts";
+import { type ApiServer, apiServer, apiSettings, Folder, type Verifier, verifier } from "./verifier.ts";
 
 /** Resources that end with the test, the last first. */
 export const open: AsyncDisposable[] = [];

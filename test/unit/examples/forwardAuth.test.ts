@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { verifierPorts } from "../../../components/verifier/manifests.ts";
-import { Folder, keySettings, type Reply, type Verifier, verifier } from "../../support/verifier/verifier.ts";
 import { mint } from "../../support/verifier/tokens.ts";
+import { Folder, keySettings, type Reply, type Verifier, verifier } from "../../support/verifier/verifier.ts";
 
 const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 const text = (file: string) => readFileSync(join(root, "examples", "forward-auth", file), "utf8");

@@ -3,8 +3,8 @@ import { delimiter, join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { loadConnection } from "../../../kubernetes/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { base64, failureOf, folder, kubeconfig, token } from "./configFixture.ts";
 import { testCa } from "../../support/server.ts";
+import { base64, failureOf, folder, kubeconfig, token } from "./configFixture.ts";
 
 describe("where the kubeconfig comes from", () => {
   test("content is read as it is, JSON or YAML", async () => {

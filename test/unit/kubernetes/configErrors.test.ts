@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadConnection } from "../../../kubernetes/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { base64, failureOf, folder, kubeconfig, type Parts, token } from "./configFixture.ts";
 import { testCa } from "../../support/server.ts";
+import { base64, failureOf, folder, kubeconfig, type Parts, token } from "./configFixture.ts";
 
 const identity = makeCertificate({ commonName: "u1", issuer: testCa });
 const otherIdentity = makeCertificate({ commonName: "u1", issuer: testCa });

@@ -4,8 +4,8 @@ import { isUnreachable, KubeClient, KubeError, loadConnection } from "../../../k
 import { environmentProxy } from "../../../kubernetes/transport/proxyRules.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { askGo } from "../../goClient/index.ts";
-import { httpProxy, socksProxy } from "./proxies.ts";
 import { answer, closedPort, localServer, testCa } from "../../support/server.ts";
+import { httpProxy, socksProxy } from "./proxies.ts";
 
 const token = "s3cret-token-of-the-deployer";
 const host = "api.internal";

@@ -8,8 +8,8 @@ import { ProviderError } from "../../../provider/protocol/errors.ts";
 import { rancherKey } from "../../../provider/rancher/rancherKey.ts";
 import { mint } from "../../../provider/token/tokenProof.ts";
 import { boundToken } from "../../../provider/token/tokenRequest.ts";
-import { answer, type LocalServer, localServer, testCa } from "../../support/server.ts";
 import { contextFor } from "../../support/akeyless.ts";
+import { answer, type LocalServer, localServer, testCa } from "../../support/server.ts";
 import { encode } from "../../support/verifier/tokens.ts";
 import { type Json, json, rejectionOf, spoiled, textWith } from "./arbitraries.ts";
 

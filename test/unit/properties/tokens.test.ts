@@ -9,8 +9,8 @@ import { matchesGlob, parseRoute } from "../../../verifier/rules/routes.ts";
 import { checkClaims, precheckClaims } from "../../../verifier/token/claims.ts";
 import { claimedOrigin, decode } from "../../../verifier/token/decode.ts";
 import { bearerToken, checkGrammar, maxTokenLength } from "../../../verifier/token/grammar.ts";
-import { acceptedStatus } from "../../support/verifier/verifier.ts";
 import { audience, encode, issuer, now, podClaims } from "../../support/verifier/tokens.ts";
+import { acceptedStatus } from "../../support/verifier/verifier.ts";
 import { type Json, json, spoiled, textWith, thrownBy } from "./arbitraries.ts";
 
 const part = fc.uint8Array({ minLength: 1, maxLength: 20 }).map((bytes) => Buffer.from(bytes).toString("base64url"));

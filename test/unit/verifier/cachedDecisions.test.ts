@@ -1,8 +1,16 @@
 /** Decisions that are cached, and those in an outage of the API server. */
 import { describe, expect, test } from "vitest";
 import { hybrid, open } from "../../support/verifier/hybrid.ts";
-import { acceptedStatus, apiServer, apiSettings, Folder, keySettings, until, verifier } from "../../support/verifier/verifier.ts";
 import { mint, now } from "../../support/verifier/tokens.ts";
+import {
+  acceptedStatus,
+  apiServer,
+  apiSettings,
+  Folder,
+  keySettings,
+  until,
+  verifier,
+} from "../../support/verifier/verifier.ts";
 
 describe("a reviewed token", () => {
   test("is reviewed once in the cache's time, counted from the question", async () => {

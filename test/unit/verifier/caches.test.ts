@@ -7,8 +7,16 @@ import { type AcceptedAnswer, acceptedAnswer, acceptedBytes } from "../../../ver
 import type { Identity } from "../../../verifier/token/identity.ts";
 import { hybrid, open } from "../../support/verifier/hybrid.ts";
 import { load } from "../../support/verifier/load.ts";
-import { apiServer, apiSettings, ask, Folder, until, type Verifier, verifier } from "../../support/verifier/verifier.ts";
 import { audience, ecKey, goodKey, issuer, mint, now, signRaw, strangeKey } from "../../support/verifier/tokens.ts";
+import {
+  apiServer,
+  apiSettings,
+  ask,
+  Folder,
+  until,
+  type Verifier,
+  verifier,
+} from "../../support/verifier/verifier.ts";
 
 describe("the least recently used entry is evicted first", () => {
   test("by number", () => {

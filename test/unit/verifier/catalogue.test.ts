@@ -5,8 +5,18 @@
 import { createCipheriv, createHmac, randomBytes } from "node:crypto";
 import { deflateRawSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  ecKey,
+  edKey,
+  encode,
+  goodKey,
+  mint,
+  podClaims,
+  type SigningKey,
+  signatureOf,
+  signRaw,
+} from "../../support/verifier/tokens.ts";
 import { Folder, keySettings, type Verifier, verifier } from "../../support/verifier/verifier.ts";
-import { ecKey, edKey, encode, goodKey, mint, podClaims, type SigningKey, signatureOf, signRaw } from "../../support/verifier/tokens.ts";
 
 const folder = new Folder();
 const ec = ecKey();

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { LineLimit } from "../../../verifier/log.ts";
 import { FileSource } from "../../../verifier/net/fileSource.ts";
 import { hybrid } from "../../support/verifier/hybrid.ts";
-import { acceptedStatus, Folder, TestClock, until } from "../../support/verifier/verifier.ts";
 import { goodKey, mint, now, rsaKey, strangeKey } from "../../support/verifier/tokens.ts";
+import { acceptedStatus, Folder, TestClock, until } from "../../support/verifier/verifier.ts";
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;

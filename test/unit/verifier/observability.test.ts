@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { hybrid } from "../../support/verifier/hybrid.ts";
+import { goodKey, issuer, mint, strangeKey } from "../../support/verifier/tokens.ts";
 import {
   acceptedStatus,
   apiServer,
@@ -11,7 +12,6 @@ import {
   type Verifier,
   verifier,
 } from "../../support/verifier/verifier.ts";
-import { goodKey, issuer, mint, strangeKey } from "../../support/verifier/tokens.ts";
 
 const folder = new Folder();
 afterAll(() => folder[Symbol.dispose]());

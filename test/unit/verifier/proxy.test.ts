@@ -6,8 +6,8 @@ import { describe, expect, test } from "vitest";
 import type { Config } from "../../../verifier/config/config.ts";
 import { loadConfig } from "../../../verifier/config/load.ts";
 import { testCa } from "../../support/server.ts";
-import { apiServer, apiSettings, Folder, until, verifier } from "../../support/verifier/verifier.ts";
 import { audience, issuer, mint } from "../../support/verifier/tokens.ts";
+import { apiServer, apiSettings, Folder, until, verifier } from "../../support/verifier/verifier.ts";
 
 interface Tunnels extends AsyncDisposable {
   readonly url: string;

@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import type { Fault } from "../../../../demo/akeyless/index.ts";
 import { AkeylessApi } from "../../../../provider/akeyless/api/api.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { httpProxy } from "../../kubernetes/proxies.ts";
-import { closedPort } from "../../../support/server.ts";
 import { apiOf, contextFor, failing, failureOf, keyPair, tokenConfig, useGateway } from "../../../support/akeyless.ts";
+import { closedPort } from "../../../support/server.ts";
+import { httpProxy } from "../../kubernetes/proxies.ts";
 
 const gateway = await useGateway();
 const { signingKey } = keyPair();

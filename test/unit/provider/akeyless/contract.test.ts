@@ -9,7 +9,14 @@ import { akeylessRoleAssociation } from "../../../../provider/akeyless/roleAssoc
 import type { AnyResource } from "../../../../provider/protocol/resource.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
 import { answerFaults, bodyFaults, contract } from "../../../contract/akeyless.ts";
-import { accountConfig, certificateConfig, contextFor, keyPair, rancherConfig, tokenConfig } from "../../../support/akeyless.ts";
+import {
+  accountConfig,
+  certificateConfig,
+  contextFor,
+  keyPair,
+  rancherConfig,
+  tokenConfig,
+} from "../../../support/akeyless.ts";
 
 const { publicKey, signingKey } = keyPair();
 const certificate = () => makeCertificate({ commonName: "reviewer" }).certPem;

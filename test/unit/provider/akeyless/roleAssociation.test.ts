@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { akeylessAuthMethod } from "../../../../provider/akeyless/authMethod.ts";
 import { akeylessRoleAssociation, type RoleAssociationInputs } from "../../../../provider/akeyless/roleAssociation.ts";
-import { claimsOfLogins } from "../../../support/gateways/akeylessClaims.ts";
 import { apiOf, contextFor, failureOf, inputsOf, keyPair, useGateway } from "../../../support/akeyless.ts";
+import { claimsOfLogins } from "../../../support/gateways/akeylessClaims.ts";
 
 const pair = keyPair();
 const gateway = await useGateway();

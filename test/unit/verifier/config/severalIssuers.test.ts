@@ -1,7 +1,16 @@
 /** Several clusters, one verifier: a token of one must never be decided about as the other's. */
 import { describe, expect, test } from "vitest";
-import { type ApiServer, apiServer, apiSettings, ask, Folder, until, type Verifier, verifier } from "../../../support/verifier/verifier.ts";
 import { goodKey, issuer, mint, strangeKey, uids } from "../../../support/verifier/tokens.ts";
+import {
+  type ApiServer,
+  apiServer,
+  apiSettings,
+  ask,
+  Folder,
+  until,
+  type Verifier,
+  verifier,
+} from "../../../support/verifier/verifier.ts";
 
 /** Claims of an account that the rules of the foreign cluster let in, and those of the home cluster do not. */
 const admin = {

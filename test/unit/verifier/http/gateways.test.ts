@@ -1,8 +1,8 @@
 import { METHODS } from "node:http";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Folder, keySettings, type Verifier, verifier } from "../../../support/verifier/verifier.ts";
 import { mint } from "../../../support/verifier/tokens.ts";
+import { Folder, keySettings, type Verifier, verifier } from "../../../support/verifier/verifier.ts";
 
 const folder = new Folder();
 const good = mint();

@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
+import { mint } from "../../../support/verifier/tokens.ts";
 import {
   acceptedStatus,
   apiServer,
@@ -10,7 +11,6 @@ import {
   type Verifier,
   verifier,
 } from "../../../support/verifier/verifier.ts";
-import { mint } from "../../../support/verifier/tokens.ts";
 
 const folder = new Folder();
 afterAll(() => folder[Symbol.dispose]());

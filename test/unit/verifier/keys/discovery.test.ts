@@ -4,8 +4,8 @@ import { systemClock } from "../../../../verifier/clock.ts";
 import { keyLoader } from "../../../../verifier/keys/keySource.ts";
 import { HttpsClient } from "../../../../verifier/net/httpsClient.ts";
 import { answer, closedPort, type Handler, localServer, testCa } from "../../../support/server.ts";
-import { Folder } from "../../../support/verifier/verifier.ts";
 import { goodKey, issuer } from "../../../support/verifier/tokens.ts";
+import { Folder } from "../../../support/verifier/verifier.ts";
 
 const set = { keys: [goodKey.jwk] };
 

@@ -2,8 +2,17 @@ import { createHmac, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { expect, test } from "vitest";
 import { parseJwks, parseKeyFile } from "../../../../verifier/keys/keySet.ts";
 import { oddRsaKeys } from "../../../support/oddRsaKeys.ts";
+import {
+  encode,
+  goodKey,
+  issuer,
+  mint,
+  podClaims,
+  rsaKey,
+  type SigningKey,
+  strangeKey,
+} from "../../../support/verifier/tokens.ts";
 import { apiServer, apiSettings, Folder, verifier } from "../../../support/verifier/verifier.ts";
-import { encode, goodKey, issuer, mint, podClaims, rsaKey, type SigningKey, strangeKey } from "../../../support/verifier/tokens.ts";
 
 const hmac = (header: object, secret: string | Buffer) => {
   const input = `${encode(header)}.${encode(podClaims())}`;

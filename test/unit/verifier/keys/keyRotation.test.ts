@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { hybrid } from "../../../support/verifier/hybrid.ts";
-import { until } from "../../../support/verifier/verifier.ts";
 import { goodKey, mint, now, rsaKey } from "../../../support/verifier/tokens.ts";
+import { until } from "../../../support/verifier/verifier.ts";
 
 describe("keys that change at the issuer", () => {
   test("a new one is found when the first token names it", async () => {

@@ -5,8 +5,8 @@ import { IssuerKeys } from "../../../../verifier/keys/issuerKeys.ts";
 import { candidates, parseJwks, parseKeyFile } from "../../../../verifier/keys/keySet.ts";
 import type { LoadedKeys } from "../../../../verifier/keys/keySource.ts";
 import { freshForMs } from "../../../../verifier/keys/keySource.ts";
-import { TestClock, until } from "../../../support/verifier/verifier.ts";
 import { ecKey, edKey, goodKey, issuer, rsaKey, strangeKey } from "../../../support/verifier/tokens.ts";
+import { TestClock, until } from "../../../support/verifier/verifier.ts";
 
 const setOf = (...keys: object[]) => JSON.stringify({ keys });
 

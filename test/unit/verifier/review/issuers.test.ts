@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { apiServer, apiSettings, Folder, verifier } from "../../../support/verifier/verifier.ts";
 import { goodKey, mint, rsaKey, strangeKey } from "../../../support/verifier/tokens.ts";
+import { apiServer, apiSettings, Folder, verifier } from "../../../support/verifier/verifier.ts";
 
 describe("several issuers", () => {
   test("each has its own keys, audience and rules", async () => {

@@ -1,7 +1,6 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { apiServer, apiSettings, Folder, keySettings, until, verifier } from "../../../support/verifier/verifier.ts";
 import {
   ecKey,
   edKey,
@@ -15,6 +14,7 @@ import {
   strangeKey,
   uids,
 } from "../../../support/verifier/tokens.ts";
+import { apiServer, apiSettings, Folder, keySettings, until, verifier } from "../../../support/verifier/verifier.ts";
 
 describe("jwt-pubkey", () => {
   test("identifies the caller, as text and in headers", async () => {

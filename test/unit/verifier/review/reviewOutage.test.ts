@@ -4,8 +4,17 @@ import { describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
 import { answer } from "../../../support/server.ts";
 import { hybrid, open } from "../../../support/verifier/hybrid.ts";
-import { acceptedStatus, apiServer, apiSettings, ask, Folder, until, type Verifier, verifier } from "../../../support/verifier/verifier.ts";
 import { mint } from "../../../support/verifier/tokens.ts";
+import {
+  acceptedStatus,
+  apiServer,
+  apiSettings,
+  ask,
+  Folder,
+  until,
+  type Verifier,
+  verifier,
+} from "../../../support/verifier/verifier.ts";
 
 type Answer = (response: ServerResponse) => void;
 

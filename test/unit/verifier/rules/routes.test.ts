@@ -3,8 +3,8 @@ import { connect } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
 import { loadConfig } from "../../../../verifier/config/load.ts";
 import { type PathSource, pathSources } from "../../../../verifier/rules/routes.ts";
-import { ask, Folder, keySettings, type Verifier, verifier } from "../../../support/verifier/verifier.ts";
 import { audience, issuer, mint } from "../../../support/verifier/tokens.ts";
+import { ask, Folder, keySettings, type Verifier, verifier } from "../../../support/verifier/verifier.ts";
 
 const folder = new Folder();
 afterAll(() => folder[Symbol.dispose]());

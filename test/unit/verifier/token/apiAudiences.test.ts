@@ -1,7 +1,7 @@
 /** The API server's audiences, learned from the verifier's own token: a caller's token that carries one is good there too. */
 import { describe, expect, test } from "vitest";
-import { apiServer, apiSettings, Folder, keySettings, until, verifier } from "../../../support/verifier/verifier.ts";
 import { audience, mint } from "../../../support/verifier/tokens.ts";
+import { apiServer, apiSettings, Folder, keySettings, until, verifier } from "../../../support/verifier/verifier.ts";
 
 const own = "https://api.cluster.example";
 const ownToken = (aud: unknown) => mint({ aud });

@@ -1,6 +1,5 @@
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type ApiServer, apiServer, apiSettings, Folder, keySettings, type Verifier, verifier } from "../../../support/verifier/verifier.ts";
 import {
   audience,
   ecKey,
@@ -15,6 +14,15 @@ import {
   strangeKey,
   uids,
 } from "../../../support/verifier/tokens.ts";
+import {
+  type ApiServer,
+  apiServer,
+  apiSettings,
+  Folder,
+  keySettings,
+  type Verifier,
+  verifier,
+} from "../../../support/verifier/verifier.ts";
 
 const folder = new Folder();
 let api: ApiServer;

@@ -10,8 +10,8 @@ import { decodeHeader } from "../../../../verifier/token/decode.ts";
 import { checkGrammar } from "../../../../verifier/token/grammar.ts";
 import { verifySignature } from "../../../../verifier/token/signature.ts";
 import { goModule } from "../../../support/goModule.ts";
-import { Folder, type Verifier, verifier } from "../../../support/verifier/verifier.ts";
 import { issuer } from "../../../support/verifier/tokens.ts";
+import { Folder, type Verifier, verifier } from "../../../support/verifier/verifier.ts";
 
 type Jwk = Readonly<Record<string, unknown>>;
 
