@@ -9,8 +9,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { ensurePulumi } from "../../sandbox/pulumi/index.ts";
+import { Plugin } from "../support/plugin/plugin.ts";
 import { program } from "../support/project.ts";
-import { Plugin } from "../unit/provider/plugin.ts";
 import { emptyFolder, Project } from "./project.ts";
 
 const plugin = join(inject("built").folder, "plugin");

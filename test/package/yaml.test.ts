@@ -83,7 +83,7 @@ describe("a program in YAML", () => {
     expect(status).toBe(0);
   });
 
-  test("is told what a component refuses as a program in TypeScript is", async () => {
+  test("gets a component's errors as a program in TypeScript does", async () => {
     await write(({ resources }) => {
       if (resources.reviewer) resources.reviewer.properties.createNamespace = false;
     });
@@ -94,7 +94,7 @@ describe("a program in YAML", () => {
     expect(output).not.toMatch(/^\s+at |rpc error|INTERNAL/m);
   });
 
-  test("is told by its language host that a property does not exist", async () => {
+  test("learns from its language host that a property does not exist", async () => {
     await write(({ resources }) => {
       if (resources.reviewer) resources.reviewer.properties.audiens = "vault";
     });
