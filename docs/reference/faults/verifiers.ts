@@ -143,7 +143,7 @@ export const verifiers: Section = {
       behaviour: "They are refused, and the connection is closed.",
       tests: [
         [http, "requests made to do harm"],
-        ["process/verifier/timeouts.test.ts", "requests without an end"],
+        ["process/verifier/timeouts.test.ts", "requests that never finish"],
       ],
     },
     {
