@@ -1,4 +1,4 @@
-/** What a command may touch of the world: injected, so that commands can be tested in process. */
+/** Input and output of a command. They are injected, so commands can be tested in process. */
 export interface Io {
   /** Writes text as it is (no newline is added) to standard output: results, what a machine reads. */
   out(text: string): void;

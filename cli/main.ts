@@ -37,7 +37,7 @@ ${Object.entries(commands)
   .map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`)
   .join("\n")}
 
-k8sauth help COMMAND tells more. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted; with pulumi, Pulumi's own.
+k8sauth help COMMAND has details. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted; with pulumi, Pulumi's own.
 
 up, preview, refresh, destroy, config and stack output are commands of Pulumi: k8sauth pulumi up, or pulumi up where Pulumi is
 installed.
@@ -74,7 +74,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return await command.run(args, io);
   } catch (error) {
     if (isUsageError(error)) {
-      io.err(`k8sauth ${name}: ${error.message}\nk8sauth help ${name} tells more.\n`);
+      io.err(`k8sauth ${name}: ${error.message}\nk8sauth help ${name} has details.\n`);
       return 2;
     }
     const message = error instanceof Error ? error.message : String(error);

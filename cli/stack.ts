@@ -21,7 +21,7 @@ export interface ResourceState {
   };
 }
 
-/** What `pulumi stack export` prints. */
+/** Output of `pulumi stack export`. */
 export interface ExportedStack {
   readonly deployment: {
     readonly resources?: readonly ResourceState[] | null;

@@ -14,7 +14,7 @@ const hashLength = 10;
 
 /**
  * Labels that name the stack of an object. A stack's name may be longer than the value of a label, and may start or end with characters that
- * a label refuses. The hash of organization, project and stack makes the value unique.
+ * a label refuses. A hash of organization, project and stack is part of the value, so it is unique.
  */
 export function stackLabels({ organization, project, stack }: StackName): Record<string, string> {
   const hash = createHash("sha256").update(`${organization}/${project}/${stack}`).digest("hex").slice(0, hashLength);

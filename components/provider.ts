@@ -6,7 +6,7 @@ export interface ProviderArgs {
   /** Context of the kubeconfig. @default the current context */
   readonly context?: pulumi.Input<string>;
   /**
-   * What happens if the cluster of an existing resource cannot be reached. `fail`: preview, `pulumi up` and refresh fail, because drift
+   * Behaviour if the cluster of an existing resource cannot be reached. `fail`: preview, `pulumi up` and refresh fail, because drift
    * cannot be determined. `warn`: they continue with a warning. A new stack can be previewed without a cluster either way.
    *
    * @default "fail"

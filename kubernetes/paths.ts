@@ -71,11 +71,6 @@ export function resourceFor(apiVersion: string, kind: string): ApiResource {
   });
 }
 
-/** Whether the kind is in the table. */
-export function isKnownKind(apiVersion: string, kind: string): boolean {
-  return kinds.has(`${apiVersion} ${kind}`);
-}
-
 /**
  * The REST path of an object, or of its collection without a name (for a POST or a list). A namespaced kind needs a namespace with a name;
  * without both the path lists all namespaces.

@@ -62,4 +62,4 @@ export function present<T>(value: T | undefined | null, path: string): T {
 }
 
 /** Pulumi's value for an unknown string (`UnknownStringValue` of its SDKs). */
-export const unknownString = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+const unknownString = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";

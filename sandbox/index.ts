@@ -22,32 +22,26 @@ import {
 import { checkNodeSupport, prepareNode } from "./node/prepare.ts";
 
 export type { BuildOptions } from "./build/build.ts";
-export { SandboxError, type SandboxErrorCode } from "./build/errors.ts";
+export { SandboxError } from "./build/errors.ts";
 export {
   defaultKubernetes,
   ensureBinary,
   goVersion,
   isBinaryBuilt,
-  type KubernetesOptions,
   type KubernetesVersion,
   kubernetesVersions,
   selectedKubernetes,
 } from "./build/kubernetes.ts";
 export {
-  describeProgress,
-  type Phase,
   type Progress,
-  type ProgressPrinter,
   progressPrinter,
 } from "./build/progress.ts";
-export type { Component, Sandbox, SandboxNode } from "./cluster/handle.ts";
-export type { ClientCertificateOptions, KeyPair } from "./cluster/pki.ts";
-export type { ComponentName } from "./cluster/plan.ts";
-export type { Condition, Pids, SandboxStatus } from "./cluster/state.ts";
+export type { Sandbox, SandboxNode } from "./cluster/handle.ts";
+export type { KeyPair } from "./cluster/pki.ts";
+export type { SandboxStatus } from "./cluster/state.ts";
 export { nodeImage } from "./node/builtinImages.ts";
 export type { ImageFile, ImageSpec } from "./node/image.ts";
-export type { ImageSource } from "./node/import.ts";
-export { canRunNode, type NodeSupport, nodeRemedy } from "./node/requirements.ts";
+export { canRunNode, nodeRemedy } from "./node/requirements.ts";
 
 /** The default issuer of kubeadm. */
 const clusterIssuer = "https://kubernetes.default.svc.cluster.local";

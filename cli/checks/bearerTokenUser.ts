@@ -31,8 +31,8 @@ const elsewhere = "kube-system";
 const rbacGroup = "rbac.authorization.k8s.io";
 
 /**
- * Proves a bearer-token user with their own kubeconfig: what the rules grant works, and the rest is forbidden. What every user
- * may do follows from an account without rights that is created for the check and deleted again. A deployer who may not do both gets a
+ * Proves a bearer-token user with their own kubeconfig: what the rules grant works, and the rest is forbidden. An
+ * account without rights, created for the check and deleted again, shows what every user may do. A deployer who may not do both gets a
  * finding that says so instead.
  */
 export async function checkBearerTokenUser(user: BearerTokenUser, deployer: KubeClient): Promise<Finding[]> {
@@ -96,7 +96,7 @@ async function rulesOf(clusterRole: string, deployer: KubeClient): Promise<reado
   return (await deployer.get<{ rules?: readonly Rule[] }>(path)).rules ?? [];
 }
 
-/** Each right by itself, as `VERB GROUP/RESOURCE`, with the name of the one object behind it where there is one. */
+/** Each right by itself, as `VERB GROUP/RESOURCE`, with the name of the one object that the rule names, if any. */
 function singleRights({ apiGroups = [""], resources = [], resourceNames, verbs }: Rule): string[] {
   const names = resourceNames?.length ? resourceNames.map((name) => ` "${name}"`) : [""];
   return verbs.flatMap((verb) =>
@@ -144,7 +144,7 @@ interface Listable {
   readonly resource: string;
 }
 
-/** What can be tried without changing anything: lists of whole resources. */
+/** Rights that can be tried without a change: lists of whole resources. */
 function listable(rules: readonly Rule[]): Listable[] {
   return rules
     .filter(({ verbs, resourceNames }) => verbs.includes("list") && !resourceNames?.length)

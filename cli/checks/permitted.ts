@@ -4,7 +4,7 @@ import type { KubeClient } from "../../kubernetes/index.ts";
 
 /** Proofs that need rights of the deployer. */
 export interface PermittedProof {
-  /** What the proofs show together, for the finding that replaces them. */
+  /** Result of the proofs as a group, for the finding that replaces them. */
   readonly claim: string;
   readonly rights: readonly Right[];
   readonly prove: () => Promise<Finding[]>;

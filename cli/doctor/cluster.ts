@@ -1,4 +1,4 @@
-/** What a cluster offers to a stack: reachability, clock, issuer, audiences, rights, signing of client certificates. */
+/** Checks what a cluster offers to a stack: reachability, clock, issuer, audiences, rights, signing of client certificates. */
 import { decodeJwt } from "jose";
 import { readIssuer } from "../../kubernetes/cluster/issuer.ts";
 import { describeRight, missingRights } from "../../kubernetes/cluster/rights.ts";

@@ -1,4 +1,4 @@
-/** What this machine has of Node.js, Pulumi, Go and a sandbox's node. */
+/** Checks this machine for Node.js, Pulumi, Go and the requirements of a sandbox's node. */
 import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { promisify } from "node:util";
@@ -12,7 +12,7 @@ interface Runtime {
   readonly features: { readonly typescript?: string | boolean };
 }
 const { complaint } = createRequire(import.meta.url)("../../runtime/node.cjs") as {
-  /** What a Node.js lacks to run the sources, and what to do. */
+  /** The reason why this Node.js cannot run the sources, and the remedy. */
   complaint(runtime: Runtime): string | undefined;
 };
 

@@ -14,7 +14,7 @@ export interface PolicyRule {
 }
 
 /** Verbs of the API server's resources. */
-export const verbs = [
+const verbs = [
   "get",
   "list",
   "watch",

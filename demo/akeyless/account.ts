@@ -10,7 +10,7 @@ export interface Forwarder {
   readonly paths: readonly string[];
 }
 
-/** What an account holds that is not a gateway's: auth methods, certificates, roles, Event Forwarders. */
+/** Objects of an account that belong to no gateway: auth methods, certificates, roles, Event Forwarders. */
 export class Account {
   readonly methods = new Methods();
   readonly items = new Items();

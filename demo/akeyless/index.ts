@@ -14,7 +14,7 @@ import { idOf, pathOf } from "./paths.ts";
 
 export type { Login } from "./login.ts";
 
-/** What goes wrong with a call: an answer instead of the work, or a connection that ends before or after it. */
+/** A fault of a call: an answer instead of the work, or a connection that ends before or after it. */
 export type Fault =
   | { readonly status: number; readonly body: string; readonly contentType?: string; readonly retryAfter?: number }
   | "reset"
@@ -81,7 +81,7 @@ export class AkeylessTestGateway implements AsyncDisposable {
     return gateway;
   }
 
-  /** What logins name: the URL of the Configuration Manager. */
+  /** The URL of the Configuration Manager, which logins name. */
   get managerUrl(): string {
     return this.url + this.managerPath;
   }
@@ -98,7 +98,7 @@ export class AkeylessTestGateway implements AsyncDisposable {
     return `${this.url}/public`;
   }
 
-  /** What the environment of `up` needs. */
+  /** The variables that the environment of `up` needs. */
   get env(): Record<string, string> {
     return { AKEYLESS_ACCESS_ID: this.accessId, AKEYLESS_ACCESS_KEY: this.accessKey };
   }
@@ -124,7 +124,7 @@ export class AkeylessTestGateway implements AsyncDisposable {
     return this.calls.map(({ command }) => command);
   }
 
-  /** A workload's login, with what `workloadLogin` tells it and its own token. @throws Refusal */
+  /** A workload's login, with its own token and the values of `workloadLogin`. @throws Refusal */
   async logIn(accessId: string, configName: string, jwt: string): Promise<Login> {
     const config = this.configs.get(this.#nameOf(configName));
     if (!config) throw new Refusal(404, `k8s auth name [${configName}] not found`);

@@ -14,7 +14,7 @@ export interface Item {
 
 /** Certificates of an account. */
 export class Items extends Map<string, Item> {
-  /** What descriptions of items show of the certificate: the product's documents promise none of it. */
+  /** Part of the certificate that descriptions of items show. The product's documents promise none of it. */
   shows: "certificate" | "chain" | "nothing" = "certificate";
   readonly commands: Readonly<Record<string, (body: Body) => object>> = {
     "create-certificate": (body) => {

@@ -12,7 +12,7 @@ export interface GatewayAccount {
   readonly token: string;
 }
 
-/** Who logged in, and with which roles. */
+/** An identity that logged in, with its roles. */
 export interface Login {
   readonly accessId: string;
   readonly claims: Readonly<Record<string, string | readonly string[] | undefined>>;

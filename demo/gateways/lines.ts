@@ -13,7 +13,7 @@ export class LineProcess implements AsyncDisposable {
   constructor(name: string, binary: string, args: readonly string[] = [], cwd?: string) {
     this.#name = name;
     this.#child = spawn(binary, args, { cwd, stdio: ["pipe", "pipe", "inherit"] });
-    // What it is asked once it has ended is said by the answer that does not come.
+    // A question after its end fails by its missing answer, so an error of the pipe needs no handling.
     this.#child.stdin.on("error", () => {});
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }

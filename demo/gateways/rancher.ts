@@ -10,13 +10,13 @@ import type { AddressInfo } from "node:net";
 import { type Identity, makeCertificate } from "../../sandbox/cluster/certificate.ts";
 
 export interface RancherOptions {
-  /** The API server behind it, and a token with which Rancher reaches that. */
+  /** The API server that Rancher passes requests to, and Rancher's token for it. */
   readonly server: string;
   readonly caPem: string;
   readonly clusterToken: string;
-  /** What it sends after its own certificate. @default intermediate and root */
+  /** Certificates that it sends after its own. @default intermediate and root */
   readonly sends?: readonly ("intermediate" | "root")[];
-  /** What `/v3/settings/cacerts` answers. @default the root */
+  /** Answer of `/v3/settings/cacerts`. @default the root */
   readonly cacerts?: "root" | "none" | "redirect" | "html";
   readonly leaf?: { readonly notAfterMs?: number; readonly names?: readonly string[] };
   readonly maxVersion?: "TLSv1.1";

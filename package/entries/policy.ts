@@ -1,2 +1,2 @@
-/** The policies, for a policy pack of your own. */
+/** The policies, for your own policy pack. */
 export { makePolicies, policies } from "../../policy/policies.ts";

@@ -13,7 +13,7 @@ import { ofType, resourceRule, type Setting } from "../rule.ts";
 import { each, every, some } from "../unknowns.ts";
 
 /** Names that this product's components create. */
-export const reviewerNames = ["gateway-token-reviewer*", "gateway-client-certificate*"];
+const reviewerNames = ["gateway-token-reviewer*", "gateway-client-certificate*"];
 
 /** Setting of all rules that identify reviewers by name. */
 export const reviewers: Setting<readonly string[]> = {

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { ProviderError } from "../protocol/errors.ts";
 import type { Context, Resource, State } from "../protocol/resource.ts";
 import { AkeylessApi } from "./api/api.ts";
-import { changed, checkEndpoint, readForRefresh, samePath } from "./api/endpoint.ts";
+import { checkEndpoint, samePath } from "./api/endpoint.ts";
+import { changed, notImportable, readForRefresh } from "./api/object.ts";
 import {
   type AuthConfig,
   authConfigInputs,
@@ -95,8 +95,7 @@ export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOut
     const { config } = state.inputs;
     const name = state.outputs.name ?? config?.name;
     if (config === undefined || name === undefined) {
-      throw new ProviderError(
-        "AKEYLESS_NOT_IMPORTABLE",
+      throw notImportable(
         "An auth config cannot be imported: a gateway does not return all of it.",
         "Declare it in the program and run up, under another name or after the old one was deleted.",
       );

@@ -1,5 +1,5 @@
 import type { CheckFailure, Fields } from "../protocol/fields.ts";
-import { driftField } from "./api/endpoint.ts";
+import { driftField } from "./api/object.ts";
 import { samePem } from "./keyEncoding.ts";
 
 /** A gateway auth config, by the REST API's field names, as gateways/akeyless.ts writes it. */

@@ -6,15 +6,13 @@ import {
   type ApiInputs,
   apiFor,
   apiOutputs,
-  changed,
-  changedPaths,
   checkEndpoint,
   checkName,
-  orphanWarning,
-  readForRefresh,
   samePath,
+  storedApi,
   storedEndpoint,
 } from "./api/endpoint.ts";
+import { changed, changedPaths, commonChanges, notImportable, orphanWarning, readForRefresh } from "./api/object.ts";
 import type { Shaped } from "./api/shape.ts";
 import {
   type AuthMethodSettings,
@@ -73,8 +71,7 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
     return {
       ...changed(updatableFields, state.inputs, known, unknown),
       ...changedPaths(["name"], state.inputs, known, unknown),
-      ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
-      ...changed(["apiUrl"], state.inputs, known, unknown),
+      ...commonChanges(state, known, unknown),
       ...keyChange(state.inputs.publicKey, known.publicKey, unknown.has("publicKey")),
     };
   },
@@ -108,14 +105,13 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
   async read(state, context) {
     const { name, accessId } = state.outputs;
     if (name === undefined || accessId === undefined) {
-      throw new ProviderError(
-        "AKEYLESS_NOT_IMPORTABLE",
+      throw notImportable(
         "An auth method cannot be imported: its private key is shown once, when it is created.",
         "Set its access id and signing key, or declare another auth method.",
       );
     }
     const what = `The auth method "${name}"`;
-    const live = await readForRefresh(what, context, () => find(apiFor(storedEndpoint(state), context), name));
+    const live = await readForRefresh(what, context, () => find(storedApi(state, context), name));
     if (live === "unseen") return { id: state.id, outputs: state.outputs };
     // The name may belong to another method now, with another key.
     if (live === undefined || (live.auth_method_access_id ?? accessId) !== accessId) return undefined;
@@ -132,7 +128,7 @@ export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> =
 
   async delete(state, context) {
     const { name, accessId } = state.outputs;
-    const api = apiFor(storedEndpoint(state), context);
+    const api = storedApi(state, context);
     const live = name === undefined ? undefined : await find(api, name);
     if (live === undefined) return;
     if ((live.auth_method_access_id ?? accessId) !== accessId) {

@@ -1,5 +1,6 @@
 import type { Fields } from "../protocol/fields.ts";
-import { apiFields, driftField, eventDays } from "./api/endpoint.ts";
+import { apiFields } from "./api/endpoint.ts";
+import { describedBody, describedUpdate, driftField, eventDays } from "./api/object.ts";
 import type { Shaped } from "./api/shape.ts";
 import { base64OfPem, isSamePublicKey } from "./keyEncoding.ts";
 
@@ -71,7 +72,6 @@ const request: Readonly<Record<string, string>> = {
   expirationEventIn: "expiration-event-in",
   allowedClientTypes: "allowed-client-type",
   productTypes: "product-type",
-  description: "description",
 };
 
 /** Bounds that allow everything. An update sends all bounds, so that bounds set outside of this stack are removed. */
@@ -97,11 +97,9 @@ export function methodBody(inputs: AuthMethodSettings, before: Partial<AuthMetho
     if (now[name] !== undefined) return [[field, now[name]]];
     return then[name] === undefined ? [] : [[field, emptyOf(then[name])]];
   });
-  const protection = inputs.deleteProtection ?? (before.deleteProtection === undefined ? undefined : false);
   return {
     ...Object.fromEntries(entries),
-    // This field is spelt with an underscore, and its value is text.
-    ...(protection === undefined ? {} : { delete_protection: String(protection) }),
+    ...describedBody(describedUpdate(inputs, before)),
     ...(inputs.publicKey === undefined ? {} : { "gen-key": "false", "public-key": base64OfPem(inputs.publicKey) }),
   };
 }

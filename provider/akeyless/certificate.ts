@@ -9,15 +9,22 @@ import {
   apiFields,
   apiFor,
   apiOutputs,
-  changed,
-  changedPaths,
   checkEndpoint,
   checkName,
-  driftField,
-  orphanWarning,
-  refreshObject,
+  storedApi,
   storedEndpoint,
 } from "./api/endpoint.ts";
+import {
+  changed,
+  changedPaths,
+  commonChanges,
+  describedBody,
+  describedUpdate,
+  driftField,
+  notImportable,
+  orphanWarning,
+  refreshObject,
+} from "./api/object.ts";
 import {
   type CertificateSettings,
   certificateDifferences,
@@ -91,8 +98,7 @@ export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs
     const names = ["certificatePem", "expirationEventIn", "eventForwarder", ...itemFields];
     return {
       ...changed(names, state.inputs, known, unknown),
-      ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
-      ...changed(["apiUrl"], state.inputs, known, unknown),
+      ...commonChanges(state, known, unknown),
       ...changedPaths(["name"], state.inputs, known, unknown, "replace"),
     };
   },
@@ -116,8 +122,7 @@ export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs
   async read(state, context) {
     const { name } = state.outputs;
     if (name === undefined || state.inputs.certificatePem === undefined) {
-      throw new ProviderError(
-        "AKEYLESS_NOT_IMPORTABLE",
+      throw notImportable(
         "A registered certificate cannot be imported.",
         "Declare it in the program and run up: an item of the same certificate is taken over.",
       );
@@ -126,25 +131,19 @@ export const akeylessCertificate: Resource<CertificateInputs, CertificateOutputs
       `The certificate "${name}"`,
       state,
       context,
-      () => findCertificate(apiFor(storedEndpoint(state), context), name),
+      (api) => findCertificate(api, name),
       (live) => certificateDifferences(state.inputs as CertificateInputs, live),
     );
   },
 
   async delete(state, context) {
-    await apiFor(storedEndpoint(state), context).remove("/delete-item", { name: state.outputs.name ?? state.id });
+    await storedApi(state, context).remove("/delete-item", { name: state.outputs.name ?? state.id });
   },
 };
 
 async function createItem(api: AkeylessApi, given: CertificateInputs, context: Context): Promise<void> {
-  const { name, description, tags, deleteProtection } = given;
-  const body = {
-    name,
-    ...valueBody(given),
-    ...(description !== undefined && { description }),
-    ...(tags && { tags }),
-    ...(deleteProtection !== undefined && { delete_protection: String(deleteProtection) }),
-  };
+  const { name, tags } = given;
+  const body = { name, ...valueBody(given), ...describedBody(given), ...(tags && { tags }) };
   try {
     await api.call("/create-certificate", body, "once");
   } catch (error) {
@@ -190,9 +189,8 @@ async function reconcile(
   const { name } = given;
   const wanted = {
     ...given,
-    description: given.description ?? (before.description === undefined ? undefined : ""),
+    ...describedUpdate(given, before),
     tags: given.tags ?? (before.tags === undefined ? undefined : []),
-    deleteProtection: given.deleteProtection ?? (before.deleteProtection === undefined ? undefined : false),
   };
   const wrong = certificateDifferences(wanted, live);
   const hidden = live.fingerprint === undefined && before.certificatePem !== given.certificatePem;
@@ -200,13 +198,12 @@ async function reconcile(
     await api.call("/update-certificate-value", { name, ...valueBody(given) }, "repeatable");
   }
   if (!itemFields.some((field) => wrong.includes(field))) return;
-  const { description, deleteProtection, tags = live.tags } = wanted;
+  const { tags = live.tags } = wanted;
   const added = tags.filter((tag) => !live.tags.includes(tag));
   const removed = live.tags.filter((tag) => !tags.includes(tag));
   const body = {
     name,
-    ...(description !== undefined && { description }),
-    ...(deleteProtection !== undefined && { delete_protection: String(deleteProtection) }),
+    ...describedBody(wanted),
     ...(added.length > 0 && { "add-tag": added }),
     ...(removed.length > 0 && { "rm-tag": removed }),
   };

@@ -3,16 +3,14 @@ import { pemBlocks } from "../../kubernetes/pem.ts";
 import { isProviderError } from "../protocol/errors.ts";
 import { same } from "../protocol/fields.ts";
 import type { AkeylessApi } from "./api/api.ts";
-import { eventDays } from "./api/endpoint.ts";
+import { type Described, eventDays } from "./api/object.ts";
 import type { Shaped } from "./api/shape.ts";
 
 /** Inputs of an item. */
-export interface CertificateSettings {
+export interface CertificateSettings extends Described {
   readonly certificatePem: string;
   readonly expirationEventIn?: readonly string[];
-  readonly description?: string;
   readonly tags?: readonly string[];
-  readonly deleteProtection?: boolean;
 }
 
 /** An item as Akeyless answers it. */

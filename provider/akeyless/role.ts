@@ -8,16 +8,24 @@ import {
   apiFields,
   apiFor,
   apiOutputs,
-  changed,
-  changedPaths,
   checkEndpoint,
   checkName,
-  driftField,
-  orphanWarning,
-  refreshObject,
   samePath,
+  storedApi,
   storedEndpoint,
 } from "./api/endpoint.ts";
+import {
+  changed,
+  changedPaths,
+  commonChanges,
+  type Described,
+  describedBody,
+  describedUpdate,
+  driftField,
+  notImportable,
+  orphanWarning,
+  refreshObject,
+} from "./api/object.ts";
 import type { Shaped } from "./api/shape.ts";
 
 /** A right of a role: what it may do with the objects under a path. */
@@ -29,11 +37,9 @@ export interface Rule {
   readonly type?: string;
 }
 
-export interface RoleInputs extends ApiInputs {
+export interface RoleInputs extends ApiInputs, Described {
   readonly name: string;
   readonly rules: readonly Rule[];
-  readonly description?: string;
-  readonly deleteProtection?: boolean;
 }
 
 export interface RoleOutputs extends ApiInputs {
@@ -108,8 +114,7 @@ export const akeylessRole: Resource<RoleInputs, RoleOutputs> = {
     return {
       ...changed(["rules", "description", "deleteProtection"], state.inputs, known, unknown),
       ...changedPaths(["name"], state.inputs, known, unknown),
-      ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
-      ...changed(["apiUrl"], state.inputs, known, unknown),
+      ...commonChanges(state, known, unknown),
     };
   },
 
@@ -124,13 +129,10 @@ export const akeylessRole: Resource<RoleInputs, RoleOutputs> = {
       context.log.warn(orphanWarning(`The role "${name}"`, storedEndpoint(state).apiUrl));
       await createRole(api, given, context);
     }
-    const description = given.description ?? (state.inputs.description === undefined ? undefined : "");
-    const protection = given.deleteProtection ?? (state.inputs.deleteProtection === undefined ? undefined : false);
     const body = {
       name,
       ...(samePath(name, given.name) ? {} : { "new-name": given.name }),
-      ...(description !== undefined && { description }),
-      ...(protection !== undefined && { delete_protection: String(protection) }),
+      ...describedBody(describedUpdate(given, state.inputs)),
     };
     if (Object.keys(body).length > 1) await api.call("/update-role", body, "repeatable");
     await reconcileRules(api, given);
@@ -140,8 +142,7 @@ export const akeylessRole: Resource<RoleInputs, RoleOutputs> = {
   async read(state, context) {
     const { name } = state.outputs;
     if (name === undefined || state.inputs.rules === undefined) {
-      throw new ProviderError(
-        "AKEYLESS_NOT_IMPORTABLE",
+      throw notImportable(
         "A role cannot be imported.",
         "Associate the auth method with the existing role instead, or declare a role of another name.",
       );
@@ -150,13 +151,13 @@ export const akeylessRole: Resource<RoleInputs, RoleOutputs> = {
       `The role "${name}"`,
       state,
       context,
-      () => find(apiFor(storedEndpoint(state), context), name),
+      (api) => find(api, name),
       (live) => differences(state.inputs, live),
     );
   },
 
   async delete(state, context) {
-    await apiFor(storedEndpoint(state), context).remove("/delete-role", { name: state.outputs.name ?? state.id });
+    await storedApi(state, context).remove("/delete-role", { name: state.outputs.name ?? state.id });
   },
 };
 
@@ -169,14 +170,9 @@ function find(api: AkeylessApi, name: string): Promise<Live | undefined> {
 }
 
 async function createRole(api: AkeylessApi, given: RoleInputs, context: Context): Promise<void> {
-  const { name, description, deleteProtection } = given;
-  const body = {
-    name,
-    ...(description !== undefined && { description }),
-    ...(deleteProtection !== undefined && { delete_protection: String(deleteProtection) }),
-  };
+  const { name } = given;
   try {
-    await api.call("/create-role", body, "once");
+    await api.call("/create-role", { name, ...describedBody(given) }, "once");
   } catch (error) {
     if (!isProviderError(error, "AKEYLESS_EXISTS")) throw error;
     const live = await find(api, name);

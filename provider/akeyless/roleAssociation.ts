@@ -2,19 +2,8 @@ import { isProviderError, ProviderError } from "../protocol/errors.ts";
 import { type CheckFailure, type Fields, same } from "../protocol/fields.ts";
 import type { Context, Resource } from "../protocol/resource.ts";
 import type { AkeylessApi } from "./api/api.ts";
-import {
-  type ApiInputs,
-  apiFields,
-  apiFor,
-  apiOutputs,
-  changed,
-  changedPaths,
-  checkEndpoint,
-  checkName,
-  driftField,
-  refreshObject,
-  storedEndpoint,
-} from "./api/endpoint.ts";
+import { type ApiInputs, apiFields, apiFor, apiOutputs, checkEndpoint, checkName, storedApi } from "./api/endpoint.ts";
+import { changed, changedPaths, commonChanges, driftField, notImportable, refreshObject } from "./api/object.ts";
 import type { Shaped } from "./api/shape.ts";
 
 /**
@@ -117,8 +106,7 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
     return {
       ...changed(["accessId", "subClaims", "caseSensitive"], state.inputs, known, unknown),
       ...changedPaths(["roleName", "authMethodName"], state.inputs, known, unknown),
-      ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
-      ...changed(["apiUrl"], state.inputs, known, unknown),
+      ...commonChanges(state, known, unknown),
     };
   },
 
@@ -148,26 +136,23 @@ export const akeylessRoleAssociation: Resource<RoleAssociationInputs, RoleAssoci
   async read(state, context) {
     const { assocId, roleName } = state.outputs;
     if (assocId === undefined || roleName === undefined) {
-      throw new ProviderError(
-        "AKEYLESS_NOT_IMPORTABLE",
+      throw notImportable(
         "A role association cannot be imported.",
         "Declare it in the program and run up: an association with the same claims is taken over.",
       );
     }
-    const api = apiFor(storedEndpoint(state), context);
     return refreshObject(
       `The association of the role "${roleName}"`,
       state,
       context,
-      () => find(api, roleName, (one) => one.assoc_id === assocId),
+      (api) => find(api, roleName, (one) => one.assoc_id === assocId),
       (live) => differences(state.inputs, live),
     );
   },
 
   async delete(state, context) {
     const { assocId } = state.outputs;
-    if (assocId !== undefined)
-      await apiFor(storedEndpoint(state), context).remove("/delete-assoc", { "assoc-id": assocId });
+    if (assocId !== undefined) await storedApi(state, context).remove("/delete-assoc", { "assoc-id": assocId });
   },
 };
 

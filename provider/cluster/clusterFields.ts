@@ -30,7 +30,7 @@ export interface ClusterInputs {
   readonly certificateRequests: readonly SuppliedRequest[];
 }
 
-/** What the plugin reads of the cluster. */
+/** Facts that the plugin reads from the cluster. */
 export interface ClusterFacts extends IssuerFacts, GatewayTarget {
   readonly caFingerprint: string;
   readonly version: string;

@@ -2,7 +2,7 @@
 import { isKubeError, KubeError } from "../../kubernetes/errors.ts";
 import type { Log } from "../protocol/operation.ts";
 
-/** What happens if a resource exists and its cluster cannot be reached. */
+/** Behaviour if a resource exists and its cluster cannot be reached. */
 export type Offline = "fail" | "warn";
 
 /** Timeout of such a call, in milliseconds. */

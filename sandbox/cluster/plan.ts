@@ -11,9 +11,9 @@ export interface PlannedProcess {
 }
 
 /** The servers of a control plane, in the order of their dependencies. */
-export const controlPlaneComponents = ["etcd", "kube-apiserver", "kube-controller-manager"] as const;
+const controlPlaneComponents = ["etcd", "kube-apiserver", "kube-controller-manager"] as const;
 /** Further servers of a sandbox with a node. */
-export const nodeComponents = ["containerd", "coredns", "kube-scheduler", "kube-proxy", "kubelet"] as const;
+const nodeComponents = ["containerd", "coredns", "kube-scheduler", "kube-proxy", "kubelet"] as const;
 export type ComponentName = (typeof controlPlaneComponents)[number] | (typeof nodeComponents)[number];
 
 /** The servers of a sandbox. */

@@ -62,7 +62,7 @@ export async function waitForChecks(options: ReadyOptions, checks: readonly Chec
     for (const check of checks) {
       while (!(await answers(check, agent))) {
         if (options.signal?.aborted) {
-          throw new SandboxError("SANDBOX_ABORTED", "Starting the sandbox was cancelled; nothing was left behind.");
+          throw new SandboxError("SANDBOX_ABORTED", "Starting the sandbox was cancelled.");
         }
         seen = checkProcesses(options, seen);
         if (Date.now() > deadline) {

@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly sampleMs?: number;
 }
 
-/** Runs a command to its end. Throws with its output when it fails. */
+/** Runs a command and waits for it. Throws with its output when it fails. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Run> {
   const started = performance.now();
   const child = spawn(command, args, { env: options.env, cwd: options.cwd, stdio: ["ignore", "pipe", "pipe"] });

@@ -1,6 +1,6 @@
 /**
- * What the guides of gateway products do by hand, as one shell script for each flow: the mark to compare with. `$K` is
- * kubectl with its kubeconfig, `$W` a working folder, `$N` a namespace and name of its own.
+ * The steps by hand from the guides of gateway products, as one shell script for each flow: the mark to compare with. `$K` is
+ * kubectl with its kubeconfig, `$W` a working folder, `$N` the name of its own namespace and objects.
  */
 export const tokenSteps = `
 set -e

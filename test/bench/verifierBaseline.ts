@@ -1,4 +1,4 @@
-/** What the verifier is measured against, each as a process of its own: `bare`, a server of node:http, and `jose`, verification alone. */
+/** Servers to compare the verifier with, each as a separate process: `bare`, a server of node:http, and `jose`, verification alone. */
 import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";

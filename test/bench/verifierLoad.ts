@@ -1,6 +1,6 @@
 /**
- * Sends requests over connections that stay open, as fast as they are answered: a process of its own, cheaper for each
- * request than what it measures. Messages: the port and the time in, the number of answers and their times out.
+ * Sends requests over connections that stay open, as fast as they are answered. It is a separate process, and costs less CPU
+ * for each request than what it measures. Messages: the port and the time in, the number of answers and their times out.
  */
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";

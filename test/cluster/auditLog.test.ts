@@ -67,7 +67,7 @@ async function found(name: string): Promise<string[]> {
 
 describe("the audit log", () => {
   test.each(["token", "certificate", "reader"] as const)(
-    "shows what the credential %s was used for, and nobody else's requests",
+    "shows what the credential %s was used for, and no request of another credential",
     async (name) => {
       const path = `/api/v1/namespaces/${home.settings.namespace}/pods/asked-by-${name}`;
       using user = client(name);

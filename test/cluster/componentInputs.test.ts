@@ -40,7 +40,7 @@ afterAll(async () => {
   admin?.close();
 });
 
-/** What a policy sees of a component's inputs in the last operation. */
+/** Inputs of a component that policies saw in the last operation. */
 function seen(type: string): Record<string, unknown> {
   const found = stack.violations.find(({ urn }) => urn.split("::").at(-2) === `k8sauth:index:${type}`);
   const [json = expect.fail(`no policy saw ${type}`)] = /\{.*\}/s.exec(found?.message ?? "") ?? [];

@@ -112,7 +112,7 @@ async function endCertificate(access: CertificateAccess, user: string, end: () =
   );
 }
 
-/** What the API server's authorizer says of a user. */
+/** Decision of the API server's authorizer about a user. */
 async function mayReview(user: string): Promise<boolean> {
   const resourceAttributes = { group: "authentication.k8s.io", resource: "tokenreviews", verb: "create" };
   const kind = { apiVersion: "authorization.k8s.io/v1", kind: "SubjectAccessReview" };
@@ -150,7 +150,7 @@ describe("the commands of docs/leak.md", () => {
     expectForgotten(ofReviewer);
     expectForgotten(ofUser);
     expectAtOnce(ofCertificate);
-    // What a certificate without rights still does.
+    // A certificate without rights still authenticates.
     using client = certificateClient(old.clusterAccess);
     expect((await askWho(client)).status.userInfo).toMatchObject({
       username: user,
@@ -168,7 +168,7 @@ describe("the commands of docs/leak.md", () => {
     expect(await Promise.all([old.clusterAccess.token, userToken(old)].map(dead))).toEqual([true, true]);
     expect(await mayReview(user)).toBe(false);
 
-    // The user alone: without an outage, the old token ends in the same run.
+    // The user alone: without an outage, the same run revokes the old token.
     const another = withValues(replaceUser.replaceAll("leak-", "user-"), {});
     const rotated = await endToken(userToken(fresh), () => shell.run(`name=reader\n${another}`));
     expectForgotten(rotated);
@@ -177,7 +177,7 @@ describe("the commands of docs/leak.md", () => {
     expect(last.clusterAccess.token).toBe(fresh.clusterAccess.token);
   });
 
-  test("replace the certificate of a request of the user's own, whose old user loses its rights", async () => {
+  test("replace the certificate of a request that the user supplied, whose old user loses its rights", async () => {
     const [first, second] = ["gateway-1", "gateway-2"].map((commonName) => {
       const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
       const keyPem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
@@ -250,7 +250,7 @@ describe("the commands of docs/leak.md", () => {
     await akeyless.run(replaceKey);
     expect(keyOf()).not.toBe(leaked);
     await pushing.logIn(jwt);
-    // A gateway that has the leaked key vouches for nobody.
+    // The leaked key no longer signs what Akeyless accepts.
     const config = pushing.gateway.configs.get("k8s-conf");
     pushing.gateway.configs.set("k8s-conf", { ...config, auth_method_prv_key_pem: leaked } as never);
     await expect(pushing.logIn(jwt)).rejects.toThrow(/signature is invalid/);

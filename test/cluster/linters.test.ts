@@ -141,7 +141,7 @@ describe("what the program deploys passes kube-score and kubeconform", () => {
     await deploy(stack);
   });
 
-  test("in every kind that a component makes", () => {
+  test("in every kind that a component creates", () => {
     const folder = join(program, "components");
     const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
     const text = files.map((name) => readFileSync(join(folder, name), "utf8"));

@@ -1,4 +1,4 @@
-/** What the plugin's tests need of a real cluster: kubeconfigs for users, objects of the token flow, faulty ways to the server. */
+/** Set-up of the plugin's tests on a real cluster: kubeconfigs for users, objects of the token flow, faulty ways to the server. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer as createTlsServer } from "node:https";
@@ -70,7 +70,7 @@ export interface Reviewer {
   };
 }
 
-/** Namespace, account, binding and token Secret, as the components make them. */
+/** Namespace, account, binding and token Secret, as the components create them. */
 export async function makeReviewer(
   admin: KubeClient,
   sandbox: Pick<Sandbox, "server" | "caPem">,
@@ -147,7 +147,7 @@ export interface TlsProxy extends Proxy {
   readonly caPem: string;
 }
 
-/** Ends TLS with a CA of its own, and answers some requests itself instead of the server. Credentials must be tokens. */
+/** Terminates TLS with its own CA, and answers some requests itself instead of the server. Credentials must be tokens. */
 export async function faultyProxy(
   sandbox: Sandbox,
   fault: (method: string, path: string) => { readonly status: number; readonly message: string } | undefined,

@@ -1,18 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { request } from "node:https";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import forge from "node-forge";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { identify, isAlive, type ProcessIdentity } from "../../sandbox/build/process.ts";
-import { readAdmin } from "../../sandbox/cluster/handle.ts";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import { isAlive } from "../../sandbox/build/process.ts";
 import {
   defaultKubernetes,
-  ensureBinary,
   kubernetesVersions,
   listSandboxes,
   type Sandbox,
@@ -21,78 +14,7 @@ import {
   startSandbox,
   stopSandbox,
 } from "../../sandbox/index.ts";
-
-const api = fileURLToPath(new URL("../../sandbox/index.ts", import.meta.url));
-const soon = { timeout: 20_000, interval: 20 };
-let home: string;
-let env: NodeJS.ProcessEnv;
-
-beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), "sandbox-test-"));
-  env = { ...process.env, XDG_STATE_HOME: join(home, "state") };
-  await ensureBinary();
-});
-
-afterAll(async () => {
-  for (const { name } of await listSandboxes(env)) await stopSandbox(name, env);
-  rmSync(home, { recursive: true, force: true });
-});
-
-type Answer = { status: number; body: Record<string, unknown> };
-type CallOptions = { method?: string; body?: object; as?: { certPem: string; keyPem: string } };
-
-/** One request to a sandbox, as its administrator unless told otherwise. */
-function call(sandbox: Sandbox, path: string, { method = "GET", body, as }: CallOptions = {}): Promise<Answer> {
-  const { certPem, keyPem } = as ?? readAdmin(sandbox.kubeconfig);
-  const headers = { "content-type": "application/json" };
-  return new Promise((resolve, reject) => {
-    const sent = request(
-      `${sandbox.server}${path}`,
-      // No agent: a connection kept from before a server was killed would answer for the new one.
-      { agent: false, method, ca: sandbox.caPem, cert: certPem, key: keyPem, headers },
-      (response) => {
-        let text = "";
-        response.setEncoding("utf8").on("data", (part: string) => {
-          text += part;
-        });
-        response.on("end", () => {
-          const json = response.headers["content-type"] === "application/json";
-          resolve({ status: response.statusCode ?? 0, body: json ? JSON.parse(text) : {} });
-        });
-      },
-    );
-    sent.on("error", reject).end(body && JSON.stringify(body));
-  });
-}
-
-async function mintedClaims(sandbox: Sandbox, audiences?: string[]): Promise<{ iss: string; aud: string[] }> {
-  const answer = await call(sandbox, "/api/v1/namespaces/default/serviceaccounts/default/token", {
-    method: "POST",
-    body: { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: { audiences } },
-  });
-  const { token } = answer.body.status as unknown as { token: string };
-  return JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
-}
-
-function processesOf(sandbox: Sandbox): ProcessIdentity[] {
-  const ids = Object.values(sandbox.pids).map((pid) => identify(pid));
-  expect(ids).toHaveLength(4);
-  return ids;
-}
-
-/** A driver in a process of its own; resolves with the lines that it prints. */
-function driver(code: string): { child: ChildProcess; line: (pattern: RegExp) => Promise<string> } {
-  const source = `import { startSandbox } from ${JSON.stringify(api)};\n${code}`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", source], {
-    env,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const lines: string[] = [];
-  createInterface({ input: child.stdout! }).on("line", (text) => lines.push(text));
-  const line = (pattern: RegExp) =>
-    vi.waitFor(() => lines.find((text) => pattern.test(text)) ?? expect.fail(`no line ${pattern}`), soon);
-  return { child, line };
-}
+import { call, env, mintedClaims, processesOf, soon } from "./sandboxFixture.ts";
 
 describe("a sandbox", () => {
   let sandbox: Sandbox;
@@ -205,7 +127,7 @@ describe("a sandbox", () => {
     expect((await call(sandbox, "/api/v1/namespaces/kept")).status).toBe(200);
   });
 
-  test("lives side by side with others, which have issuers and audiences of their own", async () => {
+  test("lives side by side with others, which have other issuers and audiences", async () => {
     const [self, plain] = await Promise.all([
       startSandbox({ name: "two", issuer: "self", apiAudiences: ["vault", "akeyless"], env }),
       startSandbox({ name: "three", issuer: "api", env }),
@@ -235,81 +157,4 @@ describe("a sandbox", () => {
     expect(await stopSandbox("one", env)).toBe(false);
     expect(await sandboxStatus("one", env)).toMatchObject({ condition: "absent", pids: {} });
   });
-});
-
-describe("after a kill -9", () => {
-  test("of the supervisor, its servers end, and the next start replaces what is left", async () => {
-    const first = await startSandbox({ name: "killed", env });
-    const ids = processesOf(first);
-    process.kill(first.pids.supervisor!, "SIGKILL");
-    await vi.waitFor(() => expect(ids.filter(isAlive)).toEqual([]), soon);
-    expect((await sandboxStatus("killed", env)).condition).toBe("damaged");
-
-    const second = await startSandbox({ name: "killed", env });
-    expect((await call(second, "/readyz")).status).toBe(200);
-    expect(second.caPem).not.toBe(first.caPem);
-    await second.stop();
-    expect(existsSync(second.dir)).toBe(false);
-  });
-
-  test("of a server, the next start replaces the sandbox and leaves no process of the old one", async () => {
-    const first = await startSandbox({ name: "half", env });
-    const ids = processesOf(first);
-    await first.component("etcd").kill();
-    const second = await startSandbox({ name: "half", env });
-    expect(ids.filter(isAlive)).toEqual([]);
-    expect((await call(second, "/readyz")).status).toBe(200);
-    await second.stop();
-  });
-
-  test("of the driver while the sandbox starts, nothing stays and a new start works", async () => {
-    const { child, line } = driver(`await startSandbox({ name: "begun", onProgress: (p) => console.log(p.phase) });`);
-    await line(/^start$/);
-    const supervisor = await vi.waitFor(async () => {
-      const status = await sandboxStatus("begun", env);
-      expect(Object.keys(status.pids)).toHaveLength(4);
-      return status;
-    }, soon);
-    const ids = Object.values(supervisor.pids).map((pid) => identify(pid));
-    child.kill("SIGKILL");
-    await vi.waitFor(() => expect(ids.filter(isAlive)).toEqual([]), soon);
-    await vi.waitFor(() => expect(existsSync(supervisor.dir)).toBe(false), soon);
-
-    const sandbox = await startSandbox({ name: "begun", env });
-    expect((await call(sandbox, "/readyz")).status).toBe(200);
-    await sandbox.stop();
-  });
-
-  test("of the driver after the start, the sandbox lives on", async () => {
-    const { child, line } = driver(
-      `await startSandbox({ name: "lasting" }); console.log("up"); setInterval(() => {}, 1000);`,
-    );
-    await line(/^up$/);
-    child.kill("SIGKILL");
-    await vi.waitFor(() => expect(child.signalCode).toBe("SIGKILL"), soon);
-    const sandbox = await startSandbox({ name: "lasting", env });
-    expect((await call(sandbox, "/readyz")).status).toBe(200);
-    await sandbox.stop();
-  });
-
-  test("of the parent of an ephemeral sandbox, nothing stays", async () => {
-    const { child, line } = driver(
-      `const s = await startSandbox({ ephemeral: true }); console.log(JSON.stringify([s.dir, s.pids])); setInterval(() => {}, 1000);`,
-    );
-    const [dir, pids] = JSON.parse(await line(/^\[/)) as [string, Record<string, number>];
-    const ids = Object.values(pids).map((pid) => identify(pid));
-    expect(ids.filter(isAlive)).toHaveLength(4);
-    child.kill("SIGKILL");
-    await vi.waitFor(() => expect(ids.filter(isAlive)).toEqual([]), soon);
-    await vi.waitFor(() => expect(existsSync(dir)).toBe(false), soon);
-  });
-});
-
-test("a start that is cancelled leaves nothing", async () => {
-  const abort = new AbortController();
-  const onProgress = ({ phase }: { phase: string }) => phase === "start" && abort.abort();
-  await expect(startSandbox({ name: "gone", env, signal: abort.signal, onProgress })).rejects.toMatchObject({
-    code: "SANDBOX_ABORTED",
-  });
-  expect((await sandboxStatus("gone", env)).condition).toBe("absent");
 });

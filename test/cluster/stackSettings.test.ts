@@ -34,7 +34,7 @@ test("without its settings file, as in a clone that lacks it, a stack's runs fai
   const before = { objects: await inventory(admin), state: await readFile(stack.stateFile, "utf8") };
   const file = await readFile(stack.configFile, "utf8");
   try {
-    // What the passphrase encrypts is all that a run adds to a file that is not there.
+    // A run creates the file with nothing but the salt of the passphrase.
     await writeFile(stack.configFile, `${/^encryptionsalt: .*$/m.exec(file)?.[0]}\n`);
     for (const run of [() => stack.preview(), () => stack.preview({ refresh: true }), () => stack.up()]) {
       await expect(run()).rejects.toThrow(/k8sauth:context is not set\. .*Pulumi\.prod\.yaml is missing or empty/);
@@ -48,7 +48,7 @@ test("without its settings file, as in a clone that lacks it, a stack's runs fai
   expect((await stack.preview()).changes).toEqual({ same: expect.any(Number) });
 });
 
-/** What the last run planned or did; a look at what exists is no plan. */
+/** Steps that the last run planned or did, without reads of existing objects. */
 function operations(): string[] {
   return stack.events.flatMap((event) =>
     event.kind === "step" && !["same", "refresh"].includes(event.operation) ? [`${event.operation} ${event.urn}`] : [],

@@ -1,4 +1,4 @@
-/** What the official SDK says of the calls that the plugin makes: a list of its fields, frozen with its version. */
+/** Fields of the plugin's calls in the official SDK, frozen with its version. */
 import { readFileSync } from "node:fs";
 
 export interface Route {

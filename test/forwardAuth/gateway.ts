@@ -25,9 +25,9 @@ export interface Gateway {
   readonly missing: string | undefined;
   /** Where it puts the caller's path: a header, and the value of the verifier's setting `pathFrom`. */
   readonly pathFrom: Exclude<PathSource, "request-line">;
-  /** Whether a question has neither the query nor a long path, so that both may be larger than what the verifier takes. */
+  /** Whether a question has neither the query nor a long path, so that both may be larger than the verifier's limit. */
   readonly bounded: boolean;
-  /** What becomes of a request with a header name that reads like an identity header's. */
+  /** Treatment of a request with a header name that resembles that of an identity header. */
   readonly alias: "dropped" | "refused";
   /** Statuses for a caller whose request the verifier does not answer. */
   readonly without: {

@@ -16,7 +16,7 @@ export const aliasesOf = (name: string): string[] => [
 export const forgedBy = (names: readonly string[]): Record<string, string> =>
   Object.fromEntries(names.map((name) => [name, "forged"]));
 
-/** Values of a request's identity headers, of which a gateway may send none or empty ones for a caller that nobody knows. */
+/** Values of a request's identity headers, of which a gateway may send none or empty ones for an unknown caller. */
 export function identityOf(headers: NodeJS.Dict<string | string[]>): string[] {
   return Object.entries(headers).flatMap(([name, value]) =>
     /k8sauth/i.test(name) && value !== undefined && value !== "" ? [String(value)] : [],

@@ -26,7 +26,7 @@ export async function startNginx(ports: Ports, { http = "", server = "" }: Direc
       "upstreams.conf": `${withPorts(example("upstreams.conf"), ports)}\n${http}`,
       "listen.conf": `listen 127.0.0.1:${port};\n${server}`,
     },
-    // What Debian compiled in would be shared with an NGINX of the machine.
+    // Debian's compiled-in paths would be shared with an NGINX of the machine.
     command: (folder) => [
       ...["nginx", "-c", join(folder, "nginx.conf"), "-p", folder, "-e", "stderr"],
       ...["-g", `daemon off; pid ${join(folder, "nginx.pid")};`],

@@ -1,4 +1,4 @@
-/** The process of a gateway, in the foreground and with its files in a folder of its own. */
+/** The process of a gateway, in the foreground and with its files in its own folder. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -19,7 +19,7 @@ export interface GatewayLaunch {
 
 export class GatewayProcess implements AsyncDisposable {
   readonly port: number;
-  /** What it wrote to standard output and error. */
+  /** Its standard output and error so far. */
   readonly output: string[] = [];
   readonly #child: ChildProcess;
   readonly #folder: string;

@@ -1,4 +1,4 @@
-/** What a client written in Go does: its choice of a proxy, and whether it accepts a server's certificate. */
+/** Behaviour of a client written in Go: its choice of a proxy, and whether it accepts a server's certificate. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";

@@ -1,6 +1,6 @@
 import type { Finding } from "./index.ts";
 
-/** What kube-score demands and the product does not do, with the reason. kubeconform has no exceptions. */
+/** Demands of kube-score that the product does not meet, with the reason. kubeconform has no exceptions. */
 export interface Exception {
   /** kube-score's id of the check. */
   readonly check: string;
@@ -19,7 +19,7 @@ export const exceptions: readonly Exception[] = [
   {
     check: "container-memory-requests-equal-limits",
     object: verifier,
-    why: "It is asked for what everyday use takes, and limited to what a flood of tokens may make its caches take: twice as much.",
+    why: "Its request is what everyday use needs. Its limit is what its caches need in a flood of tokens: twice as much.",
   },
   {
     check: "container-resource-requests-equal-limits",
@@ -48,7 +48,7 @@ export const exceptions: readonly Exception[] = [
   },
 ];
 
-/** What is left of findings, and which of the exceptions they needed. */
+/** Findings without an exception, and the exceptions that were needed. */
 export function withoutExceptions(findings: readonly Finding[]): {
   readonly left: readonly Finding[];
   readonly needed: ReadonlySet<Exception>;

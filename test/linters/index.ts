@@ -1,4 +1,4 @@
-/** What the field's own linters say of manifests: kube-score, and kubeconform with the schemas of a real API server. */
+/** Findings of common linters about manifests: kube-score, and kubeconform with the schemas of a real API server. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";

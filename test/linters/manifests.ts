@@ -1,7 +1,7 @@
 import type { KubeObject } from "../../kubernetes/index.ts";
 import type { TestStack } from "../support/pulumi/stack.ts";
 
-/** What marks a secret in a stack's export, and the field that holds its value as JSON. */
+/** The mark of a secret in a stack's export, and the field that holds its value as JSON. */
 interface ExportedSecret {
   readonly "4dabf18193072939515e22adb298388d": string;
   readonly plaintext: string;

@@ -49,7 +49,7 @@ function schemaFile(apiVersion: string, kind: string): string {
  * The JSON schema of one kind. Strict: what a schema does not name is refused, wherever it does not say itself that it
  * takes more. Undefined where the server has no such kind.
  */
-export function kindSchema({ components }: OpenApi, apiVersion: string, kind: string): object | undefined {
+function kindSchema({ components }: OpenApi, apiVersion: string, kind: string): object | undefined {
   const [version = "", group = ""] = apiVersion.split("/").reverse();
   const found = Object.entries(components.schemas).find(([, schema]) =>
     schema["x-kubernetes-group-version-kind"]?.some(

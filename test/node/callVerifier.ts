@@ -1,7 +1,7 @@
 import type { Sandbox } from "../../sandbox/index.ts";
 import { apply, outputOf, type PodOptions, pod } from "./pods.ts";
 
-/** What the verifier answers a pod that calls it with its mounted token, if it has one, as a service would with its caller's. */
+/** Answer of the verifier to a pod that sends its mounted token, if it has one, as a service would send its caller's. */
 export async function callVerifier(sandbox: Sandbox, url: string, caller: Omit<PodOptions, "script" | "args">) {
   const script = `
     import { readFileSync } from "node:fs";

@@ -14,7 +14,7 @@ import { cgroupFolders, machineTraces, namespaceOf } from "./traces.ts";
 
 const api = fileURLToPath(new URL("../../sandbox/index.ts", import.meta.url));
 
-/** What belongs to one sandbox and must be gone after it. */
+/** Processes, mounts and interfaces of one sandbox, which must not exist after it. */
 function tracesOf(dir: string, pids: Sandbox["pids"]) {
   const cgroup = readRecord(dir)?.node?.cgroup ?? "";
   const inside = namespaceOf(pids.init ?? 0);
@@ -134,7 +134,7 @@ describe.skipIf(noNode)("a sandbox with a node", () => {
     await podReady(sandbox, namespace, "idle");
   }
 
-  /** A driver in a process of its own, and the lines that it prints. */
+  /** A driver as a separate process, and the lines that it prints. */
   function driver(code: string): { child: ChildProcess; line: (pattern: RegExp) => Promise<string> } {
     const source = `import { startSandbox } from ${JSON.stringify(api)};\n${code}`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", source], {

@@ -18,7 +18,7 @@ import {
 
 const audience = "https://verifier.example";
 const tokenFile = "/var/run/secrets/tokens/token";
-/** Tells callers their address, and ends when it is told to. */
+/** Answers callers with their address. SIGTERM ends it. */
 const server = `
 import { createServer } from "node:http";
 createServer((request, response) => {

@@ -105,7 +105,7 @@ export async function podReady(sandbox: Sandbox, namespace: string, name: string
   await kubectl(sandbox, ["wait", "-n", namespace, "--for=condition=Ready", `pod/${name}`, "--timeout=60s"]);
 }
 
-/** What a pod has written, once it has ended; it must have ended well. */
+/** Log of a pod. Waits until it has ended, and fails if it did not succeed. */
 export async function outputOf(sandbox: Sandbox, namespace: string, name: string): Promise<string> {
   await vi.waitFor(async () => {
     const phase = await kubectl(sandbox, ["get", "pod", "-n", namespace, name, "-o", "jsonpath={.status.phase}"]);

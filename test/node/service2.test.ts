@@ -196,7 +196,7 @@ describe.skipIf(noNode)("service2 in the namespace mytest, and its clients", () 
     const first = await client.token();
     const { iat, exp, jti } = claimsOf(first) as { iat: number; exp: number; jti: string };
     expect(exp - iat).toBe(600);
-    // What is replaced early would be a kubelet's that started again.
+    // An early replacement would come from a kubelet that was restarted.
     const renewed = await vi.waitFor(
       async () => {
         const token = await client.token();

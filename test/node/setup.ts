@@ -6,7 +6,7 @@ declare module "vitest" {
   export interface ProvidedContext {
     /** Folder of the sandbox with a node that all node tests share; empty where none can run. */
     nodeSandboxDir: string;
-    /** What this machine lacks for a node, and the tests therefore are skipped; empty where nothing is. */
+    /** Requirements of a node that this machine lacks, so that the tests are skipped. Empty if there is none. */
     nodeMissing: readonly string[];
   }
 }

@@ -27,7 +27,7 @@ const folders = [
   "/var/log/pods",
 ];
 
-/** What there is on this machine, in this process's view, that a node could have changed. */
+/** State of this machine, in this process's view, that a node could have changed. */
 export function machineTraces() {
   return {
     interfaces: Object.keys(networkInterfaces()).concat(readdirSync("/sys/class/net")).sort(),

@@ -19,7 +19,7 @@ describe.skipIf(noNode)("a deployed verifier", () => {
   /** Known beforehand, so that a Secret can be put there. */
   const own = `verifier-${Math.random().toString(36).slice(2, 8)}`;
 
-  /** What a pod with a token for `tokenAudience`, or without one, is answered. */
+  /** The verifier's answer to a pod with a token for `tokenAudience`, or without one. */
   function callFromPod(serviceAccountName: string, tokenAudience?: string) {
     calls += 1;
     return callVerifier(sandbox, url, {

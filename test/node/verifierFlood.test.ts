@@ -10,7 +10,7 @@ import { noNode } from "./pods.ts";
 const MiB = 1024 * 1024;
 const pod = verifierPod({ mode: "jwt-pubkey", image: "", labels: {}, configMap: "", serviceAccount: "" });
 const limitMiB = Number.parseInt(pod.containers[0]?.resources.limits.memory ?? "", 10);
-/** What a full cache of accepted tokens takes: it has to be left. */
+/** Memory of a full cache of accepted tokens, which has to stay free. */
 const cacheMiB = 52;
 
 const folder = new Folder();

@@ -28,7 +28,7 @@ describe.skipIf(noNode)("an image with the verifier, from verifier/Dockerfile", 
 
   const call = (name: string, serviceAccountName: string, tokenAudience?: string) =>
     callVerifier(sandbox, url, { namespace: callers, name, serviceAccountName, audience: tokenAudience });
-  /** What a script prints that Node.js runs in one of the verifier's pods, beside the verifier. */
+  /** Output of a script that Node.js runs in one of the verifier's pods, beside the verifier. */
   const inPod = (script: string) =>
     kubectl(sandbox, ["exec", "-n", own, "deployment/verifier", "--", "/nodejs/bin/node", "-p", script]);
 

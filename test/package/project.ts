@@ -1,4 +1,4 @@
-/** Projects of users, each in a folder of its own with its own state. */
+/** Projects of users, each in its own folder with its own state. */
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

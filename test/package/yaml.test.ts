@@ -48,14 +48,14 @@ describe("a program in YAML", () => {
 
   test("shows the missing right of a component's child, and no error of the component", async () => {
     const kubeconfig = parse(await readFile(workerKubeconfig(), "utf8"));
-    kubeconfig.users[0].user.as = "nobody";
-    const path = join(project.folder, "nobody.json");
+    kubeconfig.users[0].user.as = "unprivileged";
+    const path = join(project.folder, "unprivileged.json");
     await writeFile(path, JSON.stringify(kubeconfig), { mode: 0o600 });
     await useKubeconfig(path);
     const { status, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", "dev");
     await useKubeconfig(workerKubeconfig());
     expect(status).toBeGreaterThan(0);
-    expect(output).toMatch(/error: .*is forbidden: User "nobody" cannot create resource/);
+    expect(output).toMatch(/error: .*is forbidden: User "unprivileged" cannot create resource/);
     expect(output).not.toMatch(/^\s+at |rpc error|INTERNAL/m);
     const [, diagnostics = ""] = output.split("Diagnostics:");
     expect(diagnostics).not.toMatch(/^ {2}k8sauth:index:(TokenReviewer|ClientCertificate)/m);
@@ -83,7 +83,7 @@ describe("a program in YAML", () => {
     expect(status).toBe(0);
   });
 
-  test("is told what a component refuses as a program in TypeScript is", async () => {
+  test("gets a component's errors as a program in TypeScript does", async () => {
     await write(({ resources }) => {
       if (resources.reviewer) resources.reviewer.properties.createNamespace = false;
     });
@@ -94,7 +94,7 @@ describe("a program in YAML", () => {
     expect(output).not.toMatch(/^\s+at |rpc error|INTERNAL/m);
   });
 
-  test("is told by its language host that a property does not exist", async () => {
+  test("learns from its language host that a property does not exist", async () => {
     await write(({ resources }) => {
       if (resources.reviewer) resources.reviewer.properties.audiens = "vault";
     });
@@ -104,7 +104,7 @@ describe("a program in YAML", () => {
     expect(output).toMatch(/Property audiens does not exist on .k8sauth:index:TokenReviewer./);
   });
 
-  test("is told which argument has the wrong type", async () => {
+  test("learns which argument has the wrong type", async () => {
     await write(({ resources }) => {
       if (resources.client) resources.client.properties.commonName = ["a", "b"];
     });

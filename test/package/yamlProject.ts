@@ -23,7 +23,7 @@ export class YamlProject extends Project {
     return new YamlProject(await emptyFolder(), name, pulumi, { PATH, ...env });
   }
 
-  /** What a command printed, without the warning that the language host is not beside the CLI. */
+  /** Output of a command, without the warning that the language host is not beside the CLI. */
   override async pulumi(...args: readonly string[]): Promise<Run> {
     const { status, output } = await super.pulumi(...args);
     return { status, output: output.replaceAll(/^.*(pulumi-language-yaml from \$PATH|\b1 warning).*$/gm, "") };

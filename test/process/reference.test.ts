@@ -60,7 +60,7 @@ test("every metric has a type, a meaning, and the labels of its samples", () => 
   expect(labelsOf("ready")).toEqual([]);
 });
 
-/** What an example has at hand. */
+/** Declarations that precede each example. */
 const preamble = `
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";

@@ -57,7 +57,7 @@ describe("the CLI that is built", () => {
       expect(await run(earlier, folder, ["stack", "init", name])).toMatchObject({ status: 0 });
     }
     expect(await run(earlier, folder, ["stack", "select", "dev"])).toMatchObject({ status: 0 });
-    // What another build leaves: links to programs that may be gone.
+    // Another build may leave links to programs that no longer exist.
     const plugins = join(earlier.env.PULUMI_HOME, "plugins");
     for (const entry of readdirSync(plugins, { recursive: true, withFileTypes: true })) {
       if (!entry.isSymbolicLink()) continue;

@@ -90,7 +90,7 @@ describe("the language host that is built with the CLI", () => {
     expect(output).toContain(`@pulumi/pulumi/cmd/run is not installed for the program in ${folder}. Run \`npm ci\``);
   });
 
-  test("tells `pulumi about` which Node.js runs programs, and which packages a program has", async () => {
+  test("reports to `pulumi about` which Node.js runs programs, and which packages a program has", async () => {
     const folder = await project("about", oneOutput);
     const manifest = { name: "about", type: "module", dependencies: { "@pulumi/pulumi": "*" } };
     await writeFile(join(folder, "package.json"), JSON.stringify(manifest));

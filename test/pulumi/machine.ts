@@ -15,7 +15,7 @@ export const built: Pulumi = await ensurePulumi({ env: { ...process.env, K8SAUTH
 export const beside = (name: string) => join(dirname(built.command), name);
 
 /** Refuses every connection at once: what needs the network fails without waiting. */
-export const noNetwork = { https_proxy: "http://127.0.0.1:1", http_proxy: "http://127.0.0.1:1", no_proxy: "127.0.0.1" };
+const noNetwork = { https_proxy: "http://127.0.0.1:1", http_proxy: "http://127.0.0.1:1", no_proxy: "127.0.0.1" };
 
 export interface Run {
   readonly status: number | null;
@@ -43,7 +43,7 @@ export class Machine implements AsyncDisposable {
     this.env = {
       ...Object.fromEntries(kept),
       HOME: this.home,
-      // What is built and downloaded is there already.
+      // Builds and downloads exist already.
       XDG_CACHE_HOME: dirname(cacheHome(process.env)),
       GOPATH: process.env.GOPATH ?? join(process.env.HOME ?? "", "go"),
       PATH: [this.bin, process.env.PATH].join(delimiter),

@@ -52,7 +52,7 @@ describe("behind a proxy that refuses everything", () => {
       const args = ["preview", "--policy-pack", join(program, "policy")];
       const { status, output } = await run(pulumi, folder, args, env);
       expect(output).not.toMatch(/proxy|failed to deliver|UNAVAILABLE/i);
-      // What the plugin has to say reaches the user too.
+      // Messages of the plugin reach the user too.
       expect(output).toMatch(/warning:.*127\.0\.0\.1:1/);
       expect(output).toContain("k8sauth@");
       expect(output).toContain("11 to create");

@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
-import { AkeylessTestGateway, makeGatewayIdentity } from "../../demo/akeyless/index.ts";
+import { afterAll, beforeEach } from "vitest";
+import { AkeylessTestGateway, type Call, type Fault, makeGatewayIdentity } from "../../demo/akeyless/index.ts";
 import { AkeylessApi, type ApiOptions } from "../../provider/akeyless/api/api.ts";
 import { Deployer } from "../../provider/cluster/deployer.ts";
 import type { Context } from "../../provider/protocol/resource.ts";
@@ -7,10 +8,30 @@ import { makeCertificate } from "../../sandbox/cluster/certificate.ts";
 
 let gatewayIdentity: ReturnType<typeof makeGatewayIdentity> | undefined;
 
-/** A gateway with the certificate of all that are started here: new keys take time. */
+/** Starts a gateway. All gateways that are started here share one certificate, because a new key takes time. */
 export function startGateway(): Promise<AkeylessTestGateway> {
   gatewayIdentity ??= makeGatewayIdentity();
   return AkeylessTestGateway.start(gatewayIdentity);
+}
+
+/** A gateway for the tests of a file. Each test starts with an empty account and no faults. */
+export async function useGateway(): Promise<AkeylessTestGateway> {
+  const gateway = await startGateway();
+  beforeEach(() => {
+    gateway.fault = () => undefined;
+    gateway.permits = () => true;
+    gateway.calls.length = 0;
+    gateway.configs.clear();
+    gateway.account.clear();
+  });
+  afterAll(() => gateway[Symbol.asyncDispose]());
+  return gateway;
+}
+
+/** Makes the first calls of a command go wrong. */
+export function failing(gateway: AkeylessTestGateway, command: string, fault: Fault, times = Number.POSITIVE_INFINITY) {
+  let left = times;
+  gateway.fault = (call: Call) => (call.command === command && left-- > 0 ? fault : undefined);
 }
 
 /** A context of an operation, and what it logged. */
@@ -99,7 +120,7 @@ export async function failureOf(work: Promise<unknown>): Promise<{ readonly code
   );
 }
 
-/** What a resource is given in a preview or a diff, all of it known but for the names given. */
+/** Inputs of a resource in a preview or a diff, all known except for the given names. */
 export function inputsOf<I>(known: I, ...unknown: readonly string[]) {
   return { known, unknown: new Set(unknown) };
 }

@@ -8,7 +8,7 @@ import type { TestStack } from "./pulumi/stack.ts";
 const watchMs = 50;
 
 export class Canaries {
-  /** What is searched for, by what it is. */
+  /** The texts to search for, by what they are. */
   readonly #hidden = new Map<string, string>();
   /** Everything that was seen, by where. */
   readonly #seen = new Map<string, string>();

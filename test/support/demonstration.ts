@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { type Sandbox, startSandbox, stopSandbox } from "../../sandbox/index.ts";
 import { program } from "./pulumi/stack.ts";
 
-/** `k8sauth start` for a user of its own: settings, state, sandbox and Pulumi home are apart from everybody else's. */
+/** `k8sauth start` for a separate user: settings, state, sandbox and Pulumi home are apart from those of other tests. */
 export class Demonstration implements AsyncDisposable {
   readonly #home = mkdtempSync(join(tmpdir(), "k8sauth-start-"));
   readonly #folder = join(this.#home, "checkout");

@@ -8,7 +8,7 @@ export interface DockerfileBuild {
   readonly dockerfile: string;
   /** Folder of the files that it copies. */
   readonly context: string;
-  /** What stands for the image of its FROM. */
+  /** The image that replaces that of its FROM. */
   readonly base: ImageSpec;
   readonly name: string;
 }

@@ -119,7 +119,7 @@ export { asn1, bytes as element, CONTEXT_SPECIFIC, list as sequence, tagged };
 
 const hourMs = 3_600_000;
 
-/** A certificate, PEM, from a CA that nobody knows. */
+/** A certificate, PEM, from an unknown CA. */
 export function forgeCertificate(options: CertificateOptions = {}): string {
   const { notBefore = new Date(Date.now() - hourMs), notAfter = new Date(Date.now() + hourMs) } = options;
   const time = (date: Date) => bytes(asn1.Type.UTCTIME, asn1.dateToUtcTime(date) as unknown as string);

@@ -23,6 +23,12 @@ interface List {
   }[];
 }
 
+/** Deletes the objects of a list that match a query, and does not wait for their end. */
+export async function deleteAll(admin: KubeClient, path: string, query: Record<string, string> = {}): Promise<void> {
+  const { items = [] } = await admin.get<List>(path, { query });
+  for (const { metadata } of items) await admin.delete(`${path}/${metadata.name}`, { ignoreNotFound: true });
+}
+
 /**
  * Every object that a stack could have made, as `Kind NAMESPACE/NAME`; what Kubernetes makes for itself is left out, and what is in a
  * namespace that is being deleted. Two inventories tell what came and went in between, whatever it is called.
@@ -49,7 +55,7 @@ export async function inventory(admin: KubeClient): Promise<string[]> {
     .sort();
 }
 
-/** What is in the second inventory and not in the first, made-up parts of names as `#`. */
+/** Objects of the second inventory that are not in the first, with generated parts of names as `#`. */
 export function added(before: readonly string[], after: readonly string[]): string[] {
   return after
     .filter((object) => !before.includes(object))
@@ -61,7 +67,7 @@ function shown(name: string): string {
   return name.replaceAll(/-[0-9a-f]{8}(?=$|\/)/g, "-#");
 }
 
-/** The objects of one stack with the documents' names, as `added` tells them. */
+/** The objects of one stack with the documents' names, as `added` returns them. */
 export const tokenFlowObjects = [
   "ClusterRole gateway-token-reviewer-#",
   "ClusterRoleBinding gateway-token-reviewer-#",
@@ -75,11 +81,11 @@ const lodgingPrefix = "k8sauth-test-lodging-";
 export interface Lodging extends AsyncDisposable {
   /** The settings of a stack that lives there. */
   readonly settings: { readonly namespace: string; readonly createNamespace: false };
-  /** The namespace as `added` tells it. */
+  /** The namespace as `added` returns it. */
   readonly shown: string;
 }
 
-/** A namespace for stacks that make none: deleting one takes Kubernetes 5 s, for which nobody waits here. */
+/** A namespace for stacks that create none. Deleting one takes Kubernetes 5 s, which these tests save. */
 export async function lodging(admin: KubeClient): Promise<Lodging> {
   const namespace = lodgingPrefix + randomBytes(4).toString("hex");
   await admin.create(pathFor("v1", "Namespace"), {

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypto";
 
-/** An RSA key with which others can sign, or nobody. */
+/** An RSA key with which others can sign too, or no one can. */
 export interface OddRsaKey {
   readonly name: string;
   readonly publicKey: KeyObject;

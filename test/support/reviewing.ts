@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { KubeClient } from "../../kubernetes/index.ts";
 import { type Review, reviewToken } from "../../kubernetes/reviews.ts";
 
-/** What a gateway holds to review tokens. */
+/** Access data with which a gateway reviews tokens. */
 export interface Access {
   readonly host: string;
   readonly caPem: string;
@@ -21,7 +21,7 @@ export async function reviewSelf({ host, caPem, token }: Access): Promise<Review
   }));
 }
 
-/** A gateway that reviews over and over with one token, until it is told to stop. */
+/** A gateway that reviews over and over with one token, until `stop`. */
 export class Gateway {
   readonly #stopped = new AbortController();
   readonly #running: Promise<void>;

@@ -13,7 +13,7 @@ export interface End {
 }
 
 /**
- * Uses a credential all the time, ends it, and tells when it was refused.
+ * Uses a credential without a pause, ends it, and returns when it was refused.
  *
  * @param used a request with the credential: whether it was accepted
  * @param fresh asks the API server about the credential in a way that it cannot answer from its memory

@@ -5,7 +5,7 @@ import ts from "typescript";
 import { describe, expect, test } from "vitest";
 import { program } from "../support/project.ts";
 
-/** What the modules of a folder may import from other folders: a folder, or a file of it. */
+/** Imports that the modules of a folder may have from other folders: a folder, or a file of it. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   "index.ts": ["stack", "components"],
   stack: ["components", "gateways", "kubernetes", "verifier/config/index.ts"],

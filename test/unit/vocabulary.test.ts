@@ -102,7 +102,7 @@ const rules: readonly Rule[] = [
     right: ["An image is made of files."],
   },
   {
-    phrase: /(?<=^|[.!?:] |\*\*|^[-*] )(?:What|Who) (?!to\b)[^.?:|]*[.:|]/m,
+    phrase: /(?<=^[^\S\n]*["`]?|[.!?:] |\*\*|^[-*] )(?:What|Who) (?!to\b)[^.?:|]*[.:|]/m,
     instead: "a noun as the subject, not a relative clause",
     wrong: ["What others add to an object is not drift.", "- **What is not known yet passes.**"],
     right: ["What is a token? It is text.", "## What a refresh finds", "What to know."],
@@ -127,31 +127,41 @@ function prose(markdown: string): string {
     .replace(/\]\([^)\s]*\)/g, (target) => `]${" ".repeat(target.length - 1)}`);
 }
 
-/** Folders whose sources use the vocabulary in comments and texts. */
-const folders = ["provider", "kubernetes"];
+/** Sources of the repository, without this file, which quotes refused phrases. */
+function sources(): string[] {
+  const folders = readdirSync(program, { withFileTypes: true }).filter(
+    (entry) => entry.isDirectory() && !/^(?:\.|dist$|node_modules$)/.test(entry.name),
+  );
+  const nested = folders.flatMap(({ name }) =>
+    readdirSync(join(program, name), { recursive: true, encoding: "utf8" }).map((path) => join(name, path)),
+  );
+  return ["index.ts", "vitest.config.ts", ...nested].filter(
+    (path) =>
+      /\.(?:ts|mjs|cjs)$/.test(path) && !path.includes("node_modules") && join(program, path) !== import.meta.filename,
+  );
+}
 
 /** Comments and texts of a module, at the same lines. */
 function proseOfSource(path: string): string {
   const text = readFileSync(join(program, path), "utf8");
   const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest);
-  const ranges: ts.TextRange[] = [];
+  // By start: nodes that start at one place share their comments.
+  const ranges = new Map<number, ts.TextRange>();
   const visit = (node: ts.Node) => {
     const comments = [
       ...(ts.getLeadingCommentRanges(text, node.getFullStart()) ?? []),
       ...(ts.getTrailingCommentRanges(text, node.getEnd()) ?? []),
     ];
-    ranges.push(...comments);
-    if (ts.isStringLiteralLike(node) || ts.isTemplateLiteralToken(node)) {
-      ranges.push({ pos: node.getStart(source) + 1, end: node.getEnd() - 1 });
-    }
+    for (const comment of comments) ranges.set(comment.pos, comment);
+    if (ts.isStringLiteralLike(node) || ts.isTemplateLiteralToken(node)) ranges.set(node.getStart(source), node);
     for (const child of node.getChildren(source)) visit(child);
   };
   visit(source);
   const prose = text.replace(/[^\n]/g, " ").split("");
-  for (const { pos, end } of ranges) {
-    // Each line of a doc comment starts with a mark that is no word.
-    const words = text.slice(pos, end).replace(/^ *(?:\/?\*+\/?|\/\/)|\*\/$/gm, (mark) => " ".repeat(mark.length));
-    for (const [index, character] of words.split("").entries()) prose[pos + index] = character;
+  for (const [start, { end }] of ranges) {
+    // Each line of a doc comment starts with a mark that is no word. The quotes of literals stay, so that no phrase spans two of them.
+    const words = text.slice(start, end).replace(/^ *(?:\/?\*+\/?|\/\/)|\*\/$/gm, (mark) => " ".repeat(mark.length));
+    for (const [index, character] of words.split("").entries()) prose[start + index] = character;
   }
   return prose.join("");
 }
@@ -169,13 +179,8 @@ function texts(): ReadonlyMap<string, string> {
       [`policy ${name}`, `${description}\n\n${remediationSteps}`] as const,
   );
   const file = (path: string) => [path, readFileSync(join(program, path), "utf8")] as const;
-  const sources = folders
-    .flatMap((folder) =>
-      readdirSync(join(program, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
-    )
-    .filter((path) => path.endsWith(".ts"))
-    .map((path) => [path, proseOfSource(path)] as const);
-  return new Map([...[...pages, "Pulumi.yaml"].map(file), ...settings, ...rulesOfPack, ...sources]);
+  const modules = sources().map((path) => [path, proseOfSource(path)] as const);
+  return new Map([...[...pages, "Pulumi.yaml"].map(file), ...settings, ...rulesOfPack, ...modules]);
 }
 
 function refused(text: string) {

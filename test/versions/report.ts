@@ -1,7 +1,7 @@
-/** What the test runs on several versions of Kubernetes say, in one table. */
+/** Results of the test runs on several versions of Kubernetes, in one table. */
 import { relative } from "node:path";
 
-/** What is read of Vitest's JSON report. */
+/** The fields of Vitest's JSON report that are read. */
 export interface Report {
   readonly testResults: readonly {
     /** Path of the test file. */

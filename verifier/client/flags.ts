@@ -16,7 +16,7 @@ const flags = {
   "--url": "URL to call. Required",
   "--token-file": "File with the projected token. Required",
   "--ca-file": "CA of the service's certificate (PEM). Default: the public CAs",
-  "--interval": "Seconds between two calls; without it one call is made",
+  "--interval": "Seconds between two calls; without it one call is sent",
   "--timeout": "Seconds for one attempt [5]",
   "--attempts": "Most attempts of a call [4]",
   "--show-body": "yes: print the answer's body too [no]",

@@ -18,7 +18,7 @@ export interface Setting {
 
 const mount = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-export const settings = {
+const settings = {
   mode: { kind: "choice", choices: modes, default: "hybrid", perIssuer: true, help: "How tokens are verified" },
   audience: { kind: "list", perIssuer: true, help: "Audiences, one of which a token must be for. Required" },
   issuer: { kind: "text", perIssuer: true, help: "Value of iss. Default: learned from the API server" },

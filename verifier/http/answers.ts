@@ -18,9 +18,6 @@ export interface AcceptedAnswer {
 /** Memory of an accepted answer without its strings. */
 const answerBytes = 1_024;
 
-/** Prefix of all identity headers. Gateways must accept them only from the verifier. */
-export const headerPrefix = "X-K8sauth-";
-
 /**
  * The identity headers. All are present, and empty if the token lacks the claim, so that a gateway that copies headers by name also
  * overwrites those of a client (Envoy keeps the client's header if the answer lacks it).

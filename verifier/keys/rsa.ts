@@ -1,4 +1,4 @@
-/** Finds RSA keys that do not protect: anyone can sign with them, or nobody can. Pure. */
+/** Finds RSA keys that do not protect: others can sign with them, or no one can. Pure. */
 import { checkPrimeSync, type KeyObject } from "node:crypto";
 
 /** Every prime factor of a good modulus is at least this. */

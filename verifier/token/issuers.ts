@@ -235,7 +235,7 @@ function createApiAudiences(config: IssuerConfig, { clock, log }: IssuersOptions
   return new ApiAudiences(apiTokenFile, clock, (audiences) => {
     const own = accepted.find((one) => audiences.includes(one));
     if (own === undefined) return log.info({ issuer: name, audiences }, "the API server's audiences are known");
-    const detail = `The API server's own audiences include ${JSON.stringify(own)}. Use an audience of your own.`;
+    const detail = `The API server's own audiences include ${JSON.stringify(own)}. Use a separate audience.`;
     log.error({ issuer: name, audiences, detail }, "tokens of an accepted audience are refused");
   });
 }

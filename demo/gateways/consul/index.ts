@@ -9,7 +9,7 @@ const program: GoProgram = {
 };
 
 export interface ConsulAnswer {
-  /** What binding rules can use: `serviceaccount.name`, `serviceaccount.namespace`, `serviceaccount.uid`. */
+  /** Variables of binding rules: `serviceaccount.name`, `serviceaccount.namespace`, `serviceaccount.uid`. */
   readonly vars?: Readonly<Record<string, string>>;
   readonly error?: string;
 }

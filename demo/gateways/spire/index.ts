@@ -30,7 +30,7 @@ export class SpireAttestor implements AsyncDisposable {
     return new SpireAttestor(new LineProcess("SPIRE's node attestor", binary, [base], dir));
   }
 
-  /** What an agent sends with the projected token of its pod. */
+  /** The payload that an agent sends with the projected token of its pod. */
   attest(cluster: string, token: string): Promise<SpireAnswer> {
     return this.#process.ask({ cluster, token });
   }

@@ -14,7 +14,7 @@ export interface VaultAnswer {
   readonly metadata?: Readonly<Record<string, string>>;
   readonly policies?: readonly string[];
   readonly warnings?: readonly string[];
-  /** What Vault would answer with a status of 400 or above. */
+  /** Answer that Vault would send with a status of 400 or above. */
   readonly error?: string;
 }
 

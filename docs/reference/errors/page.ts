@@ -86,7 +86,7 @@ function section({ title, where, errors }: Program): string {
   return `## ${title}\n\n${where}\n\n${entries.join("\n")}`;
 }
 
-/** What codes of a program begin with; its reasons of refusals are lower-case and have no prefix. */
+/** Prefix of a program's codes. Its reasons of refusals are lower-case and have no prefix. */
 function prefixes({ errors }: Program): string {
   const codes = Object.keys(errors);
   if (codes.every((code) => code === code.toLowerCase())) return "lower-case reasons";

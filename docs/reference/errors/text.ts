@@ -1,6 +1,6 @@
-/** What docs/errors.md says of one code. Both texts are Markdown, of whole sentences. */
+/** Text of docs/errors.md for one code. Both texts are Markdown, of whole sentences. */
 export interface ErrorText {
-  /** What happened. */
+  /** The event that the code stands for. */
   readonly meaning: string;
   /** What to do about it. */
   readonly remedy: string;

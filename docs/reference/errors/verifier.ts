@@ -1,7 +1,7 @@
 import type { VerifierErrorCode } from "../../../verifier/errors.ts";
 import type { ErrorText } from "./text.ts";
 
-/** What keeps the verifier from starting or from deciding. These texts are not part of its bundle. */
+/** Errors that keep the verifier from starting or from deciding. These texts are not part of its bundle. */
 export const verifier: Readonly<Record<VerifierErrorCode, ErrorText>> = {
   CONFIG_UNKNOWN_SETTING: {
     meaning: "A flag, a `K8SAUTH_VERIFIER_…` variable or a field of the configuration file is not a setting.",

@@ -44,7 +44,7 @@ export const certificates: Section = {
       behaviour: "The request is read again, compared and approved; a conflict that does not end has a separate error.",
       tests: [
         [faults, "a change by somebody else just before the approval, which is a real conflict"],
-        [faults, "a conflict that does not end is an error of its own"],
+        [faults, "a conflict that does not end has its own error"],
       ],
     },
     {
@@ -160,7 +160,7 @@ export const certificates: Section = {
     {
       fault: "The run is killed after the request was deleted, before the certificate was saved",
       behaviour: "Another certificate of the same key is issued.",
-      tests: [[crash, "when the request was deleted and nothing saved: another certificate of the same key is made"]],
+      tests: [[crash, "when the request was deleted and nothing saved: another certificate of the same key is signed"]],
     },
     {
       fault: "Two runs sign the same request at the same time",

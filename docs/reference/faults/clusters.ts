@@ -1,12 +1,13 @@
 import type { Section } from "./fault.ts";
 
 const client = "unit/kubernetes/client.test.ts";
-const config = "unit/kubernetes/config.test.ts";
 const faults = "cluster/certificate/faults.test.ts";
 const input = "cluster/faults/input.test.ts";
-const refused = "an up is refused before anything is made, with what is wrong and where:";
+const refused = "an up is refused before anything is created, with what is wrong and where:";
 const host = "cluster/cluster/resource.test.ts";
 const mismatch = "cluster/certificate/mismatch.test.ts";
+const access = "cluster/cluster/deployerAccess.test.ts";
+const configErrors = "unit/kubernetes/configErrors.test.ts";
 
 export const clusters: Section = {
   title: "The way to the cluster, and its kubeconfig",
@@ -15,7 +16,7 @@ export const clusters: Section = {
       fault: "429 with Retry-After, 500, 503, a reset connection",
       behaviour: "Requests that may be repeated are repeated with growing pauses, up to the deadline.",
       tests: [
-        [faults, "a way to the server with faults is gone to its end, with one request"],
+        [faults, "a certificate is signed despite faults on the way to the server, with one request"],
         [client, "what is tried again"],
         ["unit/properties/akeyless.test.ts", "waits no longer than its deadline, whatever pause the server asks for"],
       ],
@@ -23,7 +24,7 @@ export const clusters: Section = {
     {
       fault: "410 Gone during a wait",
       behaviour: "The object is read again, and the wait goes on.",
-      tests: [[faults, "a way to the server with faults is gone to its end, with one request > %s"]],
+      tests: [[faults, "a certificate is signed despite faults on the way to the server, with one request > %s"]],
     },
     {
       fault: "An answer never comes",
@@ -38,14 +39,17 @@ export const clusters: Section = {
       behaviour: "There is no second attempt, and the error says which credential it is.",
       tests: [
         [faults, "a refused login is not tried again"],
-        [host, "with an expired certificate is told so"],
+        [access, "with an expired certificate gets an error that says so"],
       ],
     },
     {
       fault: "A proxy on the way drops the deployer's client certificate or token",
       behaviour: "The error says that no credential arrived, and advises no rights for anonymous users.",
       tests: [
-        [host, "whose client certificate is dropped on the way is told so, and not advised to grant rights"],
+        [
+          access,
+          "whose client certificate is dropped on the way gets an error that says so, and no advice to grant rights",
+        ],
         ["unit/kubernetes/anonymous.test.ts", "a request that the API server attributes to system:anonymous"],
       ],
     },
@@ -58,7 +62,7 @@ export const clusters: Section = {
       fault: "The deployer lacks rights",
       behaviour: "The preflight names all of them, and nothing is created.",
       tests: [
-        [host, "who lacks rights learns all of them at once, by verb, resource and scope"],
+        [access, "who lacks rights learns all of them at once, by verb, resource and scope"],
         ["cluster/cluster/deployerRights.test.ts", "an up that lacks a right makes nothing, and names it"],
         [input, `${refused} > %s`],
       ],
@@ -105,7 +109,7 @@ export const clusters: Section = {
       behaviour: "The run fails before it plans, and names what is missing and what there is.",
       tests: [
         [input, refused],
-        [config, "what is wrong with it"],
+        [configErrors, "what is wrong with it"],
         [
           "cluster/stackSettings.test.ts",
           "without its settings file, as in a clone that lacks it, a stack's runs fail before anything is planned",
@@ -115,7 +119,7 @@ export const clusters: Section = {
     {
       fault: "`insecure-skip-tls-verify`, or a server without TLS",
       behaviour: "It is refused.",
-      tests: [[config, "what is wrong with it > %s"]],
+      tests: [[configErrors, "what is wrong with it > %s"]],
     },
     {
       fault: "Several clusters, users and contexts in one or several files",
@@ -145,7 +149,7 @@ export const clusters: Section = {
     {
       fault: "A client certificate and a key that do not belong together",
       behaviour: "They are refused by the names of both fields before any request.",
-      tests: [[host, "whose certificate and key do not belong together is refused before any request"]],
+      tests: [[access, "whose certificate and key do not belong together is refused before any request"]],
     },
     {
       fault: "The kubeconfig leads to another cluster than the stack's",
@@ -176,7 +180,7 @@ export const clusters: Section = {
       behaviour: "The issuer comes from a minted token, or an output says why it is not known.",
       tests: [
         [host, "an issuer that switches discovery off is said, with the reason"],
-        [host, "who may not read the discovery document forgets no issuer"],
+        [access, "who may not read the discovery document forgets no issuer"],
       ],
     },
     {
@@ -186,7 +190,7 @@ export const clusters: Section = {
         [host, "is not a loopback address unless that is allowed"],
         [
           "unit/properties/names.test.ts",
-          "addresses of this machine and of no machine are told apart in every spelling",
+          "addresses of this machine and of no machine are distinguished in every spelling",
         ],
       ],
     },
@@ -200,7 +204,7 @@ export const clusters: Section = {
     },
     {
       fault: "The server is older than 1.28 or 1.22",
-      behaviour: "What it cannot say is found in another way.",
+      behaviour: "The missing answer is found in another way.",
       tests: [
         [mismatch, "a server older than 1.28 that does not say who asks: its own copy of the request does"],
         [mismatch, "a server older than 1.22 that drops the lifetime"],

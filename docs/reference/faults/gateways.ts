@@ -3,9 +3,9 @@ import type { Section } from "./fault.ts";
 const api = "unit/provider/akeyless/api.test.ts";
 const config = "unit/provider/akeyless/authConfig.test.ts";
 const method = "unit/provider/akeyless/authMethod.test.ts";
-const account = "unit/provider/akeyless/account.test.ts";
 const token = "cluster/akeyless/token.test.ts";
 const rancher = "cluster/cluster/rancher.test.ts";
+const certificate = "unit/provider/akeyless/certificate.test.ts";
 
 export const gateways: Section = {
   title: "Gateways",
@@ -30,8 +30,8 @@ export const gateways: Section = {
       behaviour: "The next run finds what was done, and nothing is created twice.",
       tests: [
         [token, "of which the gateway's answer was lost is found there by the next up"],
-        [config, "whose answer was lost is found by the next one, and nothing is made twice"],
-        [api, "a creation is not repeated after %s: nobody knows whether it was done"],
+        [config, "whose answer was lost is found by the next one, and nothing is created twice"],
+        [api, "a creation is not repeated after %s: its result is unknown"],
       ],
     },
     {
@@ -60,7 +60,7 @@ export const gateways: Section = {
       tests: [
         [config, "refuses a name that somebody else has, and leaves theirs as it is"],
         [method, "of somebody else is left alone"],
-        [account, "of a killed run is taken over, another one's is not"],
+        [certificate, "of a killed run is taken over, another one's is not"],
         ["unit/provider/akeyless/role.test.ts", "that exists and %s is left alone"],
       ],
     },
@@ -69,7 +69,10 @@ export const gateways: Section = {
       behaviour: "The next run takes it over.",
       tests: [
         [method, "of a killed run is taken over if it has our key"],
-        [account, "of a killed run is taken over, so that the role is not granted twice"],
+        [
+          "unit/provider/akeyless/roleAssociation.test.ts",
+          "of a killed run is taken over, so that the role is not granted twice",
+        ],
         ["unit/provider/akeyless/role.test.ts", "of a killed run is taken over"],
       ],
     },
@@ -113,8 +116,8 @@ export const gateways: Section = {
       fault: "The session of the deployer ends, or credentials are missing",
       behaviour: "The plugin logs in again once, or names the variables to set.",
       tests: [
-        [api, "logs in again when the session has ended, once"],
-        [token, "without credentials in the environment the up fails and says which; nothing is made"],
+        ["unit/provider/akeyless/login.test.ts", "logs in again when the session has ended, once"],
+        [token, "without credentials in the environment the up fails and says which; nothing is created"],
       ],
     },
     {
@@ -136,7 +139,7 @@ export const gateways: Section = {
     {
       fault: "No Event Forwarder delivers the expiry notices",
       behaviour: "A warning says why.",
-      tests: [[account, "warns that its notices may reach nobody"]],
+      tests: [[certificate, "warns that its notices may have no recipient"]],
     },
     {
       fault: "The Rancher key is dead, or its user may not review",
@@ -158,7 +161,7 @@ export const gateways: Section = {
       tests: [
         [
           "cluster/examples/vault.test.ts",
-          "logs nobody in once the reviewer is dead, and again with the config of the next up",
+          "refuses all logins once the reviewer is dead, and accepts them with the config of the next up",
         ],
       ],
     },
@@ -166,7 +169,7 @@ export const gateways: Section = {
       fault: "A workload has a token for somebody else, a forged one, or one of a deleted account",
       behaviour: "No gateway logs it in.",
       tests: [
-        ["cluster/examples/vault.test.ts", "does not log in a workload whose token was made for somebody else"],
+        ["cluster/examples/vault.test.ts", "does not log in a workload whose token has another audience"],
         ["cluster/examples/vault.test.ts", "does not log in a workload whose account is gone"],
         [
           token,

@@ -7,6 +7,7 @@ const flow = "cluster/token/flow.test.ts";
 const drift = "cluster/faults/drift.test.ts";
 const sandbox = "cluster/sandbox.test.ts";
 const oldServer = "cluster/cluster/oldServer.test.ts";
+const orphans = "cluster/faults/crashOrphans.test.ts";
 
 export const runs: Section = {
   title: "Runs of Pulumi, the state and other stacks",
@@ -27,13 +28,13 @@ export const runs: Section = {
     {
       fault: "The state has pending operations after a kill",
       behaviour: "`refresh --clear-pending-creates` clears them; an object with a fixed name is found again.",
-      tests: [[crash, "is found again under its fixed name: %s"]],
+      tests: [[orphans, "is found again under its fixed name: %s"]],
     },
     {
       fault: "A killed run leaves an object with a generated name",
       behaviour: "`k8sauth check` names it.",
       tests: [
-        [crash, "is an orphan under its generated name, and check names it: %s"],
+        [orphans, "is an orphan under its generated name, and check names it: %s"],
         [
           cancel,
           "a run whose creation is never answered ends at Ctrl-C, the next up finishes, and check names the orphan",
@@ -51,7 +52,7 @@ export const runs: Section = {
     {
       fault: "A destroy is killed",
       behaviour: "`pulumi cancel` and `destroy` finish it.",
-      tests: [[crash, "that was killed at write %i is finished by cancel and destroy"]],
+      tests: [[orphans, "that was killed at write %i is finished by cancel and destroy"]],
     },
     {
       fault: "The engine dies",
@@ -63,7 +64,7 @@ export const runs: Section = {
       behaviour: "The wait ends within 2 s, the state is saved, and the lock is gone.",
       tests: [
         [cancel, "an interrupted wait ends at once, with the state saved and the lock gone, and the next up finishes"],
-        ["cluster/token/resource.test.ts", "cancel ends the wait within 2 s"],
+        ["cluster/token/waiting.test.ts", "cancel ends the wait within 2 s"],
       ],
     },
     {
@@ -75,7 +76,7 @@ export const runs: Section = {
       fault: "The cluster cannot be reached in a preview",
       behaviour: "A new stack is previewed with unknowns; a stack that exists fails, or warns with `offline: warn`.",
       tests: [
-        ["cluster/token/preview.test.ts", "of a new stack shows what would be made, and what is not known yet"],
+        ["cluster/token/preview.test.ts", "of a new stack shows what would be created, and what is not known yet"],
         [
           "cluster/token/preview.test.ts",
           "of a stack that exists fails; with `offline: warn` it shows no change that is none. It leaves the state alone",
@@ -115,7 +116,7 @@ export const runs: Section = {
         ["cluster/cluster/fixedNames.test.ts", "two resources of one stack do not share an object"],
         [
           "unit/properties/names.test.ts",
-          "the name of a token Secret has room for every epoch, and is one that the API server takes",
+          "the name of a token Secret has room for every epoch, and is one that the API server accepts",
         ],
       ],
     },
@@ -134,8 +135,11 @@ export const runs: Section = {
       fault: "The namespace is missing or is being deleted",
       behaviour: "The run fails before it creates anything, and says which of the two it is.",
       tests: [
-        ["cluster/cluster/preflightObjects.test.ts", "and that is not there is named before anything is made"],
-        ["cluster/cluster/preflightObjects.test.ts", "and that is being deleted is refused as such, whoever asks"],
+        ["cluster/cluster/preflightObjects.test.ts", "and that does not exist is named before anything is created"],
+        [
+          "cluster/cluster/preflightObjects.test.ts",
+          "and that is being deleted is refused as such, for every deployer",
+        ],
       ],
     },
     {

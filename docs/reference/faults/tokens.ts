@@ -2,6 +2,7 @@ import type { Section } from "./fault.ts";
 
 const secrets = "cluster/token/resource.test.ts";
 const requests = "cluster/token/requestResource.test.ts";
+const waiting = "cluster/token/waiting.test.ts";
 
 export const tokens: Section = {
   title: "Tokens",
@@ -14,23 +15,23 @@ export const tokens: Section = {
     {
       fault: "The token controller never fills a token Secret",
       behaviour: "The wait ends with an error that proposes `tokenMode: tokenRequest`.",
-      tests: [[secrets, "a token that never comes ends the wait, and TokenRequest mode is named"]],
+      tests: [[waiting, "a token that never comes ends the wait, and TokenRequest mode is named"]],
     },
     {
       fault: "A token Secret holds `ca.crt` and no token yet",
       behaviour: "The run goes on waiting.",
-      tests: [[secrets, "a Secret with ca.crt alone is still waited for"]],
+      tests: [[waiting, "a Secret with ca.crt alone is still waited for"]],
     },
     {
       fault: "The Secret or its ServiceAccount is deleted during the wait",
       behaviour: "The wait ends with an error that names the object.",
-      tests: [[secrets, "a %s that is deleted during the wait ends it"]],
+      tests: [[waiting, "a %s that is deleted during the wait ends it"]],
     },
     {
       fault: "Something else creates a Secret under the name",
       behaviour: "The run fails and leaves that Secret alone.",
       tests: [
-        [secrets, "a Secret that something else made under the name is refused"],
+        [waiting, "a Secret that something else made under the name is refused"],
         [requests, "a Secret that something else made, or that is gone, gets no token bound to it"],
       ],
     },
@@ -39,7 +40,7 @@ export const tokens: Section = {
       behaviour: "The plugin empties the Secret once, and fails if the content comes back.",
       tests: [
         [
-          secrets,
+          waiting,
           "a Secret filled with what is no token, or another account's, is emptied once, and refused if that comes back",
         ],
       ],

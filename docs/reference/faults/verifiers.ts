@@ -60,7 +60,7 @@ export const verifiers: Section = {
       tests: [
         [
           "unit/properties/tokens.test.ts",
-          "a review accepts nobody whom the API server did not authenticate for one of the audiences, whatever it answers",
+          "a review accepts no caller that the API server did not authenticate for one of the audiences, whatever it answers",
         ],
         ["unit/verifier/review/review.test.ts", "%s is no yes"],
       ],
@@ -89,7 +89,7 @@ export const verifiers: Section = {
       tests: [
         [discovery, "a redirect (%i) is not followed"],
         [discovery, "an answer that never ends is cut off"],
-        [discovery, "a document of another issuer is refused: with it, anybody's keys would do"],
+        [discovery, "a document of another issuer is refused: its keys could be anyone's"],
       ],
     },
     {
@@ -143,7 +143,7 @@ export const verifiers: Section = {
       behaviour: "They are refused, and the connection is closed.",
       tests: [
         [http, "requests made to do harm"],
-        ["process/verifier/timeouts.test.ts", "requests without an end"],
+        ["process/verifier/timeouts.test.ts", "requests that never finish"],
       ],
     },
     {
@@ -153,7 +153,7 @@ export const verifiers: Section = {
         ["process/verifier/lifecycle.test.ts", "a replacement that is only half there, or none, leaves the last one"],
         [
           "process/verifier/lifecycle.test.ts",
-          "a token and a CA of its own that are mounted late are waited for, by name and without an answer but 503",
+          "its own token and CA that are mounted late are waited for, by name and without an answer but 503",
         ],
       ],
     },

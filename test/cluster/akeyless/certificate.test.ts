@@ -99,7 +99,7 @@ test("the registered item gets further properties, and a forwarder that would no
   expect(stack.said).not.toMatch(/Event Forwarder/i);
 });
 
-test("beside a token flow both have configs of their own, and workloads are told of the token's", async () => {
+test("beside a token flow each flow has its own config, and workloads get the name of the token's", async () => {
   expect((await pushing.outputs()).workloadLogin.akeyless.k8sAuthConfigName).toBe("k8s-conf-certificate");
   await pushing.stack.configure({ tokenFlow: true });
   await pushing.stack.up();
@@ -115,7 +115,7 @@ test("beside a token flow both have configs of their own, and workloads are told
 });
 
 describe("a login as proof of every push", () => {
-  test("is made with a token for the account that is named", async () => {
+  test("uses a token for the account that is named", async () => {
     await workloads.token("shop");
     pushing.gateway.logins.length = 0;
     await pushing.stack.configure({

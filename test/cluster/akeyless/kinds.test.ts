@@ -71,12 +71,12 @@ describe("through Rancher", () => {
   test.each([
     ["another cluster's id", { clusterId: "c-other" }, /answered 401/],
     ["a dead API key", { apiKey: "token-abcde:other" }, /answered 401/],
-  ])("with %s nobody logs in", async (_what, wrong, why) => {
+  ])("with %s no workload logs in", async (_what, wrong, why) => {
     await push(akeylessRancherAuthConfig({ ...access(), ...wrong }, method, options));
     await expect(gateway.logIn(method.accessId, "k8s-conf", await workloads.token("shop"))).rejects.toThrow(why);
   });
 
-  test("with the cluster's CA instead of Rancher's nobody logs in", async () => {
+  test("with the cluster's CA instead of Rancher's no workload logs in", async () => {
     await push(akeylessRancherAuthConfig({ ...access(), caPem }, method, options));
     await expect(gateway.logIn(method.accessId, "k8s-conf", await workloads.token("shop"))).rejects.toThrow(
       /token review failed: (UNABLE_TO|SELF_SIGNED)/,

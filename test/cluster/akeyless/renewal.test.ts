@@ -16,7 +16,7 @@ let pushing: PushingStack;
 beforeAll(async () => {
   admin = await adminOf(kubeconfig);
   workloads = await Workloads.make(admin);
-  // The shortest lives that there are, renewed as early as can be: seconds after they were made.
+  // The shortest lifetimes that are accepted, renewed as early as possible: seconds after the start.
   pushing = await PushingStack.make("akeyless-renewal", kubeconfig, {
     akeylessAuthMethod: { boundNamespaces: [workloads.namespace] },
     tokenMode: "tokenRequest",
@@ -35,7 +35,7 @@ afterAll(async () => {
   admin?.close();
 });
 
-/** What the gateway reviews with, by either config. */
+/** The credential with which the gateway reviews, from either config. */
 function pushed() {
   const { configs, account } = pushing.gateway;
   const decoded = (text = "") => Buffer.from(text, "base64").toString();

@@ -10,22 +10,6 @@ let admin: KubeClient;
 let workloads: Workloads;
 let pushing: PushingStack;
 const secrets = new Set<string>();
-/** What roles can ask for. */
-const claimsOfLogins = [
-  "service_account_name",
-  "service_account_uid",
-  "service_account_secret_name",
-  "namespace",
-  "aud",
-  "pod_name",
-  "pod_uid",
-  "config_name",
-  "config_id",
-  "client_ip",
-  "client_unique_id",
-  "k8s_id",
-  "use_pod_id_in_unique_id",
-];
 
 beforeAll(async () => {
   admin = await adminOf(kubeconfig);
@@ -104,92 +88,6 @@ describe("an up from nothing", () => {
     });
     expect(notes).toEqual([]);
   });
-});
-
-test("a role is given by each claim that a token carries, and not by another value of it", async () => {
-  const [association = expect.fail("there is no role")] = pushing.gateway.account.associations.values();
-  const { claims: asked } = association;
-  const seen = new Set<string>();
-  for (const jwt of [await workloads.token("shop", { pod: "shop-1" }), await workloads.secretToken("shop")]) {
-    const carried = Object.entries((await pushing.logIn(jwt)).claims).map(([claim, value]) => [
-      claim,
-      [value].flat()[0],
-    ]);
-    for (const [claim = "", value] of carried.filter(([, first]) => first !== undefined)) {
-      seen.add(claim);
-      association.claims = { [claim]: [value ?? ""] };
-      expect((await pushing.logIn(jwt)).roles, claim).toEqual(["/shop/reader"]);
-      association.claims = { [claim]: ["another"] };
-      expect((await pushing.logIn(jwt)).roles, claim).toEqual([]);
-    }
-  }
-  association.claims = asked;
-  for (const claim of claimsOfLogins) expect(seen).toContain(claim);
-});
-
-describe("a role whose claims the next up tightens", () => {
-  test("is refused to a login that the old claims let in, and keeps its association", async () => {
-    const { stack, gateway } = pushing;
-    const till = await workloads.token("till");
-    await stack.configure({ akeylessRoles: { "/shop/reader": { namespace: workloads.namespace } } });
-    await stack.up();
-    const before = [...gateway.account.associations.keys()];
-    expect((await pushing.logIn(till)).roles).toEqual(["/shop/reader"]);
-
-    await stack.configure({ akeylessRoles: { "/shop/reader": { service_account_name: "shop" } } });
-    await stack.up();
-    expect((await pushing.logIn(till)).roles).toEqual([]);
-    expect((await pushing.logIn(await workloads.token("shop"))).roles).toEqual(["/shop/reader"]);
-    expect([...gateway.account.associations.keys()]).toEqual(before);
-  });
-
-  test("gives a login what wildcards and operators in its claims match", async () => {
-    const { stack } = pushing;
-    const rolesOf = async (account: string) => (await pushing.logIn(await workloads.token(account))).roles;
-    await stack.configure({ akeylessRoles: { "/shop/reader": { service_account_name: "sh?p OR till-*" } } });
-    await stack.up();
-    expect(await rolesOf("shop")).toEqual(["/shop/reader"]);
-    expect(await rolesOf("till-1")).toEqual(["/shop/reader"]);
-    expect(await rolesOf("till")).toEqual([]);
-    await stack.configure({ akeylessRoles: { "/shop/reader": { service_account_name: "shop" } } });
-    await stack.up();
-  });
-
-  test("is the same role when it is spelt without its leading slash", async () => {
-    const { stack, gateway } = pushing;
-    const before = [...gateway.account.associations.keys()];
-    await stack.configure({ akeylessRoles: { "shop/reader": { service_account_name: "shop" } } });
-    await stack.up();
-    expect(stack.steps).toEqual([]);
-    expect([...gateway.account.associations.keys()]).toEqual(before);
-    await stack.configure({ akeylessRoles: { "/shop/reader": { service_account_name: "shop" } } });
-    await stack.up();
-  });
-});
-
-test("a role with rules is created with them, follows them, and is deleted when it is no longer listed", async () => {
-  const { stack, gateway } = pushing;
-  const akeylessRoles = { "/shop/reader": { service_account_name: "shop" } };
-  const rules = (...capabilities: string[]) => ({ "/shop/till": [{ path: "/shop/*", capabilities }] });
-  const till = await workloads.token("till");
-  await stack.configure({
-    akeylessRoles: { ...akeylessRoles, "/shop/till": { service_account_name: "till" } },
-    akeylessRoleRules: rules("read"),
-  });
-  await stack.up();
-  expect(gateway.account.roles.get("/shop/till")?.rules).toEqual([
-    { path: "/shop/*", type: "item-rule", capabilities: ["read"] },
-  ]);
-  expect((await pushing.logIn(till)).roles).toEqual(["/shop/till"]);
-
-  await stack.configure({ akeylessRoleRules: rules("read", "list") });
-  await stack.up();
-  expect(gateway.account.roles.get("/shop/till")?.rules).toMatchObject([{ capabilities: ["read", "list"] }]);
-
-  await stack.configure({ akeylessRoles, akeylessRoleRules: undefined });
-  await stack.up();
-  expect([...gateway.account.roles.keys()]).toEqual(["/shop/reader"]);
-  expect((await pushing.logIn(till)).roles).toEqual([]);
 });
 
 test("who may not log in is refused: another namespace, another access id, a forged token, a deleted account", async () => {
@@ -292,7 +190,7 @@ describe("another reviewer's token", () => {
   });
 });
 
-test("another name of the config is made before the old one goes", async () => {
+test("a config with another name is created before the old one is deleted", async () => {
   await pushing.stack.configure({ akeylessAuthConfigName: "k8s-renamed" });
   pushing.gateway.calls.length = 0;
   await pushing.stack.up();
@@ -325,7 +223,7 @@ test("a session in the environment is enough, and enters no state either", async
   expect(seen.includes(AKEYLESS_TOKEN)).toBe(false);
 });
 
-test("without credentials in the environment the up fails and says which; nothing is made", async () => {
+test("without credentials in the environment the up fails and says which; nothing is created", async () => {
   const { env } = pushing.stack;
   const { AKEYLESS_ACCESS_KEY } = env;
   delete env.AKEYLESS_ACCESS_KEY;

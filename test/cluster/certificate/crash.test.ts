@@ -120,7 +120,7 @@ describe("after a kill -9, the next run goes on where it was", () => {
     expect(await requests(admin)).toEqual([]);
   });
 
-  test("when the request was deleted and nothing saved: another certificate of the same key is made", async () => {
+  test("when the request was deleted and nothing saved: another certificate of the same key is signed", async () => {
     const inputs = inputsOf(await bound());
     await crashAt({ method: "DELETE", path: object, hang: "after" }, inputs);
     expect(await requests(admin)).toEqual([]);

@@ -1,4 +1,4 @@
-/** What can go wrong on the way to the API server, made by a proxy in front of the real one. */
+/** Faults on the way to the API server, caused by a proxy in front of the real one. */
 import { describe, expect, test } from "vitest";
 import type { Properties } from "../../support/plugin/plugin.ts";
 import type { FaultProxy } from "../../support/proxies/faultProxy.ts";
@@ -24,7 +24,7 @@ async function make(more: object = {}, request?: Request): Promise<Properties> {
   return (await bench.plugin.create(certificateType, inputs)).outputs;
 }
 
-describe("a way to the server with faults is gone to its end, with one request", () => {
+describe("a certificate is signed despite faults on the way to the server, with one request", () => {
   const conflict = {
     status: 409,
     body: { kind: "Status", reason: "Conflict", message: "the object has been modified" },
@@ -104,7 +104,7 @@ describe("a way to the server with faults is gone to its end, with one request",
     expect((await make()).proved).toBe(true);
   });
 
-  test("a conflict that does not end is an error of its own", async () => {
+  test("a conflict that does not end has its own error", async () => {
     bench.proxy.add({ method: "PUT", path: approval, answer: conflict });
     await expect(make({ timeoutSeconds: 1 })).rejects.toThrow(
       /CERTIFICATE_APPROVAL_CONFLICT.*object has been modified/,

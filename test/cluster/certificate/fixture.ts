@@ -1,4 +1,4 @@
-/** What the tests of signed certificates need: keys, requests, deployers, and other people in the cluster. */
+/** Set-up of the tests of signed certificates: keys, requests, deployers, and other people in the cluster. */
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
@@ -13,6 +13,7 @@ import {
 } from "../../../provider/certificate/signingObject.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
 import { certificateRequest } from "../../support/certificateRequest.ts";
+import { deleteAll } from "../../support/inventory.ts";
 import {
   type FakeEngine,
   Plugin,
@@ -26,7 +27,7 @@ import { adminClient, adminKeyData, adminToken, bindingPath, fresh, kubeconfigFo
 
 export const certificateType = "k8sauth:index:SignedCertificate";
 export const signer = "kubernetes.io/kube-apiserver-client";
-export const rbac = "rbac.authorization.k8s.io";
+const rbac = "rbac.authorization.k8s.io";
 
 export interface Request {
   readonly commonName: string;
@@ -94,7 +95,7 @@ export function useBench(name: string): Bench {
   return bench;
 }
 
-/** What the user got to read, progress left out. */
+/** Messages that the user sees, without progress. */
 export function said({ engine }: Bench, ...severities: ("info" | "warning")[]): string {
   return engine.lines
     .filter((line) => !line.ephemeral && (severities.length === 0 || (severities as string[]).includes(line.severity)))
@@ -183,13 +184,9 @@ export async function decide(
   await admin.replace(`${path}/approval`, { ...copy, status: { conditions } });
 }
 
-export async function removeRequests(admin: KubeClient): Promise<void> {
-  for (const { metadata } of await requests(admin)) {
-    await admin.delete(signingPath(metadata?.name), { ignoreNotFound: true });
-  }
-}
+export const removeRequests = (admin: KubeClient) => deleteAll(admin, signingPath());
 
-/** What inputs ask for, to know the name of the object. */
+/** The request that inputs describe, from which the object's name follows. */
 export async function nameOf(inputs: Properties, username: string, uid = ""): Promise<string> {
   const { csrPem, signerName, expirationSeconds, usages } = revealed(inputs);
   const wanted: CertificateSpec = {
@@ -201,7 +198,7 @@ export async function nameOf(inputs: Properties, username: string, uid = ""): Pr
   return signingName(wanted, { username, uid });
 }
 
-/** A user of their own with rights of their own. */
+/** A separate user with separate rights. */
 export async function makeDeployer(
   admin: KubeClient,
   sandbox: Sandbox,

@@ -71,7 +71,7 @@ async function openRequests(): Promise<string[]> {
 }
 
 describe("an up with the certificate flow", () => {
-  test("makes key, binding and a proved certificate, leaves no request, and changes nothing the second time", async () => {
+  test("creates key, binding and a proved certificate, leaves no request, and changes nothing the second time", async () => {
     const before = await inventory(admin);
     stack = await TestStack.make("cert", { ...settings, certificateOrganization: "gateways" });
     await stack.up();
@@ -139,7 +139,7 @@ describe("an up with the certificate flow", () => {
     expect(modulusLength ?? namedCurve).toBe(certificateKeyType === "P384" ? "secp384r1" : 3072);
   });
 
-  test("signs a request of the user's own, outputs the certificate, says that it was not proved, and keeps no key", async () => {
+  test("signs a request that the user supplies, outputs the certificate, says that it was not proved, and keeps no key", async () => {
     const { privateKey: key } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const certificateRequestPem = certificateRequest(key, { commonName: "brought" });
     stack = await TestStack.make("own", {
@@ -165,7 +165,7 @@ describe("an up with the certificate flow", () => {
 
 describe("renewal", () => {
   test("is announced by a preview and done by a plain up, while the old certificate goes on working", async () => {
-    // The signer's shortest life, renewed as early as can be: soon after it was made.
+    // The signer's shortest lifetime, renewed as early as possible.
     stack = await TestStack.make("renew", {
       ...settings,
       certificateExpirationSeconds: 600,

@@ -1,4 +1,4 @@
-/** What servers and signers may answer, and what not: changed by a proxy in front of the real ones. */
+/** Right and wrong answers of servers and signers, changed by a proxy in front of the real ones. */
 import { createPublicKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { CN, forgeCertificate, O } from "../../support/forgery.ts";

@@ -44,7 +44,7 @@ async function resources(): Promise<StateResource[]> {
   return deployment.resources;
 }
 
-/** A deployer with a token of their own in a kubeconfig. */
+/** A deployer with their own token in a kubeconfig. */
 interface Deployer {
   readonly file: string;
   readonly content: string;

@@ -222,7 +222,7 @@ describe.each(flows)("as a deployer with the rights of the example %s", (flow, s
   });
 });
 
-/** What the program has its preflight check, as the state tells it. */
+/** Rights and names that the preflight checks, from the state. */
 async function preflightOf({ stateFile }: TestStack): Promise<Record<string, unknown>> {
   const { checkpoint } = JSON.parse(await readFile(stateFile, "utf8"));
   const resources = checkpoint.latest.resources as { type: string; inputs: Record<string, unknown> }[];

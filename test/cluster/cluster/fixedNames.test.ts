@@ -67,7 +67,7 @@ class Foreign implements AsyncDisposable {
   }
 }
 
-/** What an `up` of a new stack says, which must create nothing. */
+/** Messages of an `up` of a new stack, which must create nothing. */
 async function refusal(settings: Record<string, Value>): Promise<string> {
   const before = await inventory(admin);
   await using stack = await TestStack.make("names", { kubeconfig, allowLoopbackHost: true, ...settings });

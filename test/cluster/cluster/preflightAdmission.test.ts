@@ -27,7 +27,7 @@ async function stackOf(settings: Record<string, Value>, env: NodeJS.ProcessEnv =
   return TestStack.make("admission", { kubeconfig, allowLoopbackHost: true, ...settings }, env);
 }
 
-/** What up and preview say to these settings. Nothing may have been created. */
+/** Errors of `up` and `preview` with these settings, which must create nothing. */
 async function refusal(settings: Record<string, Value>, env: NodeJS.ProcessEnv = {}): Promise<string> {
   const before = await inventory(admin);
   await using stack = await stackOf(settings, env);

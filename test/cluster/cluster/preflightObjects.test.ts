@@ -12,7 +12,7 @@ import { fresh, kubeconfigFor } from "../providerFixture.ts";
 const kubeconfig = workerKubeconfig();
 const rbac = "rbac.authorization.k8s.io/v1";
 let admin: KubeClient;
-/** Of a deployer with all rights that the token flow takes, who may not read namespaces. */
+/** Of a deployer with all rights that the token flow needs, who may not read namespaces. */
 let blind: string;
 const cleanups: (() => Promise<unknown>)[] = [];
 
@@ -48,7 +48,7 @@ async function put(object: KubeObject): Promise<void> {
   cleanups.push(() => admin.delete(path, { ignoreNotFound: true }));
 }
 
-/** What up says to these settings; nothing may have been made. */
+/** The error of an `up` with these settings, which must create nothing. */
 async function refusal(settings: Record<string, Value>, secrets: Record<string, string> = {}): Promise<string> {
   const before = await inventory(admin);
   await using stack = await TestStack.make("preflight", { kubeconfig, allowLoopbackHost: true, ...settings });
@@ -71,7 +71,7 @@ describe("a namespace that the stack does not make", () => {
   const absent = { namespace: "k8sauth-test-absent", createNamespace: false };
   const missing = /CLUSTER_OBJECT_MISSING.*Namespace "k8sauth-test-absent"[;.] .*createNamespace/;
 
-  test("and that is not there is named before anything is made", async () => {
+  test("and that does not exist is named before anything is created", async () => {
     expect(await refusal(absent)).toMatch(missing);
     const user = { namespace: absent.namespace, clusterRole: "k8sauth-test-none" };
     expect(await refusal({ tokenFlow: false, bearerTokenUsers: { reader: user } })).toMatch(
@@ -86,7 +86,7 @@ describe("a namespace that the stack does not make", () => {
     await stack.up();
   });
 
-  test("and that is being deleted is refused as such, whoever asks", async () => {
+  test("and that is being deleted is refused as such, for every deployer", async () => {
     const namespace = fresh("ending");
     await put({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
     const held = { name: "held", namespace, finalizers: ["k8sauth.test/held"] };

@@ -70,7 +70,7 @@ async function expectLogin(): Promise<void> {
 const held = () => pushing.gateway.configs.get("k8s-conf-rancher")?.rancher_api_key;
 
 describe("through Rancher", () => {
-  test("a workload logs in with nothing but stack outputs, and nothing is made in the cluster", async () => {
+  test("a workload logs in with nothing but stack outputs, and nothing is created in the cluster", async () => {
     await workloads.token("shop");
     const before = await inventory(admin);
     await make({ ...through(), akeylessProofAccount: `${workloads.namespace}/shop` });
@@ -155,7 +155,7 @@ describe("through Rancher", () => {
     rancher = await RancherFront.start(behind);
   });
 
-  test("its own flow and the reviewer's token are configs of their own", async () => {
+  test("its own flow and the reviewer's token are separate configs", async () => {
     await make({ ...through(), tokenFlow: true });
     await pushing.stack.up();
     expect([...pushing.gateway.configs.keys()].sort()).toEqual(["k8s-conf", "k8s-conf-rancher"]);
@@ -173,7 +173,7 @@ describe("through Rancher", () => {
     ["no CA, so the public ones", () => ({ rancherCaPin: "" }), /KUBE_TLS_UNTRUSTED/],
     ["a loopback address", () => ({ allowLoopbackHost: false, ...elsewhere }), /'rancher'.*CLUSTER_HOST_LOOPBACK/],
     ["no way there from here, and a pin", () => ({ proveHost: false }), /proveHost.*set k8sauth:rancherCa/],
-  ])("%s is refused before anything is made", async (_what, wrong, message) => {
+  ])("%s is refused before anything is created", async (_what, wrong, message) => {
     await make({ tokenFlow: true, ...through(), ...wrong() });
     const before = await inventory(admin);
     const failure = await pushing.stack.up().then(
@@ -186,7 +186,7 @@ describe("through Rancher", () => {
   });
 
   test("a key whose user may not review is refused with the right's name", async () => {
-    const account = fresh("nobody");
+    const account = fresh("unbound");
     await admin.create(pathFor("v1", "ServiceAccount", "default"), {
       apiVersion: "v1",
       kind: "ServiceAccount",
@@ -229,7 +229,7 @@ describe("a gateway in the cluster that reviews as its own ServiceAccount", () =
     expect(added(before, await inventory(admin))).toEqual([]);
   });
 
-  test("is asked for before anything is made, where it is not there", async () => {
+  test("is required before anything is created, if it is missing", async () => {
     await make({ akeylessGatewayAccount: `${workloads.namespace}/absent` });
     await expect(pushing.stack.up()).rejects.toThrow(
       new RegExp(`CLUSTER_OBJECT_MISSING.*ServiceAccount "absent" in namespace ${workloads.namespace}`),

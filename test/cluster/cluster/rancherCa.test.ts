@@ -44,7 +44,7 @@ async function refusal(stack: TestStack): Promise<string> {
     () => expect.fail("the up succeeded"),
     (error: Error) => error.message,
   );
-  // What is no object in a cluster may have been written down.
+  // Steps of the stack and of providers create no object in a cluster.
   expect(stack.steps.filter((step) => !/ (Stack|k8sauth|kubernetes)$/.test(step))).toEqual([]);
   return `${failure}\n${stack.said}`;
 }

@@ -38,7 +38,7 @@ async function up(settings: Record<string, Value>): Promise<Outputs> {
   return (await stack.outputs()) as unknown as Outputs;
 }
 
-/** What the holder of a kubeconfig can get: the status of each, by path. */
+/** Statuses of GET requests by the holder of a kubeconfig, by path. */
 async function gets(content: string, paths: readonly string[]): Promise<Record<string, string>> {
   using client = new KubeClient(await loadConnection({ kubeconfig: content }, {}));
   const outcomes = paths.map(async (path) => {
@@ -89,7 +89,7 @@ describe.each(["tokenreviews", "auth-delegator"])("with the reviewer's role %s",
       [node]: "allowed",
       [account]: "allowed",
     });
-    // What Consul needs is not given to a credential that Consul can't use.
+    // A credential that Consul cannot use has no rights for Consul.
     expect(await gets(kubeconfigs.certificate ?? "", [pod, node, account])).toEqual({
       [pod]: "allowed",
       [node]: "allowed",

@@ -95,7 +95,7 @@ describe.each(["secret", "tokenRequest"])("Vault's own code with a reviewer in t
     expect(answer.metadata).toBeUndefined();
   });
 
-  test("does not log in a workload whose token was made for somebody else", async () => {
+  test("does not log in a workload whose token has another audience", async () => {
     const answer = await vault.login("shop", await workloadToken(admin, namespace, "workload", "elsewhere"));
     expect(answer.error).toMatch(/invalid audience/);
   });
@@ -109,7 +109,7 @@ describe.each(["secret", "tokenRequest"])("Vault's own code with a reviewer in t
     expect(await refusal(vault, "short", () => token)).toMatch(/permission denied/);
   });
 
-  test("logs nobody in once the reviewer is dead, and again with the config of the next up", async () => {
+  test("refuses all logins once the reviewer is dead, and accepts them with the config of the next up", async () => {
     const { credentials } = (await stack.outputs()) as { credentials: { token: { namespace: string } } };
     const suffix = tokenMode === "secret" ? "token" : "bound-token";
     await admin.delete(pathFor("v1", "Secret", credentials.token.namespace, `gateway-token-reviewer-${suffix}`));

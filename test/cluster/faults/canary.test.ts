@@ -199,7 +199,7 @@ describe("no secret is seen", () => {
       path: /\/tokenreviews$/,
       change: (review) => {
         repeated = (review.spec as Record<string, string>).token ?? "";
-        return { ...review, status: { authenticated: false, error: `this is nobody's: ${repeated}` } };
+        return { ...review, status: { authenticated: false, error: `unknown token: ${repeated}` } };
       },
     });
     await using stack = await stackOf("refused", { kubernetesHost: proxy.url, kubernetesCa: proxy.caPem });

@@ -55,7 +55,7 @@ async function interrupted(run: (signal: AbortSignal) => Promise<unknown>, at: (
     controller.abort();
   };
   const error = await run(controller.signal).then(
-    () => expect.fail("the run came to its end"),
+    () => expect.fail("the run was not cancelled"),
     (thrown: Error) => thrown,
   );
   stack.onEvent = () => {};

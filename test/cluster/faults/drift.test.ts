@@ -18,7 +18,7 @@ let admin: KubeClient;
 let workloads: Workloads;
 let pushing: PushingStack;
 let kubeconfig: string;
-/** What was there before the stack, of other tests. */
+/** Objects of other tests, from before the stack. */
 let before: string[];
 let whole: string[];
 const secrets = new Set<string>();
@@ -83,7 +83,7 @@ async function run(command: "preview" | "up") {
   return { status, said: process.output, drift: driftIn(events), changes: changesIn(events) };
 }
 
-/** What the refresh before an operation found. */
+/** Findings of the refresh before an operation. */
 function driftIn(events: readonly EngineEvent[]): string[] {
   return events
     .flatMap((event) => {
@@ -136,9 +136,9 @@ interface ResourceState {
 interface Case {
   readonly what: string;
   readonly happens: () => Promise<unknown>;
-  /** What the report says of it, by resource. */
+  /** The expected report, by resource. */
   readonly drift: readonly string[];
-  /** What is said in words. */
+  /** The expected message. */
   readonly said?: RegExp;
   /** Exit status of the preview. @default 7 */
   readonly status?: number;

@@ -61,7 +61,7 @@ async function failureOf({ config = {}, env = {}, kubeconfig: content }: Fault) 
     (thrown: Error) => thrown,
   );
   const text = `${error.message}\n${stack.said}`;
-  // Nothing was made, and the state tells of nothing but the stack itself.
+  // Nothing was created, and the state contains the stack alone.
   expect(await inventory(admin)).toEqual(before);
   const state = await readFile(stack.stateFile, "utf8").catch(() => "");
   if (state) {
@@ -80,7 +80,7 @@ async function user(name: string, ttlSeconds: number) {
   return { "client-certificate-data": base64(certPem), "client-key-data": base64(keyPem) };
 }
 
-describe("an up is refused before anything is made, with what is wrong and where:", () => {
+describe("an up is refused before anything is created, with what is wrong and where:", () => {
   test.each<[string, () => Fault | Promise<Fault>, RegExp[]]>([
     [
       "no kubeconfig anywhere",
@@ -131,7 +131,7 @@ describe("an up is refused before anything is made, with what is wrong and where
     ],
     [
       "rights that are missing",
-      async () => ({ kubeconfig: changedKubeconfig(kubeconfig, { user: await user("nobody-much", 600) }) }),
+      async () => ({ kubeconfig: changedKubeconfig(kubeconfig, { user: await user("no-rights", 600) }) }),
       [/CLUSTER_RIGHTS_MISSING/, /create namespaces/, /create clusterrolebindings/],
     ],
     [

@@ -1,4 +1,4 @@
-/** What is lost: the passphrase, objects before a destroy, the cluster. */
+/** Losses: the passphrase, objects before a destroy, the cluster. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -75,7 +75,7 @@ test("a destroy without the cluster fails, and forgets the objects if that is as
   stack.env.PULUMI_K8S_DELETE_UNREACHABLE = "true";
   await stack.destroy();
   expect(await namesOf("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole")).toEqual([]);
-  // It is still there: nobody could delete it.
+  // It still exists: the deployer could not delete it.
   const path = pathFor("rbac.authorization.k8s.io/v1", "ClusterRole", undefined, role);
   expect((await admin.get(path)).metadata?.name).toBe(role);
   await admin.delete(path);

@@ -91,7 +91,7 @@ describe.each(["secret", "tokenRequest"])("a user of one namespace, token mode %
   });
 });
 
-test("a user whose namespace this stack makes for its reviewer comes after it, and goes before it", async () => {
+test("a user in the namespace that this stack creates for its reviewer is created after it, and deleted before it", async () => {
   const shared = namespace.replace("test", "shared");
   const settings = { kubeconfig, allowLoopbackHost: true, namespace: shared };
   stack = await TestStack.make("users", {
@@ -110,7 +110,7 @@ test("a user whose namespace this stack makes for its reviewer comes after it, a
   expect(added(before, await inventory(admin)).filter((object) => !object.startsWith("Namespace"))).toEqual([]);
 });
 
-test("users with a ClusterRole of the cluster's own or rules for all namespaces, whose tokens expire by default", async () => {
+test("users with an existing ClusterRole or rules for all namespaces, whose tokens expire by default", async () => {
   stack = await make({
     viewer: { namespace, clusterRole: "view" },
     watcher: {

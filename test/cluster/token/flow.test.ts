@@ -48,7 +48,7 @@ describe("an up from nothing", () => {
     expect(warnings).toEqual([]);
   });
 
-  test("makes the objects of the documents, in a namespace and with cluster-wide names of its own", async () => {
+  test("creates the objects of the documents, in its own namespace and with its own cluster-wide names", async () => {
     expect(added(before, await inventory(admin))).toEqual(tokenFlowObjects);
   });
 

@@ -14,7 +14,7 @@ const kubeconfig = workerKubeconfig();
 let admin: KubeClient;
 let home: Lodging;
 let folder: string;
-/** What a stack with a plain kubeconfig has for outputs. */
+/** Outputs of a stack with a plain kubeconfig. */
 let wanted: Access;
 
 beforeAll(async () => {

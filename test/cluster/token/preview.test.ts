@@ -12,7 +12,7 @@ const kubeconfig = workerKubeconfig();
 let admin: KubeClient;
 let home: Lodging;
 let server: string;
-/** What a preview takes here and now with a cluster that answers, in milliseconds. Five seconds more, twice for a busy machine, are the limit. */
+/** Duration of a preview on this machine with a cluster that answers, in milliseconds. Five seconds more, twice for a busy machine, are the limit. */
 let usual: number;
 
 beforeAll(async () => {
@@ -48,7 +48,7 @@ interface StepOutputs {
   readonly metadata: { readonly type: string; readonly new?: { readonly outputs?: unknown } };
 }
 
-/** A stack that reaches the cluster through a wire of its own. */
+/** A stack that reaches the cluster through its own proxy. */
 async function wired(wire: Wire): Promise<TestStack> {
   const stack = await TestStack.make("wired", { allowLoopbackHost: true, ...home.settings });
   const file = join(stack.folder, "kubeconfig");
@@ -64,7 +64,7 @@ const failures: [string, (wire: Wire) => void][] = [
 ];
 
 describe.each(failures)("a preview without a cluster, one %s,", (_what, fail) => {
-  test("of a new stack shows what would be made, and what is not known yet", async () => {
+  test("of a new stack shows what would be created, and what is not known yet", async () => {
     await using wire = await Wire.to(server);
     fail(wire);
     await using stack = await wired(wire);

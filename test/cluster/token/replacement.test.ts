@@ -30,7 +30,7 @@ async function accessOf(of: TestStack): Promise<Access> {
   return (await of.outputs()).clusterAccess as unknown as Access;
 }
 
-/** An up with other settings, while a gateway reviews with the token of before; tells when the deletions began. */
+/** An up with other settings, while a gateway reviews with the old token. Returns the time of the first deletion too. */
 async function change(settings: Record<string, string | boolean>) {
   const old = await accessOf(stack);
   const gateway = new Gateway(old);
@@ -125,7 +125,7 @@ describe("a change of the reviewer's role", () => {
     ]);
   });
 
-  test("deletes a binding with a fixed name first, and the state tells of one alone", async () => {
+  test("deletes a binding with a fixed name first, and the state contains one alone", async () => {
     stack = await TestStack.make("fixed-role", {
       kubeconfig,
       allowLoopbackHost: true,

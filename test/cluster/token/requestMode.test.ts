@@ -33,7 +33,7 @@ afterEach(async () => {
 });
 afterAll(() => admin?.close());
 
-/** The shortest life that there is; with `renewSoon` it is due for renewal three seconds after it was made. */
+/** The shortest lifetime that is accepted. With `renewSoon` the token is due for renewal three seconds later. */
 const tokenRequest = { tokenMode: "tokenRequest", tokenExpirationSeconds: 600 };
 const renewSoon = { tokenRenewBefore: 597 };
 
@@ -167,7 +167,7 @@ test.each([
   [{ tokenMode: "forever" }, /tokenMode is "forever"\. Set it to one of: secret, tokenRequest/],
   [{ tokenMode: "tokenRequest", tokenExpirationSeconds: 599 }, /tokenExpirationSeconds is "599"\. .*600 or more/],
   [{ tokenMode: "tokenRequest", tokenExpirationSeconds: 600, tokenRenewBefore: 600 }, /tokenRenewBefore is 600/],
-])("%o is refused before anything is made", async (settings, message) => {
+])("%o is refused before anything is created", async (settings, message) => {
   stack = await make(settings);
   await expect(stack.up()).rejects.toThrow();
   expect(stack.said).toMatch(message);

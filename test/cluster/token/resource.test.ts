@@ -1,21 +1,9 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { KubeClient } from "../../../kubernetes/index.ts";
-import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
-import {
-  type Diff,
-  type FakeEngine,
-  isSecret,
-  Plugin,
-  type Properties,
-  revealed,
-  secretOf,
-  startEngine,
-} from "../../support/plugin/plugin.ts";
+import { describe, expect, test, vi } from "vitest";
+import { revealed, secretOf } from "../../support/plugin/plugin.ts";
 import {
   accountPath,
-  adminClient,
   adminToken,
   bindingOf,
   bindingPath,
@@ -27,66 +15,7 @@ import {
   secretPath,
   tcpProxy,
 } from "../providerFixture.ts";
-
-let sandbox: Sandbox;
-let admin: KubeClient;
-let engine: FakeEngine;
-let plugin: Plugin;
-const tokens = new Set<string>();
-
-beforeAll(async () => {
-  // What the documents' own setup uses: no discovery, and an audience of its own beside.
-  sandbox = await startSandbox({
-    name: "provider-token",
-    ephemeral: true,
-    issuer: "api",
-    apiAudiences: ["api", "known"],
-  });
-  admin = await adminClient(sandbox);
-  engine = await startEngine();
-  plugin = await Plugin.start(engine);
-});
-beforeEach(() => {
-  engine.lines.length = 0;
-});
-afterAll(async () => {
-  const seen = JSON.stringify([plugin?.traffic, plugin?.output, engine?.lines]);
-  await plugin?.[Symbol.asyncDispose]();
-  engine?.stop();
-  admin?.close();
-  await sandbox?.stop();
-  expect(tokens.size).toBeGreaterThan(3);
-  for (const token of tokens) expect(seen).not.toContain(token);
-  expect(seen).not.toContain("eyJ");
-});
-
-function inputsOf(reviewer: Reviewer, more: object = {}): Properties {
-  return { kubeconfig: secretOf(sandbox.kubeconfig), ...reviewer.inputs, ...more };
-}
-
-async function made(reviewer: Reviewer, more: object = {}) {
-  const created = await plugin.create(reviewerType, inputsOf(reviewer, more));
-  expect(isSecret(created.outputs.token)).toBe(true);
-  const outputs = revealed(created.outputs);
-  tokens.add(String(outputs.token));
-  return { id: created.id, wire: created.outputs, outputs };
-}
-
-async function warnings(): Promise<string> {
-  return engine.lines
-    .filter((line) => line.severity === "warning")
-    .map((line) => line.message)
-    .join("\n");
-}
-
-/** The API server keeps a successful review for 10 s: a token's death shows after that. */
-async function eventually(look: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await look())) {
-    if (Date.now() > deadline) throw new Error("it did not happen within 20 s");
-    await sleep(250);
-  }
-}
+import { admin, inputsOf, made, plugin, sandbox, soon, tokens, warnings } from "./resourceFixture.ts";
 
 describe("a token", () => {
   test("is waited for, proved, and described without being shown", async () => {
@@ -172,11 +101,11 @@ describe("drift", () => {
     const { id, wire } = await made(reviewer);
     const inputs = inputsOf(reviewer);
     await admin.delete(path(reviewer));
-    let diff: Diff | undefined;
-    await eventually(async () => {
-      diff = await plugin.diff(reviewerType, id, wire, inputs, inputs);
-      return diff.changes;
-    });
+    const diff = await vi.waitFor(async () => {
+      const seen = await plugin.diff(reviewerType, id, wire, inputs, inputs);
+      expect(seen.changes).toBe(true);
+      return seen;
+    }, soon);
     expect(diff).toMatchObject({ replaces: ["token"], kinds: { token: 5 } });
     expect((await plugin.read(reviewerType, id, wire, inputs)).id).toBe("");
     await expect(plugin.create(reviewerType, inputs, { timeout: 2 })).rejects.toThrow(
@@ -189,11 +118,11 @@ describe("drift", () => {
     const { id, wire } = await made(reviewer);
     const inputs = inputsOf(reviewer);
     await admin.delete(bindingPath(reviewer.binding));
-    let diff: Diff | undefined;
-    await eventually(async () => {
-      diff = await plugin.diff(reviewerType, id, wire, inputs, inputs);
-      return diff.changes;
-    });
+    const diff = await vi.waitFor(async () => {
+      const seen = await plugin.diff(reviewerType, id, wire, inputs, inputs);
+      expect(seen.changes).toBe(true);
+      return seen;
+    }, soon);
     expect(diff).toMatchObject({ diffs: ["proof"], replaces: [] });
     expect(await warnings()).toMatch(/lacks the right create tokenreviews.*pulumi up --refresh/);
     await expect(plugin.update(reviewerType, id, wire, inputs, inputs)).rejects.toThrow(/TOKEN_MAY_NOT_REVIEW/);
@@ -222,94 +151,6 @@ describe("drift", () => {
     await proxy[Symbol.asyncDispose]();
     const diff = await plugin.diff(reviewerType, id, wire, inputsOf(reviewer, { host: proxy.url }), inputsOf(reviewer));
     expect(diff).toMatchObject({ diffs: ["host"], replaces: [] });
-  });
-});
-
-describe("a cluster without a token controller", () => {
-  let waiting: Reviewer;
-
-  beforeAll(async () => {
-    await sandbox.component("kube-controller-manager").kill();
-    waiting = await makeReviewer(admin, sandbox);
-  });
-  afterAll(() => sandbox.component("kube-controller-manager").restart());
-
-  test("a token that never comes ends the wait, and TokenRequest mode is named", async () => {
-    const work = plugin.create(reviewerType, inputsOf(waiting), { timeout: 2 });
-    await expect(work).rejects.toThrow(/TOKEN_NOT_FILLED.*TokenRequest/);
-    expect(engine.lines).toContainEqual(
-      expect.objectContaining({ ephemeral: true, message: expect.stringContaining("Waiting for the token") }),
-    );
-  });
-
-  test("a Secret with ca.crt alone is still waited for", async () => {
-    const reviewer = await makeReviewer(admin, sandbox);
-    await admin.apply(
-      secretPath(reviewer),
-      { apiVersion: "v1", kind: "Secret", type: "kubernetes.io/service-account-token", data: { "ca.crt": "eA==" } },
-      { fieldManager: "test" },
-    );
-    await expect(plugin.create(reviewerType, inputsOf(reviewer), { timeout: 1 })).rejects.toThrow(/TOKEN_NOT_FILLED/);
-  });
-
-  test.each<[string, (reviewer: Reviewer) => string, RegExp]>([
-    ["Secret", secretPath, /TOKEN_SECRET_MISSING/],
-    ["ServiceAccount", accountPath, /TOKEN_ACCOUNT_MISSING/],
-  ])("a %s that is deleted during the wait ends it", async (_kind, path, expected) => {
-    const reviewer = await makeReviewer(admin, sandbox);
-    const work = plugin.create(reviewerType, inputsOf(reviewer), { timeout: 20 });
-    const outcome = work.then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    await sleep(200);
-    await admin.delete(path(reviewer));
-    expect(String(await outcome)).toMatch(expected);
-  });
-
-  test("a Secret that something else made under the name is refused", async () => {
-    const reviewer = await makeReviewer(admin, sandbox);
-    await expect(plugin.create(reviewerType, inputsOf(reviewer, { secretUid: "another" }))).rejects.toThrow(
-      /TOKEN_SECRET_OTHER/,
-    );
-  });
-
-  test("a Secret filled with what is no token, or another account's, is emptied once, and refused if that comes back", async () => {
-    const reviewer = await makeReviewer(admin, sandbox);
-    const fill = (token: string) =>
-      admin.apply(
-        secretPath(reviewer),
-        { apiVersion: "v1", kind: "Secret", data: { token: Buffer.from(token).toString("base64") } },
-        { fieldManager: "test", force: true },
-      );
-    const isEmpty = async () => {
-      const { data } = await admin.get<{ data?: { token?: string } }>(secretPath(reviewer));
-      return !data?.token;
-    };
-    await fill("no token");
-    await expect(plugin.create(reviewerType, inputsOf(reviewer), { timeout: 1 })).rejects.toThrow(/TOKEN_NOT_FILLED/);
-    expect(await isEmpty()).toBe(true);
-    expect(await warnings()).toMatch(/not a JWT.*It is emptied/);
-    const foreign = await adminToken(admin);
-    tokens.add(foreign);
-    await fill(foreign);
-    const refused = expect(plugin.create(reviewerType, inputsOf(reviewer))).rejects.toThrow(
-      /TOKEN_SUBJECT_OTHER.*system:serviceaccount:default/,
-    );
-    await eventually(isEmpty);
-    await fill(foreign);
-    await refused;
-  });
-
-  test("cancel ends the wait within 2 s", async () => {
-    await using own = await Plugin.start(engine);
-    const reviewer = await makeReviewer(admin, sandbox);
-    const outcome = own.create(reviewerType, inputsOf(reviewer)).catch((error: unknown) => String(error));
-    await sleep(300);
-    const started = performance.now();
-    await own.cancel();
-    expect(await outcome).toMatch(/CANCELLED/);
-    expect(performance.now() - started).toBeLessThan(2_000);
   });
 });
 

@@ -75,7 +75,7 @@ describe("the reviewer's own role", () => {
 });
 
 describe("the role auth-delegator", () => {
-  test("is the cluster's own, which may ask for SubjectAccessReviews too; no role is made", async () => {
+  test("is the cluster's own, which may create SubjectAccessReviews too; no role is created", async () => {
     using reviewer = await upWith({ reviewerRole: "auth-delegator" });
     expect(await rightsOf(reviewer)).toEqual(["create subjectaccessreviews", "create tokenreviews"]);
     const objects = added(before, await inventory(admin));

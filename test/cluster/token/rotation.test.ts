@@ -173,7 +173,7 @@ test("a user's own rotation leaves the other credentials alone", async () => {
   for (const token of Object.values(fresh)) expect(await works(token)).toBe(true);
 });
 
-test("a rotation is refused before anything is made where another has the Secret's name", async () => {
+test("a rotation is refused before anything is created if another Secret has the name", async () => {
   const { namespace } = home.settings;
   stack = await TestStack.make("taken", { kubeconfig, allowLoopbackHost: true, ...home.settings });
   await stack.up();

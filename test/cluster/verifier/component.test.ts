@@ -154,7 +154,7 @@ describe("the verifier's own rights", () => {
     const next = cluster.write("rotating.next", await cluster.token("verifier", null));
     await rename(next, apiTokenFile);
     await cluster.remove("Secret", secret);
-    // The API server forgets the old token after its own ten seconds; nobody notices.
+    // The API server forgets the old token after its own ten seconds; no call fails.
     const statuses = new Set<number>();
     const end = Date.now() + 12_000;
     while (Date.now() < end) statuses.add((await verifier.ask(await cluster.token("caller"))).status);

@@ -68,7 +68,7 @@ export class Cluster implements AsyncDisposable {
     });
   }
 
-  /** A pod that nobody runs: tokens can be bound to it all the same. */
+  /** A pod that no node runs. Tokens can be bound to it all the same. */
   async pod(account: string): Promise<string> {
     const name = this.fresh("pod");
     await this.admin.create(pathFor("v1", "Pod", this.namespace), {

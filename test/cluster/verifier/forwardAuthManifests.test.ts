@@ -21,7 +21,7 @@ async function must(...args: string[]): Promise<void> {
   if (status !== 0) throw new Error(`kubectl ${args.join(" ")}: ${stderr}`);
 }
 
-/** What the API server says of an example that it is asked to take, strictly and without keeping it. */
+/** Answer of the API server to a strict dry run of an example. */
 async function dryRun(file: string, change: (text: string) => string = (text) => text) {
   const text = await readFile(join(program, "examples", "forward-auth", file), "utf8");
   const own = namespaces.reduce(
@@ -48,7 +48,7 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
-describe("an API server takes, by the products' own schemas,", () => {
+describe("an API server accepts, by the products' own schemas,", () => {
   test("the HTTPRoute with the filter ExternalAuth, and what lets it refer to the verifier", async () => {
     const { status, stdout, stderr } = await dryRun("gateway-api/httproute.yaml");
     expect(status, stderr).toBe(0);

@@ -1,4 +1,4 @@
-/** What gateways ask with the examples' configurations, and what the verifier decides by it. */
+/** Questions of gateways with the examples' configurations, and the verifier's decisions. */
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";

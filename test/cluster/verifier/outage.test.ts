@@ -73,7 +73,7 @@ describe.each(["killed", "hanging"])("an API server that is %s", (how) => {
     const api = sandbox.component("kube-apiserver");
     if (how === "killed") await api.kill();
     else api.pause();
-    // What was reviewed lately stays accepted for its time.
+    // A token that was reviewed lately stays accepted until its entry in the cache expires.
     await sleep(1_500);
 
     const away = {

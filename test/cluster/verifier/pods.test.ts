@@ -1,4 +1,4 @@
-/** Whether an API server takes what the Verifier component makes of its arguments, and keeps every field of it. */
+/** Whether an API server accepts the objects of the Verifier component, and keeps every field of them. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

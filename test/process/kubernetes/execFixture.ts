@@ -1,7 +1,7 @@
 /** Kubeconfigs with exec plugins, and plugins as shell scripts. */
 import { testCa } from "../../support/server.ts";
 
-export const base64 = (text: string) => Buffer.from(text).toString("base64");
+const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 export function execKubeconfig(exec: object, server = "https://c1.example:6443"): string {
   const user = { exec: { apiVersion: "client.authentication.k8s.io/v1", ...exec } };
@@ -20,7 +20,7 @@ export const shell = (script: string) => ({ command: "/bin/sh", args: ["-c", scr
 export const printToken = (token: string) => `echo '{"status":{"token":"${token}"}}'`;
 
 /**
- * Starts, and writes the ids of: a child that keeps the plugin's output open, one that ignores SIGTERM, one in a session of its own, and the
+ * Starts, and writes the ids of: a child that keeps the plugin's output open, one that ignores SIGTERM, one in a separate session, and the
  * plugin itself. They end by themselves after some minutes.
  */
 export const family = (pidFile: string) => `

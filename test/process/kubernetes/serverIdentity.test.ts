@@ -32,7 +32,7 @@ interface Case {
   readonly key?: { readonly privateKey: KeyObject; readonly publicKey: KeyObject };
   /** On top of a CA's certificate. */
   readonly ca?: Options;
-  /** What the certificate is asked for. @default the host */
+  /** The name that the certificate must have. @default the host */
   readonly name?: string;
   readonly code?: KubeErrorCode;
 }

@@ -51,7 +51,7 @@ test("the plugin knows the types, with what is secret in them", async () => {
   expect(Object.keys(resources)).toEqual(expect.arrayContaining(Object.values(types)));
 });
 
-test("previews of every type ask nobody, and know what follows from what is known", async () => {
+test("previews of every type send no request, and know what follows from what is known", async () => {
   gateway.calls.length = 0;
   const method = await plugin.create(types.method, { ...api(), name: "/m", boundNamespaces: ["a"] }, { preview: true });
   expect(method.outputs).toMatchObject({ name: "/m", accessId: unknownMark });

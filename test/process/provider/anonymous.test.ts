@@ -32,7 +32,7 @@ function kubeconfig(): Properties {
   );
 }
 
-/** The error, which advises nobody to give anonymous users or groups a right. */
+/** The error, which must not advise to give anonymous users or groups a right. */
 async function adviceOf(type: string, inputs: Properties): Promise<string> {
   const error = await plugin.create(`k8sauth:index:${type}`, inputs).then(
     () => expect.fail("it was created"),

@@ -86,7 +86,7 @@ test("the token is a reference to its resource, and no secret is in plain text",
   expect(plugin.traffic.join("\n")).not.toContain(token);
 });
 
-describe("what a component refuses is told in its own words", () => {
+describe("a component's errors arrive in its own words", () => {
   test.each([
     [
       "by the component itself",

@@ -150,7 +150,7 @@ describe("the protocol", () => {
     ["RancherKey", "RANCHER"],
     ["AkeylessGatewayAuthConfig", "AKEYLESS"],
     ["AkeylessAuthMethod", "AKEYLESS"],
-  ])("an import of a %s is refused by a code of its own", async (type, prefix) => {
+  ])("an import of a %s is refused with its own code", async (type, prefix) => {
     const imported = plugin.read(`k8sauth:index:${type}`, "x", {}, {});
     await expect(imported).rejects.toThrow(`${prefix}_NOT_IMPORTABLE`);
   });
@@ -258,7 +258,7 @@ describe("without a cluster", () => {
     expect(diff).toMatchObject({ changes: true, diffs: ["host"], replaces: [] });
   });
 
-  test("the preview of a ReviewerToken asks nobody and knows what follows from its inputs", async () => {
+  test("the preview of a ReviewerToken sends no request and knows what follows from its inputs", async () => {
     const { outputs } = await plugin.create(reviewer, { ...reviewerInputs, secretUid: unknownMark }, { preview: true });
     expect(outputs).toMatchObject({
       subject: "system:serviceaccount:auth:gateway-token-reviewer",
@@ -335,7 +335,7 @@ describe("the provider's configuration", () => {
     expect(await plugin.diffConfig(before, { kubeconfig: unknownMark })).toMatchObject({ changes: true, replaces: [] });
   });
 
-  test("a preview that does not know it yet knows no output and asks nobody", async () => {
+  test("a preview that does not know it yet knows no output and sends no request", async () => {
     await using server = await localServer((_request, response) => response.end());
     await using plugin = await Plugin.start();
     await plugin.configure({ kubeconfig: secretOf(unknownMark) });

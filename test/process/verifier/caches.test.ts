@@ -17,7 +17,7 @@ test("cached tokens of the greatest size take no more memory than is counted", (
   const fill = () => {
     for (let at = 0; at < 3_000; at++) {
       const filler = `${String(at).padStart(8, "0")}${"\u20ac".repeat(1_500)}`;
-      // Text of its own for each, as parsed tokens have it.
+      // A separate text for each, as parsed tokens have it.
       const identity: Identity = JSON.parse(
         JSON.stringify({
           ...{ subject: `s${filler.slice(0, 8)}`, issuer, audience, audiences: [audience, filler] },
@@ -47,7 +47,7 @@ describe("tokens that are refused without a signature check", () => {
   const key = ecKey();
   const reasons: Record<string, (at: number) => string> = {
     "another issuer": (at) => mint({ iss: "https://other.example", jti: String(at) }, key),
-    "an algorithm that nobody uses": (at) => mint({ jti: String(at) }, key, { alg: "none" }),
+    "an unused algorithm": (at) => mint({ jti: String(at) }, key, { alg: "none" }),
     "a date that is over": (at) => mint({ exp: now - 100, iat: now - 200, nbf: now - 200, jti: String(at) }, key),
     "claims that are none": (at) => signRaw({ alg: key.alg, kid: key.kid }, `[${at}]`, key),
   };

@@ -124,7 +124,7 @@ describe("the start", () => {
   });
 });
 
-test("a token and a CA of its own that are mounted late are waited for, by name and without an answer but 503", async () => {
+test("its own token and CA that are mounted late are waited for, by name and without an answer but 503", async () => {
   using own = new Folder();
   await using api = await apiServer();
   const [apiCaFile, apiTokenFile] = [join(own.path, "late-ca"), join(own.path, "late-token")];

@@ -34,7 +34,7 @@ test("a package counts if its code is in the output, also if another file re-exp
   const files = {
     "main.js": 'import { a } from "a"; import "unused"; console.log(a);',
     "node_modules/a/package.json": '{"name":"a","version":"1.0.0","license":"MIT"}',
-    "node_modules/a/index.js": 'export { a } from "../../unit/verifier/a.js";',
+    "node_modules/a/index.js": 'export { a } from "./a.js";',
     "node_modules/a/a.js": 'import { b } from "@scope/b"; import "node:fs"; export const a = b;',
     "node_modules/@scope/b/package.json": '{"name":"@scope/b","version":"2.0.0","license":"ISC"}',
     "node_modules/@scope/b/index.js": "export const b = Math.random();",
@@ -69,7 +69,7 @@ test("a package counts if its code is in the output, also if another file re-exp
 });
 
 describe("licenses", () => {
-  /** What a text of each license holds. */
+  /** A phrase that a text of each license contains. */
   const wording: Readonly<Record<string, RegExp>> = {
     MIT: /Permission is hereby granted, free of charge/,
     "Apache-2.0": /Apache License\s+Version 2\.0.*END OF TERMS AND CONDITIONS/s,

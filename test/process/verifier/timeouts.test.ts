@@ -1,4 +1,4 @@
-/** Requests that do not come to an end: the server closes their connections after seconds. */
+/** Requests that never finish: the server closes their connections after seconds. */
 import { connect } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
 import { raw, statusLine } from "../../support/verifier/rawRequest.ts";
@@ -9,7 +9,7 @@ afterAll(() => folder[Symbol.dispose]());
 const keys = keySettings(folder);
 const keyed = () => verifier(keys);
 
-describe.concurrent("requests without an end", () => {
+describe.concurrent("requests that never finish", () => {
   test("no cache may keep an answer: 408", async () => {
     await using one = await keyed();
     const text = await raw(one.port, "GET / HTTP/1.1\r\nHost: v\r\n");

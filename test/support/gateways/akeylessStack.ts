@@ -53,7 +53,7 @@ export class PushingStack implements AsyncDisposable {
     return this.gateway.logIn(akeyless.accessId, akeyless.k8sAuthConfigName, jwt);
   }
 
-  /** A workload that logs in over and over, by the config that it is told of or by another one. */
+  /** A workload that logs in over and over, by the config in `workloadLogin` or by another one. */
   loggingIn(jwt: string, configName?: string) {
     let going = true;
     let logins = 0;
@@ -102,7 +102,7 @@ export class Workloads implements AsyncDisposable {
     return workloads;
   }
 
-  /** A token as the kubelet would mint it, for an account that is made if need be; bound to a pod if one is named. */
+  /** A token as the kubelet would mint it, for an account that is created if it is missing. Bound to a pod if one is named. */
   async token(account: string, { audience, pod }: { audience?: string; pod?: string } = {}): Promise<string> {
     const path = pathFor("v1", "ServiceAccount", this.namespace, account);
     if (!(await this.#admin.find(path))) {

@@ -1,4 +1,4 @@
-/** What answers the products' HTTP APIs in the examples' tests, in front of the products' own code where there is some. */
+/** Servers of the products' HTTP APIs for the examples' tests. They pass requests to the products' own code if it is available. */
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
@@ -16,12 +16,10 @@ export interface Asked {
 }
 
 /** An answer of 400 with these words. */
-export class BadRequest extends Error {}
+class BadRequest extends Error {}
 
 /** An HTTP server whose answers are JSON, on a free port of this machine. */
-export async function jsonServer(
-  answer: (asked: Asked) => Promise<object>,
-): Promise<{ url: string } & AsyncDisposable> {
+async function jsonServer(answer: (asked: Asked) => Promise<object>): Promise<{ url: string } & AsyncDisposable> {
   const server = createServer(async (incoming, outgoing) => {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);

@@ -1,4 +1,4 @@
-/** What tests of remote components need: arguments of each component, and outputs of the resources that it creates. */
+/** Set-up of tests of remote components: arguments of each component, and outputs of the resources that it creates. */
 import { generateKeyPairSync } from "node:crypto";
 import { testCa } from "../server.ts";
 import { referenceTo } from "./monitor.ts";

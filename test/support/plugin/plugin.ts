@@ -1,4 +1,4 @@
-/** Runs the plugin as an engine does: a process of its own, spoken to over gRPC. */
+/** Runs the plugin as an engine does: as a separate process, over gRPC. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -307,7 +307,7 @@ export class Plugin implements AsyncDisposable {
     return { urn: answer.getUrn(), outputs: this.#outputs(answer.getState()) };
   }
 
-  /** Outputs as they came over the wire. What is marked secret is not searched for secrets: it is where they belong. */
+  /** Outputs as they came over the wire. Values marked secret are not searched for secrets. */
   #outputs(answer: InstanceType<typeof structPb.Struct> | undefined): Properties {
     const outputs = plain(answer);
     this.traffic.push(JSON.stringify(Object.entries(outputs).filter(([, value]) => !isSecret(value))));

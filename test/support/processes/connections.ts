@@ -1,5 +1,5 @@
 /**
- * Opens connections and keeps them, from addresses of its choice, in a process of its own: `node connections.ts`. Commands come as JSON
+ * Opens connections and keeps them, from addresses of its choice, as a separate process: `node connections.ts`. Commands come as JSON
  * lines on standard input, answers go as JSON lines to standard output.
  */
 import { connect, type Socket } from "node:net";
@@ -42,7 +42,7 @@ export interface Answered {
 export type Command = Flood | Send | Request | { readonly kind: "count" };
 export type Numbered<Message> = { readonly id: number; readonly message: Message };
 
-/** At most so many connections are being opened at a time: fewer than a backlog of connections takes. */
+/** The most connections that are being opened at a time: fewer than a server's backlog holds. */
 const opening = 64;
 /** One for all: each of its own would take longer than the handshake. */
 const tlsOptions = { secureContext: createSecureContext(), rejectUnauthorized: false };

@@ -6,7 +6,7 @@ import { expect } from "vitest";
 export const patienceMs = 25_000;
 
 /** Whether a process runs; one that has ended and was not collected yet does not. */
-export function isRunning(pid: number): boolean {
+function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch {

@@ -1,6 +1,6 @@
 /**
  * A proxy in front of a real API server that makes trouble on order: for what a healthy server cannot be brought to do.
- * It ends TLS with a CA of its own; a client certificate is passed on if its key was given.
+ * It terminates TLS with its own CA. A client certificate is passed on if its key was given.
  */
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 
-/** What happens to the requests that match. Of several rules the one that was added last is taken. */
+/** Treatment of requests that match. The rule that was added last wins. */
 export interface Fault {
   readonly method?: string;
   /** Matched with the path, without the query. */

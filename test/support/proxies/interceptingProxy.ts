@@ -8,8 +8,8 @@ export interface InterceptingProxy extends AsyncDisposable {
   /** The CA of the proxy's own certificate. */
   readonly caPem: string;
   /**
-   * Sees each request after the API server has carried it out, and before the client gets the answer; false keeps the
-   * answer back for good.
+   * Sees each request after the API server has carried it out, and before the client gets the answer. If it returns
+   * false, the client gets none.
    */
   answered: (method: string, path: string, status: number) => boolean | Promise<boolean>;
 }

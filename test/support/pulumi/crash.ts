@@ -59,7 +59,7 @@ export async function gone(stack: Pick<TestStack, "env">, limitMs = 10_000): Pro
   }
 }
 
-/** What docs/state.md tells to do after a killed run. */
+/** The steps of docs/state.md after a killed run. */
 export async function recover(stack: TestStack): Promise<void> {
   await stack.command("cancel", "--yes");
   await stack.up();

@@ -1,7 +1,7 @@
 import { unwatchFile, watchFile } from "node:fs";
 import { open } from "node:fs/promises";
 
-/** What happens to a resource, as Pulumi's engine calls it. */
+/** An operation on a resource, as Pulumi's engine calls it. */
 export type Operation =
   | "same"
   | "create"
@@ -19,7 +19,7 @@ export interface StepEvent {
   readonly state: "started" | "done" | "failed";
   readonly operation: Operation;
   readonly urn: string;
-  /** Whether the resource is a component or the stack: it has no object of its own. */
+  /** Whether the resource is a component or the stack, which have no object. */
   readonly component: boolean;
   /** Names of the properties that differ. */
   readonly diffs: readonly string[];
@@ -62,7 +62,7 @@ export function hasChanges(changes: Changes): boolean {
   );
 }
 
-/** What a policy found. */
+/** Finding of a policy. */
 export interface Violation {
   readonly pack: string;
   readonly policy: string;

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 
-/** A process of a run, as /proc tells of it. */
+/** A process of a run, from /proc. */
 export interface RunProcess {
   readonly pid: number;
   readonly role: "engine" | "language host" | "program" | "plugin";

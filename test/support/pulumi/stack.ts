@@ -19,7 +19,7 @@ export type Value = string | number | boolean | null | readonly Value[] | { read
 /** Outputs of a stack, in the clear. */
 export type Outputs = Readonly<Record<string, Value>>;
 
-/** What an operation did. */
+/** Result of an operation. */
 export interface Result {
   readonly changes: Changes;
   readonly violations: readonly Violation[];
@@ -32,7 +32,7 @@ export interface PolicyPack {
 }
 
 /** An operation of the Pulumi CLI failed. The message holds everything that it said. */
-export class OperationFailed extends Error {
+class OperationFailed extends Error {
   readonly status: number;
 
   constructor(operation: string, status: number, said: string) {
@@ -63,14 +63,14 @@ export class TestStack implements AsyncDisposable {
   readonly pulumi: Pulumi;
   /** Everything that the engine said since the last operation began. */
   events: EngineEvent[] = [];
-  /** What it said in the operations before. */
+  /** Output of the earlier operations. */
   readonly history: EngineEvent[] = [];
-  /** What `up` and `preview` have to pass. */
+  /** Arguments of every `up` and `preview`. */
   policyPacks: readonly PolicyPack[] = [];
   /** Sees every event as it comes. */
   onEvent: (event: EngineEvent) => void = () => {};
   readonly #config: Record<string, Value>;
-  /** What a test that ran out of time left. */
+  /** Objects that a test left when it ran out of time. */
   readonly #running = new Set<PulumiProcess>();
   /** Of the setting `kubeconfig`, which may be encrypted. */
   #kubeconfigContext: string | undefined;
@@ -169,13 +169,13 @@ export class TestStack implements AsyncDisposable {
     return JSON.parse(await this.command("stack", "output", "--json", "--show-secrets")) as Outputs;
   }
 
-  /** What the engine, the program and the plugins said in the last operation, line by line. */
+  /** Messages of engine, program and plugins in the last operation, line by line. */
   get said(): string {
     const shown = this.events.filter((event) => event.kind === "diagnostic" && event.severity !== "debug");
     return shown.map((event) => ("message" in event ? event.message : "")).join("\n");
   }
 
-  /** What policies found in the last operation. */
+  /** Findings of policies in the last operation. */
   get violations(): Violation[] {
     return this.events.flatMap((event) => (event.kind === "violation" ? [event.violation] : []));
   }

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { KubeClient, loadConnection, pathFor } from "../../../kubernetes/index.ts";
+import { deleteAll } from "../inventory.ts";
 import { workerKubeconfig } from "../sandbox.ts";
 
 interface StateFile {
@@ -30,8 +31,6 @@ export async function deleteObjects(stack: { readonly stateFile: string; readonl
     const [name = "", namespace] = id.split("/").toReversed();
     await admin.delete(pathFor(inputs.apiVersion, inputs.kind, namespace, name), { ignoreNotFound: true });
   }
-  const query = { labelSelector: "app.kubernetes.io/managed-by=k8sauth" };
-  const { items } = await admin.get<{ items: { metadata: { name: string } }[] }>(requests, { query });
-  for (const { metadata } of items) await admin.delete(`${requests}/${metadata.name}`, { ignoreNotFound: true });
+  await deleteAll(admin, requests, { labelSelector: "app.kubernetes.io/managed-by=k8sauth" });
   admin.close();
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { ServiceClient } from "../../../verifier/client/index.ts";
+import { ServiceClient } from "../../../verifier/client/client.ts";
 import { Folder } from "./verifier.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;

@@ -25,7 +25,7 @@ export const ecKey = (namedCurve = "P-256", alg = "ES256") =>
 export const mlDsaKey = () => signingKey("ML-DSA-44", generateKeyPairSync("ml-dsa-44"));
 export const edKey = () => signingKey("EdDSA", generateKeyPairSync("ed25519"));
 
-/** Made once: the standard issuer's key, and one that nobody trusts. */
+/** Made once: the standard issuer's key, and one that is not trusted. */
 export const goodKey = rsaKey();
 export const strangeKey = rsaKey();
 

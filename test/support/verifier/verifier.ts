@@ -26,7 +26,7 @@ export class Folder implements Disposable {
   }
 }
 
-/** A clock that only moves when it is told to; sleepers wake when their time has come. */
+/** A clock that moves only by `advance`; sleepers wake when their time has come. */
 export class TestClock implements Clock {
   #nowMs: number;
   #monotonicMs = 1_000;
@@ -66,7 +66,7 @@ export interface Review {
   readonly audiences: readonly string[];
 }
 
-/** What an API server does for the verifier, each part to be replaced by a test. */
+/** An API server's answers to the verifier. A test may replace each. */
 export interface ApiServer extends AsyncDisposable {
   readonly server: LocalServer;
   readonly url: string;

@@ -18,7 +18,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function io(err: (text: string) => void, signal = new AbortController().signal): Io {
-  // The work itself ends at once, with an error of its own.
+  // The work ends at once too, with another error.
   const env = { XDG_STATE_HOME: folder, K8SAUTH_PULUMI: "unusable" };
   return { out: () => {}, err, tty: false, env, signal };
 }

@@ -11,7 +11,7 @@ import { only, type Rendered, render } from "./render.ts";
 const stack = { organization: "organization", project: "shop", stack: "dev" };
 const home = { namespace: "home", createNamespace: false };
 
-/** What the component creates in place of a planned object. */
+/** The object that the component creates for a planned one. */
 function createdFor({ apiVersion, kind }: PlannedObject, objects: readonly Rendered[]): unknown {
   return only(objects, `${apiVersion === "v1" ? "core/v1" : apiVersion}:${kind}`);
 }

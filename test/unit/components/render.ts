@@ -25,7 +25,7 @@ export function secret(value: unknown): object {
 
 let registered: Rendered[] = [];
 
-/** What the engine and the plugins add to the inputs of a resource. */
+/** Outputs that engine and plugins add to the inputs of a resource. */
 const outputs: Record<string, Record<string, unknown>> = {
   "k8sauth:index:Cluster": {
     host: "https://api.example:6443",
@@ -71,7 +71,7 @@ async function startRecording(): Promise<void> {
   recorder = pulumi.runtime.getMonitor();
 }
 
-/** What the engine gets of the resources that a program registers. */
+/** Resources of a program, as it registers them with the engine. */
 export async function registrations(create: () => unknown): Promise<readonly Rendered[]> {
   await startRecording();
   create();
@@ -108,7 +108,7 @@ export function only(objects: readonly Rendered[], type: string): Record<string,
   return found[0]?.inputs ?? {};
 }
 
-/** What was rendered, as sorted lines `TYPE NAME`. */
+/** The rendered resources, as sorted lines `TYPE NAME`. */
 export function listed(objects: readonly Rendered[]): string[] {
   return objects.map(({ type, name }) => `${type} ${name}`).sort();
 }

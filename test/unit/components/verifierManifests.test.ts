@@ -1,52 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { verifierConfigProblem } from "../../../components/verifier/configProblem.ts";
 import {
   callerToken,
-  type PodOptions,
   resourcesProblem,
   type VerifierMode,
-  type VerifierSettings,
-  verifierConfig,
-  verifierFiles,
   verifierModes,
-  verifierPod,
   verifierRules,
 } from "../../../components/verifier/manifests.ts";
-import { cidrsProblem, type NetworkOptions, verifierNetwork } from "../../../components/verifier/network.ts";
 import { verifierRights } from "../../../components/verifier/permissions.ts";
 import { nodeFlags } from "../../../verifier/nodeFlags.ts";
-import { goodKey, rsaKey } from "../../support/verifier/tokens.ts";
-
-const labels = { "app.kubernetes.io/name": "verifier" };
-
-const program = { "verifier.mjs": "code", "verifier.licenses.txt": "licenses" };
-
-function podOf(more: Partial<PodOptions> = {}) {
-  const pod = verifierPod({
-    mode: "hybrid",
-    image: "registry.example/node@sha256:0",
-    labels,
-    configMap: "verifier-1",
-    serviceAccount: "verifier",
-    ...more,
-  });
-  const [container] = pod.containers;
-  if (!container) throw new Error("a pod without a container");
-  return { pod, container };
-}
-
-function settingsOf(more: Partial<VerifierSettings> = {}): VerifierSettings {
-  const publicKeys = JSON.stringify({ keys: [goodKey.jwk] });
-  return {
-    mode: "hybrid",
-    audiences: ["orders"],
-    issuer: "https://issuer.example",
-    publicKeys,
-    allow: [],
-    tls: false,
-    ...more,
-  };
-}
+import { labels, podOf } from "./verifierFixture.ts";
 
 describe("the verifier's pod", () => {
   test("complies with the restricted standard, cannot write, has no service links and no default token", () => {
@@ -181,143 +143,6 @@ test("the deployer needs permissions for autoscalers only with maxReplicas", () 
     );
   expect(autoscalers()).toEqual([]);
   expect(autoscalers(5).map(({ verb }) => verb)).toEqual(expect.arrayContaining(["create", "patch", "delete"]));
-});
-
-describe("the network policy", () => {
-  const policy = (more: Partial<NetworkOptions> = {}) =>
-    verifierNetwork({ mode: "hybrid", labels, callers: [{}], monitoring: [], apiPort: 6443, ...more });
-
-  interface Pod {
-    readonly namespaceLabels: Record<string, string>;
-    readonly labels: Record<string, string>;
-  }
-  /** Whether a pod may open a port, by the rules of NetworkPolicies: a peer's selectors all match, and the port is listed. */
-  function lets(spec: ReturnType<typeof verifierNetwork>, pod: Pod, port: number): boolean {
-    const fits = (wanted: Record<string, string>, has: Record<string, string>) =>
-      Object.entries(wanted).every(([key, value]) => has[key] === value);
-    return spec.ingress.some(
-      ({ from, ports }) =>
-        ports.some((one) => one.port === port && one.protocol === "TCP") &&
-        from.some(
-          (peer) =>
-            fits(peer.namespaceSelector.matchLabels, pod.namespaceLabels) &&
-            fits(("podSelector" in peer && peer.podSelector?.matchLabels) || {}, pod.labels),
-        ),
-    );
-  }
-  const shopGateway = { namespaceLabels: { team: "shop" }, labels: { app: "gateway" } };
-  const shopOther = { namespaceLabels: { team: "shop" }, labels: { app: "batch" } };
-  const stranger = { namespaceLabels: { team: "ads" }, labels: { app: "gateway" } };
-
-  test("applies to the verifier's pods, in both directions", () => {
-    expect(policy()).toMatchObject({ podSelector: { matchLabels: labels }, policyTypes: ["Ingress", "Egress"] });
-  });
-
-  test("by default admits callers of every namespace, and no reader of metrics", () => {
-    for (const pod of [shopGateway, shopOther, stranger]) {
-      expect(lets(policy(), pod, 8080)).toBe(true);
-      expect(lets(policy(), pod, 8081)).toBe(false);
-    }
-  });
-
-  test("admits only the given callers, by namespace and by pod", () => {
-    const spec = policy({ callers: [{ namespaceLabels: { team: "shop" }, podLabels: { app: "gateway" } }] });
-    expect([shopGateway, shopOther, stranger].map((pod) => lets(spec, pod, 8080))).toEqual([true, false, false]);
-    const two = policy({ callers: [{ namespaceLabels: { team: "shop" } }, { podLabels: { app: "gateway" } }] });
-    expect([shopGateway, shopOther, stranger].map((pod) => lets(two, pod, 8080))).toEqual([true, true, true]);
-  });
-
-  test("admits the given readers of metrics", () => {
-    const spec = policy({
-      callers: [{ namespaceLabels: { team: "shop" } }],
-      monitoring: [{ podLabels: { app: "batch" } }],
-    });
-    expect([shopGateway, shopOther, stranger].map((pod) => lets(spec, pod, 8081))).toEqual([false, true, false]);
-    expect(lets(spec, { ...stranger, labels: { app: "batch" } }, 8080)).toBe(false);
-  });
-
-  test("admits connections of the verifier to API server and DNS only, and none with fixed keys", () => {
-    const ports = policy({ apiPort: 8443 }).egress.flatMap((rule) => rule.ports.map(({ port }) => port));
-    expect(ports).toEqual([443, 6443, 8443, 53, 53]);
-    expect(policy({ mode: "jwt-pubkey" }).egress).toEqual([]);
-  });
-
-  test("admits connections of the verifier to the given networks, and to DNS everywhere", () => {
-    const [servers, dns] = policy({ egressCidrs: ["10.0.0.1/32", "fd00::/8"] }).egress;
-    expect(servers).toMatchObject({ to: [{ ipBlock: { cidr: "10.0.0.1/32" } }, { ipBlock: { cidr: "fd00::/8" } }] });
-    expect(dns).not.toHaveProperty("to");
-    expect(policy().egress[0]).not.toHaveProperty("to");
-  });
-
-  test.each<[string, boolean]>([
-    ["10.0.0.0/8", true],
-    ["::/0", true],
-    ["10.0.0.1", false],
-    ["10.0.0.1/33", false],
-    ["api.example.com/32", false],
-    ["10.0.0.0/8/8", false],
-  ])("%j is a network: %s", (cidr, isNetwork) => {
-    expect(cidrsProblem([cidr]) === undefined).toBe(isNetwork);
-  });
-});
-
-describe("the configuration", () => {
-  test.each(verifierModes)("of the mode %s is accepted by the verifier", (mode) => {
-    expect(verifierConfigProblem(settingsOf({ mode, allow: ["shop/*"], tls: true }))).toBeUndefined();
-    if (mode !== "jwt-pubkey") expect(verifierConfigProblem(settingsOf({ mode, issuer: "" }))).toBeUndefined();
-  });
-
-  test("contains further settings unchanged, and several issuers besides the cluster's", () => {
-    const issuers = [
-      { name: "here", allow: ["shop/*"] },
-      { name: "other", mode: "oidc-discovery", issuer: "https://other.example", allow: ["shop/frontend"] },
-    ];
-    const settings = settingsOf({ more: { reviewOutage: "local", issuers } });
-    expect(verifierConfigProblem(settings)).toBeUndefined();
-    const config = JSON.parse(verifierConfig(settings));
-    expect(config).toMatchObject({ mode: "hybrid", audience: ["orders"], reviewOutage: "local", issuers });
-    expect(config).not.toHaveProperty("issuer");
-  });
-
-  test("has the paths at which the pod mounts keys and certificates", () => {
-    const { pod, container } = podOf({ mode: "jwt-pubkey", tlsSecret: "serving" });
-    const folders = container.volumeMounts.map(({ mountPath }) => mountPath);
-    const config = JSON.parse(verifierConfig(settingsOf({ mode: "jwt-pubkey", tls: true })));
-    for (const path of [...config.publicKeyFile, config.tlsCertFile, config.tlsKeyFile])
-      expect(folders).toContain(path.slice(0, path.lastIndexOf("/")));
-    const data = Object.keys(verifierFiles(settingsOf({ mode: "jwt-pubkey" }), program));
-    const mounted = pod.volumes.flatMap((volume) =>
-      "configMap" in volume ? (volume.configMap?.items.map(({ key }) => key) ?? []) : [],
-    );
-    expect(mounted.sort()).toEqual(data.sort());
-  });
-
-  test.each<[string, Partial<VerifierSettings>, RegExp]>([
-    [
-      "the issuer as an audience in a local mode",
-      { audiences: ["https://issuer.example"] },
-      /API server's own audience/,
-    ],
-    ["no keys for jwt-pubkey", { mode: "jwt-pubkey", publicKeys: "" }, /holds no keys/],
-    [
-      "a private key",
-      { mode: "jwt-pubkey", publicKeys: rsaKey().privateKey.export({ type: "pkcs8", format: "pem" }) as string },
-      /holds a private key/,
-    ],
-    ["a weak key", { mode: "jwt-pubkey", publicKeys: rsaKey(1024).publicPem }, /no key that can verify tokens/],
-    [
-      "rules for several issuers at once",
-      { allow: ["shop/*"], more: { issuers: [{ name: "here" }, { name: "other", issuer: "https://other.example" }] } },
-      /allow is set outside of "issuers"/,
-    ],
-    [
-      "an issuer whose keys cannot be fetched",
-      { mode: "oidc-discovery", issuer: "kubernetes/serviceaccount" },
-      /https URL/,
-    ],
-  ])("with %s is refused before anything is created", (_, more, problem) => {
-    expect(verifierConfigProblem(settingsOf(more))).toMatch(problem);
-  });
 });
 
 test("a caller mounts a token for this audience only, which the kubelet renews", () => {

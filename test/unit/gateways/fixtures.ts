@@ -4,7 +4,7 @@ import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-/** A JWT in form, signed by nobody. */
+/** A JWT in form, without a real signature. */
 export const jwt = `${part({ alg: "RS256", kid: "k" })}.${part({ sub: "system:serviceaccount:n:reviewer" })}.c2lnbmF0dXJl`;
 const lf = (text: string) => text.replaceAll("\r\n", "\n");
 export const ca = lf(makeCertificate({ commonName: "ca" }).certPem);

@@ -104,7 +104,7 @@ describe("what is tried again", () => {
     expect(await client.create("/reviews", {}, { safe: true })).toEqual({ ok: true });
   });
 
-  test("Retry-After is waited for, and has an end", async () => {
+  test("Retry-After is waited for, up to a limit", async () => {
     await using server = await localServer((_request, response) => {
       if (server.requests.length === 1) failure(response, 429, "TooManyRequests", "slow down", { "Retry-After": "1" });
       else answer(response, 200, { ok: true });

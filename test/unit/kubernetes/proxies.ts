@@ -8,7 +8,7 @@ import type { Identity } from "../../../sandbox/cluster/certificate.ts";
 
 export interface LocalProxy extends AsyncDisposable {
   readonly port: number;
-  /** What was asked for, as `host:port`. */
+  /** The requested targets, as `host:port`. */
   readonly tunnels: string[];
   /** Credentials that came, as `user:password`. */
   readonly logins: string[];

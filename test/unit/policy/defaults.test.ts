@@ -34,7 +34,7 @@ const features: Readonly<Record<string, Settings>> = {
     verifierImage: `registry.example/verifier@sha256:${"0".repeat(64)}`,
     verifierSelfContainedImage: "true",
   },
-  "Akeyless with an auth method of its own": {
+  "Akeyless with its own auth method": {
     ...push,
     certificateFlow: "true",
     akeylessAuthMethod: { boundNamespaces: ["shop"] },
@@ -67,7 +67,7 @@ function violations(level: "mandatory" | "advisory", rendered: readonly Rendered
   return Object.fromEntries(said.filter(([, found]) => found.length > 0));
 }
 
-/** What cannot be judged counts as a violation: everything of these stacks is known. */
+/** A resource that cannot be judged counts as a violation: everything of these stacks is known. */
 function verdicts({ name, ...policy }: (typeof policies)[number], rendered: readonly Rendered[]): string[] {
   const made = rendered.map((resource) => ({ ...resource, props: resource.outputs }));
   const found =

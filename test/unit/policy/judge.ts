@@ -8,7 +8,7 @@ import {
 } from "@pulumi/policy";
 import { makePolicies } from "../../../policy/policies.ts";
 
-/** What stands for a string that is not known yet. */
+/** Placeholder for a string that is not known yet. */
 export const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
 /** The clock of every test. */
@@ -25,7 +25,7 @@ export interface Resource {
   readonly protect?: boolean;
 }
 
-/** What a policy says. */
+/** Results of a policy. */
 export interface Verdict {
   readonly violations: readonly string[];
   /** Whether it met a value that is not known, which Pulumi shows as a warning. */

@@ -57,7 +57,7 @@ const decided = (policy: string, type: string) =>
   policy === "reviewer-protected" ||
   // It knows roles by their resource's name.
   (policy === "reviewer-role" && type.includes("ClusterRole")) ||
-  // What is no verifier's and no reviewer's is not its business.
+  // Resources of neither a verifier nor a reviewer do not matter to it.
   (policy === "verifier-audience" && type.includes("ConfigMap")) ||
   (policy === "reviewer-named" && type.includes("CertRequest")) ||
   // A namespace and a cluster-wide object are in none.

@@ -21,7 +21,7 @@ type Values = Readonly<Record<string, unknown>>;
 
 /** Renders this repository's program with some settings. */
 export async function renderStack(settings: Values): Promise<readonly Rendered[]> {
-  // What is no text is JSON, as the engine hands it over.
+  // A value that is no text is JSON, as the engine passes it.
   const config = Object.entries({ context: "prod", ...settings }).map(([key, value]) => [
     `k8sauth:${key}`,
     typeof value === "string" ? value : JSON.stringify(value),
@@ -106,7 +106,7 @@ function unwrapped(value: unknown): unknown {
 
 const caPem = makeCertificate({ commonName: "cluster" }).certPem;
 
-/** What the providers add to the inputs: no more than the program and the policies read. */
+/** Outputs that providers add to the inputs: no more than the program and the policies read. */
 function outputsOf(type: string, name: string, inputs: Values): Values {
   if (type.startsWith("kubernetes:")) {
     const metadata = (inputs.metadata ?? {}) as Values;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { judge, judgeStack, policies, type Resource, unknown, type Verdict } from "./judge.ts";
 import { type Properties, type StackResource, stacks, type Value } from "./stacks.ts";
 
-/** What one policy says of a stack: of each resource before it is created, or of all of them afterwards. */
+/** Results of one policy for a stack: of each resource before it is created, or of all of them afterwards. */
 function verdicts(policy: (typeof policies)[number], resources: readonly StackResource[]): Verdict[] {
   const isStackPolicy = "validateStack" in policy;
   const asked = resources.map((resource) => subject(resource, isStackPolicy));

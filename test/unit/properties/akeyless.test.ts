@@ -1,4 +1,4 @@
-/** What a server says in place of Akeyless: every answer is understood, or is one error with a code that shows nothing of what was sent. */
+/** Arbitrary answers in place of Akeyless's: each is understood, or is one error with a code that shows nothing of what was sent. */
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -31,7 +31,7 @@ afterEach(() => {
 });
 afterAll(() => gateway[Symbol.asyncDispose]());
 
-/** What an operation failed with, which has to be an error of the catalogue without a secret; undefined if it did not fail. */
+/** Error of an operation, or undefined. It has to be one of the catalogue, without a secret. */
 async function failureOf(work: Promise<unknown>, ...secrets: readonly string[]): Promise<ProviderError | undefined> {
   const error = await rejectionOf(work);
   if (error === undefined) return undefined;

@@ -5,7 +5,7 @@ import fc from "fast-check";
 export const runs = (inCi: number) => ({ numRuns: process.env.CI ? inCi : Math.ceil(inCi / 5) });
 
 /** Any UTF-16, also what is no Unicode. */
-export const utf16 = fc
+const utf16 = fc
   .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 40 })
   .map((units) => String.fromCharCode(...units));
 
@@ -90,7 +90,7 @@ export function thrownBy(work: () => unknown): unknown {
   }
 }
 
-/** What a promise was rejected with; undefined if it was fulfilled. */
+/** Error that a promise was rejected with; undefined if it was fulfilled. */
 export async function rejectionOf(work: Promise<unknown>): Promise<unknown> {
   return work.then(
     () => undefined,

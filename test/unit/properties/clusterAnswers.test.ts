@@ -1,4 +1,4 @@
-/** What a server says in place of an API server or of Rancher: it is understood, or is one error with a code that shows no credential. */
+/** Arbitrary answers in place of those of an API server or of Rancher: each is understood, or is one error with a code that shows no credential. */
 import type { ServerResponse } from "node:http";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -33,7 +33,7 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
 });
 
-/** What an operation failed with, which has to be an error of a catalogue without a secret; undefined if it did not fail. */
+/** Error of an operation, or undefined. It has to be one of a catalogue, without a secret. */
 async function failureOf(work: Promise<unknown>): Promise<KubeError | ProviderError | undefined> {
   const error = await rejectionOf(work);
   if (error === undefined) return undefined;

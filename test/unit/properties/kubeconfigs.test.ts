@@ -55,7 +55,7 @@ const good = {
   ],
 } as const satisfies Json;
 
-/** Loads a kubeconfig, content or path. What is thrown has to be an error of the catalogue that shows no secret. */
+/** Loads a kubeconfig, content or path. An error has to be one of the catalogue that shows no secret. */
 async function load(kubeconfig: string, context?: string) {
   try {
     return await loadConnection({ kubeconfig, context }, {});

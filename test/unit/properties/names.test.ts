@@ -18,7 +18,7 @@ describe("labels of a stack", () => {
   const word = textWith("prod", "-", ".", "/", "ü").filter((text) => text !== "");
   const stackName = fc.record({ organization: word, project: word, stack: word });
 
-  test("are values that Kubernetes takes, whatever the stack is called", () => {
+  test("are values that Kubernetes accepts, whatever the stack's name", () => {
     fc.assert(
       fc.property(stackName, (name) => {
         // @see https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
@@ -40,7 +40,7 @@ describe("labels of a stack", () => {
   });
 });
 
-test("the name of a token Secret has room for every epoch, and is one that the API server takes", () => {
+test("the name of a token Secret has room for every epoch, and is one that the API server accepts", () => {
   const part = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,60}[a-z0-9])?$/);
   const names = fc.array(part, { minLength: 1, maxLength: 5 }).map((parts) => parts.join("."));
   const account = names.filter((name) => name.length <= accountNameLimit);
@@ -118,7 +118,7 @@ test("a request of whatever text is read, or refused with a code", async () => {
   );
 });
 
-test("addresses of this machine and of no machine are told apart in every spelling", () => {
+test("addresses of this machine and of no machine are distinguished in every spelling", () => {
   const last = fc.integer({ min: 0, max: 255 });
   const local = fc.oneof(
     fc.tuple(last, last, last).map((rest) => `127.${rest.join(".")}`),

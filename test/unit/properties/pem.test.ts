@@ -119,7 +119,7 @@ describe("PEM", () => {
   });
 });
 
-test("a JWT is taken as it is, base64 of one is told apart, and nothing else is taken or shown", () => {
+test("a JWT is accepted, base64 of one is refused as such, and nothing else is accepted or shown", () => {
   const claims = fc.dictionary(fc.string(), fc.string(), { maxKeys: 3 });
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   fc.assert(

@@ -119,7 +119,7 @@ describe("what is in a token", () => {
   });
 });
 
-test("a review accepts nobody whom the API server did not authenticate for one of the audiences, whatever it answers", () => {
+test("a review accepts no caller that the API server did not authenticate for one of the audiences, whatever it answers", () => {
   const good = { kind: "TokenReview", status: acceptedStatus({ token: "", audiences: [audience] }) } as unknown as Json;
   fc.assert(
     fc.property(spoiled(good), (value) => {

@@ -221,7 +221,7 @@ describe("RFC 6750 section 2: where a token can be", () => {
       { "Sec-WebSocket-Protocol": `base64url.bearer.authorization.k8s.io.${encode(mint())}` },
     ],
     ["another scheme", "GET", "/", { Authorization: `Token ${mint()}` }],
-  ])("in %s it is none: such tokens end up in logs, or come from another site", async (_, method, path, headers) => {
+  ])("in %s it is none: such tokens appear in logs, or come from another site", async (_, method, path, headers) => {
     const { status, headers: answer } = await one.ask(undefined, headers as Record<string, string>, method, path);
     expect({ status, challenge: answer["www-authenticate"] }).toEqual({
       status: 401,

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer as createRelay } from "node:net";
 import { describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { clientCommand } from "../../../verifier/client/flags.ts";
-import { backoffMs, ClientError, retryAfterMs, ServiceClient, TokenFile } from "../../../verifier/client/index.ts";
+import { backoffMs, retryAfterMs, ServiceClient } from "../../../verifier/client/client.ts";
+import { TokenFile } from "../../../verifier/client/tokenFile.ts";
 import { closedPort, localServer, testCa } from "../../support/server.ts";
 import { type Handler, service, text } from "../../support/verifier/clientService.ts";
 import { Folder } from "../../support/verifier/verifier.ts";
@@ -61,7 +61,7 @@ describe("a call", () => {
     await expect(silent.client.call({ method: "POST" })).rejects.toMatchObject({ code: "CLIENT_UNREACHABLE" });
     expect(silent.seen).toHaveLength(1);
   });
-  test("uses one connection for many calls, because bodies are read to their end", async () => {
+  test("uses one connection for many calls, because it reads whole bodies", async () => {
     await using one = await service(text(200, "x".repeat(300_000)), { maxBodyBytes: 10 });
     for (let at = 0; at < 5; at++) expect((await one.client.call()).body).toBe("x".repeat(10));
     expect(one.connections()).toBe(1);
@@ -93,7 +93,7 @@ describe("a call", () => {
     await expect(client.call()).rejects.toThrow(/127\.0\.0\.1:\d+ cannot be reached \(ECONNREFUSED\)/);
     await expect(client.call()).rejects.not.toThrow("secret");
   });
-  test("https takes a CA of its own", async () => {
+  test("https accepts a private CA", async () => {
     using folder = new Folder();
     await using server = await localServer((_, response) => response.end("ok"));
     const tokenFile = folder.write("token", "t");
@@ -162,35 +162,5 @@ describe("pauses", () => {
     ["-1", 0],
   ])("Retry-After %j: %i ms", (value, expected) => {
     expect(retryAfterMs(value, 0, 10_000)).toBe(expected);
-  });
-});
-
-describe("flags and variables", () => {
-  test("flags win over variables", () => {
-    const env = { K8SAUTH_CLIENT_URL: "http://env", K8SAUTH_CLIENT_TOKEN_FILE: "/env", K8SAUTH_CLIENT_INTERVAL: "5" };
-    expect(clientCommand(["--url=http://flag", "--attempts", "2"], env)).toMatchObject({
-      url: "http://flag",
-      tokenFile: "/env",
-      intervalSeconds: 5,
-      timeoutSeconds: 5,
-      attempts: 2,
-    });
-  });
-  test.each([
-    [[]],
-    [["--url", "http://a"]],
-    [["--url"]],
-    [["--url", "http://a", "--url", "http://b"]],
-    [["--verbose", "x"]],
-    [["--url", "http://a", "--token-file", "/t", "--interval", "0"]],
-    [["--url", "http://a", "--token-file", "/t", "--attempts", "1.5"]],
-    [["--url", "http://a", "--token-file", "/t", "--timeout", "x"]],
-  ])("%j is refused", (args) => {
-    expect(() => clientCommand(args, {})).toThrow(ClientError);
-  });
-  test.each(["ftp://a", "nonsense", "http://user@host", ""])("the URL %j is refused", (url) => {
-    expect(() => new ServiceClient({ url, tokenFile: "/t" })).toThrow(
-      expect.objectContaining({ code: "CLIENT_CONFIG" }),
-    );
   });
 });

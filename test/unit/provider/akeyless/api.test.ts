@@ -1,81 +1,15 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { AkeylessTestGateway, Call, Fault } from "../../../../demo/akeyless/index.ts";
+import { expect, test } from "vitest";
+import type { Fault } from "../../../../demo/akeyless/index.ts";
 import { AkeylessApi } from "../../../../provider/akeyless/api/api.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { apiOf, contextFor, failureOf, keyPair, startGateway, tokenConfig } from "../../../support/akeyless.ts";
+import { apiOf, contextFor, failing, failureOf, keyPair, tokenConfig, useGateway } from "../../../support/akeyless.ts";
 import { closedPort } from "../../../support/server.ts";
 import { httpProxy } from "../../kubernetes/proxies.ts";
 
-let gateway: AkeylessTestGateway;
+const gateway = await useGateway();
 const { signingKey } = keyPair();
-
-beforeAll(async () => {
-  gateway = await startGateway();
-});
-afterEach(() => {
-  gateway.fault = () => undefined;
-  gateway.calls.length = 0;
-  gateway.configs.clear();
-  gateway.permits = () => true;
-  gateway.account.clear();
-});
-afterAll(() => gateway[Symbol.asyncDispose]());
-
-/** Makes the first calls of a command go wrong. */
-function failing(command: string, fault: Fault, times = Number.POSITIVE_INFINITY): void {
-  let left = times;
-  gateway.fault = (call: Call) => (call.command === command && left-- > 0 ? fault : undefined);
-}
-
-const create = "gateway-create-k8s-auth-config";
 const get = { name: "k8s-conf" };
-
-test("logs in once with access id and key, for any number of calls", async () => {
-  const api = apiOf(gateway, { ...gateway.env, PATH: "login once" });
-  gateway.expireSessions();
-  await Promise.all([1, 2, 3].map(() => api.find("/auth-method-get", get)));
-  expect(gateway.commands.filter((command) => command === "auth").length).toBeLessThanOrEqual(2);
-  gateway.calls.length = 0;
-  await api.find("/auth-method-get", get);
-  expect(gateway.commands).toEqual(["auth-method-get"]);
-});
-
-test("logs in again when the session has ended, once", async () => {
-  const api = apiOf(gateway);
-  await api.find("/auth-method-get", get);
-  gateway.expireSessions();
-  gateway.calls.length = 0;
-  expect(await api.find("/auth-method-get", get)).toBeUndefined();
-  expect(gateway.commands).toEqual(["auth-method-get", "auth", "auth-method-get"]);
-});
-
-test("takes a session of the environment, and says so when it has ended", async () => {
-  const AKEYLESS_AUTH_TOKEN = gateway.session();
-  const api = apiOf(gateway, { AKEYLESS_AUTH_TOKEN });
-  expect(await api.find("/auth-method-get", get)).toBeUndefined();
-  expect(gateway.commands).toEqual(["auth-method-get"]);
-  gateway.expireSessions();
-  const { code, message } = await failureOf(api.find("/auth-method-get", get));
-  expect(code).toBe("AKEYLESS_UNAUTHORIZED");
-  expect(message).toMatch(/get a new AKEYLESS_AUTH_TOKEN/);
-  expect(message).not.toContain(AKEYLESS_AUTH_TOKEN);
-});
-
-test("names the variables where there are no credentials, and asks nobody", async () => {
-  const { code, message } = await failureOf(apiOf(gateway, { AKEYLESS_ACCESS_ID: "p-1" }).find("/get-role", get));
-  expect(code).toBe("AKEYLESS_CREDENTIALS_MISSING");
-  expect(message).toMatch(/AKEYLESS_ACCESS_ID with AKEYLESS_ACCESS_KEY or AKEYLESS_AUTH_JWT.*AKEYLESS_AUTH_TOKEN/);
-  expect(gateway.calls).toEqual([]);
-});
-
-test("a wrong access key is told apart, and not shown", async () => {
-  const AKEYLESS_ACCESS_KEY = "wrong-key-wrong-key-wrong-key";
-  const api = apiOf(gateway, { ...gateway.env, AKEYLESS_ACCESS_KEY });
-  const { code, message } = await failureOf(api.find("/get-role", get));
-  expect(code).toBe("AKEYLESS_UNAUTHORIZED");
-  expect(message).toMatch(/status 401.*invalid access key/);
-  expect(message).not.toContain(AKEYLESS_ACCESS_KEY);
-});
+const create = "gateway-create-k8s-auth-config";
 
 test.each<[string, Fault, string, RegExp]>([
   ["400", { status: 400, body: '{"error":"bad name"}' }, "AKEYLESS_INVALID", /status 400\): bad name/],
@@ -108,7 +42,7 @@ test.each<[string, Fault, string, RegExp]>([
   ["a list", { status: 200, body: "[]" }, "AKEYLESS_NOT_JSON", /not a JSON object/],
   ["truncated JSON", { status: 200, body: '{"token-reviewer-jwt":"abc' }, "AKEYLESS_NOT_JSON", /26 characters/],
 ])("an answer that is %s is an error of its own kind, and not tried again", async (_what, fault, code, message) => {
-  failing(create, fault);
+  failing(gateway, create, fault);
   const error = await failureOf(apiOf(gateway).call(`/${create}`, tokenConfig(signingKey), "once"));
   expect(error.code).toBe(code);
   expect(error.message).toMatch(message);
@@ -157,7 +91,7 @@ test.each<[string, Fault, string, RegExp]>([
   ],
   ["a proxy's", { status: 404, body: '{"message":"no Route matched"}' }, "AKEYLESS_NOT_JSON", /status 404/],
 ])("an error that is %s says what to do", async (_what, fault, code, message) => {
-  failing(create, fault);
+  failing(gateway, create, fault);
   const error = await failureOf(apiOf(gateway).call(`/${create}`, tokenConfig(signingKey), "once"));
   expect(error.code).toBe(code);
   expect(error.message).toMatch(message);
@@ -182,56 +116,20 @@ test.each([
 });
 
 test("a proxy's 404 is not an object that is absent", async () => {
-  failing("get-role", { status: 404, body: '{"message":"no Route matched"}' });
+  failing(gateway, "get-role", { status: 404, body: '{"message":"no Route matched"}' });
   expect((await failureOf(apiOf(gateway).find("/get-role", get))).code).toBe("AKEYLESS_NOT_JSON");
 });
 
-test("the first version of the API is told apart from refused credentials", async () => {
+test("the first version of the API has another error than refused credentials", async () => {
   const { context } = contextFor({ ...gateway.env, PATH: "v1" });
   const api = new AkeylessApi({ url: `${gateway.url}/api/v1`, caPem: gateway.caPem }, context);
   expect((await failureOf(api.find("/get-role", get))).code).toBe("AKEYLESS_WRONG_API");
 });
 
-describe("logs in", () => {
-  test.each<[string, (at: AkeylessTestGateway) => Record<string, string>, string | undefined]>([
-    ["by an access key", (at) => at.env, "access_key"],
-    ["by a JWT", (at) => ({ AKEYLESS_ACCESS_ID: at.accessId, AKEYLESS_AUTH_JWT: at.jwt }), "jwt"],
-    [
-      "by OIDC",
-      (at) => ({ AKEYLESS_ACCESS_ID: at.accessId, AKEYLESS_AUTH_JWT: at.jwt, AKEYLESS_ACCESS_TYPE: "oidc" }),
-      "oidc",
-    ],
-    ["by a session", (at) => ({ AKEYLESS_AUTH_TOKEN: at.session() }), undefined],
-    ["by a session under its other name", (at) => ({ AKEYLESS_TOKEN: at.session() }), undefined],
-    ["by a universal identity", (at) => ({ AKEYLESS_AUTH_UID: at.uidToken }), undefined],
-    ["by a universal identity's token", (at) => ({ AKEYLESS_AUTH_TOKEN: at.uidToken }), undefined],
-  ])("%s", async (_way, env, type) => {
-    await using at = await startGateway();
-    expect(await apiOf(at, env(at)).find("/auth-method-get", get)).toBeUndefined();
-    const logins = at.calls.filter(({ command }) => command === "auth");
-    expect(logins.map(({ body }) => body["access-type"])).toEqual(type === undefined ? [] : [type]);
-  });
-
-  test("never with the value of a credential in a message", async () => {
-    const env = { AKEYLESS_ACCESS_ID: "p-1", AKEYLESS_AUTH_JWT: "a-header.a-payload.a-signature" };
-    failing("auth", { status: 401, body: JSON.stringify({ error: `invalid ${env.AKEYLESS_AUTH_JWT}` }) });
-    const { message } = await failureOf(apiOf(gateway, env).find("/get-role", get));
-    expect(message).toMatch(/invalid \[secret\]/);
-  });
-
-  test.each(["aws_iam", "azure_ad", "gcp"])("not by the cloud identity %s, but says the way around", async (type) => {
-    const env = { AKEYLESS_ACCESS_ID: "p-1", AKEYLESS_ACCESS_TYPE: type };
-    const { code, message } = await failureOf(apiOf(gateway, env).find("/get-role", get));
-    expect(code).toBe("AKEYLESS_LOGIN_UNSUPPORTED");
-    expect(message).toMatch(new RegExp(`cloud identity \\(${type}\\).*--access-type ${type} .*AKEYLESS_AUTH_TOKEN`));
-    expect(gateway.calls).toEqual([]);
-  });
-});
-
 test("what a server repeats of a request's secrets does not get into the message", async () => {
   const config = tokenConfig(signingKey);
   const echo = JSON.stringify({ error: `cannot parse ${signingKey} and ${config["token-reviewer-jwt"]}` });
-  failing(create, { status: 400, body: echo });
+  failing(gateway, create, { status: 400, body: echo });
   const { message } = await failureOf(apiOf(gateway).call(`/${create}`, config, "once"));
   expect(message).toMatch(/cannot parse \[secret\] and \[secret\]/);
   expect(message).not.toContain(signingKey.slice(0, 40));
@@ -245,7 +143,7 @@ test.each<[string, Fault, "read" | "repeatable" | "once"]>([
   ["a connection that breaks", "reset", "repeatable"],
   ["an answer that is lost", "lost", "read"],
 ])("tries again after %s where that is safe (%j, %s)", async (_what, fault, effect) => {
-  failing("auth-method-get", fault, 2);
+  failing(gateway, "auth-method-get", fault, 2);
   gateway.account.commands["auth-method-create-k8s"]?.({ name: "k8s-conf" });
   const answer = await apiOf(gateway).call("/auth-method-get", get, effect, { auth_method_name: "string" });
   gateway.account.methods.clear();
@@ -256,22 +154,22 @@ test.each<[string, Fault, string]>([
   ["500", { status: 500, body: '{"error":"boom"}' }, "AKEYLESS_FAILED"],
   ["a broken connection", "reset", "AKEYLESS_RESET"],
   ["a lost answer", "lost", "AKEYLESS_RESET"],
-])("a creation is not repeated after %s: nobody knows whether it was done", async (_what, fault, code) => {
-  failing(create, fault);
+])("a creation is not repeated after %s: its result is unknown", async (_what, fault, code) => {
+  failing(gateway, create, fault);
   const error = await failureOf(apiOf(gateway).call(`/${create}`, tokenConfig(signingKey), "once"));
   expect(error.code).toBe(code);
   expect(gateway.commands.filter((command) => command === create)).toHaveLength(1);
 });
 
 test("gives up after a few attempts, with the last reason", async () => {
-  failing("get-role", { status: 429, body: '{"error":"slow down"}' });
+  failing(gateway, "get-role", { status: 429, body: '{"error":"slow down"}' });
   const error = await failureOf(apiOf(gateway, gateway.env, { attempts: 3 }).find("/get-role", get));
   expect(error).toMatchObject({ code: "AKEYLESS_BUSY", message: expect.stringContaining("slow down") });
   expect(gateway.commands.filter((command) => command === "get-role")).toHaveLength(3);
 });
 
 test("does not wait for ever, nor after a cancellation", async () => {
-  failing("get-role", "hang");
+  failing(gateway, "get-role", "hang");
   const late = await failureOf(apiOf(gateway, gateway.env, { timeoutMs: 300 }).find("/get-role", get));
   expect(late.code).toBe("AKEYLESS_TIMEOUT");
   const cancel = new AbortController();
@@ -282,7 +180,7 @@ test("does not wait for ever, nor after a cancellation", async () => {
   expect((await waiting).code).toBe("CANCELLED");
 });
 
-test("tells apart what keeps it from the gateway", async () => {
+test("distinguishes why the gateway cannot be reached", async () => {
   const { context } = contextFor(gateway.env);
   const to = (url: string, caPem?: string) =>
     failureOf(new AkeylessApi({ url, caPem }, context).find("/get-role", get));

@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
+import { describe, expect, test } from "vitest";
 import {
   type AuthConfigInputs,
   type AuthConfigOutputs,
@@ -16,22 +15,13 @@ import {
   rancherConfig,
   startGateway,
   tokenConfig,
+  useGateway,
 } from "../../../support/akeyless.ts";
 
 const resource = akeylessGatewayAuthConfig;
 const { signingKey } = keyPair();
 const newJwt = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJyb3RhdGVkIn0.c2lnbmF0dXJl";
-let gateway: AkeylessTestGateway;
-
-beforeAll(async () => {
-  gateway = await startGateway();
-});
-beforeEach(() => {
-  gateway.fault = () => undefined;
-  gateway.calls.length = 0;
-  gateway.configs.clear();
-});
-afterAll(() => gateway[Symbol.asyncDispose]());
+const gateway = await useGateway();
 
 function inputs(config: AuthConfig, more: Partial<AuthConfigInputs> = {}): AuthConfigInputs {
   return { gatewayApi: gateway.gatewayApi, caPem: gateway.caPem, config, ...more };
@@ -140,7 +130,7 @@ describe("an update", () => {
   });
 
   test("to another gateway makes it there first, then deletes it here", async () => {
-    await using second = await AkeylessTestGateway.start();
+    await using second = await startGateway();
     const state = await made(tokenConfig(signingKey));
     const session = second.session();
     gateway.accept(session);
@@ -177,7 +167,7 @@ describe("a create", () => {
     expect(written()).toEqual(["gateway-update-k8s-auth-config"]);
   });
 
-  test("whose answer was lost is found by the next one, and nothing is made twice", async () => {
+  test("whose answer was lost is found by the next one, and nothing is created twice", async () => {
     gateway.fault = ({ command }) => (command === "gateway-create-k8s-auth-config" ? "lost" : undefined);
     expect((await failureOf(resource.create(inputs(tokenConfig(signingKey)), operate()))).code).toBe("AKEYLESS_RESET");
     gateway.fault = () => undefined;
@@ -260,7 +250,7 @@ describe("a refresh", () => {
   });
 });
 
-describe("preview and diff ask nobody", () => {
+describe("preview and diff send no request", () => {
   test("nothing changes for equal inputs, whatever proves or authenticates", async () => {
     const state = await made(tokenConfig(signingKey));
     const again = inputs(tokenConfig(signingKey), { caPem: "", proofAccount: "a/b" });

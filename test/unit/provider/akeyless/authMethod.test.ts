@@ -1,21 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
+import { describe, expect, test } from "vitest";
 import { type AuthMethodInputs, akeylessAuthMethod } from "../../../../provider/akeyless/authMethod.ts";
-import { contextFor, failureOf, inputsOf, keyPair, startGateway } from "../../../support/akeyless.ts";
+import { contextFor, failureOf, inputsOf, keyPair, useGateway } from "../../../support/akeyless.ts";
 
 const pair = keyPair();
 const other = keyPair();
-let gateway: AkeylessTestGateway;
-
-beforeAll(async () => {
-  gateway = await startGateway();
-});
-beforeEach(() => {
-  gateway.fault = () => undefined;
-  gateway.calls.length = 0;
-  gateway.account.methods.clear();
-});
-afterAll(() => gateway[Symbol.asyncDispose]());
+const gateway = await useGateway();
 
 function operate() {
   return contextFor(gateway.env).context;

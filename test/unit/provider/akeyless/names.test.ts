@@ -1,9 +1,8 @@
 /**
- * What identifies an object of an account. Names are paths, which requests may write with or without the leading slash, and
+ * Identity of an account's objects. Names are paths, which requests may write with or without the leading slash, and
  * which answers have without it. Several URLs lead to one account.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
+import { beforeEach, describe, expect, test } from "vitest";
 import { akeylessAuthMethod } from "../../../../provider/akeyless/authMethod.ts";
 import { akeylessCertificate } from "../../../../provider/akeyless/certificate.ts";
 import { akeylessGatewayAuthConfig } from "../../../../provider/akeyless/index.ts";
@@ -11,21 +10,11 @@ import { akeylessRole } from "../../../../provider/akeyless/role.ts";
 import { akeylessRoleAssociation } from "../../../../provider/akeyless/roleAssociation.ts";
 import type { AnyResource } from "../../../../provider/protocol/resource.ts";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
-import { contextFor, inputsOf, keyPair, startGateway, tokenConfig } from "../../../support/akeyless.ts";
+import { contextFor, inputsOf, keyPair, startGateway, tokenConfig, useGateway } from "../../../support/akeyless.ts";
 
 const { publicKey, signingKey } = keyPair();
 const certificatePem = makeCertificate({ commonName: "reviewer" }).certPem;
-let gateway: AkeylessTestGateway;
-
-beforeAll(async () => {
-  gateway = await startGateway();
-});
-beforeEach(() => {
-  gateway.account.clear();
-  gateway.configs.clear();
-  gateway.calls.length = 0;
-});
-afterAll(() => gateway[Symbol.asyncDispose]());
+const gateway = await useGateway();
 
 const operate = () => contextFor(gateway.env).context;
 
@@ -123,7 +112,7 @@ describe.each(Object.entries(kinds).filter(([name]) => name !== "a role associat
     });
 
     test("is created if that is another account, with a warning about the one that stays", async () => {
-      await using second = await AkeylessTestGateway.start();
+      await using second = await startGateway();
       const state = await made();
       const moved = { ...state.inputs, apiUrl: second.publicApi, caPem: second.caPem };
       const { context, lines } = contextFor(second.env);
@@ -152,7 +141,7 @@ describe("an auth config whose name is spelt the other way", () => {
     return resource.update(state, named("/k8s-conf"), operate());
   };
 
-  test("moves at a gateway that tells the two names apart", async () => {
+  test("moves at a gateway that distinguishes the two names", async () => {
     expect((await respelled()).name).toBe("/k8s-conf");
     expect([...gateway.configs.keys()]).toEqual(["/k8s-conf"]);
   });

@@ -1,20 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { AkeylessTestGateway } from "../../../../demo/akeyless/index.ts";
+import { describe, expect, test } from "vitest";
 import { akeylessRole, type RoleInputs } from "../../../../provider/akeyless/role.ts";
-import { contextFor, failureOf, inputsOf, startGateway } from "../../../support/akeyless.ts";
+import { contextFor, failureOf, inputsOf, useGateway } from "../../../support/akeyless.ts";
 
 const resource = akeylessRole;
 const denial = { path: "/secrets-of-administrators/*", type: "item-rule", capabilities: ["deny"] };
-let gateway: AkeylessTestGateway;
-
-beforeAll(async () => {
-  gateway = await startGateway();
-});
-beforeEach(() => {
-  gateway.account.clear();
-  gateway.calls.length = 0;
-});
-afterAll(() => gateway[Symbol.asyncDispose]());
+const gateway = await useGateway();
 
 const operate = () => contextFor(gateway.env).context;
 const role = (name = "/shop/reader") => gateway.account.roles.get(name) ?? expect.fail(`there is no role ${name}`);

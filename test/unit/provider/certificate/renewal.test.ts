@@ -5,7 +5,7 @@ import type { Context } from "../../../../provider/protocol/resource.ts";
 
 test.each([
   ["after two thirds of its life by default", undefined, 300],
-  ["as long before its end as asked", 897, 3],
+  ["as long before its expiry as asked", 897, 3],
   ["after two thirds when the signer made it shorter than that", 900, 600],
   ["after two thirds when the signer made it much shorter", 90_000, 600],
 ])("a certificate is renewed %s", (_what, renewBefore, expected) => {

@@ -57,7 +57,7 @@ test("the document names the key set, and both get the token", async () => {
   ]);
 });
 
-test("a document of another issuer is refused: with it, anybody's keys would do", async () => {
+test("a document of another issuer is refused: its keys could be anyone's", async () => {
   const other = (base: string) => ({ ...good(base), issuer: `${issuer}/` });
   await expect(discover(standard(other))).rejects.toMatchObject({ code: "DISCOVERY_ISSUER_MISMATCH" });
 });

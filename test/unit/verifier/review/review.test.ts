@@ -80,7 +80,7 @@ test.each([
 });
 
 describe("the queue of reviews", () => {
-  /** Work that ends when it is told to, and the order in which it began. */
+  /** Work that the test ends, and the order in which it began. */
   function queue(limit: number, maxWaiting: number) {
     const reviews = new ReviewQueue(limit, maxWaiting);
     const begun: string[] = [];

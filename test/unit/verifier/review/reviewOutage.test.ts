@@ -1,4 +1,4 @@
-/** What counts as an outage of the API server: `reviewOutage: local` accepts tokens without a review in an outage alone. */
+/** Definition of an outage of the API server: `reviewOutage: local` accepts tokens without a review in an outage alone. */
 import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";

@@ -46,7 +46,7 @@ function groupsOf(file: string): Group[] {
     const key = group.public ?? group.private;
     const vectors = group.tests.map(({ tcId, comment, result, jws, jwe }) => {
       const token = jws ?? jwe;
-      // What is not in the compact form is sent all the same.
+      // Tokens that are not in the compact form are sent all the same.
       return {
         id: tcId,
         comment,
@@ -67,7 +67,7 @@ function keySetOf(keys: readonly Jwk[]): KeySet {
   return set;
 }
 
-/** What keys, grammar, header and signature say of a token, without a look at its claims. */
+/** Decision about a token by keys, grammar, header and signature, without its claims. */
 async function signatureOutcome(token: string, keys: readonly Jwk[]): Promise<string> {
   try {
     const set = keySetOf(keys);
