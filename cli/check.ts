@@ -93,7 +93,7 @@ async function checkSeveral(names: readonly string[], choice: Choice, io: Io): P
   return stacks.every(holds) ? 0 : 1;
 }
 
-/** Checks one of several stacks. What was found before an error is part of the report. */
+/** Checks one of several stacks. Results from before an error are part of the report. */
 async function checkStack(name: string, stack: Stack, io: Io): Promise<StackReport> {
   let report: StackReport = { stack: name, cluster: "", host: "", kinds: [], expiries: [], findings: [] };
   try {

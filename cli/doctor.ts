@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { type Connection, directConnection, KubeClient, loadConnection } from "../kubernetes/index.ts";
+import type { Connection } from "../kubernetes/connection.ts";
+import { KubeClient, loadConnection } from "../kubernetes/index.ts";
+import { directConnection } from "../kubernetes/kubeconfig/loadConnection.ts";
 import type { Command, Io } from "./command.ts";
 import { examineCluster, failure } from "./doctor/cluster.ts";
 import { type Diagnosis, formatDiagnoses } from "./doctor/diagnosis.ts";

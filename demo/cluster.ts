@@ -2,12 +2,12 @@
 import {
   type BuildOptions,
   canRunNode,
-  type NodeSupport,
   nodeRemedy,
   type Sandbox,
   sandboxStatus,
   startSandbox,
 } from "../sandbox/index.ts";
+import type { NodeSupport } from "../sandbox/node/requirements.ts";
 import { AkeylessTestGateway } from "./akeyless/index.ts";
 import { VaultAuth } from "./gateways/vault/index.ts";
 import { Gateways } from "./logins.ts";

@@ -6,7 +6,7 @@ import { describeExpiry, type Expiry } from "../expiry.ts";
 import { formatFindings } from "../report.ts";
 import { paint, table } from "../table.ts";
 
-/** What the check of one stack found. */
+/** Result of the check of one stack. */
 export interface StackReport {
   readonly stack: string;
   /** The setting `context`; "" if the settings could not be read. */

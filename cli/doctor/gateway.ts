@@ -4,8 +4,9 @@ import type { BlockList } from "node:net";
 import { isIP } from "node:net";
 import { proveHost } from "../../kubernetes/cluster/hostProof.ts";
 import { hostnameOf, limitedReason, localReason, networks, within } from "../../kubernetes/cluster/hostReach.ts";
-import { isKubeError, isUnreachable, type KubeClient, KubeError, probeServer } from "../../kubernetes/index.ts";
+import { isKubeError, isUnreachable, type KubeClient, KubeError } from "../../kubernetes/index.ts";
 import { inClusterContext } from "../../kubernetes/kubeconfig/inCluster.ts";
+import { probeServer } from "../../kubernetes/probe.ts";
 import { proxyText } from "../../kubernetes/transport/proxyAgent.ts";
 import { proxyOf } from "../../kubernetes/transport/transport.ts";
 import { failure } from "./cluster.ts";
@@ -120,7 +121,7 @@ async function serviceNetworks(client: KubeClient, signal: AbortSignal): Promise
   return networks([...(ranges?.items ?? []).flatMap(({ spec }) => spec?.cidrs ?? []), ...addresses]);
 }
 
-/** What the address says about who reaches it. @param services networks of the cluster's Services */
+/** Diagnosis of the address: which clients can reach it. @param services networks of the cluster's Services */
 export async function addressOf({ host }: Pick<GatewayTarget, "host">, services: BlockList): Promise<Diagnosis> {
   const subject = "address";
   const name = hostnameOf(host);

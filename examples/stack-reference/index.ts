@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 
-/** What this program reads of the output `authConfigs`: docs/outputs.md. */
+/** The part of the output `authConfigs` (docs/outputs.md) that this program reads. */
 interface AuthConfigs {
   readonly token: {
     readonly vault: {

@@ -1,4 +1,4 @@
-/** Who can reach a host, judged by its name or address alone. */
+/** Clients that can reach a host, judged by its name or address alone. */
 import { BlockList, isIP } from "node:net";
 
 /** The name or address in a URL, in lower case, an IPv6 address without its brackets. */

@@ -1,4 +1,4 @@
-/** Bars of a part's figures, as an SVG that is legible on light and dark pages: it has a background of its own. */
+/** Bars of a part's figures, as an SVG with a background, which is legible on light and dark pages. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -93,7 +93,7 @@ function value({ ratio, note }: Pick<Bar, "ratio" | "note">): string {
   return note ? `${ratio.toFixed(2)} (${note})` : ratio.toFixed(2);
 }
 
-/** What a screen reader says. */
+/** The text for screen readers. */
 function spoken({ title, groups }: Chart): string {
   const said = groups.map(({ heading, bars }) => {
     const values = bars.map((bar) => `${bar.label} ${value(bar)}`).join(", ");

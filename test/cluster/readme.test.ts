@@ -1,4 +1,4 @@
-/** The commands of README.md, as they stand there, for a reader with a clone and a cluster of their own. */
+/** The commands of README.md, as they stand there, for a reader who has a clone and a cluster. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -83,7 +83,7 @@ describe("On your own cluster, and Gateways", () => {
     await using server = await vaultServer(vault);
     await clone();
     const env = { ...(await reader.withPulumi()), VAULT_ADDR: server.url };
-    // What is special here: the cluster and the stand-in for Akeyless have addresses of this machine.
+    // The only differences: the cluster and the stand-in for Akeyless have addresses of this machine.
     const here = { allowLoopbackHost: true, akeylessApi: gateway.publicApi, akeylessCa: gateway.caPem };
     const config = Object.fromEntries(Object.entries(here).map(([name, value]) => [`k8sauth:${name}`, value]));
     await writeFile(join(reader.clone, "Pulumi.prod.yaml"), stringify({ config }));

@@ -24,7 +24,7 @@ async function clone(): Promise<string> {
   return folder;
 }
 
-/** The options of the README's command, with the project's folder instead of its own. */
+/** The options of the README's command, with the project's folder. */
 async function readmeNames(): Promise<string[]> {
   const readme = await readFile(join(program, "README.md"), "utf8");
   const [, options = ""] = /`pulumi new <this repository> ([^`]+)`/.exec(readme) ?? [];

@@ -12,7 +12,7 @@ import { productCommand, runShell, writeCommands } from "./shell.ts";
 
 const exec = promisify(execFile);
 
-/** Somebody who follows README.md: with an account and a clone of their own, a kubeconfig, and commands on the PATH. */
+/** Somebody who follows README.md: with a home, a clone, a kubeconfig, and commands on the PATH. */
 export class Reader implements AsyncDisposable {
   readonly #home: string;
   /** Without Pulumi. */
