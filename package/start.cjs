@@ -1,8 +1,5 @@
 // Any Node.js can parse this: one that is too old gets a message instead of a syntax error.
 "use strict";
-const { enableCompileCache } = require("node:module");
-const { homedir } = require("node:os");
-const { join } = require("node:path");
 const { isOlder } = require("../runtime/version.cjs");
 
 // The build defines it, from package.json: ">= 24.5".
@@ -14,10 +11,12 @@ if (isOlder(process.version, required)) {
   process.exit(1);
 }
 
-if (!process.env.NODE_COMPILE_CACHE) {
-  // The user's own folder. Others must not be able to write to it, because the cache contains code.
-  const caches = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-  enableCompileCache(join(caches, "k8sauth", "compile"));
+// In the user's home, where there is one: other users must not be able to write to the cache, because it contains code.
+const home = process.env.HOME || process.env.USERPROFILE;
+if (home && !process.env.NODE_COMPILE_CACHE) {
+  const { join } = require("node:path");
+  const caches = process.env.XDG_CACHE_HOME || join(home, ".cache");
+  require("node:module").enableCompileCache(join(caches, "k8sauth", "compile"));
 }
 
 Promise.resolve()
