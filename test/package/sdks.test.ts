@@ -64,6 +64,12 @@ const languages: Readonly<Record<string, Language>> = {
   },
 };
 
+/**
+ * Warnings of the run: the token that expires is the program's choice, and Pulumi's SDK for Node.js warns about each remote component whose
+ * `providers` contain the provider of its package.
+ */
+const expected = ["Only pulumi up renews it", "There is a conflict between the 'provider' field (k8sauth)"];
+
 /** A line of the description of TokenReviewer, in each SDK. */
 const described = "A ServiceAccount that may create TokenReviews";
 
@@ -104,7 +110,8 @@ describe.each(Object.entries(languages))("%s", (_name, language) => {
     await project.pulumi("config", "set", "kubeconfigPath", workerKubeconfig());
     await project.pulumi("config", "set", "kubernetes:kubeconfig", workerKubeconfig());
     const { status, output } = await project.pulumi("up", "--yes", "--skip-preview", "--stack", "dev");
-    expect(output).not.toMatch(/^\s*(warning|error):/m);
+    const said = output.match(/^\s*(warning|error):.*$/gm) ?? [];
+    expect(said.filter((line) => !expected.some((text) => line.includes(text)))).toEqual([]);
     expect(status).toBe(0);
     const { vault } = (await project.outputs()) as { vault: VaultKubernetesAuthConfig };
     const { kubernetes_host: host, kubernetes_ca_cert: caPem = "", token_reviewer_jwt: token } = vault;
