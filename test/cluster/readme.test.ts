@@ -92,9 +92,8 @@ describe("On your own cluster, and Gateways", () => {
     expect(more).toEqual([]);
     expect(setUp).toContain(`context ${context}\n`);
     const host = sharedSandbox().server;
-    const said = await reader.run(withExamples(localCommands(setUp), { "https://api.example.com:6443": host }), {
-      env,
-    });
+    const examples = { "https://api.example.com:6443": host, "k8sauth doctor ": "k8sauth doctor --allow-loopback " };
+    const said = await reader.run(withExamples(localCommands(setUp), examples), { env });
     expect(said).toMatch(/^ *ok +rights, token /m);
     expect(said).toContain("k8sauth:index:TokenReviewer");
     expect(said).toMatch(/ok {4}A forged token is refused/);
