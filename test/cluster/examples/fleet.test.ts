@@ -107,7 +107,7 @@ describe("up of four clusters, of which one refuses connections and one never an
     expect(status, stdout).toBe(0);
     expect(stdout).toMatch(/^ {2}ok {4}fleet-good +sandbox +https:\S+ +token +\d+ ok +none expires$/m);
     expect(stdout).toMatch(
-      /^ {2}ok {4}fleet-certified +sandbox +https:\S+ +token, certificate +\d+ ok +certificate expires in \d+ hours \(/m,
+      /^ {2}ok {4}fleet-certified +sandbox +https:\S+ +certificate, token +\d+ ok +certificate expires in \d+ hours \(/m,
     );
     expect(stdout).toMatch(/^2 of 2 stacks hold\.$/m);
     const withRefused = await check(...stacks, "--json");
