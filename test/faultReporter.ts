@@ -8,8 +8,8 @@ import { allFaults } from "../docs/reference/faults/index.ts";
  */
 export default class FaultReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
-    // Arguments of vitest: without a name of a file, a project or a test, or with the merged results of all projects.
-    const isWhole = process.argv.slice(2).every((argument) => argument === "run" || /^--merge-reports=/.test(argument));
+    // Arguments of vitest: without a name of a file, a project or a test.
+    const isWhole = process.argv.slice(2).every((argument) => argument === "run");
     if (!isWhole) return;
     const ran = modules.flatMap(({ moduleId, children }) =>
       [...children.allTests()].map((test) => [moduleId, test] as const),
