@@ -1,17 +1,13 @@
 /** Sandboxes in a separate state folder, for each file of tests that imports this. */
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, vi } from "vitest";
+import { afterAll, beforeAll, expect } from "vitest";
 import { identify, type ProcessIdentity } from "../../sandbox/build/process.ts";
 import { readAdmin } from "../../sandbox/cluster/handle.ts";
 import { ensureBinary, listSandboxes, type Sandbox, stopSandbox } from "../../sandbox/index.ts";
 
-const api = fileURLToPath(new URL("../../sandbox/index.ts", import.meta.url));
 export const soon = { timeout: 20_000, interval: 20 };
 let home: string;
 export let env: NodeJS.ProcessEnv;
@@ -67,18 +63,4 @@ export function processesOf(sandbox: Sandbox): ProcessIdentity[] {
   const ids = Object.values(sandbox.pids).map((pid) => identify(pid));
   expect(ids).toHaveLength(4);
   return ids;
-}
-
-/** Runs a driver as a separate process. Resolves with the lines that it prints. */
-export function driver(code: string): { child: ChildProcess; line: (pattern: RegExp) => Promise<string> } {
-  const source = `import { startSandbox } from ${JSON.stringify(api)};\n${code}`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", source], {
-    env,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const lines: string[] = [];
-  createInterface({ input: child.stdout! }).on("line", (text) => lines.push(text));
-  const line = (pattern: RegExp) =>
-    vi.waitFor(() => lines.find((text) => pattern.test(text)) ?? expect.fail(`no line ${pattern}`), soon);
-  return { child, line };
 }

@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { identify, isAlive } from "../../sandbox/build/process.ts";
 import { sandboxStatus, startSandbox } from "../../sandbox/index.ts";
-import { call, driver, env, processesOf, soon } from "./sandboxFixture.ts";
+import { driver } from "../support/processes/sandboxDriver.ts";
+import { call, env, processesOf, soon } from "./sandboxFixture.ts";
 
 describe("after a kill -9", () => {
   test("of the supervisor, its servers end, and the next start replaces what is left", async () => {
@@ -31,7 +32,11 @@ describe("after a kill -9", () => {
   });
 
   test("of the driver while the sandbox starts, nothing stays and a new start works", async () => {
-    const { child, line } = driver(`await startSandbox({ name: "begun", onProgress: (p) => console.log(p.phase) });`);
+    const { child, line } = driver(
+      `await startSandbox({ name: "begun", onProgress: (p) => console.log(p.phase) });`,
+      env,
+      soon,
+    );
     await line(/^start$/);
     const supervisor = await vi.waitFor(async () => {
       const status = await sandboxStatus("begun", env);
@@ -51,6 +56,8 @@ describe("after a kill -9", () => {
   test("of the driver after the start, the sandbox lives on", async () => {
     const { child, line } = driver(
       `await startSandbox({ name: "lasting" }); console.log("up"); setInterval(() => {}, 1000);`,
+      env,
+      soon,
     );
     await line(/^up$/);
     child.kill("SIGKILL");
@@ -63,6 +70,8 @@ describe("after a kill -9", () => {
   test("of the parent of an ephemeral sandbox, nothing stays", async () => {
     const { child, line } = driver(
       `const s = await startSandbox({ ephemeral: true }); console.log(JSON.stringify([s.dir, s.pids])); setInterval(() => {}, 1000);`,
+      env,
+      soon,
     );
     const [dir, pids] = JSON.parse(await line(/^\[/)) as [string, Record<string, number>];
     const ids = Object.values(pids).map((pid) => identify(pid));

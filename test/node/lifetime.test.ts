@@ -1,18 +1,14 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { identify, isAlive } from "../../sandbox/build/process.ts";
 import { readRecord } from "../../sandbox/cluster/state.ts";
 import { openSandbox, type Sandbox, sandboxStatus, startSandbox, stopSandbox } from "../../sandbox/index.ts";
+import { driver } from "../support/processes/sandboxDriver.ts";
 import { apply, kubectl, noNode, pod, podReady, restrictedNamespace, soon } from "./pods.ts";
 import { cgroupFolders, machineTraces, namespaceOf } from "./traces.ts";
-
-const api = fileURLToPath(new URL("../../sandbox/index.ts", import.meta.url));
 
 /** Processes, mounts and interfaces of one sandbox, which must not exist after it. */
 function tracesOf(dir: string, pids: Sandbox["pids"]) {
@@ -90,6 +86,8 @@ describe.skipIf(noNode)("a sandbox with a node", () => {
   test("outlives the process that started it, and its servers can be started again", async () => {
     const { child, line } = driver(
       `await startSandbox({ name: "killed", node: true }); console.log("up"); setInterval(() => {}, 1000);`,
+      env,
+      soon,
     );
     await line(/^up$/);
     child.kill("SIGKILL");
@@ -103,6 +101,8 @@ describe.skipIf(noNode)("a sandbox with a node", () => {
   test("that is ephemeral goes with the process that started it, folder and all", async () => {
     const { child, line } = driver(
       `const s = await startSandbox({ ephemeral: true, node: true }); console.log(JSON.stringify([s.dir, s.pids])); setInterval(() => {}, 1000);`,
+      env,
+      soon,
     );
     const [dir, pids] = JSON.parse(await line(/^\[/)) as [string, Sandbox["pids"]];
     const traces = tracesOf(dir, pids);
@@ -132,19 +132,5 @@ describe.skipIf(noNode)("a sandbox with a node", () => {
       pod({ namespace, name: "idle", script: "setInterval(() => {}, 1000)" }),
     );
     await podReady(sandbox, namespace, "idle");
-  }
-
-  /** A driver as a separate process, and the lines that it prints. */
-  function driver(code: string): { child: ChildProcess; line: (pattern: RegExp) => Promise<string> } {
-    const source = `import { startSandbox } from ${JSON.stringify(api)};\n${code}`;
-    const child = spawn(process.execPath, ["--input-type=module", "-e", source], {
-      env,
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const lines: string[] = [];
-    createInterface({ input: child.stdout! }).on("line", (text) => lines.push(text));
-    const line = (pattern: RegExp) =>
-      vi.waitFor(() => lines.find((text) => pattern.test(text)) ?? expect.fail(`no line ${pattern}`), soon);
-    return { child, line };
   }
 });

@@ -20,7 +20,7 @@ export let plugin: Plugin;
 export const tokens = new Set<string>();
 
 beforeAll(async () => {
-  // The setup of the products' documents: no discovery, and an audience of its own beside.
+  // The setup of the products' documents: no discovery, and an audience besides the issuer.
   sandbox = await startSandbox({
     ephemeral: true,
     issuer: "api",
