@@ -55,7 +55,7 @@ describe("Try it", () => {
     expect(more).toEqual([]);
     // The demonstration uses a sandbox that runs. With a node it needs root and Debian's packages.
     await startSandbox({ env: reader.env, node: false });
-    expect(await reader.run(start)).toMatch(/^5\/5 {2}Proofs .* (\d+) of \1 hold$/m);
+    expectDemonstration(await reader.run(start));
     expect(JSON.parse(await reader.run(readConfig))).toEqual({
       kubernetes_host: expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+$/),
       kubernetes_ca_cert: expect.stringMatching(/^-----BEGIN CERTIFICATE-----\n/),
@@ -68,6 +68,28 @@ describe("Try it", () => {
     expect(await sandboxStatus("default", reader.env)).toMatchObject({ condition: "absent" });
   });
 });
+
+/** What `npm start` prints where no node runs. */
+function expectDemonstration(output: string): void {
+  expect(output).toContain(
+    "No node (the sandbox was started without one): the verifier and its callers run as processes",
+  );
+  expect(output).toMatch(/ok {4}A workload logs in at Akeyless, by the reviewer's token .*k8sauth-demo\/shop/);
+  expect(output).toMatch(/ok {4}A workload logs in at Akeyless, by the client certificate .*k8sauth-demo\/shop/);
+  expect(output).toMatch(/ok {4}A workload logs in at Vault, .*k8sauth-demo\/shop/);
+  expect(output).toContain("200 system:serviceaccount:k8sauth-demo:shop");
+  expect(output).toMatch(/is refused +401 .*another audience/);
+  expect(output).toMatch(/is refused +403 /);
+  expect(output).not.toMatch(/^ +FAIL/m);
+  expect(output.match(/^[1-5]\/5 {2}\w+ +(\d+ min )?[\d.]+ s {2}/gm)).toHaveLength(5);
+  expect(output).toMatch(/^5\/5 {2}Proofs .* (\d+) of \1 hold$/m);
+  expect(output).toMatch(/^ +authConfigs +secret +certificate \(akeyless.*\), token \(akeyless.*vault.*\)$/m);
+  // Pulumi's lines for each resource are shown after a failure, or with --verbose.
+  expect(output).not.toMatch(/creating \(|Resources:/);
+  expect(output.split("\n").length).toBeLessThan(80);
+  // No value of an output is shown, least of all base64 and PEM.
+  expect(output).not.toMatch(/[A-Za-z0-9+]{60,}|-----BEGIN/);
+}
 
 describe("On your own cluster, and Gateways", () => {
   let gateway: AkeylessTestGateway;

@@ -22,5 +22,6 @@ describe.skipIf(noNode)("the demonstration on a machine that can have a node", (
     const preview = ["preview", "--stack", "sandbox", "--expect-no-changes"];
     const { status, output } = await demonstration.run("pulumi", ...preview);
     expect(status, output).toBe(0);
+    expect(demonstration.kubeconfigsLeft()).toEqual([]);
   });
 });

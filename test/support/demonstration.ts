@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { type Sandbox, startSandbox, stopSandbox } from "../../sandbox/index.ts";
+import { stopSandbox } from "../../sandbox/index.ts";
 import { program } from "./pulumi/stack.ts";
 
 /** `k8sauth start` for a separate user: settings, state, sandbox and Pulumi home are apart from those of other tests. */
@@ -22,11 +22,6 @@ export class Demonstration implements AsyncDisposable {
       TMPDIR: temporary,
     };
     mkdirLinked(program, this.#folder);
-  }
-
-  /** Has the sandbox run already, as somebody may who has used it before. */
-  startSandbox(options: { readonly node: boolean }): Promise<Sandbox> {
-    return startSandbox({ env: this.env, ...options });
   }
 
   run(...args: string[]): Promise<{ readonly status: number; readonly output: string }> {

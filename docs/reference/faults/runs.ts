@@ -206,8 +206,8 @@ export const runs: Section = {
       fault: "Node.js is missing or too old",
       behaviour: "Preview, plugin and policy pack name the needed version.",
       tests: [
-        ["process/provider/plugin.test.ts", "says clearly when Node.js is too old"],
-        ["process/provider/plugin.test.ts", "says clearly when there is no Node.js"],
+        ["process/provider/lifecycle.test.ts", "says clearly when Node.js is too old"],
+        ["process/provider/lifecycle.test.ts", "says clearly when there is no Node.js"],
         ["pulumi/program.test.ts", "a preview says which one is needed, and nothing about file extensions"],
       ],
     },

@@ -274,8 +274,11 @@ describe.each(cases)("$what", ({ happens, drift, said, healed, status = 7 }) => 
     expect(await reviewSelf((await outputs()).clusterAccess)).toMatchObject({ authenticated: true });
     const { claims } = await pushing.logIn(await workloads.token("shop"));
     expect(claims).toMatchObject({ service_account_name: "shop" });
-    expect(await run("preview")).toMatchObject({ status: 0, drift: [] });
   });
+});
+
+test("after all of them nothing has drifted", async () => {
+  expect(await run("preview")).toMatchObject({ status: 0, drift: [] });
 });
 
 test("a cluster that can't be read is a failure of the preview, and no drift", async () => {

@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { type FakeEngine, Plugin, startEngine } from "../../support/plugin/plugin.ts";
+import { expect, test } from "vitest";
+import { engine, plugin, reviewer } from "./pluginFixture.ts";
 
-const reviewer = "k8sauth:index:ReviewerToken";
 const inputs = {
   host: "https://k8s.example.com",
   namespace: "auth",
@@ -12,19 +11,6 @@ const inputs = {
   mode: "tokenRequest",
   expirationSeconds: 3600,
 };
-let engine: FakeEngine;
-let plugin: Plugin;
-beforeAll(async () => {
-  engine = await startEngine();
-  plugin = await Plugin.start(engine);
-});
-afterAll(async () => {
-  await plugin[Symbol.asyncDispose]();
-  engine.stop();
-});
-beforeEach(() => {
-  engine.lines.length = 0;
-});
 
 const hours = (count: number) => new Date(Date.now() + count * 3_600_000).toISOString();
 
