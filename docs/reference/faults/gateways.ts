@@ -77,7 +77,7 @@ export const gateways: Section = {
       ],
     },
     {
-      fault: "Somebody changes or deletes what was pushed",
+      fault: "Another user or tool changes or deletes a pushed object",
       behaviour: "A refresh reports it, and the next `up` reverts it.",
       tests: [
         [token, "drift"],

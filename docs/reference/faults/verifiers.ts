@@ -38,7 +38,8 @@ export const verifiers: Section = {
     },
     {
       fault: "The API server is killed or hangs",
-      behaviour: "Local modes continue; modes with reviews answer 503, and never 200 or 401.",
+      behaviour:
+        "`oidc-discovery` and `jwt-pubkey` continue; `hybrid` and `tokenreview` answer 503, and never 200 or 401.",
       tests: [
         [
           "cluster/verifier/outage.test.ts",
