@@ -11,16 +11,16 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, "node_modules");
 const stamp = join(modules, ".cache", "k8sauth", "installed");
 
-const { complaint } = createRequire(import.meta.url)("../runtime/node.cjs");
+const { nodeProblem } = createRequire(import.meta.url)("../runtime/node.cjs");
 
 /** Whether this process can run the TypeScript sources. */
-export const capable = complaint() === undefined;
+export const capable = nodeProblem() === undefined;
 
 /** Runs a script on the Node.js that the dependencies brought; ends this process as it ends. */
 export function runOnBundledNode(script, args) {
   const node = join(modules, ".bin", process.platform === "win32" ? "node.cmd" : "node");
   if (!existsSync(node)) {
-    console.error(complaint());
+    console.error(nodeProblem());
     process.exit(1);
   }
   const child = spawn(node, [script, ...args], { stdio: "inherit" });

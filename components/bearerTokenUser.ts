@@ -45,7 +45,7 @@ export interface BearerTokenUserArgs {
   /** Requested lifetime in mode `tokenRequest`, in seconds, at least 600. @default 2592000 (30 days) */
   readonly tokenExpirationSeconds?: number;
   /**
-   * Time before expiry from which on `pulumi up` renews the token, in seconds. Longer than the interval of your runs.
+   * Time before expiry from which on `pulumi up` renews the token, in seconds. Set more than the interval of your runs.
    *
    * @default a third of the lifetime
    */
@@ -81,11 +81,11 @@ export class BearerTokenUser extends pulumi.ComponentResource {
   readonly namespace: pulumi.Output<string>;
   /** The ServiceAccount. */
   readonly serviceAccount: k8s.core.v1.ServiceAccount;
-  /** Its token Secrets. */
+  /** The token Secrets of the ServiceAccount. */
   readonly secrets: TokenSecrets;
   /** The proved token. */
   readonly token: ReviewerToken;
-  /** Kubeconfig of this user: one context, with CA and token embedded. Secret. */
+  /** Kubeconfig of this user, YAML: one context, with CA and token embedded. Secret. */
   readonly kubeconfig: pulumi.Output<string>;
 
   constructor(name: string, args: BearerTokenUserArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -126,7 +126,7 @@ export class BearerTokenUser extends pulumi.ComponentResource {
 
   #checkRules({ rules, clusterRole, allowWildcards = false }: BearerTokenUserArgs): void {
     if ((rules === undefined) === (clusterRole === undefined)) {
-      throw new pulumi.ResourceError("rules: give either rules or clusterRole.", this);
+      throw new pulumi.ResourceError("rules: set either rules or clusterRole.", this);
     }
     const problems = rules === undefined ? [] : ruleProblems(rules, allowWildcards);
     if (problems.length > 0) throw new pulumi.ResourceError(problems.map((text) => `rules${text}`).join("\n"), this);

@@ -30,7 +30,8 @@ export interface ClientCertificateArgs {
   /** Type of the generated private key. @default "RSA2048" */
   readonly keyType?: KeyType;
   /**
-   * Your own certificate signing request, PEM. Its subject must have `commonName`. It excludes `rotation`. The private key stays with you.
+   * Your own certificate signing request, PEM. Its subject must have `commonName`. It cannot be combined with `rotation`. You keep the private
+   * key.
    *
    * @default a generated key and request
    */
@@ -40,7 +41,7 @@ export interface ClientCertificateArgs {
   /** Requested lifetime, in seconds, at least 600. The signer may shorten it. @default 7776000 (90 days) */
   readonly expirationSeconds?: number;
   /**
-   * Time before expiry from which on `pulumi up` renews the certificate, in seconds. Longer than the interval of your runs.
+   * Time before expiry from which on `pulumi up` renews the certificate, in seconds. Set more than the interval of your runs.
    *
    * @default a third of the lifetime
    */
@@ -49,7 +50,7 @@ export interface ClientCertificateArgs {
   readonly approval?: "auto" | "external";
   /** Role of the user, as for a TokenReviewer. @default "tokenreviews" */
   readonly role?: ReviewerRole;
-  /** Products that need further permissions. Those of products that accept certificates are added to the role. @default [] */
+  /** Products that the user works for. The permissions that they need are added to the role, if they accept certificates. @default [] */
   readonly products?: readonly Product[];
   /** Name of an existing ClusterRole, instead of `role`. @default none */
   readonly clusterRole?: string;
@@ -93,7 +94,10 @@ export class ClientCertificate extends pulumi.ComponentResource {
     const inputs = { ...inputsOf(args, "cluster"), privateKeyPem: suppliedKey };
     super("k8sauth:index:ClientCertificate", name, inputs, labelled(opts));
     if (args.csrPem && args.rotation) {
-      throw new pulumi.ResourceError("rotation: csrPem has one fixed name. Unset rotation or csrPem.", this);
+      throw new pulumi.ResourceError(
+        "rotation: csrPem has one fixed common name, and each epoch needs another. Unset rotation or csrPem.",
+        this,
+      );
     }
     const [epoch, ...earlier] = epochsOf(args.rotation);
     const child = { parent: this };

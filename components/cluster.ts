@@ -104,13 +104,13 @@ export class Cluster extends pulumi.CustomResource {
   declare readonly host: pulumi.Output<string>;
   /** CA certificates of `host`, PEM; "" if a public CA signed its certificate. */
   declare readonly caPem: pulumi.Output<string>;
-  /** SHA-256 of the first CA certificate, hexadecimal with colons. */
+  /** SHA-256 of the first CA certificate, hexadecimal with colons; "" without `caPem`. */
   declare readonly caFingerprint: pulumi.Output<string>;
-  /** `kubeconfig`, `given`, `pin` or `first use`. */
+  /** Source of `caPem`: `kubeconfig`, `given` (the argument), `pin` or `first use`. */
   declare readonly caSource: pulumi.Output<string>;
   /** Issuer of ServiceAccount tokens, from the discovery document; "" if it cannot be read. */
   declare readonly issuer: pulumi.Output<string>;
-  /** Why `issuer` is empty. */
+  /** Why `issuer` is empty; "" if it is not. */
   declare readonly issuerNote: pulumi.Output<string>;
   /** Public keys of the issuer, a JSON Web Key Set (RFC 7517) as JSON; "" if unknown. */
   declare readonly jwks: pulumi.Output<string>;

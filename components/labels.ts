@@ -8,13 +8,13 @@ export interface StackName {
   readonly stack: string;
 }
 
-/** Length of a label's value (Kubernetes, "Labels and Selectors"). */
+/** Longest value of a label (Kubernetes, "Labels and Selectors"). */
 const maxLength = 63;
 const hashLength = 10;
 
 /**
- * Labels that name the stack of an object. A stack's name may be longer than the value of a label, and may start or end with characters that
- * a label refuses. A hash of organization, project and stack is part of the value, so it is unique.
+ * Labels that name the stack of an object. A stack's name can be too long for a label, or have characters that a label refuses. The value is
+ * therefore a shortened name with a hash of organization, project and stack, which makes it unique.
  */
 export function stackLabels({ organization, project, stack }: StackName): Record<string, string> {
   const hash = createHash("sha256").update(`${organization}/${project}/${stack}`).digest("hex").slice(0, hashLength);

@@ -6,8 +6,8 @@ type KubernetesObject = pulumi.CustomResource & {
 };
 
 /**
- * Metadata of an object; unknown, like the object's id, until the object exists. A preview of a new binding is a dry run at the API server,
- * which reads the role, and fails if the role does not exist yet.
+ * Metadata of an object. Like its id, they are unknown until the object exists. Otherwise the preview of a new binding would fail: it is a dry
+ * run at the API server, which reads the role, and the role does not exist yet.
  */
 export function metadataOf({ id, metadata }: KubernetesObject): pulumi.Output<k8s.types.output.meta.v1.ObjectMeta> {
   return pulumi.all([id, metadata]).apply(([, known]) => known);

@@ -1,6 +1,6 @@
 import type { PolicyRule } from "./rbac/rules.ts";
 
-/** Products that a stack prepares for on request: each adds its auth config, and the permissions that it needs. */
+/** Products of the setting `products`. Each adds its auth config, and the permissions that it needs. */
 export const products = ["consul", "infisical", "spire"] as const;
 export type Product = (typeof products)[number];
 

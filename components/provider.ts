@@ -14,7 +14,7 @@ export interface ProviderArgs {
   readonly offline?: pulumi.Input<"fail" | "warn">;
   /**
    * Names of inputs in errors and warnings, such as the names of the program's own settings. Keys are `TYPE.INPUT`, or
-   * `PARENT$TYPE.INPUT` for children of a component, which win. `{name}` in a value is the resource's name.
+   * `PARENT$TYPE.INPUT` for children of a component, which have precedence. `{name}` in a value is the resource's name.
    *
    * @default the inputs' own names
    */
@@ -22,8 +22,8 @@ export interface ProviderArgs {
 }
 
 /**
- * The deployer: which cluster the resources of this package are created in, and with which credentials. Pass it with a Kubernetes
- * provider for the same cluster to components.
+ * The deployer's access: the cluster in which the resources of this package are created, and the credentials for it. Pass it to components
+ * together with a Kubernetes provider for the same cluster.
  *
  * Pulumi stores these values in the state. `refresh` and `destroy` read them from there, unless they run the program
  * (`--run-program`, or `PULUMI_RUN_PROGRAM=true` in the environment). A change updates the provider and replaces no resource.

@@ -61,7 +61,7 @@ export interface TokenReviewerArgs {
   /** Requested lifetime in mode `tokenRequest`, in seconds, at least 600. The API server may shorten it. @default 2592000 (30 days) */
   readonly tokenExpirationSeconds?: number;
   /**
-   * Time before expiry from which on `pulumi up` renews the token, in seconds. Longer than the interval of your runs.
+   * Time before expiry from which on `pulumi up` renews the token, in seconds. Set more than the interval of your runs.
    *
    * @default a third of the lifetime
    */
@@ -97,8 +97,8 @@ export function tokenReviewerNames(
  * A ServiceAccount that may create TokenReviews, and its token, for a gateway outside the cluster.
  *
  * The token comes from a dedicated Secret, never from an auto-generated one: Kubernetes deletes those after a year without use
- * (KEP-2799). It does not expire in mode `secret`. Its holder can learn whose a token is, if it has the token. It can read no object, except those
- * that `products` adds.
+ * (KEP-2799). In mode `secret` it does not expire. A holder of the reviewer's token can learn whose another token is, if it has that token. It
+ * can read no object, except those that `products` adds.
  *
  * The resource option `protect` protects everything but the token and its Secrets, which renewal and rotation replace.
  *
@@ -116,7 +116,7 @@ export class TokenReviewer extends pulumi.ComponentResource {
   readonly serviceAccount: k8s.core.v1.ServiceAccount;
   /** Binding of the ServiceAccount to its role. */
   readonly binding: k8s.rbac.v1.ClusterRoleBinding;
-  /** Its token Secrets. */
+  /** The token Secrets of the ServiceAccount. */
   readonly secrets: TokenSecrets;
   /** The proved token. */
   readonly token: ReviewerToken;

@@ -8,7 +8,7 @@ const { isOlder } = require("./version.cjs");
 const required = engines.node.replace(/^>=/, ">= ");
 
 /** Why a Node.js cannot run the sources, and what to do; undefined if it can. */
-function complaint({ version, features, execPath } = process) {
+function nodeProblem({ version, features, execPath } = process) {
   const old = isOlder(version, required);
   if (!old && features.typescript) return undefined;
   const found = `${execPath} is ${version}${old ? "" : ", built or started without support for TypeScript"}`;
@@ -17,14 +17,14 @@ function complaint({ version, features, execPath } = process) {
 
 /** Ends the process if its Node.js cannot run the sources. Otherwise enables the compile cache. */
 function prepareNode() {
-  const problem = complaint();
+  const problem = nodeProblem();
   if (problem !== undefined) {
     process.stderr.write(`${problem}\n`);
     process.exit(1);
   }
   if (process.env.NODE_COMPILE_CACHE) return;
-  // The cache folder of npm packages. Other users must not be able to write to it, because the cache contains code.
+  // The cache contains code, so other users must not be able to write to its folder. node_modules belongs to the user that runs npm.
   require("node:module").enableCompileCache(join(__dirname, "..", "node_modules", ".cache", "k8sauth"));
 }
 
-module.exports = { complaint, prepareNode, required };
+module.exports = { nodeProblem, prepareNode, required };

@@ -1,4 +1,4 @@
-// Comparison of Node.js versions. Every Node.js can parse this.
+// Compares versions of Node.js. Old versions must be able to parse this file.
 "use strict";
 
 /** Whether a version (`v22.1.0`) is older than a required one (`>= 24.5`). */

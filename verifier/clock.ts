@@ -28,7 +28,7 @@ export const systemClock: Clock = {
     }),
 };
 
-/** A moment by both clocks. */
+/** A moment by both clocks, in milliseconds. */
 export interface Moment {
   readonly monotonic: number;
   readonly wall: number;
@@ -39,8 +39,8 @@ export function momentOf(clock: Clock): Moment {
 }
 
 /**
- * Milliseconds since a moment, by the clock that shows more. For ages with a limit: the monotonic clock can stand still while the
- * machine is paused, and the wall clock can be set back.
+ * Milliseconds since a moment, by the clock that advanced further. Limits of age need both clocks: the monotonic clock can stand still
+ * while the machine is paused, and the wall clock can be set back.
  */
 export function longestSince(moment: Moment, clock: Clock): number {
   return Math.max(clock.monotonic() - moment.monotonic, clock.now() - moment.wall);

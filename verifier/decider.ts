@@ -1,4 +1,7 @@
-/** Decides about a token: grammar, caches, one verification for all requests with the same token, and then the token's issuer. */
+/**
+ * Decides whether a token is accepted: looks it up in the caches, checks its encoding, and lets its issuer verify it. Concurrent requests with
+ * the same token share one verification.
+ */
 import { AcceptedCache, RefusedCache, TokenDigest } from "./cache/caches.ts";
 import { type Clock, momentOf } from "./clock.ts";
 import type { Config } from "./config/config.ts";
@@ -15,14 +18,14 @@ export interface DeciderOptions {
   readonly settings: Pick<Config, "cacheEntries" | "refusedCacheEntries" | "refusedCacheSeconds">;
   /** Called with an error that is not a refusal: a defect, or a file that cannot be read. */
   readonly onError: (error: unknown) => void;
-  /** Called after each verification. */
+  /** Called after each verification with its duration in milliseconds, reviews included. */
   readonly onVerified: (ms: number) => void;
 }
 
 export interface Refused {
   readonly reason: RefusalReason;
   readonly retryAfterSeconds?: number | undefined;
-  /** The caller, if it is known (403). */
+  /** The caller, if the token was verified (403). */
   readonly identity?: Identity;
   /** For the log only. */
   readonly detail?: string | undefined;
@@ -32,10 +35,10 @@ export type Decision =
   | { readonly accepted: AcceptedAnswer }
   | { readonly accepted: undefined; readonly refused: Refused };
 
-/** Most concurrent verifications. More would use memory and not be faster. */
+/** Limit of concurrent verifications. Further ones would use memory and would not be faster. */
 const maxPending = 2_048;
 
-/** Refusals that soon may no longer apply, and their longest time in the cache, in seconds. */
+/** Longest cache time, in seconds, of refusals that can soon be outdated. */
 const shortLived: Partial<Record<RefusalReason, number>> = { unknown_key: 0, not_yet_valid: 0, review_refused: 1 };
 
 export class Decider {
@@ -44,6 +47,7 @@ export class Decider {
   readonly #refused: RefusedCache;
   readonly #digest = new TokenDigest();
   readonly #pending = new Map<string, Promise<Decision>>();
+  /** Lookups by result. `shared`: the verification was in progress. `misses`: a verification was started. */
   readonly counts = { acceptedHits: 0, refusedHits: 0, misses: 0, shared: 0 };
 
   constructor(options: DeciderOptions) {
@@ -61,6 +65,7 @@ export class Decider {
     };
   }
 
+  /** Verifications in progress. */
   get pending(): number {
     return this.#pending.size;
   }
@@ -100,7 +105,7 @@ export class Decider {
     }
     if (this.#pending.size >= maxPending) return refuse("busy", { retryAfterSeconds: 1 });
     this.counts.misses += 1;
-    // `finally` runs in a later turn, after `set`, even if the verification ends without a wait.
+    // `finally` runs in a microtask, after `set`, even if the verification ends without a wait.
     const work = this.#verify(token, digest).finally(() => this.#pending.delete(digest));
     this.#pending.set(digest, work);
     return work;
@@ -116,7 +121,7 @@ export class Decider {
       const { identity, cacheSeconds, routes, generation } = await issuer.decide(token, decoded);
       const leftMs = (identity.expiresAt ?? Number.POSITIVE_INFINITY) * 1000 - startedAt.wall;
       const cacheMs = Math.min(leftMs, cacheSeconds * 1000);
-      // From the start, because a review can be as old as its request.
+      // The cache time starts before the review: the API server can have decided as early as that.
       const until = { monotonic: startedAt.monotonic + cacheMs, wall: startedAt.wall + cacheMs };
       if (routes.length === 0) {
         this.#cacheRefusal(digest, "not_allowed", until.monotonic);
@@ -140,7 +145,7 @@ export class Decider {
     }
   }
 
-  /** @param limit latest end, by the monotonic clock */
+  /** @param limit latest expiry of the entry, by the monotonic clock */
   #cacheRefusal(digest: string, reason: RefusalReason, limit: number): void {
     const now = this.#options.clock.monotonic();
     const { refusedCacheSeconds } = this.#options.settings;

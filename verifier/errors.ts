@@ -51,7 +51,7 @@ export interface VerifierErrorDetail {
   readonly retryAfterMs?: number;
 }
 
-/** An error of the verifier. Its message contains no token, no key and no user of a URL. */
+/** An error of the verifier. Its message contains no token, no key, and no user or password of a URL. */
 export class VerifierError extends Error {
   readonly code: VerifierErrorCode;
   readonly status: number | undefined;
@@ -67,8 +67,8 @@ export class VerifierError extends Error {
 }
 
 /**
- * Whether the other server is away: it cannot be reached, does not answer in time, or answers with 5xx. Any other answer, also an error of
- * TLS or HTTP, is a rejection of the request.
+ * Whether the other server is unavailable: it cannot be reached, does not answer in time, or answers with 5xx. Any other failure, such as an
+ * error of TLS or HTTP, is a rejection of the request.
  */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof VerifierError)) return false;
@@ -76,7 +76,10 @@ export function isOutage(error: unknown): boolean {
   return error.code === "NET_STATUS" && (error.status ?? 0) >= 500;
 }
 
-/** Reasons for an answer other than 200. Their texts do not depend on the token. */
+/**
+ * Reasons for an answer other than 200, by name. `error` is the code of RFC 6750, section 3.1; "" for none. The texts do not depend on the
+ * token.
+ */
 export const refusals = {
   no_token: { status: 401, error: "", text: "No bearer token was sent." },
   malformed_request: {
@@ -102,15 +105,15 @@ export const refusals = {
     text: "The token is signed with a key that its issuer does not publish.",
   },
   bad_signature: { status: 401, error: "invalid_token", text: "The token's signature does not verify." },
-  missing_claim: { status: 401, error: "invalid_token", text: "The token lacks a claim that is required." },
+  missing_claim: { status: 401, error: "invalid_token", text: "The token lacks a required claim." },
   malformed_claim: {
     status: 401,
     error: "invalid_token",
-    text: "A claim of the token has a form that is not accepted.",
+    text: "A claim of the token is malformed.",
   },
   expired: { status: 401, error: "invalid_token", text: "The token has expired." },
   not_yet_valid: { status: 401, error: "invalid_token", text: "The token is not valid yet." },
-  lifetime_too_long: { status: 401, error: "invalid_token", text: "The token's lifetime is longer than is accepted." },
+  lifetime_too_long: { status: 401, error: "invalid_token", text: "The token's lifetime is longer than accepted." },
   wrong_audience: { status: 401, error: "invalid_token", text: "The token is for another audience." },
   api_audience: {
     status: 401,
@@ -141,9 +144,9 @@ export type RefusalReason = keyof typeof refusals;
 /** Thrown if a token is refused, or cannot be verified now. */
 export class Refusal extends Error {
   readonly reason: RefusalReason;
-  /** Time until a retry, in seconds (503). */
+  /** Retry-After of the answer, in seconds (503). @default 1 */
   readonly retryAfterSeconds: number | undefined;
-  /** For the log only: the reason of the API server, without parts of the token. */
+  /** The reason of the API server, without parts of the token. For the log only. */
   readonly detail: string | undefined;
 
   constructor(reason: RefusalReason, retryAfterSeconds?: number, detail?: string) {

@@ -12,7 +12,7 @@ export interface Sample {
   readonly suffix?: string;
 }
 
-/** A metric, whose values are read at each scrape. */
+/** A metric. Its values are read at each scrape. */
 export interface Metric {
   readonly name: string;
   readonly help: string;
@@ -66,7 +66,10 @@ export class Durations {
     { readonly labels: Labels; readonly buckets: number[]; sum: number; count: number }
   >();
 
-  /** @param bounds upper bounds of the buckets, ascending */
+  /**
+   * @param bounds upper bounds of the buckets in seconds, ascending
+   * @param always labels of a series that exists before its first observation
+   */
   constructor(bounds: readonly number[], always?: Labels) {
     this.#bounds = bounds;
     if (always) this.#at(always);

@@ -1,4 +1,4 @@
-/** Logs JSON lines to standard output. No line contains a token. */
+/** Logs JSON lines to standard output, without users and passwords of URLs. Callers pass no tokens. */
 import { type LogLevel, logLevels } from "./config/config.ts";
 import { VerifierError, type VerifierErrorCode } from "./errors.ts";
 import { withoutUserinfo } from "./redact.ts";
@@ -25,7 +25,7 @@ export function createLog(
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-/** Fields of an error: code and message of a VerifierError, only code and name of any other error. */
+/** Fields of an error: code and message of a VerifierError. Messages of other errors can contain secrets, so only code and name are logged. */
 export function errorFields(error: unknown): object {
   if (error instanceof VerifierError) return { code: error.code, detail: error.message };
   const { name = "unknown", code } = (error ?? {}) as NodeJS.ErrnoException;

@@ -1,4 +1,7 @@
-/** The process: `node verifier.mjs`. Exit codes: 0 after SIGTERM or SIGINT, 1 if it cannot run, 2 for an invalid configuration. */
+/**
+ * The process: `node verifier.mjs`. Exit codes: 0 after SIGTERM or SIGINT, 1 if it cannot start or a second signal ends it, 2 for an invalid
+ * configuration.
+ */
 import type { Config } from "./config/config.ts";
 import { loadConfig } from "./config/load.ts";
 import { helpText } from "./config/settings.ts";

@@ -53,6 +53,7 @@ export class Metrics {
     this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + 1);
   }
 
+  /** Counts a request that needed no token. */
   unchecked(): void {
     this.#unchecked += 1;
   }
@@ -93,7 +94,7 @@ export class Metrics {
     return [
       counter(
         "decisions_total",
-        "Answers, by status, reason of a refusal (unchecked: no token was needed) and issuer of an accepted token",
+        "Answers, by status, reason of a refusal (or unchecked if no token was needed) and issuer of an accepted token",
         () => this.#answers(),
       ),
       {
@@ -104,11 +105,13 @@ export class Metrics {
       },
       {
         name: `${prefix}verification_duration_seconds`,
-        help: "Time of verifications that no cache spared, reviews included",
+        help: "Time of verifications of tokens that were in no cache, reviews included",
         type: "histogram",
         samples: () => this.#verifications.samples(),
       },
-      counter("key_refreshes_total", "Fetches of an issuer's keys, by outcome", () => this.#keyRefreshes.samples()),
+      counter("key_refreshes_total", "Attempts to load an issuer's keys, by outcome", () =>
+        this.#keyRefreshes.samples(),
+      ),
     ];
   }
 
@@ -130,19 +133,19 @@ export class Metrics {
         name: "process_cpu_seconds_total",
         help: "Total user and system CPU time spent in seconds.",
         type: "counter",
-        samples: () => one(cpuSeconds()),
+        samples: () => sampleOf(cpuSeconds()),
       },
       {
         name: "process_resident_memory_bytes",
         help: "Resident memory size in bytes.",
         type: "gauge",
-        samples: () => one(process.memoryUsage.rss()),
+        samples: () => sampleOf(process.memoryUsage.rss()),
       },
       {
         name: "process_start_time_seconds",
         help: "Start time of the process since unix epoch in seconds.",
         type: "gauge",
-        samples: () => one(startedAt),
+        samples: () => sampleOf(startedAt),
       },
     ];
   }
@@ -155,14 +158,14 @@ function cacheMetrics({ cacheCounts, cached }: Gauges): Metric[] {
   return [
     counter(
       "lookups_total",
-      "Tokens, by what was known of them: accepted, refused, in progress (shared), or nothing",
+      "Lookups of tokens in the caches, by result; shared: the verification was in progress",
       () => {
         const counts = cacheCounts();
         return Object.entries(results).map(([result, key]) => ({ labels: { result }, value: counts[key] }));
       },
     ),
-    gauges("cache_entries", "Tokens that are remembered", sizes("entries")),
-    gauges("cache_bytes", "Memory of the tokens that are remembered", sizes("bytes")),
+    gauges("cache_entries", "Tokens in a cache", sizes("entries")),
+    gauges("cache_bytes", "Estimated memory of a cache", sizes("bytes")),
   ];
 }
 
@@ -191,16 +194,16 @@ function stateMetrics({ pending, reviewsInFlight, keys, issuers, certificateNotA
 function connectionMetrics({ connections }: Gauges): Metric[] {
   return [
     gauge("connections", "Open connections", () => connections().open),
-    gauge("connections_limit", "Largest number of connections at a time", () => connections().limit),
+    gauge("connections_limit", "Limit of open connections", () => connections().limit),
     counter(
       "connections_refused_total",
-      "Connections closed at once: their address had too many (address), or all places were taken (full)",
+      "Connections closed at once, by limit: that of their address (address), or that of the server (full)",
       () => Object.entries(connections().refused).map(([reason, value]) => ({ labels: { reason }, value })),
     ),
     counter(
       "connections_displaced_total",
-      "Idle connections closed in favour of an address that had fewer, while all places were taken",
-      () => one(connections().displaced),
+      "Idle connections closed at the limit of the server, to admit one of an address that had fewer",
+      () => sampleOf(connections().displaced),
     ),
   ];
 }
@@ -214,9 +217,9 @@ function gauges(name: string, help: string, samples: Metric["samples"]): Metric 
 }
 
 function gauge(name: string, help: string, read: () => number): Metric {
-  return gauges(name, help, () => one(read()));
+  return gauges(name, help, () => sampleOf(read()));
 }
 
-function one(value: number): Sample[] {
+function sampleOf(value: number): Sample[] {
   return [{ value }];
 }

@@ -1,4 +1,4 @@
-/** Creates the service from a configuration: issuers, caches, two servers, and what runs in the background. */
+/** Creates the service from a configuration: issuers, caches, two servers and the background tasks. */
 import type { IncomingMessage } from "node:http";
 import type { Server as TlsServer } from "node:https";
 import { totalmem } from "node:os";
@@ -17,7 +17,7 @@ import { readTls, type TlsMaterial } from "./http/tlsFiles.ts";
 import { createLog, errorFields, LineLimit, type Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { withoutUserinfo } from "./redact.ts";
-import { questionOf } from "./rules/routes.ts";
+import { callerRequestOf } from "./rules/routes.ts";
 import { claimedOrigin } from "./token/decode.ts";
 import { Issuers } from "./token/issuers.ts";
 
@@ -38,20 +38,25 @@ export interface Service {
   readonly adminPort: number;
   /** Why it is not ready; empty if it is ready. */
   unreadyReasons(): readonly string[];
-  /** Becomes unready, continues to answer for the drain time, and then closes everything without losing a request. */
+  /**
+   * Becomes unready, continues to answer for the drain time, and then closes the servers. Requests in progress have 10 s to finish.
+   * `drainSeconds` is by default the setting.
+   */
   stop(options?: { readonly drainSeconds?: number }): Promise<void>;
 }
 
+/** Time between two reads of the serving certificate. */
 const tlsIntervalMs = 10_000;
+/** Time for requests in progress when the service stops. */
 const closeLimitMs = 10_000;
 const sweepIntervalMs = 1_000;
 /** Log lines about refusals per second, so that a flood of requests does not fill the disk. */
 const refusalLinesPerSecond = 50;
 
 /**
- * Starts a verifier. It listens at once, and is ready when keys are loaded and the API server does reviews.
+ * Starts a verifier. It listens at once. It is ready when each issuer was tried, and the tokens of at least one can be verified.
  *
- * @throws VerifierError LISTEN_FAILED, TLS_INVALID, CA_INVALID, FILE_UNREADABLE, KEYS_… for errors that a wait does not mend
+ * @throws VerifierError LISTEN_FAILED; FILE_UNREADABLE, TLS_INVALID, CA_INVALID for TLS files; FILE_UNREADABLE, KEYS_… for key files
  */
 export async function startService(config: Config, options: ServiceOptions = {}): Promise<Service> {
   const { clock = systemClock, log = createLog(config.logLevel) } = options;
@@ -145,7 +150,7 @@ export async function startService(config: Config, options: ServiceOptions = {})
         tls = next;
         log.info({ notAfter: new Date(next.notAfterMs).toISOString() }, "the serving certificate was replaced");
       } catch (error) {
-        log.error(errorFields(error), "the serving certificate cannot be read again: the last one serves");
+        log.error(errorFields(error), "the serving certificate cannot be reloaded: the previous one stays in use");
       }
     }
   }
@@ -190,7 +195,10 @@ function guardedConnections(config: Config, memory: MemoryLimits, log: Log, cloc
   const capacity = connectionCapacity(memory, config.tls !== undefined);
   const { maxConnections } = config;
   if (maxConnections !== undefined && maxConnections > capacity)
-    log.warn({ maxConnections, capacity }, "maxConnections is more than the memory holds, and is lowered to that");
+    log.warn(
+      { maxConnections, capacity },
+      "maxConnections is more than the memory allows: it is lowered to the capacity",
+    );
   const limit = new LineLimit(1, clock.monotonic);
   return new Connections(connectionLimits(config, capacity), (reason, peer) => {
     const admitted = limit.admit();
@@ -208,7 +216,7 @@ function acceptedLog({ auditLog, pathFrom }: Config, log: Log, metrics: Metrics)
     const fields = {
       ...{ subject, iss, audience, serviceAccountUid, podName, podUid, jti },
       ...{ requestId: isRequestId(id) ? id : undefined, peer: request.socket.remoteAddress },
-      ...(pathFrom && questionOf(request, pathFrom)),
+      ...(pathFrom && callerRequestOf(request, pathFrom)),
     };
     log.info(fields, "accepted");
   };
@@ -224,7 +232,7 @@ function refusalLog({ pathFrom }: Config, log: Log, metrics: Metrics, clock: Clo
     const admitted = limit.admit();
     if (!admitted) return;
     const origin = token === undefined ? {} : claimedOrigin(token);
-    const question = pathFrom && questionOf(request, pathFrom);
-    log.info({ ...fields, ...admitted, subject: identity?.subject, ...origin, detail, ...question }, "refused");
+    const callerRequest = pathFrom && callerRequestOf(request, pathFrom);
+    log.info({ ...fields, ...admitted, subject: identity?.subject, ...origin, detail, ...callerRequest }, "refused");
   };
 }

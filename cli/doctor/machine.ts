@@ -11,9 +11,9 @@ interface Runtime {
   readonly execPath: string;
   readonly features: { readonly typescript?: string | boolean };
 }
-const { complaint } = createRequire(import.meta.url)("../../runtime/node.cjs") as {
+const { nodeProblem } = createRequire(import.meta.url)("../../runtime/node.cjs") as {
   /** The reason why this Node.js cannot run the sources, and the remedy. */
-  complaint(runtime: Runtime): string | undefined;
+  nodeProblem(runtime: Runtime): string | undefined;
 };
 
 /** Examines the machine. Builds and downloads nothing. */
@@ -29,7 +29,7 @@ async function node(env: NodeJS.ProcessEnv): Promise<Diagnosis> {
     const { stdout } = await promisify(execFile)("node", ["-p", script], { env });
     const runtime = JSON.parse(stdout) as Runtime;
     const seen = `${runtime.version}, ${runtime.execPath}`;
-    const remedy = complaint(runtime);
+    const remedy = nodeProblem(runtime);
     return { subject, status: remedy === undefined ? "ok" : "note", seen, ...(remedy !== undefined && { remedy }) };
   } catch {
     const remedy = "Put it on the PATH, or run `npx --no k8sauth pulumi` instead of `pulumi`.";

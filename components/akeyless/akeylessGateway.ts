@@ -47,7 +47,7 @@ export interface AkeylessGatewayArgs {
     readonly account: string;
     readonly audience?: string;
   };
-  /** Registers the certificate of the certificate flow, for events before it expires. @default none */
+  /** Registers the certificate of the certificate flow at Akeyless, which raises events before it expires. @default none */
   readonly expiryNotice?: Omit<AkeylessCertificateArgs, "apiUrl" | "caPem" | "expirationEventIn"> & {
     /** Days before the expiry of the certificate. */
     readonly days: readonly number[];
@@ -89,7 +89,7 @@ export class AkeylessGateway extends pulumi.ComponentResource {
   readonly accessId: pulumi.Output<string>;
   /** The pushed auth configs, by kind. Secret. */
   readonly authConfigs: Readonly<Partial<Record<AkeylessKind, pulumi.Output<AkeylessAuthConfig>>>>;
-  /** Name of the auth config that workloads use: that of the first flow. It is known once the config is at the gateway. */
+  /** Name of the auth config that workloads use: that of the first flow. It is known when the gateway has the config. */
   readonly authConfigName: pulumi.Output<string>;
 
   constructor(name: string, args: AkeylessGatewayArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -183,7 +183,7 @@ export function rolePath(name: string): string {
   return name.startsWith("/") ? name : `/${name}`;
 }
 
-/** Unlike the auth config's name, it has a suffix for the token too. */
+/** Name of the Pulumi resource of an auth config. Unlike the auth config's own name, it has a suffix for the token flow too. */
 function resourceName(name: string, kind: AkeylessKind): string {
   return kind === "token" ? `${name}-token` : akeylessConfigName(name, kind);
 }

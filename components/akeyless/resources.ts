@@ -110,8 +110,8 @@ export interface AkeylessGatewayAuthConfigArgs {
 
 /**
  * An auth config at a gateway. A changed credential replaces the previous one in one call, so that a valid config exists at any time. A
- * config that is renamed is created before the old one is deleted. A config that the gateway changes, or that does not allow a login, is
- * reverted.
+ * config that is renamed is created before the old one is deleted. If the gateway stores another config than it was sent, or if the proof by a
+ * login fails, the previous config is restored.
  *
  * @example
  * const config = pulumi
@@ -242,7 +242,7 @@ export type AkeylessClaim =
   /** In tokens that are bound to a pod: projected ones. */
   | "pod_name"
   | "pod_uid"
-  /** The auth config's name; newer gateways alone. */
+  /** Name of the auth config. Only newer gateways report it. */
   | "config_name"
   | "config_id"
   /** The client's address, as the gateway sees it. */
@@ -255,7 +255,7 @@ export type AkeylessClaim =
  * Required sub-claims of a login: by name, a value or several values of which one must match. All sub-claims must match.
  *
  * In a value `?` stands for one character and `*` for any number of them. From gateway 4.19 on, `AND` and `OR` connect
- * values (`"a AND b"`), from left to right; older gateways take them as part of the value. An unknown claim is a warning.
+ * values (`"a AND b"`), from left to right; for older gateways they are part of the value. An unknown claim is a warning.
  *
  * @see https://docs.akeyless.io/docs/sub-claims
  */

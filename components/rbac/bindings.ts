@@ -12,7 +12,7 @@ export function clusterRoleRef(name: pulumi.Input<string>) {
   return { apiGroup: rbacGroup, kind: "ClusterRole", name };
 }
 
-/** Option of a binding with a generated name: another subject gets a new binding, and the old one works until the new one exists. */
+/** Option of a binding with a generated name. For another subject the binding is replaced: the old one is deleted after the new one exists. */
 export const replaceWithSubject = { replaceOnChanges: ["subjects"] };
 
 /** Binds a subject to a ClusterRole in the whole cluster. */

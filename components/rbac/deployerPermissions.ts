@@ -28,7 +28,10 @@ export function manageRights({ name, ...right }: Omit<Right, "verb">): Right[] {
 export const reviewerRoleNames = ["tokenreviews", "auth-delegator"] as const;
 export type ReviewerRole = (typeof reviewerRoleNames)[number];
 
-/** Permissions to create, change and delete a TokenReviewer. The name of a generated namespace is not known yet: they then apply to the whole cluster. */
+/**
+ * Permissions to create, change and delete a TokenReviewer. Without `namespace` they apply to the whole cluster, because the name of a generated
+ * namespace is not known yet.
+ */
 export function tokenReviewerRights(options: {
   readonly namespace?: string;
   readonly createNamespace: boolean;
@@ -127,7 +130,7 @@ export function gatewayAccountRights(role: ReviewerRole): Right[] {
 
 function reviewerRoleRights(role: ReviewerRole, further: readonly PolicyRule[], bindingName?: string): Right[] {
   const createsRole = role === "tokenreviews";
-  // Beside the binding with the fixed name there may be one for further rules, whose name is generated.
+  // The binding of a separate role for the further rules has a generated name.
   const name = further.length > 0 && !createsRole ? undefined : bindingName;
   return [
     ...manageRights({ group: rbacGroup, resource: "clusterrolebindings", name }),

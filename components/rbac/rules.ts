@@ -13,7 +13,6 @@ export interface PolicyRule {
   readonly resourceNames?: readonly string[];
 }
 
-/** Verbs of the API server's resources. */
 const verbs = [
   "get",
   "list",
@@ -32,6 +31,7 @@ const verbs = [
   "impersonate",
   "*",
 ] as const;
+/** Verb of a request to the API server. `*` is each verb. */
 export type Verb = (typeof verbs)[number];
 
 const knownFields = ["apiGroups", "resources", "verbs", "resourceNames"];
@@ -59,9 +59,9 @@ export function ruleProblems(rules: unknown, allowWildcards: boolean): string[] 
     const lists = { apiGroups, resources, verbs: given, resourceNames };
     for (const [key, list] of Object.entries(lists)) {
       if (!isTexts(list) || (list.length === 0 && key !== "resourceNames")) {
-        problems.push(`${at}.${key} is not a list of text with something in it`);
+        problems.push(`${at}.${key} is not a list of strings, or is empty`);
       } else if (!allowWildcards && list.some((text) => text.includes("*"))) {
-        problems.push(`${at}.${key} has a wildcard; name what is meant, or set allowWildcards`);
+        problems.push(`${at}.${key} has a wildcard; list the names, or set allowWildcards`);
       }
     }
     if (isTexts(given)) {

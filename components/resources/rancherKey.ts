@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 export interface RancherKeyArgs {
   /** Root URL of the Rancher server, `https://HOST`. */
   readonly server: pulumi.Input<string>;
-  /** CA certificates of the Rancher server, PEM, not of the cluster. @default public CAs */
+  /** CA certificates of the Rancher server, PEM. They are not those of the cluster. @default public CAs */
   readonly caPem?: pulumi.Input<string>;
   /**
    * SHA-256 of the CA that the server presents: of the certificate, of its public key, or Rancher's checksum of `/v3/settings/cacerts`.
@@ -14,7 +14,7 @@ export interface RancherKeyArgs {
   readonly caPin?: pulumi.Input<string>;
   /** Bearer token of an API key, `NAME:SECRET`. Its user must be allowed to create TokenReviews in the cluster. Secret. */
   readonly apiKey: pulumi.Input<string>;
-  /** Id of the cluster in Rancher, which is the scope of the key if it has one. */
+  /** Id of the cluster in Rancher. If the key has a scope, it must be this cluster. */
   readonly clusterId: pulumi.Input<string>;
   /** Expected identity of the cluster (`uid` of Cluster). @default not compared */
   readonly clusterUid?: pulumi.Input<string>;

@@ -6,7 +6,7 @@ export interface ReviewerTokenArgs {
   readonly host: pulumi.Input<string>;
   /** CA certificates of `host`, PEM; "" for a public CA. */
   readonly caPem: pulumi.Input<string>;
-  /** Issuer from the discovery document; "" reads it from a requested token. */
+  /** Issuer from the discovery document. If it is "", the issuer is read from a requested token. */
   readonly issuer: pulumi.Input<string>;
   /** Namespace of the ServiceAccount and the Secret. */
   readonly namespace: pulumi.Input<string>;
@@ -22,17 +22,17 @@ export interface ReviewerTokenArgs {
   readonly audience?: pulumi.Input<string>;
   /** Proves the token at `host`. If false, it is proved at the kubeconfig's server. @default true */
   readonly proveHost?: pulumi.Input<boolean>;
-  /** `secret`: the token of a token Secret. `tokenRequest`: a token that expires, bound to the Secret. @default "secret" */
+  /** Source of the token. `secret`: the token of a token Secret. `tokenRequest`: a token that expires, bound to the Secret. @default "secret" */
   readonly mode?: pulumi.Input<TokenMode>;
   /** Requested lifetime in mode `tokenRequest`, in seconds, at least 600. The API server may shorten it. @default 2592000 (30 days) */
   readonly expirationSeconds?: pulumi.Input<number>;
   /**
-   * Time before expiry from which on `pulumi up` renews the token, in seconds. Longer than the interval of your runs.
+   * Time before expiry from which on `pulumi up` renews the token, in seconds. Set more than the interval of your runs.
    *
    * @default a third of the lifetime
    */
   readonly renewBefore?: pulumi.Input<number>;
-  /** `tokenReview`: the token reviews itself. `self`: the API server names the user of the token. @default "tokenReview" */
+  /** Proof. `tokenReview`: the token reviews itself. `self`: the API server names the user of the token. @default "tokenReview" */
   readonly proof?: pulumi.Input<"tokenReview" | "self">;
 }
 
@@ -40,7 +40,7 @@ export interface ReviewerTokenArgs {
 export const tokenModes = ["secret", "tokenRequest"] as const;
 export type TokenMode = (typeof tokenModes)[number];
 
-/** Default for a BearerTokenUser, whose rules may allow anything: the token expires. A reviewer's token reads no object. */
+/** Default of a BearerTokenUser. Its token expires, because its rules can allow anything. A reviewer's token can read no object. */
 export const defaultUserTokenMode: TokenMode = "tokenRequest";
 
 /**
@@ -71,13 +71,13 @@ export class ReviewerToken extends pulumi.CustomResource {
   declare readonly token: pulumi.Output<string>;
   /** SHA-256 of the token, hexadecimal. It changes with the token. */
   declare readonly tokenSha256: pulumi.Output<string>;
-  /** `Secret` or `TokenRequest`. */
+  /** Source of the token: `Secret` or `TokenRequest`. */
   declare readonly kind: pulumi.Output<string>;
   /** User name: `system:serviceaccount:NAMESPACE:NAME`. */
   declare readonly subject: pulumi.Output<string>;
-  /** Issuer of workloads' tokens. */
+  /** Issuer of workloads' tokens; "" if it is not known. */
   declare readonly issuer: pulumi.Output<string>;
-  /** `discovery`, `token` (claim `iss` of a requested token) or `none`. */
+  /** Source of `issuer`: `discovery`, `token` (claim `iss` of a requested token) or `none`. */
   declare readonly issuerSource: pulumi.Output<string>;
   /** Start of validity, RFC 3339; "" if the token has none. */
   declare readonly notBefore: pulumi.Output<string>;

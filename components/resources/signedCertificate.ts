@@ -10,7 +10,7 @@ export interface SignedCertificateArgs {
   readonly proveHost?: pulumi.Input<boolean>;
   /** Certificate signing request, PEM. */
   readonly csrPem: pulumi.Input<string>;
-  /** Private key of the request, PEM. It is used for the proof alone. Secret. @default none: the certificate is not proved */
+  /** Private key of the request, PEM. Only the proof uses it. Secret. @default none: the certificate is not proved */
   readonly privateKeyPem?: pulumi.Input<string>;
   /** Signer of the request. @default "kubernetes.io/kube-apiserver-client" */
   readonly signerName?: pulumi.Input<string>;
@@ -19,14 +19,14 @@ export interface SignedCertificateArgs {
   /** Requested lifetime, in seconds, at least 600. The signer may shorten it. @default 7776000 (90 days) */
   readonly expirationSeconds?: pulumi.Input<number>;
   /**
-   * Time before expiry from which on `pulumi up` renews the certificate, in seconds. Longer than the interval of your runs.
+   * Time before expiry from which on `pulumi up` renews the certificate, in seconds. Set more than the interval of your runs.
    *
    * @default a third of the lifetime
    */
   readonly renewBefore?: pulumi.Input<number>;
   /** `auto`: the deployer approves the request. `external`: someone else approves it while `pulumi up` waits. @default "auto" */
   readonly approval?: pulumi.Input<"auto" | "external">;
-  /** `tokenReview`: the certificate creates a TokenReview. `self`: the API server names its user. @default "tokenReview" */
+  /** Proof. `tokenReview`: the certificate creates a TokenReview. `self`: the API server names its user. @default "tokenReview" */
   readonly proof?: pulumi.Input<"tokenReview" | "self">;
   /** Time to wait for approval and certificate, in seconds. @default 60 with `auto`, 300 with `external` */
   readonly timeoutSeconds?: pulumi.Input<number>;
@@ -47,9 +47,9 @@ export interface SignedCertificateArgs {
 export class SignedCertificate extends pulumi.CustomResource {
   /** The certificate and the chain that its signer appended, PEM. */
   declare readonly certificatePem: pulumi.Output<string>;
-  /** User name. */
+  /** User name: the common name of the certificate. */
   declare readonly commonName: pulumi.Output<string>;
-  /** Groups. */
+  /** Groups: the organizations of the certificate. */
   declare readonly organizations: pulumi.Output<string[]>;
   /** Serial number, hexadecimal. */
   declare readonly serial: pulumi.Output<string>;

@@ -31,7 +31,7 @@ export interface TokenSecrets {
   readonly current: k8s.core.v1.Secret;
   /** Name of the Secret of the current token. */
   readonly currentName: string;
-  /** Secrets of previous epochs, whose tokens stay valid until they expire and are not renewed. */
+  /** Secrets of previous epochs. Their tokens stay valid until they expire, and are not renewed. */
   readonly previous: readonly { readonly epoch: string; readonly secret: string }[];
 }
 

@@ -20,11 +20,13 @@ const keysFile = "keys";
 /** Settings that decide how tokens are verified. */
 export interface VerifierSettings {
   readonly mode: VerifierMode;
+  /** Accepted audiences. A token must be for one of them. */
   readonly audiences: readonly string[];
   /** Issuer of tokens; "" if the verifier reads it from the API server. */
   readonly issuer: string;
   /** The issuer's public keys for `jwt-pubkey`: a JSON Web Key Set as JSON, or PEM. */
   readonly publicKeys: string;
+  /** Accepted callers; every ServiceAccount if empty. */
   readonly allow: readonly string[];
   /** Whether it serves TLS, with a certificate from a Secret. */
   readonly tls: boolean;
@@ -130,7 +132,7 @@ export function verifierPod(options: PodOptions) {
     ...(asksApi ? [folders.account] : []),
     ...(tlsSecret ? [folders.tls] : []),
   ];
-  // The entry point is Node.js, which may read these folders only. The entry point of an image with the verifier contains the same flags.
+  // The entry point is Node.js, which may read only these folders. The entry point of an image that contains the verifier has the same flags.
   const nodeArgs = selfContainedImage
     ? []
     : [...nodeFlags, ...readable.map((folder) => `--allow-fs-read=${folder}/`), `${folders.app}/verifier.mjs`];

@@ -35,7 +35,10 @@ export function cidrsProblem(cidrs: readonly string[]): string | undefined {
     : `egressCidrs has ${JSON.stringify(invalid)}. Set networks such as 10.0.0.1/32 or fd00::/8.`;
 }
 
-/** Admits callers, and connections of the verifier to DNS and to the API server or an issuer, if its mode needs one. */
+/**
+ * The NetworkPolicy of the verifier's pods. It admits callers and monitoring. In modes that need a server, it also permits connections to DNS, the
+ * API server and issuers.
+ */
 export function verifierNetwork({ mode, labels, callers, monitoring, apiPort, egressCidrs = [] }: NetworkOptions) {
   const tcp = (port: number) => ({ protocol: "TCP", port });
   const egress = [

@@ -45,8 +45,8 @@ export interface VerifierArgs {
    */
   readonly mode?: VerifierMode;
   /**
-   * Callers that are accepted: `NAMESPACE/SERVICEACCOUNT[/POD]` with `*` and `?`. Unset it if `settings` has several `issuers`: each of them
-   * has its own `allow`.
+   * Accepted callers: `NAMESPACE/SERVICEACCOUNT[/POD]` with `*` and `?`. Unset it if `settings` has several `issuers`, each of which has its own
+   * `allow`.
    *
    * @default every ServiceAccount
    */
@@ -210,7 +210,7 @@ export class Verifier extends pulumi.ComponentResource {
       verifierFiles(known, selfContainedImage ? undefined : await bundled()),
     );
     const hash = data.apply((files) => createHash("sha256").update(JSON.stringify(files)).digest("hex").slice(0, 12));
-    // A name from the hash of the content could not be checked beforehand, because the content depends on the cluster.
+    // The name is generated. A name from the hash of the content could not be checked before the run, because the content depends on the cluster.
     const metadata = { namespace: this.namespace, labels };
     const config = new k8s.core.v1.ConfigMap(name, { metadata, immutable: true, data }, { parent: this });
     return { config, hash };
@@ -226,7 +226,7 @@ export class Verifier extends pulumi.ComponentResource {
   }
 }
 
-/** The program as one file, and its licenses. The bundler is loaded only for a ConfigMap with the program, because it starts slowly. */
+/** The program as one file, and its licenses. The bundler is imported here and not at the start, because it loads slowly. */
 async function bundled(): Promise<ProgramFiles> {
   const { bundleVerifier } = await import("../../verifier/bundle/bundle.ts");
   const { code, licenses } = await bundleVerifier();

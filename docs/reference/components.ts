@@ -70,7 +70,7 @@ function memberOf(symbol: ts.Symbol, checker: ts.TypeChecker): Member {
   };
 }
 
-/** A type without what every argument may be: an input, and read-only. */
+/** A type without `Input`, `Output` and `readonly`. A long type is an `object`. */
 function plain(type: string): string {
   const unwrapped = type
     .replace(/\s+/g, " ")

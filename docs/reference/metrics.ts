@@ -1,4 +1,4 @@
-/** docs/metrics.md, from what the verifier's metrics say of themselves when they are scraped. */
+/** docs/metrics.md, from the answer of the verifier's metrics to a scrape. */
 import { type RefusalReason, refusals } from "../../verifier/errors.ts";
 import { Metrics } from "../../verifier/metrics.ts";
 import { row } from "./part.ts";

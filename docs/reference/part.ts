@@ -1,4 +1,4 @@
-/** The part of a page that is generated; the rest of the page is written by hand. */
+/** Replaces the generated part of a page. The rest of the page is written by hand. */
 
 const end = "<!-- End of the generated part. -->";
 

@@ -5,7 +5,7 @@ import { firstSentence, row } from "./part.ts";
 
 /** Every policy with its level, severity and settings, and every setting with its default. */
 export function policyTables(all: Policies = policies): string {
-  const judged = all.map(({ name, enforcementLevel, severity, description, configSchema }) => {
+  const rows = all.map(({ name, enforcementLevel, severity, description, configSchema }) => {
     const settings = Object.keys(configSchema?.properties ?? {}).map(code);
     return row([
       code(name),
@@ -22,7 +22,7 @@ export function policyTables(all: Policies = policies): string {
   );
   return `| policy | level | severity | what | settings |
 |---|---|---|---|---|
-${judged.join("\n")}
+${rows.join("\n")}
 
 | policy | setting | default | meaning |
 |---|---|---|---|

@@ -28,13 +28,13 @@ export async function useGateway(): Promise<AkeylessTestGateway> {
   return gateway;
 }
 
-/** Makes the first calls of a command go wrong. */
+/** Makes the first `times` calls of a command fail. */
 export function failing(gateway: AkeylessTestGateway, command: string, fault: Fault, times = Number.POSITIVE_INFINITY) {
   let left = times;
   gateway.fault = (call: Call) => (call.command === command && left-- > 0 ? fault : undefined);
 }
 
-/** A context of an operation, and what it logged. */
+/** A context of an operation, and the lines that it logs. */
 export function contextFor(env: NodeJS.ProcessEnv, signal: AbortSignal = new AbortController().signal) {
   const lines: string[] = [];
   const log = (message: string) => void lines.push(message);
@@ -49,7 +49,7 @@ export function contextFor(env: NodeJS.ProcessEnv, signal: AbortSignal = new Abo
   return { context, lines };
 }
 
-/** A client of a test gateway that does not wait long. */
+/** A client of a test gateway, with short pauses and time limits. */
 export function apiOf(gateway: AkeylessTestGateway, env: NodeJS.ProcessEnv = gateway.env, options: ApiOptions = {}) {
   const { context } = contextFor(env);
   const endpoint = { url: gateway.gatewayApi, caPem: gateway.caPem };
@@ -70,7 +70,7 @@ const ca = makeCertificate({ commonName: "cluster-ca" });
 const client = makeCertificate({ commonName: "reviewer", issuer: ca });
 const encoded = (pem: string) => Buffer.from(pem.replaceAll("\r\n", "\n")).toString("base64");
 
-/** An auth config with a reviewer's token, as the formatter makes it. */
+/** An auth config with a reviewer's token, as the formatter returns it. */
 export function tokenConfig(signingKey: string, changes: Record<string, string | number | boolean> = {}) {
   return {
     name: "k8s-conf",
@@ -112,7 +112,7 @@ export function accountConfig(signingKey: string) {
   return { ...config, "use-gw-service-account": true };
 }
 
-/** The code and message that work fails with. */
+/** The code and message of the error with which the work fails. */
 export async function failureOf(work: Promise<unknown>): Promise<{ readonly code: string; readonly message: string }> {
   return work.then(
     () => ({ code: "", message: "it succeeded" }),

@@ -4,20 +4,20 @@ import { join } from "node:path";
 import { environmentOf } from "./pulumi/pulumiProcess.ts";
 import type { TestStack } from "./pulumi/stack.ts";
 
-/** How often the processes of a run are looked at, in milliseconds. */
+/** Time between two reads of a run's processes, in milliseconds. */
 const watchMs = 50;
 
 export class Canaries {
-  /** The texts to search for, by what they are. */
+  /** The texts to search for, by name. */
   readonly #hidden = new Map<string, string>();
-  /** Everything that was seen, by where. */
+  /** The texts to search in, by place. */
   readonly #seen = new Map<string, string>();
 
   get count(): number {
     return this.#hidden.size;
   }
 
-  /** Hides a secret: the whole of it, and the parts and encodings by which it would still be known. */
+  /** Adds a secret to search for: its full text, and the parts and encodings that would reveal it. */
   hide(what: string, secret: string): void {
     const lines = secret.split("\n").filter((line) => line.length > 40 && !line.startsWith("-----"));
     const [, claims, signature] = /^[\w-]+\.([\w-]+)\.([\w-]+)$/.exec(secret) ?? [];
@@ -32,11 +32,12 @@ export class Canaries {
     for (const [index, line] of lines.entries()) this.#hidden.set(`line ${index} of ${what}`, line);
   }
 
+  /** Adds a text to search in. */
   see(where: string, text: string): void {
     this.#seen.set(`${where} (${this.#seen.size})`, text);
   }
 
-  /** Runs a command of Pulumi's CLI; sees what it prints, and command lines and environments of its processes. */
+  /** Runs a command of Pulumi's CLI. Adds its output, and the command lines and environments of its processes, to the texts to search in. */
   async run(stack: TestStack, ...args: readonly string[]): Promise<number | null> {
     const process = stack.spawn(args);
     const commandLines = new Set<string>();
@@ -44,7 +45,7 @@ export class Canaries {
     const watch = setInterval(() => {
       for (const { pid, commandLine } of process.processes()) {
         commandLines.add(commandLine);
-        // Pulumi hands the settings of a run to its program and plugins in this variable.
+        // Pulumi passes the settings of a run, secrets included, to its program and plugins in this variable.
         for (const variable of environmentOf(pid).split("\0")) {
           if (!variable.startsWith("PULUMI_CONFIG=")) variables.add(variable);
         }
@@ -60,32 +61,32 @@ export class Canaries {
     return status;
   }
 
-  /** Sees the files of a stack: settings, state with its history and backups, event logs. */
+  /** Adds the files of a stack: settings, state with its history and backups, event logs. */
   async seeFiles(when: string, { folder }: TestStack): Promise<void> {
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
       const file = join(entry.parentPath, entry.name);
-      // Pulumi's Kubernetes plugin leaves kubeconfigs among the temporary files, which go with the run.
+      // Pulumi's Kubernetes plugin leaves kubeconfigs in the folder for temporary files (docs/kubeconfig.md).
       if (!entry.isFile() || file.startsWith(join(folder, "tmp"))) continue;
       this.see(`${file} ${when}`, await readFile(file, "utf8"));
     }
   }
 
-  /** Secrets that were seen, and where. */
+  /** Secrets that were found, and their places. */
   get shown(): string[] {
     return [...this.#seen].flatMap(([where, text]) => this.within(text).map((what) => `${what} in ${where}`));
   }
 
-  /** Secrets that stand in a text. */
+  /** Secrets that a text contains. */
   within(text: string): string[] {
     return [...this.#hidden].filter(([, secret]) => text.includes(secret)).map(([what]) => what);
   }
 
-  /** Whether something was seen in places of this name. */
+  /** Whether a text of a matching place matches a pattern. */
   saw(pattern: RegExp, where: RegExp): boolean {
     return [...this.#seen].some(([place, text]) => where.test(place) && pattern.test(text));
   }
 
-  /** The length of the longest text that was seen in places of this name. */
+  /** Length of the longest text of the matching places. */
   length(where: RegExp): number {
     return Math.max(0, ...[...this.#seen].filter(([place]) => where.test(place)).map(([, text]) => text.length));
   }

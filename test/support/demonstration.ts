@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { stopSandbox } from "../../sandbox/index.ts";
 import { program } from "./pulumi/stack.ts";
 
-/** `k8sauth start` for a separate user: settings, state, sandbox and Pulumi home are apart from those of other tests. */
+/** `k8sauth start` for a separate user: it shares no settings, state, sandbox or Pulumi home with other tests. */
 export class Demonstration implements AsyncDisposable {
   readonly #home = mkdtempSync(join(tmpdir(), "k8sauth-start-"));
   readonly #folder = join(this.#home, "checkout");
@@ -45,7 +45,7 @@ export class Demonstration implements AsyncDisposable {
   }
 }
 
-/** A folder that is like another one but for the stacks' settings, which come to lie in it. */
+/** Creates a folder with links to the content of another one, except the settings files of stacks: new ones are written to the new folder. */
 function mkdirLinked(from: string, to: string): void {
   mkdirSync(to);
   for (const name of readdirSync(from)) {

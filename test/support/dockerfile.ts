@@ -6,7 +6,7 @@ import type { ImageFile, ImageSpec } from "../../sandbox/index.ts";
 export interface DockerfileBuild {
   /** Path of the Dockerfile. */
   readonly dockerfile: string;
-  /** Folder of the files that it copies. */
+  /** Build context: the folder of the files that it copies. */
   readonly context: string;
   /** The image that replaces that of its FROM. */
   readonly base: ImageSpec;
@@ -23,7 +23,7 @@ export function dockerfileImage({ dockerfile, context, base, name }: DockerfileB
 
 function change(one: Instruction, image: ImageSpec, context: string): Partial<ImageSpec> {
   switch (one.getKeyword()) {
-    // The base is given. Labels and ports are for people.
+    // The base image is an argument. Labels and ports do not change what a container runs.
     case "ARG":
     case "FROM":
     case "LABEL":
@@ -38,7 +38,7 @@ function change(one: Instruction, image: ImageSpec, context: string): Partial<Im
     case "CMD":
       return { command: execForm(one) };
     default:
-      throw new Error(`The test's builder knows no ${one.getKeyword()}.`);
+      throw new Error(`The test's builder does not support ${one.getKeyword()}.`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Requests and certificates of every kind, the bad ones too, signed with keys of the tests' own. */
+/** Creates certificate requests and certificates, valid and invalid ones, with keys that the tests generate. */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import forge from "node-forge";
 import { toPem } from "../../kubernetes/pem.ts";
@@ -14,7 +14,7 @@ const tagged = (tag: number, ...items: Node[]) => asn1.create(CONTEXT_SPECIFIC, 
 const oid = (id: string) => bytes(asn1.Type.OID, asn1.oidToDer(id).getBytes());
 const encode = (node: Node) => Buffer.from(asn1.toDer(node).getBytes(), "latin1");
 const bitString = (content: Buffer) => bytes(asn1.Type.BITSTRING, `\0${content.toString("latin1")}`);
-const truth = bytes(asn1.Type.BOOLEAN, "\xff");
+const derTrue = bytes(asn1.Type.BOOLEAN, "\xff");
 
 /** One attribute of a name; text is UTF-8 unless bytes of another type are given. */
 export type Attribute = readonly [oid: string, value: string, type?: number];
@@ -48,22 +48,22 @@ function signed(content: Node, key: KeyObject, algorithm: keyof typeof algorithm
 }
 
 const extension = (id: string, value: Node, critical = true) =>
-  list(oid(id), ...(critical ? [truth] : []), bytes(asn1.Type.OCTETSTRING, encode(value).toString("latin1")));
+  list(oid(id), ...(critical ? [derTrue] : []), bytes(asn1.Type.OCTETSTRING, encode(value).toString("latin1")));
 const dnsNames = (names: readonly string[]) =>
   extension("2.5.29.17", list(...names.map((value) => asn1.create(CONTEXT_SPECIFIC, 2, false, value))), false);
-const caTrue = extension("2.5.29.19", list(truth));
+const caTrue = extension("2.5.29.19", list(derTrue));
 
 const pair = (() => {
-  let made: { privateKey: KeyObject; publicKey: KeyObject } | undefined;
+  let generated: { privateKey: KeyObject; publicKey: KeyObject } | undefined;
   return () => {
-    made ??= generateKeyPairSync("rsa", { modulusLength: 2048 });
-    return made;
+    generated ??= generateKeyPairSync("rsa", { modulusLength: 2048 });
+    return generated;
   };
 })();
 
 export interface RequestOptions {
   readonly subject?: readonly Attribute[];
-  /** @default one RSA 2048 key for all */
+  /** @default an RSA 2048 key that all share */
   readonly privateKey?: KeyObject;
   readonly publicKey?: KeyObject;
   readonly algorithm?: keyof typeof algorithms;
@@ -107,9 +107,9 @@ export interface CertificateOptions {
   readonly serial?: string;
   /** @default rsa-sha256 */
   readonly algorithm?: "rsa-sha256" | "rsa-sha1";
-  /** More extensions, or others in place of the standard ones. */
+  /** Extensions in addition to the standard ones, or instead of them with `bare`. */
   readonly extensions?: readonly Node[];
-  /** Leaves out the standard extensions. @default false */
+  /** Omits the standard extensions. @default false */
   readonly bare?: boolean;
 }
 

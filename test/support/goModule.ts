@@ -5,10 +5,10 @@ import { runGo } from "../../sandbox/build/go.ts";
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), "modules");
 
 /**
- * The folder of a Go module that publishes what tests read: fetched once into Go's own cache, in the version that the `go.mod` of
- * `of` names, and checked against its `go.sum`.
+ * Downloads a Go module whose files tests read into Go's module cache, and returns its folder. The `go.mod` of `of` has its version, and
+ * `go.sum` its hash.
  *
- * @param of a module's folder @default test/modules
+ * @param of folder of a module that requires it @default test/modules
  */
 export async function goModule(path: string, of = folder): Promise<string> {
   const { stdout } = await runGo(["mod", "download", "-json", path], { cwd: of, env: process.env });

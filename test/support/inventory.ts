@@ -23,15 +23,15 @@ interface List {
   }[];
 }
 
-/** Deletes the objects of a list that match a query, and does not wait for their end. */
+/** Deletes the objects of a list that match a query. Does not wait until they are gone. */
 export async function deleteAll(admin: KubeClient, path: string, query: Record<string, string> = {}): Promise<void> {
   const { items = [] } = await admin.get<List>(path, { query });
   for (const { metadata } of items) await admin.delete(`${path}/${metadata.name}`, { ignoreNotFound: true });
 }
 
 /**
- * Every object that a stack could have made, as `Kind NAMESPACE/NAME`; what Kubernetes makes for itself is left out, and what is in a
- * namespace that is being deleted. Two inventories tell what came and went in between, whatever it is called.
+ * Every object of the kinds that a stack creates, as `Kind NAMESPACE/NAME`, without those of Kubernetes itself and those in a namespace that is
+ * being deleted. The difference of two inventories shows the objects that were created and deleted, under any name.
  */
 export async function inventory(admin: KubeClient): Promise<string[]> {
   const lists = await Promise.all(
@@ -41,13 +41,13 @@ export async function inventory(admin: KubeClient): Promise<string[]> {
     }),
   );
   const objects = lists.flat();
-  // Tests do not wait for the end of namespaces that they delete.
-  const ending = new Set(
+  // Tests do not wait until the namespaces that they delete are gone.
+  const terminating = new Set(
     objects.flatMap(({ kind, name, deletionTimestamp }) => (kind === "Namespace" && deletionTimestamp ? [name] : [])),
   );
   return objects
     .filter(({ kind, namespace, name }) => {
-      if (ending.has(kind === "Namespace" ? name : namespace)) return false;
+      if (terminating.has(kind === "Namespace" ? name : namespace)) return false;
       if (namespace.startsWith("kube-") || /^(kube-|system:)/.test(name)) return false;
       return !(kind === "ServiceAccount" && name === "default");
     })
@@ -67,7 +67,7 @@ function shown(name: string): string {
   return name.replaceAll(/-[0-9a-f]{8}(?=$|\/)/g, "-#");
 }
 
-/** The objects of one stack with the documents' names, as `added` returns them. */
+/** The objects of a stack with default names, as `added` returns them. */
 export const tokenFlowObjects = [
   "ClusterRole gateway-token-reviewer-#",
   "ClusterRoleBinding gateway-token-reviewer-#",
@@ -79,13 +79,13 @@ export const tokenFlowObjects = [
 const lodgingPrefix = "k8sauth-test-lodging-";
 
 export interface Lodging extends AsyncDisposable {
-  /** The settings of a stack that lives there. */
+  /** Settings of a stack that uses the namespace. */
   readonly settings: { readonly namespace: string; readonly createNamespace: false };
   /** The namespace as `added` returns it. */
   readonly shown: string;
 }
 
-/** A namespace for stacks that create none. Deleting one takes Kubernetes 5 s, which these tests save. */
+/** Creates a namespace for stacks that create none. Stacks with a namespace wait 5 s for its deletion, and these do not. */
 export async function lodging(admin: KubeClient): Promise<Lodging> {
   const namespace = lodgingPrefix + randomBytes(4).toString("hex");
   await admin.create(pathFor("v1", "Namespace"), {

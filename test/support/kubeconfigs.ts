@@ -12,7 +12,7 @@ interface Kubeconfig {
   readonly users: [Entry];
 }
 
-/** The content of a kubeconfig with one cluster and user, some of it changed; undefined takes a field away. */
+/** The content of a kubeconfig with one cluster and user, and with changed fields. A field that is undefined is removed. */
 export function changedKubeconfig(
   file: string,
   change: { readonly cluster?: Record<string, string | undefined>; readonly user?: Record<string, unknown> },

@@ -3,14 +3,14 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ensureBinary } from "../../sandbox/build/kubernetes.ts";
 
-export interface Said {
+export interface KubectlResult {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** The real kubectl, with the content of a kubeconfig; the file goes with the folder that it is put into. */
-export async function kubectl(folder: string, kubeconfig: string, ...args: string[]): Promise<Said> {
+/** Runs the real kubectl. Writes the content of the kubeconfig into the folder, with which it is deleted. */
+export async function kubectl(folder: string, kubeconfig: string, ...args: string[]): Promise<KubectlResult> {
   const file = join(folder, "kubeconfig.json");
   await writeFile(file, kubeconfig, { mode: 0o600 });
   const binary = await ensureBinary();

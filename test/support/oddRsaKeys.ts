@@ -1,10 +1,10 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from "node:crypto";
 
-/** An RSA key with which others can sign too, or no one can. */
+/** An unsafe RSA key: others can forge its signatures, or it verifies no signature. */
 export interface OddRsaKey {
   readonly name: string;
   readonly publicKey: KeyObject;
-  /** Its numbers do not fit together. OpenSSL reads it all the same. */
+  /** Its numbers do not belong together. OpenSSL reads it nevertheless. */
   readonly privateKey: KeyObject;
 }
 

@@ -9,7 +9,7 @@ export interface CommandBlock {
   readonly commands: string;
 }
 
-/** A comment that a page gives to a command which the tests cannot run. */
+/** The comment of a command that the tests cannot run. */
 const mark = /# needs the network$/;
 
 /** All blocks of commands of a page, in their order. */
@@ -36,7 +36,7 @@ export function commandsBelow(page: string, heading: string): readonly string[] 
   return blocks.map(({ commands }) => commands);
 }
 
-/** The commands that the page says to need the network. */
+/** The commands with the comment that they need the network. */
 export function networkCommands(commands: string): readonly string[] {
   return commands.split("\n").filter((line) => mark.test(line));
 }
@@ -49,7 +49,7 @@ export function localCommands(commands: string): string {
     .join("\n");
 }
 
-/** The same with other values for the variables that the reader is to set. */
+/** The commands with other values of the variables that the reader sets. */
 export function withValues(commands = "", values: Readonly<Record<string, string>>): string {
   return Object.entries(values).reduce(
     (text, [name, value]) => text.replaceAll(new RegExp(`\\b${name}=\\S+`, "g"), `${name}=${value}`),
@@ -57,7 +57,11 @@ export function withValues(commands = "", values: Readonly<Record<string, string
   );
 }
 
-/** The same with what the reader is to write in place of the page's own examples, each of which it must have. */
+/**
+ * The commands with other values instead of the page's examples.
+ *
+ * @throws Error for an example that the commands do not have
+ */
 export function withExamples(commands: string, examples: Readonly<Record<string, string>>): string {
   return Object.entries(examples).reduce((text, [example, value]) => {
     if (!text.includes(example)) throw new Error(`the commands have no ${example}`);

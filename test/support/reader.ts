@@ -12,10 +12,10 @@ import { productCommand, runShell, writeCommands } from "./shell.ts";
 
 const exec = promisify(execFile);
 
-/** Somebody who follows README.md: with a home, a clone, a kubeconfig, and commands on the PATH. */
+/** A user who follows README.md, with a home, a clone, a kubeconfig, and commands on the PATH. */
 export class Reader implements AsyncDisposable {
   readonly #home: string;
-  /** Without Pulumi. */
+  /** The environment, without `pulumi` on the PATH. */
   readonly env: NodeJS.ProcessEnv;
 
   private constructor(home: string) {
@@ -35,7 +35,7 @@ export class Reader implements AsyncDisposable {
 
   /**
    * @param kubeconfig of the cluster
-   * @param context the name that the reader gives to it
+   * @param context name of the reader's context for it
    */
   static async make(kubeconfig: string, context: string): Promise<Reader> {
     const reader = new Reader(await mkdtemp(join(tmpdir(), "k8sauth-readme-")));
@@ -49,7 +49,7 @@ export class Reader implements AsyncDisposable {
     return reader;
   }
 
-  /** The repository that the reader clones, with the files as they are here. */
+  /** The repository that the reader clones. It has the files of this checkout. */
   get repository(): string {
     return join(this.#home, "repository");
   }
@@ -59,7 +59,7 @@ export class Reader implements AsyncDisposable {
     return join(this.#home, "k8sauth");
   }
 
-  /** Runs commands in the clone, or where it is to be. */
+  /** Runs commands in the clone, or with `beside` in the folder that contains it. */
   run(commands: string, { beside = false, env = {} }: { beside?: boolean; env?: NodeJS.ProcessEnv } = {}) {
     return runShell(commands, { cwd: beside ? this.#home : this.clone, env: { ...this.env, ...env } });
   }
@@ -69,7 +69,7 @@ export class Reader implements AsyncDisposable {
     return (await ensurePulumi({ env: this.env })).env;
   }
 
-  /** Stands in for `npm ci`. The folder is the clone's own, so that no command of npm deletes what the links lead to. */
+  /** Stands in for `npm ci`. The folder is not a link itself, so no command of npm deletes this checkout's packages. */
   async linkPackages(): Promise<void> {
     const [from, to] = [join(program, "node_modules"), join(this.clone, "node_modules")];
     await mkdir(to);
@@ -98,7 +98,7 @@ export class Reader implements AsyncDisposable {
   }
 }
 
-/** A file that Git knows may be deleted. */
+/** Copies a file. Git also lists files that are deleted. */
 async function copyIfPresent(from: string, to: string): Promise<void> {
   await cp(from, to).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;

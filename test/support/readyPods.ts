@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isKubeError, type KubeClient, type KubeObject, pathFor } from "../../kubernetes/index.ts";
 
 /**
- * Reports pods as ready, which only a kubelet can do that runs them: on a control plane without a node, Deployments become
- * available by it. Everything before that, such as admission by the pod security standards, is the cluster's own work.
+ * Reports pods as ready in place of a kubelet, so that Deployments become available on a control plane without a node. The cluster itself does
+ * everything before that, such as admission by the pod security standards.
  */
 export class ReadyPods implements AsyncDisposable {
   readonly #stopped = new AbortController();

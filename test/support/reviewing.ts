@@ -2,14 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { KubeClient } from "../../kubernetes/index.ts";
 import { type Review, reviewToken } from "../../kubernetes/reviews.ts";
 
-/** Access data with which a gateway reviews tokens. */
+/** Values with which a gateway reviews tokens. */
 export interface Access {
   readonly host: string;
   readonly caPem: string;
   readonly token: string;
 }
 
-/** A review of the reviewer's token by itself, as a gateway would make it; what went wrong is its `error`. */
+/** Reviews the reviewer's token with itself, as a gateway would. A failure of the request is in `error` of the result. */
 export async function reviewSelf({ host, caPem, token }: Access): Promise<Review> {
   using client = KubeClient.direct({ server: host, caPem, token, label: "the reviewer" });
   return reviewToken(client, token).catch((error: Error) => ({
@@ -21,7 +21,7 @@ export async function reviewSelf({ host, caPem, token }: Access): Promise<Review
   }));
 }
 
-/** A gateway that reviews over and over with one token, until `stop`. */
+/** A gateway that repeats a review with one token until `stop`. */
 export class Gateway {
   readonly #stopped = new AbortController();
   readonly #running: Promise<void>;
@@ -33,7 +33,7 @@ export class Gateway {
     this.#running = this.#run(access);
   }
 
-  /** Ends once the review under way is through. */
+  /** Waits for the review in progress. */
   async stop(): Promise<void> {
     this.#stopped.abort();
     await this.#running;

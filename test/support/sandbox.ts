@@ -14,7 +14,7 @@ export function workerKubeconfig(): string {
   return kubeconfig;
 }
 
-/** The sandbox that the tests of this worker share. It is not a test's to stop. */
+/** The sandbox that the tests of this worker share. A test must not stop it. */
 export function sharedSandbox(dir = dirname(workerKubeconfig())): Sandbox {
   const record = readRecord(dir);
   if (!record) throw new Error(`there is no sandbox in ${dir}`);

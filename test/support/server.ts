@@ -1,4 +1,4 @@
-/** A local https server that answers as a test says. */
+/** A local https server with a handler of the test. */
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
@@ -19,7 +19,7 @@ export interface LocalServer extends AsyncDisposable {
 export const testCa = makeCertificate({ commonName: "test-ca" });
 const standard = makeCertificate({ commonName: "server", issuer: testCa, names: ["127.0.0.1", "localhost"] });
 
-/** @param ciphers OpenSSL's list, for certificates that its defaults do not serve */
+/** @param ciphers in the format of OpenSSL, for certificates that its defaults do not permit */
 export async function localServer(
   handler: Handler,
   identity: Identity = standard,

@@ -24,7 +24,7 @@ export async function runShell(commands: string, options: { cwd: string; env: No
   return out;
 }
 
-/** Writes commands into a folder for the PATH: by name, a line of a shell script. */
+/** Writes commands into a folder for the PATH. Each has a name and a line of shell script. */
 export async function writeCommands(folder: string, scripts: Readonly<Record<string, string>>): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const [name, script] of Object.entries(scripts)) {
@@ -32,7 +32,7 @@ export async function writeCommands(folder: string, scripts: Readonly<Record<str
   }
 }
 
-/** Stands in for the command line of a product. */
+/** A line of shell script that stands in for the CLI of a product. */
 export function productCommand(product: "vault" | "bao" | "consul"): string {
   const tool = join(program, "test", "support", "gateways", "productCli.ts");
   return `exec "${process.execPath}" "${tool}" ${product} "$@"`;

@@ -1,29 +1,30 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A credential's end, in milliseconds of `performance.now()`. */
+/** Times around the revocation of a credential, in milliseconds of `performance.now()`. */
 export interface End {
-  /** When the command that ends it had returned. */
+  /** The command that revokes it returned. */
   readonly ended: number;
-  /** When an API server that remembers nothing about the credential had refused it for the first time. */
+  /** The API server refused it for the first time without its cache. */
   readonly known: number;
-  /** When the last request that was accepted had been sent. */
+  /** The last accepted request was sent. */
   readonly lastAccepted: number;
-  /** When the first request that was refused had been sent. */
+  /** The first refused request was sent. */
   readonly firstRefused: number;
 }
 
 /**
- * Uses a credential without a pause, ends it, and returns when it was refused.
+ * Uses a credential repeatedly, revokes it, and returns when it was refused.
  *
- * @param used a request with the credential: whether it was accepted
- * @param fresh asks the API server about the credential in a way that it cannot answer from its memory
+ * @param used sends a request with the credential, and returns whether it was accepted
+ * @param fresh the same, for a request that the API server cannot answer from its cache
+ * @param end revokes the credential
  */
 export async function useUntilRefused(
   used: () => Promise<boolean>,
   fresh: (round: number) => Promise<boolean>,
   end: () => Promise<unknown>,
 ): Promise<End> {
-  if (!(await used())) throw new Error("the credential is refused before it ends");
+  if (!(await used())) throw new Error("the credential is refused before it is revoked");
   let lastAccepted = 0;
   const using = async () => {
     for (;;) {

@@ -45,7 +45,7 @@ async function bundle(name: Bundle["name"], entry: string): Promise<Bundle> {
     target: "node24",
     format: "esm",
     charset: "utf8",
-    // For audits.
+    // Users audit the bundle.
     minify: false,
     legalComments: "eof",
     treeShaking: true,

@@ -1,4 +1,4 @@
-/** Caches of decisions. Two of them, because any client can forge tokens: refused ones must not displace accepted ones. */
+/** Caches of decisions. Accepted and refused tokens have separate caches, so that a flood of forged tokens displaces no accepted one. */
 import { hash, randomBytes } from "node:crypto";
 import type { Moment } from "../clock.ts";
 import type { RefusalReason } from "../errors.ts";
@@ -19,7 +19,7 @@ export interface Remembered<Answer> {
 /** Characters at the end of a signature that identify a token. */
 const tailLength = 43;
 const MiB = 1024 * 1024;
-/** Memory limit of each cache. http/capacity.ts reserves their sum. */
+/** Memory limits of the accepted tokens and of each set of digests. http/capacity.ts reserves one of the first and two of the second. */
 const maxBytes = { accepted: 48 * MiB, digests: 2 * MiB };
 /** Memory of an entry in addition to token and answer. */
 const acceptedEntryBytes = 512;
@@ -27,8 +27,8 @@ const acceptedEntryBytes = 512;
 const digestEntryBytes = 256;
 
 /**
- * Accepted tokens. The end of the signature is the key, and the whole token is compared: four times as fast as a SHA-256, without
- * collisions. Tokens are in memory until they expire from the cache.
+ * Cache of accepted tokens. The key is the end of the signature, and a hit compares the whole token. This is four times as fast as a SHA-256
+ * of the token, and a collision accepts no other token. Tokens are in memory until they expire from the cache.
  */
 export class AcceptedCache<Answer> {
   readonly #entries: Lru<Remembered<Answer>>;
@@ -69,7 +69,7 @@ function holds<Answer>({ until, isCurrent }: Remembered<Answer>, now: Moment): b
   return now.monotonic < until.monotonic && now.wall < until.wall && isCurrent();
 }
 
-/** Digests of tokens, with a secret of the process so that a client cannot search for collisions. */
+/** Digests of tokens. They include a secret of the process, so that a client cannot search for collisions. */
 export class TokenDigest {
   readonly #prefix = randomBytes(32).toString("latin1");
 
@@ -84,7 +84,7 @@ interface RememberedRefusal {
   readonly until: number;
 }
 
-/** Refused tokens, as digests. */
+/** Cache of refused tokens, by digest. */
 export class RefusedCache {
   readonly #entries: Lru<RememberedRefusal>;
 
@@ -118,7 +118,7 @@ export class RefusedCache {
   }
 }
 
-/** A set of tokens, as digests, which evicts the least recently used one first. */
+/** A set of tokens by digest. It evicts the least recently used one first. */
 export class DigestSet {
   readonly #digest = new TokenDigest();
   readonly #entries: Lru<true>;

@@ -1,6 +1,6 @@
 /**
- * A map with limits, which evicts the least recently used entry first. The order of entries is that of Map: the order of insertion.
- * The package lru-cache would add 48 kB to the 168 kB of the bundle that users audit.
+ * A map with limits. It evicts the least recently used entry first: Map keeps the order of insertion, and a hit inserts its entry again.
+ * The package lru-cache would add 48 kB to the bundle, which users audit.
  */
 export class Lru<Value> {
   readonly #entries = new Map<string, { readonly value: Value; readonly weight: number }>();

@@ -15,13 +15,13 @@ export interface ServiceClientOptions {
   readonly caFile?: string;
   /** Time for one attempt, in milliseconds. @default 5000 */
   readonly timeoutMs?: number;
-  /** Most attempts that a call makes. @default 4 */
+  /** Limit of attempts for a call, without the one after a 401. @default 4 */
   readonly attempts?: number;
-  /** Longest pause before the second attempt, in milliseconds; doubles with each. @default 200 */
+  /** Longest backoff before the second attempt, in milliseconds. It doubles with each further attempt. @default 200 */
   readonly firstPauseMs?: number;
-  /** Longest pause between attempts, in milliseconds, also if Retry-After is longer. @default 10000 */
+  /** Limit of the backoff, and of the pause by Retry-After, in milliseconds. A pause is the sum of both. @default 10000 */
   readonly maxPauseMs?: number;
-  /** Most bytes of a body that are returned. The rest is discarded. @default 65536 */
+  /** Limit of the returned body, in bytes. The rest is discarded. @default 65536 */
   readonly maxBodyBytes?: number;
   /** Milliseconds since 1970, for dates in Retry-After. @default Date.now */
   readonly now?: () => number;
@@ -47,7 +47,7 @@ export interface CallAnswer {
   readonly attempts: number;
 }
 
-/** Calls one service over connections that stay open until `close`. */
+/** Calls one service. Connections stay open until `close`. */
 export class ServiceClient implements Disposable {
   readonly #options: ServiceClientOptions;
   readonly #url: URL;
@@ -75,21 +75,22 @@ export class ServiceClient implements Disposable {
   async call(call: CallOptions = {}): Promise<CallAnswer> {
     const { attempts = 4, maxPauseMs = 10_000, now = Date.now } = this.#options;
     const repeatable = /^(GET|HEAD|OPTIONS|PUT|DELETE)$/.test(call.method ?? "GET");
-    let tokenRead = false;
+    let wasTokenReread = false;
     for (let attempt = 1; ; attempt++) {
       let pauseMs: number;
       try {
         const answer = await this.#attempt(call, attempt);
-        if (answer.status === 401 && !tokenRead) {
-          tokenRead = true;
+        if (answer.status === 401 && !wasTokenReread) {
+          wasTokenReread = true;
           if (await this.#token.reread()) continue;
         }
-        const later = answer.status === 429 || answer.status === 503 || (answer.status >= 500 && repeatable);
-        if (!later || attempt >= attempts) return answer;
+        const isRetried = answer.status === 429 || answer.status === 503 || (answer.status >= 500 && repeatable);
+        if (!isRetried || attempt >= attempts) return answer;
         pauseMs = retryAfterMs(answer.headers["retry-after"] ?? null, now(), maxPauseMs);
       } catch (error) {
-        const again = error instanceof ClientError && /^CLIENT_(TIMEOUT|UNREACHABLE)$/.test(error.code) && repeatable;
-        if (!again || attempt >= attempts) throw error;
+        const isRetried =
+          error instanceof ClientError && /^CLIENT_(TIMEOUT|UNREACHABLE)$/.test(error.code) && repeatable;
+        if (!isRetried || attempt >= attempts) throw error;
         pauseMs = 0;
       }
       await this.#pause(pauseMs, attempt, call.signal);
@@ -151,7 +152,7 @@ export class ServiceClient implements Disposable {
     }
   }
 
-  /** Drops the connections, so that the next one reads the CA file again. The service can have a certificate of another CA. */
+  /** Drops the connections, so that the CA file is read again for the next one. The service can have a certificate of a new CA. */
   #forget(agent: HttpAgent | HttpsAgent): void {
     if (this.#options.caFile === undefined || this.#agent !== agent) return;
     this.#agent = undefined;
@@ -186,7 +187,7 @@ function aborted(): ClientError {
 }
 
 /**
- * Pause after a failed attempt, in milliseconds: exponential with full jitter, so that many clients do not retry together.
+ * Backoff after a failed attempt, in milliseconds: exponential with full jitter, so that many clients do not retry together.
  *
  * @param attempt number of failed attempts, from 1
  * @param random 0 to 1
@@ -196,8 +197,8 @@ export function backoffMs(attempt: number, firstMs: number, maxMs: number, rando
 }
 
 /**
- * Pause that a Retry-After header requests (RFC 9110, section 10.2.3: seconds or a date), in milliseconds, at most `maxMs`; 0 for no
- * header or an invalid one.
+ * Pause that a Retry-After header requests (RFC 9110, section 10.2.3: seconds or a date), in milliseconds: at most `maxMs`, and 0 without a
+ * valid header.
  */
 export function retryAfterMs(value: string | null, nowMs: number, maxMs: number): number {
   if (value === null) return 0;

@@ -5,7 +5,7 @@ export interface ClientCommand {
   readonly url: string;
   readonly tokenFile: string;
   readonly caFile: string | undefined;
-  /** Between two calls; `undefined`: one call. */
+  /** Pause between two calls; `undefined`: one call. */
   readonly intervalSeconds: number | undefined;
   readonly timeoutSeconds: number;
   readonly attempts: number;
@@ -16,10 +16,10 @@ const flags = {
   "--url": "URL to call. Required",
   "--token-file": "File with the projected token. Required",
   "--ca-file": "CA of the service's certificate (PEM). Default: the public CAs",
-  "--interval": "Seconds between two calls; without it one call is sent",
+  "--interval": "Seconds between two calls. Default: one call",
   "--timeout": "Seconds for one attempt [5]",
-  "--attempts": "Most attempts of a call [4]",
-  "--show-body": "yes: print the answer's body too [no]",
+  "--attempts": "Limit of attempts for a call [4]",
+  "--show-body": "yes prints the answer's body too [no]",
 } as const;
 type Flag = keyof typeof flags;
 

@@ -13,7 +13,7 @@ import type { PathSource, Route } from "../rules/routes.ts";
 export type Mode = (typeof modes)[number];
 export const modes = ["hybrid", "tokenreview", "oidc-discovery", "jwt-pubkey"] as const;
 
-/** An https server, and how it is authenticated. */
+/** An https server, its CA, and the token that it gets. */
 export interface Endpoint {
   /** Without a trailing slash. */
   readonly url: string;
@@ -21,7 +21,7 @@ export interface Endpoint {
   readonly caFile: string | undefined;
   /** File with a bearer token, read again when it changes. `undefined`: no token is sent. */
   readonly tokenFile: string | undefined;
-  /** `undefined`: connections are direct. Those to the API server always are. */
+  /** `undefined`: connections are direct, as those to the API server always are. */
   readonly proxy?: HttpProxy | undefined;
 }
 
@@ -48,7 +48,8 @@ export interface IssuerConfig {
   readonly name: string;
   readonly mode: Mode;
   /**
-   * Value of `iss`. `undefined`, in one entry at most: learned from the API server, or with `tokenreview` any that no other entry has.
+   * Value of `iss`. `undefined` in at most one entry: the issuer is learned from the discovery document. In the mode `tokenreview`, such an
+   * entry accepts every issuer that no other entry has.
    */
   readonly issuer: string | undefined;
   /** At least one. A token must have one of them. */
@@ -103,13 +104,16 @@ export interface Config {
   /** Concurrent reviews for each API server. Four times as many wait. */
   readonly maxReviews: number;
   readonly reviewTimeoutSeconds: number;
-  /** Decision in the mode `hybrid` while the API server is away (no answer, or 5xx): 503, or that of the local verification. */
+  /**
+   * Decision in the mode `hybrid` while the API server is unavailable (no answer, or 5xx). `refuse`: 503. `local`: the result of the local
+   * verification.
+   */
   readonly reviewOutage: "refuse" | "local";
   /** How long keys that cannot be refreshed stay in use. */
   readonly maxStaleKeysSeconds: number;
-  /** `undefined`: as many as the memory holds. A greater value is lowered to that. */
+  /** `undefined`: as many as the memory holds. A greater value is lowered to this number. */
   readonly maxConnections: number | undefined;
-  /** `undefined`: half of all. */
+  /** `undefined`: half of the connections. */
   readonly maxConnectionsPerAddress: number | undefined;
   readonly keepAliveSeconds: number;
   readonly drainSeconds: number;

@@ -1,4 +1,4 @@
-/** Reads and checks the entries of `issuers`. Settings that an entry omits have the values outside of the list. */
+/** Reads and checks the entries of `issuers`. An entry inherits the settings outside of the list that it omits. */
 import { VerifierError } from "../errors.ts";
 import { withoutUserinfo } from "../redact.ts";
 import { parseRule } from "../rules/allowList.ts";
@@ -47,9 +47,9 @@ function checkSeparate(values: Values, entries: readonly Values[]): void {
     );
   }
   // Two learned issuers could not be distinguished: tokens of one cluster would be sent to the API server of the other.
-  const nameless = [...entries.entries()].filter(([, { issuer }]) => issuer === undefined);
-  if (nameless.length > 1) {
-    const list = nameless.map(([at, entry]) => whereOf(entry, at)).join(" and ");
+  const withoutIssuer = [...entries.entries()].filter(([, { issuer }]) => issuer === undefined);
+  if (withoutIssuer.length > 1) {
+    const list = withoutIssuer.map(([at, entry]) => whereOf(entry, at)).join(" and ");
     throw new VerifierError(
       "CONFIG_ISSUER_MISSING",
       `${list} have no issuer. Only one entry can omit it, because the issuer is all that shows which cluster a token is from. Set issuer in the others to the iss of their clusters' tokens.`,
@@ -155,7 +155,7 @@ function keySource(
   };
 }
 
-/** Endpoint of a discovery document or JWKS. The API server is trusted by its own CA, other servers by the public CAs. */
+/** Endpoint of a discovery document or JWKS. By default the API server is verified with its own CA, any other server with the public CAs. */
 function keyEndpoint(get: Reader, url: string, name: SettingName, env: NodeJS.ProcessEnv, where: string): Endpoint {
   const base = serverUrl(url, name, where);
   const { hostname, origin } = new URL(base);
@@ -171,7 +171,7 @@ function keyEndpoint(get: Reader, url: string, name: SettingName, env: NodeJS.Pr
   };
 }
 
-/** Variables in lower case come first, as in curl. */
+/** Variables in lower case have precedence, as in curl. */
 function proxyOf(get: Reader, env: NodeJS.ProcessEnv, where: string): HttpProxy | undefined {
   const set = get.find("httpsProxy");
   const url = set ?? (env.https_proxy || env.HTTPS_PROXY);

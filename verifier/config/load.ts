@@ -1,4 +1,4 @@
-/** Reads the settings and checks them all, before a file is read or a port is opened. */
+/** Reads and checks all settings before any other file is read and before a port is opened. */
 import { VerifierError } from "../errors.ts";
 import { parseRoute } from "../rules/routes.ts";
 import { type Address, type Config, type IssuerConfig, type LogLevel, logLevels, type TlsFiles } from "./config.ts";

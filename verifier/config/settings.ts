@@ -20,7 +20,7 @@ const mount = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 const settings = {
   mode: { kind: "choice", choices: modes, default: "hybrid", perIssuer: true, help: "How tokens are verified" },
-  audience: { kind: "list", perIssuer: true, help: "Audiences, one of which a token must be for. Required" },
+  audience: { kind: "list", perIssuer: true, help: "Accepted audiences; a token must be for one of them. Required" },
   issuer: { kind: "text", perIssuer: true, help: "Value of iss. Default: learned from the API server" },
   name: { kind: "text", perIssuer: true, help: "Name of the issuer in logs and metrics" },
   publicKeyFile: {
@@ -31,18 +31,18 @@ const settings = {
   discoveryUrl: {
     kind: "text",
     perIssuer: true,
-    help: "Base of /.well-known/openid-configuration. Default: the issuer",
+    help: "URL to which /.well-known/openid-configuration is appended. Default: the issuer",
   },
   jwksUri: { kind: "text", perIssuer: true, help: "URL of the JWKS, instead of discovery" },
   caFile: {
     kind: "text",
     perIssuer: true,
-    help: "CA of discoveryUrl and jwksUri. Default: the public CAs, or that of the API server",
+    help: "CA of discoveryUrl and jwksUri. Default: the public CAs; for the API server apiCaFile",
   },
   tokenFile: {
     kind: "text",
     perIssuer: true,
-    help: "Token for discoveryUrl and jwksUri. Default: none, or that for the API server",
+    help: "Token for discoveryUrl and jwksUri. Default: none; for the API server apiTokenFile",
   },
   httpsProxy: {
     kind: "text",
@@ -73,7 +73,7 @@ const settings = {
     perIssuer: true,
     min: 0,
     max: 31_622_400,
-    help: "Longest exp - iat; 0 is no limit. Default: 86400, with tokenreview 0",
+    help: "Longest accepted lifetime (exp - iat); 0 is no limit. Default: 86400, with tokenreview 0",
   },
   clockSkewSeconds: {
     kind: "seconds",
@@ -83,8 +83,8 @@ const settings = {
     default: 10,
     help: "Tolerated difference of clocks",
   },
-  listen: { kind: "text", default: ":8080", help: "HOST:PORT to answer on" },
-  adminListen: { kind: "text", default: ":8081", help: "HOST:PORT of /livez, /readyz and /metrics" },
+  listen: { kind: "text", default: ":8080", help: "HOST:PORT to listen on for callers and gateways" },
+  adminListen: { kind: "text", default: ":8081", help: "HOST:PORT to listen on for /livez, /readyz and /metrics" },
   tlsCertFile: { kind: "text", help: "Certificate chain (PEM); read again when it changes" },
   tlsKeyFile: { kind: "text", help: "Its private key (PEM)" },
   tlsClientCaFile: { kind: "text", help: "CA of callers' client certificates, which are then required" },
@@ -131,14 +131,14 @@ const settings = {
     min: 1,
     max: 1_000_000,
     default: 10_000,
-    help: "Most accepted tokens in the cache",
+    help: "Limit of accepted tokens in the cache",
   },
   refusedCacheEntries: {
     kind: "count",
     min: 1,
     max: 100_000,
     default: 5_000,
-    help: "Most refused tokens in the cache",
+    help: "Limit of refused tokens in the cache",
   },
   maxReviews: {
     kind: "count",
@@ -152,14 +152,14 @@ const settings = {
     kind: "choice",
     choices: ["refuse", "local"],
     default: "refuse",
-    help: "hybrid while the API server is away (no answer, or 5xx): 503, or a local decision",
+    help: "Decision of hybrid while the API server is unavailable (no answer, or 5xx): 503, or the local result",
   },
   maxStaleKeysSeconds: {
     kind: "seconds",
     min: 0,
     max: 31_622_400,
     default: 86_400,
-    help: "How long keys that cannot be refreshed are used",
+    help: "How long keys that cannot be refreshed stay in use",
   },
   maxConnections: {
     kind: "count",

@@ -9,7 +9,7 @@ export interface AdminServerOptions {
   readonly metrics: Pick<Metrics, "text">;
   /** Why the service is not ready; empty if it is ready. */
   readonly unreadyReasons: () => readonly string[];
-  /** Why single issuers are not ready while the service is. */
+  /** Why some issuers are not ready although the service is. */
   readonly degradedReasons: () => readonly string[];
 }
 
@@ -50,8 +50,8 @@ export function adminServer({ metrics, unreadyReasons, degradedReasons }: AdminS
     },
   );
   answerParserErrors(server);
-  // Requests of the kubelet and Prometheus are short. A client that keeps connections open loses the oldest one to the next connection,
-  // also a client with the kubelet's address, such as a pod in the host network.
+  // At a limit, a new connection displaces the oldest idle one, so the kubelet and Prometheus always get a connection for their short requests.
+  // This includes the limit of an address: a pod in the host network has the kubelet's address, and can keep connections open.
   new Connections({ max: 100, maxPerAddress: 50, isOldestDisplaced: true }).guard(server);
   return server;
 }

@@ -16,11 +16,11 @@ export interface AcceptedAnswer {
 }
 
 /** Memory of an accepted answer without its strings. */
-const answerBytes = 1_024;
+const emptyAnswerBytes = 1_024;
 
 /**
- * The identity headers. All are present, and empty if the token lacks the claim, so that a gateway that copies headers by name also
- * overwrites those of a client (Envoy keeps the client's header if the answer lacks it).
+ * The identity headers. A header is empty if the token lacks its claim, and is never absent: a gateway that copies headers by name then
+ * overwrites those of a client. Envoy keeps the client's header if the answer lacks it.
  */
 export function identityHeaders(identity: Identity): RawHeaders {
   return [
@@ -49,9 +49,9 @@ export function uncheckedAnswer(): Pick<AcceptedAnswer, "headers" | "body"> {
   return { headers: [...content("text/plain; charset=utf-8", body), ...empty], body };
 }
 
-/** Memory of an accepted answer: two bytes for each character, in the identity and again in headers and body. */
+/** Estimated memory of an accepted answer, in bytes. A character has up to two. The headers share the strings of the identity. */
 export function acceptedBytes({ identity, headers, body }: AcceptedAnswer): number {
-  return answerBytes + 2 * (identityJson(identity).length + body.length + headers.length);
+  return emptyAnswerBytes + 2 * (identityJson(identity).length + body.length + headers.length);
 }
 
 /** The same answer with a JSON body. */
@@ -70,13 +70,15 @@ export interface RefusedAnswer {
 export interface RefusalDetail {
   readonly realm: string;
   readonly requestId: string;
+  /** Whether the body is JSON. Otherwise it is text. */
   readonly asJson: boolean;
+  /** @default 1 */
   readonly retryAfterSeconds?: number | undefined;
 }
 
 /**
- * 401 and 403 have a challenge (RFC 6750, section 3; without an error code if no token was sent), 503 has Retry-After. A malformed
- * request gets 401 instead of the 400 of section 3.1, because gateways treat only 401 and 403 as a denial.
+ * The answer for a refused request. 401 and 403 have a challenge (RFC 6750, section 3), without an error code if no token was sent. 503 has
+ * Retry-After. A malformed request gets 401 instead of the 400 of section 3.1, because gateways treat only 401 and 403 as a denial.
  */
 export function refusedAnswer(reason: RefusalReason, detail: RefusalDetail): RefusedAnswer {
   const { status, error, text } = refusals[reason];

@@ -17,23 +17,23 @@ const reservedHeapBytes = 86 * MiB;
 const reservedNativeBytes = 40 * MiB;
 
 /**
- * Largest measured memory of a connection without a token, with the most or the longest headers, which do not end: in the heap, and outside
- * of it with the kernel's part.
+ * Largest measured memory of a connection without a token, in the heap and outside of it. The second includes the kernel's buffers. The client
+ * sends as many or as long headers as the server accepts, and does not end them.
  */
 const costs = {
   plain: { heapBytes: 19 * KiB, nativeBytes: 24 * KiB },
   tls: { heapBytes: 23 * KiB, nativeBytes: 78 * KiB },
 };
 
-/** Lower bound, for a gateway on a machine with little memory. */
+/** Least number of connections, so that a gateway can connect if there is little memory. */
 const minConnections = 64;
 
 /** Number of connections that fit, whatever clients send. */
 export function connectionCapacity({ memoryBytes, heapBytes }: MemoryLimits, isTls: boolean): number {
   const cost = costs[isTls ? "tls" : "plain"];
   const inHeap = (heapBytes - reservedHeapBytes) / cost.heapBytes;
-  const besideHeap = (memoryBytes - heapBytes - reservedNativeBytes) / cost.nativeBytes;
-  return Math.max(minConnections, Math.floor(Math.min(inHeap, besideHeap)));
+  const outsideHeap = (memoryBytes - heapBytes - reservedNativeBytes) / cost.nativeBytes;
+  return Math.max(minConnections, Math.floor(Math.min(inHeap, outsideHeap)));
 }
 
 export interface ConnectionLimits {

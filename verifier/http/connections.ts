@@ -1,8 +1,11 @@
 /**
- * Limits the connections of a server, in total and for each address. At the total limit, a new connection displaces an idle one of the
- * address with the most connections: first one without an accepted token, then one with. That address must have at least as many
- * connections afterwards as the new one's address, so that a flood displaces only its own. With `isOldestDisplaced`, an address can also
- * displace its own oldest connection.
+ * Limits the connections of a server, in total and for each address.
+ *
+ * At the total limit, a new connection displaces an idle one of the address with the most: one without an accepted token, or else one with an
+ * accepted token. An address that has connections of this kind displaces one only if the other address still has at least as many as it then
+ * has itself. A flood from one address therefore displaces no connection of an address with fewer.
+ *
+ * With `isOldestDisplaced`, an address can also displace its own oldest connection.
  */
 import type { Server, Socket } from "node:net";
 import type { ConnectionLimits } from "./capacity.ts";
@@ -21,6 +24,7 @@ export interface Connection {
   waiting: number;
 }
 
+/** The open connections of one address. */
 interface Holder {
   readonly trusted: Set<Connection>;
   readonly untrusted: Set<Connection>;
@@ -28,7 +32,7 @@ interface Holder {
 
 type Peer = Pick<Socket, "remoteAddress" | "remotePort">;
 
-/** Connections above the limit that can still displace another one. Node.js closes further ones without an event. */
+/** Connections above the limit that can still displace another one. Node.js closes further ones with the event `drop`. */
 const slack = 256;
 
 export class Connections {
@@ -73,7 +77,7 @@ export class Connections {
     if (this.size >= max && !this.#displace(holder) && !this.#displaceOldest(holder))
       return this.#refuse("full", address);
     const connection: Connection = { socket, address, key: keyOf(socket), isTrusted: false, waiting: 0 };
-    this.#hold(address).untrusted.add(connection);
+    this.#holderOf(address).untrusted.add(connection);
     this.#byPeer.set(connection.key, connection);
     socket.once("close", () => this.#remove(connection));
     return true;
@@ -135,7 +139,7 @@ export class Connections {
     return false;
   }
 
-  #hold(address: string): Holder {
+  #holderOf(address: string): Holder {
     const holder = this.#holders.get(address) ?? { trusted: new Set(), untrusted: new Set() };
     this.#holders.set(address, holder);
     return holder;

@@ -1,11 +1,11 @@
-/** Server for callers and gateways. All methods and paths have the same meaning, except for rules with routes. */
+/** Server for callers and gateways. Only rules with a route and `unchecked` distinguish methods and paths. */
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from "node:https";
 import type { Decider, Decision, Refused } from "../decider.ts";
 import { Refusal, type RefusalReason } from "../errors.ts";
-import { matchesRoute, type PathSource, questionOf, type Route } from "../rules/routes.ts";
+import { callerRequestOf, matchesRoute, type PathSource, type Route } from "../rules/routes.ts";
 import { bearerToken, maxTokenLength } from "../token/grammar.ts";
 import { type AcceptedAnswer, acceptedJson, refusedAnswer, uncheckedAnswer } from "./answers.ts";
 import type { Connection, Connections } from "./connections.ts";
@@ -31,7 +31,7 @@ export interface DecisionServerOptions {
   readonly onRefused?: (refused: Refused, requestId: string, request: IncomingMessage, token?: string) => void;
 }
 
-/** The longest token and 4 KiB for other headers. A client without a token can make the server keep this much. */
+/** Room for the longest token and 4 KiB of other headers. A client without a token can make the server buffer this much. */
 const maxHeaderBytes = maxTokenLength + 4 * 1024;
 /** Each header uses memory in addition to its bytes. */
 const maxHeaders = 100;
@@ -64,7 +64,7 @@ export function decisionServer(options: DecisionServerOptions): Server {
   // A request with `Expect` gets its answer at once, without its body.
   server.on("checkContinue", listener);
   server.on("checkExpectation", listener);
-  // Without a listener for upgrades they are ordinary requests. Envoy forwards them as they are.
+  // Without a listener for `upgrade`, Node.js treats upgrade requests as ordinary ones. Envoy forwards them unchanged.
   return server;
 }
 
@@ -73,10 +73,10 @@ type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 function requestListener(options: DecisionServerOptions): Listener {
   const { decider, realm, connections, pathFrom, unchecked, isDraining, onAccepted, onRefused, onUnchecked } = options;
   const nextId = requestIds();
-  const withoutToken = uncheckedAnswer();
-  const fitsOne = (routes: readonly Route[], request: IncomingMessage) => {
-    const question = pathFrom && questionOf(request, pathFrom);
-    return question !== undefined && routes.some((route) => matchesRoute(route, question));
+  const unneeded = uncheckedAnswer();
+  const matchesOne = (routes: readonly Route[], request: IncomingMessage) => {
+    const reported = pathFrom && callerRequestOf(request, pathFrom);
+    return reported !== undefined && routes.some((route) => matchesRoute(route, reported));
   };
 
   const send = (
@@ -99,7 +99,7 @@ function requestListener(options: DecisionServerOptions): Listener {
     isVerified: boolean,
   ) => {
     const { identity, routes } = answer;
-    if (routes !== "all" && !fitsOne(routes, request))
+    if (routes !== "all" && !matchesOne(routes, request))
       return refuse(request, response, { reason: "not_allowed", identity }, token);
     send(request, response, wantsJson(request.headers.accept) ? acceptedJson(answer) : answer);
     const connection = connections.of(request.socket);
@@ -128,8 +128,8 @@ function requestListener(options: DecisionServerOptions): Listener {
   const later = laterAnswers();
   return (request, response) => {
     if (!hasOneHost(request)) return refuseHost(response);
-    if (unchecked.length > 0 && fitsOne(unchecked, request)) {
-      send(request, response, withoutToken);
+    if (unchecked.length > 0 && matchesOne(unchecked, request)) {
+      send(request, response, unneeded);
       onUnchecked?.();
       return;
     }
@@ -141,21 +141,21 @@ function requestListener(options: DecisionServerOptions): Listener {
       refuse(request, response, { reason });
       return;
     }
-    const known = decider.recall(token);
-    if (known) {
-      accept(request, response, token, known, false);
+    const cached = decider.recall(token);
+    if (cached) {
+      accept(request, response, token, cached, false);
       return;
     }
     const decision = decider.decide(token);
     if (!(decision instanceof Promise)) return finish(request, response, token, decision);
     const connection: Connection | undefined = connections.of(request.socket);
     if (connection) connection.waiting += 1;
-    const answer = (made: Decision) => {
+    const answer = (decided: Decision) => {
       if (connection) connection.waiting -= 1;
-      finish(request, response, token, made);
+      finish(request, response, token, decided);
     };
     decision.then(
-      (made) => later(() => answer(made), response),
+      (decided) => later(() => answer(decided), response),
       () => response.destroy(),
     );
   };

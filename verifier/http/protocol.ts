@@ -10,7 +10,7 @@ export const strictParser = {
   requireHostHeader: false,
 };
 
-/** Whether a request has one Host header, which HTTP/1.0 can omit (RFC 9112, section 3.2). With two, a gateway could use the other one. */
+/** Whether a request has one Host header (RFC 9112, section 3.2), or none in HTTP/1.0. With two, verifier and gateway could use different ones. */
 export function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolean {
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -20,12 +20,12 @@ export function hasOneHost({ rawHeaders, httpVersion }: IncomingMessage): boolea
   return hosts === 1 || (hosts === 0 && httpVersion === "1.0");
 }
 
-const never = ["Cache-Control", "no-store", "Connection", "close"];
+const closing = ["Cache-Control", "no-store", "Connection", "close"];
 
 export function refuseHost(response: ServerResponse): void {
   const body = "Expected one Host header.\n";
   const length = String(Buffer.byteLength(body));
-  response.writeHead(400, ["Content-Type", "text/plain; charset=utf-8", "Content-Length", length, ...never]);
+  response.writeHead(400, ["Content-Type", "text/plain; charset=utf-8", "Content-Length", length, ...closing]);
   response.end(body);
 }
 
@@ -39,7 +39,8 @@ const statuses: Readonly<Record<string, string>> = {
 /**
  * Answers requests that are not valid HTTP and closes the connection, as Node.js does by default, with `Cache-Control: no-store`.
  *
- * @param isWaiting whether an earlier request on the connection has no answer yet, and could take this answer for its own
+ * @param isWaiting whether an earlier request on the connection has no answer yet. Its client would take the error for the answer, so the
+ *   connection is closed without one
  */
 export function answerParserErrors(server: Server, isWaiting: (socket: Socket) => boolean = () => false): void {
   server.on("clientError", (error: NodeJS.ErrnoException, stream) => {

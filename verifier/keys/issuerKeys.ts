@@ -1,4 +1,4 @@
-/** The keys of one issuer: refreshed in the background before they are stale, and at once when a token names an unknown key. */
+/** The keys of one issuer. They are refreshed in the background before they are stale, and when a token names an unknown key. */
 import { type Clock, longestSince, type Moment, momentOf } from "../clock.ts";
 import { Refusal, VerifierError } from "../errors.ts";
 import { isNoneUsable, type VerificationKey } from "./keySet.ts";
@@ -49,7 +49,7 @@ export class IssuerKeys {
     this.#options = options;
   }
 
-  /** True after the first successful attempt, also if the issuer has withdrawn all keys since. */
+  /** True after the first successful attempt, even if the issuer has withdrawn all keys since. */
   get isLoaded(): boolean {
     return this.#loaded !== undefined;
   }
@@ -125,8 +125,8 @@ export class IssuerKeys {
   }
 
   /**
-   * Refreshes the keys because a token names an unknown one: at most once a second, one refresh for all callers that wait. Returns after
-   * a refresh that began after this call, or with `waits: false` at most a second before it.
+   * Refreshes the keys because a token names an unknown one. There is at most one refresh a second, which all waiting callers share. Returns
+   * after a refresh that began after this call. With `waits: false`, it can have begun up to a second before.
    *
    * @throws Refusal busy if too many callers wait; keys_unavailable if the keys cannot be loaded, because the token may be valid
    */
@@ -143,7 +143,7 @@ export class IssuerKeys {
     }
   }
 
-  /** Does the same as `refresh`, without a caller that waits. */
+  /** Requests the same refresh as `refresh`, and does not wait for it. */
   refreshInBackground(): void {
     this.#requested ??= this.#refreshAfterCooldown();
     this.#requested.catch(() => {});
@@ -154,7 +154,7 @@ export class IssuerKeys {
     const waitMs = this.#attemptedAt + cooldownMs - clock.monotonic();
     if (waitMs > 0 && waits) await clock.sleep(waitMs, this.#stopped.signal);
     await this.#refreshing?.catch(() => {});
-    // Callers from here on need the refresh after this one.
+    // Callers that come later need the refresh after this one.
     this.#requested = undefined;
     if (waitMs <= 0 || waits) await this.#refresh();
   }

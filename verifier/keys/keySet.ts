@@ -44,7 +44,7 @@ export function parseJwks(text: string, where: string): KeySet {
   if (!Array.isArray(list) || list.length > maxKeys) {
     throw new VerifierError("KEYS_MALFORMED", `${where} is not a JWKS: expected "keys", a list of up to ${maxKeys}.`);
   }
-  return usable(
+  return keySetOf(
     where,
     list.map((jwk, at) => () => fromJwk(jwk, `key ${at}`)),
   );
@@ -67,7 +67,7 @@ export function parseKeyFile(text: string, where: string): KeySet {
   if (blocks.some((block) => block.includes("PRIVATE KEY"))) {
     throw new VerifierError("KEYS_MALFORMED", `${where} holds a private key. Replace it by its public key.`);
   }
-  return usable(
+  return keySetOf(
     where,
     blocks.map((block, at) => () => fromPem(block, `PEM block ${at}`)),
   );
@@ -84,7 +84,7 @@ export function joinKeySets(sets: readonly KeySet[]): KeySet {
 
 /** Keys that can have signed a token. */
 export interface Candidates {
-  /** Whether the token's `kid` names a key. Then no other key is tried. */
+  /** Whether the token's `kid` names a key of the set. Then no other key is tried. */
   readonly named: boolean;
   /** The keys with the token's algorithm. */
   readonly keys: readonly VerificationKey[];
@@ -98,12 +98,12 @@ export function candidates(keys: readonly VerificationKey[], kid: string | undef
   return { named, keys: fitting.filter((key) => key.algorithm === algorithm).slice(0, maxTries) };
 }
 
-function usable(where: string, makers: readonly (() => VerificationKey)[]): KeySet {
+function keySetOf(where: string, parsers: readonly (() => VerificationKey)[]): KeySet {
   const keys: VerificationKey[] = [];
   const leftOut: string[] = [];
-  for (const make of makers) {
+  for (const parse of parsers) {
     try {
-      keys.push(make());
+      keys.push(parse());
     } catch (error) {
       leftOut.push(error instanceof Unusable ? error.message : "a key that cannot be read");
     }
@@ -113,6 +113,7 @@ function usable(where: string, makers: readonly (() => VerificationKey)[]): KeyS
   throw new VerifierError("KEYS_NONE_USABLE", `${where} holds no key that can verify tokens${why}.`);
 }
 
+/** Why a key is skipped. */
 class Unusable extends Error {}
 
 function fromJwk(jwk: unknown, what: string): VerificationKey {
@@ -127,7 +128,7 @@ function fromJwk(jwk: unknown, what: string): VerificationKey {
   if (kid !== undefined && (typeof kid !== "string" || kid === ""))
     throw new Unusable(`${what} has a kid that is not a string`);
   const key = read(() => createPublicKey({ key: jwk as JsonWebKey, format: "jwk" }), what);
-  const algorithm = alg === undefined ? algorithmOf(key, what) : named(alg, key, what);
+  const algorithm = alg === undefined ? algorithmOf(key, what) : declaredAlgorithm(alg, key, what);
   return verificationKey(key, algorithm, kid as string | undefined, what);
 }
 
@@ -137,9 +138,9 @@ function fromPem(block: string, what: string): VerificationKey {
   return verificationKey(key, algorithmOf(key, what), undefined, what);
 }
 
-function read(make: () => KeyObject, what: string): KeyObject {
+function read(parse: () => KeyObject, what: string): KeyObject {
   try {
-    return make();
+    return parse();
   } catch {
     throw new Unusable(`${what} cannot be read as a public key`);
   }
@@ -173,7 +174,7 @@ function algorithmOf(key: KeyObject, what: string): string {
 }
 
 /** The `alg` of a JWK, if it fits the key type. */
-function named(alg: unknown, key: KeyObject, what: string): string {
+function declaredAlgorithm(alg: unknown, key: KeyObject, what: string): string {
   if (typeof alg !== "string" || !algorithms.has(alg))
     throw new Unusable(`${what} has an algorithm that is not supported`);
   const standard = algorithmOf(key, what);

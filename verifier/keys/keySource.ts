@@ -54,14 +54,14 @@ export function keyLoader(
     case "discovery":
       return async () => {
         const document = await discover(url, issuer, client);
-        // The token is sent to another server only if the cluster's own CA authenticates that server.
+        // Another server than that of the document gets the token only if `caFile` authenticates it, and not a public CA.
         const authenticated = tokenFile !== undefined && (caFile !== undefined || sameOrigin(url, document.jwksUri));
         return fromJwks(document.jwksUri, document.issuer, client, clock, authenticated);
       };
   }
 }
 
-/** The first time, each file must contain a usable key. Later, a file without one withdraws only its own keys. */
+/** At the first load, each file must contain a usable key. Later, a file without one withdraws only its own keys. */
 async function fromFiles(files: readonly string[], issuer: string, isFirst: boolean): Promise<LoadedKeys> {
   const read = async (file: string): Promise<KeySet> => {
     const text = await readText(file);
@@ -145,13 +145,13 @@ function sameOrigin(one: string, other: string): boolean {
   return new URL(one).origin === new URL(other).origin;
 }
 
+/** Bounds of the time for which keys from a server are fresh. */
 export const minFreshMs = 30_000;
 export const maxFreshMs = 3_600_000;
 const defaultFreshMs = 300_000;
 
 /**
- * How long an answer is fresh by its headers (RFC 9111), in milliseconds: at least 30 s, at most an hour, 5 minutes without such
- * headers.
+ * How long an answer is fresh by its headers (RFC 9111), in milliseconds: at least 30 s, and at most an hour. Without such headers 5 minutes.
  */
 export function freshForMs(headers: IncomingHttpHeaders, nowMs: number): number {
   return Math.min(maxFreshMs, Math.max(minFreshMs, statedFreshMs(headers, nowMs)));

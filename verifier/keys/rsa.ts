@@ -1,7 +1,7 @@
-/** Finds RSA keys that do not protect: others can sign with them, or no one can. Pure. */
+/** Finds unsafe public RSA keys: others can forge signatures of such a key, or it verifies no signature at all. Pure. */
 import { checkPrimeSync, type KeyObject } from "node:crypto";
 
-/** Every prime factor of a good modulus is at least this. */
+/** Least prime factor that a modulus may have. */
 const leastFactor = 752;
 const smallPrimes = primesBelow(leastFactor);
 const smallFactors = smallPrimes.map(BigInt);
@@ -19,7 +19,7 @@ export function rsaProblem(key: KeyObject): string | undefined {
   const modulus = BigInt(`0x${Buffer.from(n, "base64url").toString("hex")}`);
   const factor = smallFactors.find((prime) => modulus % prime === 0n);
   if (factor !== undefined) return `has an RSA modulus that is divisible by ${factor}`;
-  // Random primes give such a modulus once in 10^35 keys.
+  // Fewer than one in 10^35 keys has such a modulus by chance.
   if (/0{128}|1{128}/.test(modulus.toString(2))) return "has an RSA modulus with 128 equal bits in a row";
   if (checkPrimeSync(modulus)) return "has an RSA modulus that is a prime number";
   if (isPower(modulus)) return "has an RSA modulus that is a power of one number";

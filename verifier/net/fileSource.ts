@@ -6,8 +6,8 @@ import { VerifierError } from "../errors.ts";
 const maxBytes = 1024 * 1024;
 
 /**
- * The text of a file, read again when it is older than `maxAgeMs`. If the file cannot be read or is invalid, the previous text stays in
- * use.
+ * The text of a file. It is read again when it is older than `maxAgeMs`. If the file cannot be read or is invalid, the previous text stays
+ * in use.
  */
 export class FileSource {
   readonly path: string;
@@ -35,7 +35,7 @@ export class FileSource {
     return this.#reading;
   }
 
-  /** Reads the file again at the next `get`. */
+  /** Makes the next `get` read the file again. */
   expire(): void {
     this.#readAt = Number.NEGATIVE_INFINITY;
   }
@@ -53,7 +53,11 @@ export class FileSource {
   }
 }
 
-/** @throws VerifierError FILE_UNREADABLE */
+/**
+ * Reads a text file of up to 1 MiB.
+ *
+ * @throws VerifierError FILE_UNREADABLE, also for an empty file
+ */
 export async function readText(path: string): Promise<string> {
   try {
     const text = await readFile(path, "utf8");

@@ -1,4 +1,4 @@
-/** HTTPS requests to API servers and issuers: with their CA, the verifier's token, and limits on time and size. Follows no redirects. */
+/** Sends HTTPS requests to API servers and issuers: with their CA, the verifier's token, and limits on time and size. Follows no redirects. */
 import { X509Certificate } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
@@ -28,7 +28,7 @@ export interface HttpsAnswer {
 
 const connectTimeoutMs = 1_000;
 
-/** Requests to the servers that one CA authenticates, over connections that stay open. */
+/** Sends requests to servers with certificates of one CA. Idle connections stay open. */
 export class HttpsClient {
   readonly #ca: FileSource | undefined;
   readonly #token: FileSource | undefined;
@@ -97,7 +97,11 @@ export class HttpsClient {
   }
 }
 
-/** @throws VerifierError CA_INVALID */
+/**
+ * Checks that a text contains at least one PEM certificate, and that each can be parsed.
+ *
+ * @throws VerifierError CA_INVALID
+ */
 export function checkCa(pem: string, path: string): void {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
   try {
@@ -109,6 +113,7 @@ export function checkCa(pem: string, path: string): void {
   throw new VerifierError("CA_INVALID", `${path} holds no CA certificate: expected PEM.`);
 }
 
+/** The server closed an idle connection, which the client reused at the same time. */
 class StaleConnection extends Error {}
 
 function exchange(agent: Agent, wanted: HttpsRequest, headers: Record<string, string | number>): Promise<HttpsAnswer> {

@@ -40,7 +40,7 @@ export class ReviewQueue {
   }
 
   /**
-   * Runs a review now or when its turn comes. If the queue is full, it takes the place of one with a lower priority.
+   * Runs a review now, or when its turn comes. If the queue is full, it displaces a waiting review with a lower priority.
    *
    * @throws Refusal busy
    */
@@ -71,7 +71,7 @@ export class ReviewQueue {
     return new Promise((start, refuse) => this.#waiting[rank]?.push({ start, refuse }));
   }
 
-  /** Refuses the newest token of the lowest priority. */
+  /** Refuses the newest waiting review of the lowest priority, which must be lower than the new one's. */
   #makeRoom(rank: number): void {
     const displaced = this.#waiting
       .slice(rank + 1)

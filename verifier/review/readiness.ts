@@ -1,4 +1,4 @@
-/** Whether an API server does reviews for this verifier. Checks it at the start and after a rejected review, until it does. */
+/** Whether an API server reviews tokens for this verifier. Checks are repeated from the start, and from a rejected review, until one succeeds. */
 import type { Clock } from "../clock.ts";
 import { isOutage, VerifierError } from "../errors.ts";
 import { errorFields, type Log } from "../log.ts";
@@ -39,7 +39,7 @@ export class ReviewReadiness {
     return this.#wasTried;
   }
 
-  /** The last rejection by the API server; `undefined` if it does reviews, or if it is away. */
+  /** The last rejection by the API server; `undefined` while it reviews tokens, and before a rejection. */
   get problem(): string | undefined {
     return this.#isReady ? undefined : this.#problem;
   }
@@ -52,14 +52,14 @@ export class ReviewReadiness {
     await this.#running;
   }
 
-  /** Notes that the API server rejected a review. */
+  /** Records that the API server rejected a review. */
   rejected(error: unknown): void {
     this.#isReady = false;
     this.#problem = textOf(error);
     this.start();
   }
 
-  /** Notes that the API server did a review. */
+  /** Records that the API server reviewed a token. */
   reviewed(): void {
     this.#isReady = true;
     this.#wasReady = true;
@@ -72,7 +72,7 @@ export class ReviewReadiness {
       if (attempt > 0) await clock.sleep(pauseMs(attempt - 1), signal);
       if (signal.aborted || this.#isReady) return;
       try {
-        // With the permission, a proxy or a rate limit can still reject reviews.
+        // After a rejected review, the permission is not enough: a proxy or a rate limit can reject reviews too.
         await (this.#wasReady ? checkReview() : checkPermission());
         this.reviewed();
         if (attempt > 0) log.info({ url }, "tokens can be reviewed");

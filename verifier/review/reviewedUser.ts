@@ -38,18 +38,18 @@ export function reviewedUser(review: unknown, audiences: readonly string[]): Rev
   const account = typeof username === "string" ? splitUsername(username) : undefined;
   if (!account) throw new Refusal("not_a_service_account");
   if (!isUid(uid)) throw new Refusal("malformed_claim");
-  const more = (name: string) =>
+  const extraValue = (name: string) =>
     first((extra as Record<string, unknown> | undefined)?.[`authentication.kubernetes.io/${name}`]);
-  const tokenId = more("credential-id");
+  const tokenId = extraValue("credential-id");
   return {
     username: username as string,
     ...account,
     uid,
     audiences: matching,
-    podName: checked(more("pod-name"), isSubdomain),
-    podUid: checked(more("pod-uid"), isUid),
-    nodeName: checked(more("node-name"), isSubdomain),
-    nodeUid: checked(more("node-uid"), isUid),
+    podName: checked(extraValue("pod-name"), isSubdomain),
+    podUid: checked(extraValue("pod-uid"), isUid),
+    nodeName: checked(extraValue("node-name"), isSubdomain),
+    nodeUid: checked(extraValue("node-uid"), isUid),
     tokenId: tokenId?.startsWith("JTI=") ? tokenId.slice("JTI=".length, 256) : undefined,
   };
 }

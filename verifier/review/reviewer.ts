@@ -9,7 +9,7 @@ import { type ReviewPriority, ReviewQueue } from "./queue.ts";
 import { ReviewReadiness } from "./readiness.ts";
 import { type ReviewedUser, reviewError, reviewedUser } from "./reviewedUser.ts";
 
-/** `outage`: the API server is away. `rejected`: its answer is not a review. */
+/** `outage`: the API server is unavailable (see isOutage). `rejected`: its answer is not a review. */
 export type ReviewOutcome = "accepted" | "refused" | "outage" | "rejected";
 
 export interface ReviewerOptions {
@@ -18,7 +18,7 @@ export interface ReviewerOptions {
   readonly client: HttpsClient;
   readonly clock: Clock;
   readonly log: Log;
-  /** Ends the checks of readiness. */
+  /** Stops the checks of readiness. */
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
   readonly maxReviews: number;
@@ -34,7 +34,7 @@ const maxFailures = 3;
 const pauseMs = 500;
 /** Log lines about failed reviews per second. */
 const maxErrorLines = 5;
-/** Not a token: the answer shows whether the API server does reviews. */
+/** No token. The answer to its review shows whether the API server reviews tokens. */
 const probeToken = "k8sauth-verifier-readiness";
 
 export class Reviewer {
@@ -73,7 +73,7 @@ export class Reviewer {
   async review(token: string, audiences: readonly string[], priority: ReviewPriority): Promise<ReviewedUser> {
     this.#checkPause();
     return this.#queue.run(this.#accepted.has(token) ? "accepted" : priority, async () => {
-      // Reviews before this one in the queue can have failed.
+      // Earlier reviews in the queue can have failed.
       this.#checkPause();
       const { onReview } = this.#options;
       const startedAt = performance.now();

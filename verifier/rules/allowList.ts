@@ -31,7 +31,7 @@ export function parseRule(text: string): Rule {
   return { namespace, serviceAccount, pod, route };
 }
 
-/** Requests that the rules allow to an identity: `"all"`, or those of a list, which can be empty. Without rules, all are allowed. */
+/** Requests that the rules allow to an identity: `"all"`, or a list of routes, which can be empty. Without rules, all are allowed. */
 export function allowedRoutes(rules: readonly Rule[], identity: Identity): "all" | readonly Route[] {
   const routes = rules.filter((rule) => matchesIdentity(rule, identity)).map(({ route }) => route);
   if (rules.length === 0 || routes.includes(undefined)) return "all";

@@ -10,8 +10,8 @@ export interface Route {
   readonly path: string;
 }
 
-/** A caller's request. */
-export interface Question {
+/** The request of a caller, which a gateway reports. */
+export interface CallerRequest {
   readonly method: string;
   /** Without query. Percent-encoding is kept. */
   readonly path: string;
@@ -40,15 +40,15 @@ export function parseRoute(text: string): Route {
   );
 }
 
-export function matchesRoute({ methods, path }: Route, question: Question): boolean {
-  return (methods?.includes(question.method) ?? true) && matchesGlob(path, question.path);
+export function matchesRoute({ methods, path }: Route, request: CallerRequest): boolean {
+  return (methods?.includes(request.method) ?? true) && matchesGlob(path, request.path);
 }
 
 /**
- * The caller's request; `undefined` if it is missing, sent twice, or has a path that servers interpret in different ways, because a rule
- * could match only one of the interpretations.
+ * The caller's request; `undefined` if it is missing or sent twice. It is also `undefined` if servers interpret its path in different ways,
+ * because a rule could match only one of the interpretations.
  */
-export function questionOf(request: IncomingMessage, source: PathSource): Question | undefined {
+export function callerRequestOf(request: IncomingMessage, source: PathSource): CallerRequest | undefined {
   const [method, target] =
     source === "request-line"
       ? [request.method, request.url]
@@ -81,7 +81,7 @@ function single({ rawHeaders }: IncomingMessage, name: string): string | undefin
   return value;
 }
 
-/** Whether a text matches a glob. Without backtracking beyond the last star, so the time is at most the product of the lengths. */
+/** Whether a text matches a glob. It backtracks to the last star only, so the time is at most proportional to the product of the lengths. */
 export function matchesGlob(pattern: string, text: string): boolean {
   let p = 0;
   let t = 0;

@@ -1,12 +1,12 @@
 /**
- * Learns the API server's audiences (`--api-audiences`) from the verifier's own token: a token that is requested without an audience is for
+ * Reads the API server's audiences (`--api-audiences`) from the verifier's own token: a token that is requested without an audience is for
  * all of them. The API server accepts a caller's token that has one of them.
  */
 import type { Clock } from "../clock.ts";
 import { readText, tokenOf } from "../net/fileSource.ts";
 import { decode } from "./decode.ts";
 
-/** The same as of other files. */
+/** The default of FileSource. */
 const maxAgeMs = 30_000;
 
 export class ApiAudiences {
@@ -17,7 +17,7 @@ export class ApiAudiences {
   #readAt = Number.NEGATIVE_INFINITY;
   #reading: Promise<void> | undefined;
 
-  /** @param onLearned called at first and after each change */
+  /** @param onLearned called when the audiences are known, and after each change */
   constructor(path: string, clock: Clock, onLearned: (audiences: readonly string[]) => void) {
     this.#path = path;
     this.#clock = clock;

@@ -41,7 +41,8 @@ export function checkClaims(claims: Claims, rules: ClaimRules, now: number): Ide
 }
 
 /**
- * Checks a token before the API server reviews it: refuses tokens that no review can accept. Claims other than `sub` can be missing.
+ * Checks the claims of a token before the API server reviews it. Claims other than `sub` can be missing, as in the token of a Secret. `exp` is
+ * required if the lifetime is limited.
  *
  * @throws Refusal
  */

@@ -23,6 +23,7 @@ export interface Identity {
   readonly tokenId: string | undefined;
   /** Seconds since 1970; `undefined` if the token never expires (legacy tokens, only in reviews). */
   readonly expiresAt: number | undefined;
+  /** Seconds since 1970. */
   readonly issuedAt: number | undefined;
 }
 
@@ -35,7 +36,7 @@ export const isLabel = (value: unknown): value is string => typeof value === "st
 /** RFC 1123 subdomain: ServiceAccounts, pods, Secrets, nodes. */
 export const isSubdomain = (value: unknown): value is string =>
   typeof value === "string" && value.length <= 253 && subdomain.test(value);
-/** UIDs are opaque. This is the widest form that occurs. */
+/** UIDs are opaque. The pattern accepts more than UUIDs, and nothing that a header cannot contain. */
 export const isUid = (value: unknown): value is string => typeof value === "string" && uid.test(value);
 
 /** Namespace and name in the user name of a ServiceAccount; `undefined` for any other user. */

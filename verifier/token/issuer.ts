@@ -17,7 +17,7 @@ export interface IssuerOptions {
   readonly config: IssuerConfig;
   /** Keys that verify tokens; `undefined` in the mode `tokenreview`. */
   readonly keys: IssuerKeys | undefined;
-  /** In the mode `tokenreview`: the keys that the API server publishes. They recognize forged tokens, and accept none. */
+  /** In the mode `tokenreview`: the keys that the API server publishes. They serve to refuse forged tokens, and accept none. */
   readonly publishedKeys: IssuerKeys | undefined;
   /** Audiences of the API server, in addition to those of the configuration. */
   readonly apiAudiences: ApiAudiences | undefined;
@@ -38,7 +38,7 @@ export interface Acceptance {
   readonly generation: number;
 }
 
-/** Cache time of a token that is accepted without a review, because the API server is away and `reviewOutage` is `local`. */
+/** Cache time of a token that is accepted without a review, because the API server is unavailable and `reviewOutage` is `local`. */
 const outageCacheSeconds = 1;
 
 export class Issuer {
@@ -82,7 +82,7 @@ export class Issuer {
 
   /**
    * Why its tokens cannot be decided about; `undefined` if they can. An outage of the API server is not a reason, because it would make all
-   * replicas unready together. A rejection of reviews is one, until the API server does a review again.
+   * replicas unready together. A rejection of reviews is one, until the API server reviews a token again.
    */
   get unreadyReason(): string | undefined {
     const { keys, reviewer } = this.#options;
@@ -91,7 +91,7 @@ export class Issuer {
     if (!reviewer || reviewer.readiness.isReady) return undefined;
     const { problem } = reviewer.readiness;
     if (problem) return `Tokens of ${this.name} cannot be reviewed: ${problem}`;
-    return `It is not known yet that tokens of ${this.name} can be reviewed.`;
+    return `It is not known yet whether tokens of ${this.name} can be reviewed.`;
   }
 
   /** Whether the first attempts to load keys and to check reviews are over, successful or not. */
@@ -132,21 +132,21 @@ export class Issuer {
     const identity = checkClaims(payload, { ...config, issuer: iss, apiAudiences }, clock.now() / 1000);
     await verifySignature(token, header, keys);
     if (config.mode !== "hybrid") return { identity, cacheSeconds: settings.localCacheSeconds };
-    const user = await this.#reviewUnlessAway(token, identity);
+    const user = await this.#reviewUnlessOutage(token, identity);
     if (!user) return { identity, cacheSeconds: outageCacheSeconds };
     if (user.username !== identity.subject || user.uid !== identity.serviceAccountUid)
       throw new Refusal("claims_disagree");
     return { identity, cacheSeconds: settings.reviewCacheSeconds };
   }
 
-  /** Returns `undefined` if the API server is away and `reviewOutage` is `local`. */
-  async #reviewUnlessAway(token: string, { audience }: Identity): Promise<ReviewedUser | undefined> {
+  /** Returns `undefined` if the API server is unavailable and `reviewOutage` is `local`. */
+  async #reviewUnlessOutage(token: string, { audience }: Identity): Promise<ReviewedUser | undefined> {
     const { reviewer, settings } = this.#options;
     try {
       return await reviewer?.review(token, [audience], "signed");
     } catch (error) {
-      const isAway = error instanceof Refusal && error.reason === "review_unavailable";
-      if (isAway && settings.reviewOutage === "local") return undefined;
+      const isOutage = error instanceof Refusal && error.reason === "review_unavailable";
+      if (isOutage && settings.reviewOutage === "local") return undefined;
       throw error;
     }
   }

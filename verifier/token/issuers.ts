@@ -10,13 +10,13 @@ import { Reviewer, type ReviewOutcome } from "../review/reviewer.ts";
 import { ApiAudiences } from "./apiAudiences.ts";
 import { Issuer } from "./issuer.ts";
 
-/** Longest pause between attempts to read the published keys: a cluster may refuse to publish them permanently. */
+/** Longest pause between attempts to read the published keys. Some clusters never publish them. */
 const maxPublishedRetryMs = 60_000;
 
 export interface IssuersOptions {
   readonly clock: Clock;
   readonly log: Log;
-  /** Ends retries. */
+  /** Stops retries. */
   readonly signal: AbortSignal;
   /** Called after each review of a caller's token. */
   readonly onReview: (outcome: ReviewOutcome, ms: number) => void;
@@ -33,7 +33,7 @@ export class Issuers {
     this.#servers = servers;
   }
 
-  /** @throws VerifierError FILE_UNREADABLE, KEYS_… for key files that a restart does not mend */
+  /** @throws VerifierError FILE_UNREADABLE, KEYS_… for key files */
   static async create(config: Config, options: IssuersOptions): Promise<Issuers> {
     const servers = new Servers(config, options);
     const list = await Promise.all(config.issuers.map((one) => createIssuer(one, config, servers, options)));
@@ -43,7 +43,7 @@ export class Issuers {
   /**
    * The issuer of a token, or the one that accepts every issuer.
    *
-   * @throws Refusal unknown_issuer; keys_unavailable while the name of an issuer is not known yet, because the token can be its token
+   * @throws Refusal unknown_issuer; keys_unavailable while an entry has not learned its issuer, because that can be the token's
    */
   of(iss: unknown): Issuer {
     const found =
@@ -54,7 +54,7 @@ export class Issuers {
     throw new Refusal("unknown_issuer");
   }
 
-  /** Why single issuers are not ready. */
+  /** Why some issuers are not ready; empty if all are ready. */
   get degradedReasons(): readonly string[] {
     return this.list.map((issuer) => issuer.unreadyReason).filter((reason) => reason !== undefined);
   }
@@ -158,7 +158,8 @@ async function createKeys(
   return new IssuerKeys({
     load,
     clock,
-    // A server can have published the key of a token since the last refresh. The kubelet updates files late anyway.
+    // A server can have published a new key since the last refresh, so a token with this key waits for the next one. The kubelet updates files
+    // too late for that.
     waits: !isFiles,
     maxStaleMs: settings.maxStaleKeysSeconds * 1000,
     onAttempt: (attempt) => {

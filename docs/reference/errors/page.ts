@@ -42,7 +42,7 @@ export const programs: readonly Program[] = [
   {
     title: "Verifier",
     where:
-      "A log line has the code in `code` and the message in `detail`. An error of the configuration ends the start with exit status 2, another error that prevents the start with 1. A running verifier logs the error and tries again. `pulumi preview` prints the `CONFIG_…` codes for the verifier's settings of a stack.",
+      "A log line has the code in `code` and the message in `detail`. Exit status 2 is an error of the configuration, 1 another error that prevents the start. A running verifier logs the error and tries again. `pulumi preview` prints the `CONFIG_…` codes for the verifier's settings of a stack.",
     errors: verifier,
   },
   {
@@ -86,7 +86,7 @@ function section({ title, where, errors }: Program): string {
   return `## ${title}\n\n${where}\n\n${entries.join("\n")}`;
 }
 
-/** Prefix of a program's codes. Its reasons of refusals are lower-case and have no prefix. */
+/** Prefixes of a program's codes. The reasons of refused requests are lower-case and have no prefix. */
 function prefixes({ errors }: Program): string {
   const codes = Object.keys(errors);
   if (codes.every((code) => code === code.toLowerCase())) return "lower-case reasons";

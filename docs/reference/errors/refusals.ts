@@ -1,6 +1,6 @@
 import type { RefusalReason } from "../../../verifier/errors.ts";
 
-/** What to do about each refusal. Its status and its text are in the verifier's own list. */
+/** What to do about each refusal. Status and text of each are in verifier/errors.ts. */
 export const refusalRemedies: Readonly<Record<RefusalReason, string>> = {
   no_token: "Send `Authorization: Bearer TOKEN`. Check that the gateway passes the header to the verifier.",
   malformed_request: "Send one `Authorization` header with one token: `Bearer TOKEN`.",
@@ -31,7 +31,7 @@ export const refusalRemedies: Readonly<Record<RefusalReason, string>> = {
   not_allowed: "Add a rule for the caller to `allow` (in a stack `verifierAllow`). The log line names the caller.",
   keys_unavailable: "Read `/readyz` and the log of the verifier, which name the reason. Then retry.",
   review_unavailable:
-    "Check the API server, then retry. With `reviewOutage: local` the verifier accepts signed tokens while the API server is away.",
+    "Check the API server, then retry. With `reviewOutage: local` the verifier accepts signed tokens while the API server is unavailable.",
   review_rejected: "Read `/readyz` and the log of the verifier, which name the reason, such as a deleted binding.",
   busy: "Retry after `Retry-After`. If it continues, raise `maxReviews` or the number of pods, and look for a flood of tokens.",
   internal: "Retry. If it returns, report it with the log line: it is a defect of the verifier.",

@@ -1,4 +1,4 @@
-/** Text of docs/errors.md for one code. Both texts are Markdown, of whole sentences. */
+/** Text of docs/errors.md for one code, as whole sentences in Markdown. */
 export interface ErrorText {
   /** The event that the code stands for. */
   readonly meaning: string;

@@ -1,7 +1,7 @@
 import type { VerifierErrorCode } from "../../../verifier/errors.ts";
 import type { ErrorText } from "./text.ts";
 
-/** Errors that keep the verifier from starting or from deciding. These texts are not part of its bundle. */
+/** Errors that prevent a start or a decision of the verifier. These texts are not in its bundle, so that it stays small. */
 export const verifier: Readonly<Record<VerifierErrorCode, ErrorText>> = {
   CONFIG_UNKNOWN_SETTING: {
     meaning: "A flag, a `K8SAUTH_VERIFIER_…` variable or a field of the configuration file is not a setting.",
@@ -35,7 +35,7 @@ export const verifier: Readonly<Record<VerifierErrorCode, ErrorText>> = {
   },
   CONFIG_ISSUER_MISSING: {
     meaning:
-      "An issuer is not set although it is needed: for keys that are given, or in all entries of `issuers` but one.",
+      "`issuer` is not set. It is required with `publicKeyFile` and `jwksUri`, and in all entries of `issuers` except one.",
     remedy: "Set `issuer` to the value of `iss` in the tokens of that cluster.",
   },
   CONFIG_ISSUER_INVALID: {
@@ -46,7 +46,7 @@ export const verifier: Readonly<Record<VerifierErrorCode, ErrorText>> = {
   },
   CONFIG_ISSUER_TWICE: {
     meaning: "Two entries of `issuers` have the same name or the same issuer.",
-    remedy: "Give each entry its own. Clusters with the same issuer need a verifier each.",
+    remedy: "Give each entry a different name and issuer. Clusters with the same issuer need a verifier each.",
   },
   CONFIG_KEYS_MISSING: {
     meaning: "The mode `jwt-pubkey` has no public keys.",
@@ -81,7 +81,7 @@ export const verifier: Readonly<Record<VerifierErrorCode, ErrorText>> = {
   KEYS_NONE_USABLE: {
     meaning: "The source was read and holds no key that verifies tokens. Tokens of the issuer are refused.",
     remedy:
-      "Publish a public key for signatures: RSA of at least 2048 bits, ECDSA, Ed25519 or ML-DSA. The message says why each key was left out.",
+      "Publish a public key for signatures: RSA of at least 2048 bits, ECDSA, Ed25519 or ML-DSA. The message says why each key was skipped.",
   },
   DISCOVERY_MALFORMED: {
     meaning: "The answer is not a discovery document with `issuer` and `jwks_uri`.",
@@ -92,7 +92,7 @@ export const verifier: Readonly<Record<VerifierErrorCode, ErrorText>> = {
     remedy: "Set `issuer` to the value of `iss` in the tokens, and `discoveryUrl` to the place of its document.",
   },
   DISCOVERY_ISSUER_TAKEN: {
-    meaning: "The API server named an issuer that another entry of `issuers` has. The learned keys are not used.",
+    meaning: "A discovery document names an issuer that another entry of `issuers` has. Its keys are not used.",
     remedy:
       "Check `apiServer` and `discoveryUrl` of the entry. Two clusters with the same issuer need a verifier each, or another `--service-account-issuer` in one of them. See [Several issuers](verifier.md#several-issuers).",
   },

@@ -12,7 +12,7 @@ export const certificates: Section = {
   faults: [
     {
       fault: "The request is not approved",
-      behaviour: "The wait ends with an error, and the next run goes on with the same request.",
+      behaviour: "The wait ends with an error, and the next run continues with the same request.",
       tests: [[approval, "that does not come ends with an error, and the next run goes on with the same request"]],
     },
     {
@@ -22,7 +22,7 @@ export const certificates: Section = {
     },
     {
       fault: "The signer marks the request as failed",
-      behaviour: "The run fails at once with the signer's reason, and the next run makes another request.",
+      behaviour: "The run fails at once with the signer's reason, and the next run creates another request.",
       tests: [
         [certificate, "is not made where the signer refuses the usages: its own reason, and nothing stays"],
         [crash, "and was refused by the signer is replaced, for signers are mended"],
@@ -34,14 +34,14 @@ export const certificates: Section = {
       tests: [[approval, "is an error that names the signer; the approved request does not stay"]],
     },
     {
-      fault: "The cluster is one whose signer issues no client certificates (EKS)",
-      behaviour: "Nothing is posted, and the error proposes the token flow.",
+      fault: "The cluster's signer issues no client certificates (EKS)",
+      behaviour: "No request is sent, and the error proposes the token flow.",
       tests: [[mismatch, "EKS is recognised before anything is posted, and the token flow proposed"]],
       gap: "The version string of EKS is emulated.",
     },
     {
       fault: "409 on the approval",
-      behaviour: "The request is read again, compared and approved; a conflict that does not end has a separate error.",
+      behaviour: "The request is read again, compared and approved; a conflict that persists has a separate error.",
       tests: [
         [faults, "a change by somebody else just before the approval, which is a real conflict"],
         [faults, "a conflict that does not end has its own error"],
@@ -49,11 +49,11 @@ export const certificates: Section = {
     },
     {
       fault: "403 on the approval",
-      behaviour: "The error names verb, resource and signer, and nothing stays.",
+      behaviour: "The error names verb, resource and signer, and no request stays.",
       tests: [[certificate, "of a deployer without enough rights names them, and leaves nothing"]],
     },
     {
-      fault: "The request's name is taken by one with other content or of another user",
+      fault: "A request with this name exists and has other content or is of another user",
       behaviour: "The run fails, and that request is neither approved nor touched.",
       tests: [
         [certificate, "by somebody else's for other content is refused, and neither approved nor touched"],
@@ -67,7 +67,7 @@ export const certificates: Section = {
     },
     {
       fault: "The request is replaced by another object while the run waits",
-      behaviour: "The UID shows it, and the run fails.",
+      behaviour: "The run detects another UID and fails.",
       tests: [
         [mismatch, "another object under the same name, while it waits"],
         [mismatch, "another object under the same name, just before the approval"],
@@ -84,17 +84,17 @@ export const certificates: Section = {
     },
     {
       fault: "The request is gone long after the certificate was issued",
-      behaviour: "That is no drift.",
+      behaviour: "This is not drift.",
       tests: [["cluster/certificate/flow.test.ts", "a refresh long after the request is gone keeps the certificate"]],
     },
     {
-      fault: "The request cannot be deleted in the end",
+      fault: "The request cannot be deleted after the certificate was issued",
       behaviour: "The certificate is kept.",
       tests: [[mismatch, "a request that cannot be deleted in the end is no reason to lose the certificate"]],
     },
     {
       fault: "The certificate is for another key, user or group, or has other usages",
-      behaviour: "It is thrown away with an error that says what differs.",
+      behaviour: "It is discarded with an error that says what differs.",
       tests: [
         [mismatch, "a certificate that is not what was asked for is thrown away"],
         ["unit/provider/x509/x509.test.ts", "that is %s is rejected"],
@@ -102,7 +102,7 @@ export const certificates: Section = {
     },
     {
       fault: "The certificate comes from a CA that the API server does not trust",
-      behaviour: "The proof finds it, and the certificate is thrown away.",
+      behaviour: "The proof fails, and the certificate is discarded.",
       tests: [[mismatch, "from a CA that the API server does not know"]],
     },
     {
@@ -112,7 +112,7 @@ export const certificates: Section = {
     },
     {
       fault: "The certificate is valid for a shorter time than requested",
-      behaviour: "It is accepted, and renewed by its own dates.",
+      behaviour: "It is accepted, and its actual dates decide when it is renewed.",
       tests: [[certificate, "that the signer makes shorter than asked is taken, and renewed by its real dates"]],
     },
     {
@@ -135,7 +135,7 @@ export const certificates: Section = {
     },
     {
       fault: "The API server no longer accepts the certificate",
-      behaviour: "It is replaced by the next `up`, and gone for a refresh.",
+      behaviour: "The next `up` replaces it, and a refresh removes it from the state.",
       tests: [[changes, "a certificate that the API server no longer accepts is replaced by diff, and gone for read"]],
     },
     {
@@ -164,7 +164,7 @@ export const certificates: Section = {
     },
     {
       fault: "Two runs sign the same request at the same time",
-      behaviour: "Both end with a certificate, and nothing stays.",
+      behaviour: "Both end with a certificate, and no request stays.",
       tests: [[crash, "two runs of the same request at the same time both end with a certificate, and leave nothing"]],
     },
     {
@@ -179,7 +179,7 @@ export const certificates: Section = {
       ],
     },
     {
-      fault: "The request is damaged, or its signature is not of its key",
+      fault: "The request is damaged, or its signature does not verify with its key",
       behaviour: "It is refused with a code before any call.",
       tests: [
         ["unit/provider/certificate/csr.test.ts", "every byte of a request that is changed is noticed"],
@@ -191,7 +191,7 @@ export const certificates: Section = {
     },
     {
       fault: "The private key is of another request",
-      behaviour: "The run fails before its user gets rights, and does not show the key.",
+      behaviour: "The run fails before the user of the certificate gets rights, and does not show the key.",
       tests: [
         [
           "cluster/cluster/preflightObjects.test.ts",

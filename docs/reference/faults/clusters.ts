@@ -10,11 +10,11 @@ const access = "cluster/cluster/deployerAccess.test.ts";
 const configErrors = "unit/kubernetes/configErrors.test.ts";
 
 export const clusters: Section = {
-  title: "The way to the cluster, and its kubeconfig",
+  title: "The connection to the cluster, and the kubeconfig",
   faults: [
     {
       fault: "429 with Retry-After, 500, 503, a reset connection",
-      behaviour: "Requests that may be repeated are repeated with growing pauses, up to the deadline.",
+      behaviour: "Requests that are safe to repeat are retried with growing pauses, up to the deadline.",
       tests: [
         [faults, "a certificate is signed despite faults on the way to the server, with one request"],
         [client, "what is tried again"],
@@ -23,12 +23,12 @@ export const clusters: Section = {
     },
     {
       fault: "410 Gone during a wait",
-      behaviour: "The object is read again, and the wait goes on.",
+      behaviour: "The object is read again, and the wait continues.",
       tests: [[faults, "a certificate is signed despite faults on the way to the server, with one request > %s"]],
     },
     {
       fault: "An answer never comes",
-      behaviour: "Every request has a deadline; one that may be repeated is repeated.",
+      behaviour: "Every request has a deadline, and is retried if that is safe.",
       tests: [
         [faults, "an answer that never comes is waited for no longer than the deadline says"],
         [faults, "one answer that never comes is asked for again"],
@@ -36,7 +36,7 @@ export const clusters: Section = {
     },
     {
       fault: "401: the deployer's credential has expired or is unknown",
-      behaviour: "There is no second attempt, and the error says which credential it is.",
+      behaviour: "There is no retry, and the error names the credential.",
       tests: [
         [faults, "a refused login is not tried again"],
         [access, "with an expired certificate gets an error that says so"],
@@ -55,7 +55,7 @@ export const clusters: Section = {
     },
     {
       fault: "A quota, a webhook, a policy or a firewall answers 403",
-      behaviour: "The error has its words, and does not speak of missing rights.",
+      behaviour: "The error quotes its message, and does not mention missing rights.",
       tests: [["unit/kubernetes/status.test.ts", "a 403"]],
     },
     {
@@ -76,8 +76,8 @@ export const clusters: Section = {
       ],
     },
     {
-      fault: "JSON of other types than an API server's",
-      behaviour: "It is understood, or is an error with a code.",
+      fault: "JSON with other types than in an answer of an API server",
+      behaviour: "It is read, or the run fails with an error that has a code.",
       tests: [["unit/properties/clusterAnswers.test.ts", "an API server that answers something else"]],
     },
     {
@@ -100,13 +100,13 @@ export const clusters: Section = {
       ],
     },
     {
-      fault: "A proxy that refuses, is silent or is none",
-      behaviour: "The error is about the proxy, and does not show its password.",
+      fault: "A proxy that refuses, does not answer, or is not a proxy",
+      behaviour: "The error names the proxy, and does not show its password.",
       tests: [["unit/kubernetes/proxy.test.ts", "a failure of the proxy is called one"]],
     },
     {
       fault: "No kubeconfig, no context, a missing file, another cluster's or user's name",
-      behaviour: "The run fails before it plans, and names what is missing and what there is.",
+      behaviour: "The run fails before it plans anything, and the error names what is missing and what exists.",
       tests: [
         [input, refused],
         [configErrors, "what is wrong with it"],
@@ -133,13 +133,13 @@ export const clusters: Section = {
       ],
     },
     {
-      fault: "A kubeconfig with anything in any place",
-      behaviour: "It is a connection, or an error with a code that shows no credential.",
+      fault: "A kubeconfig with any value in any field",
+      behaviour: "It is read, or refused with an error that has a code and shows no credential.",
       tests: [["unit/properties/kubeconfigs.test.ts", "a kubeconfig"]],
     },
     {
       fault: "An exec plugin is missing, fails, hangs, prints something else or calls itself",
-      behaviour: "The error has the plugin's own words without credentials, and all its processes end.",
+      behaviour: "The error quotes the plugin's output without credentials, and all its processes end.",
       tests: [
         ["process/kubernetes/execPlugin.test.ts", "an exec plugin that fails"],
         ["process/kubernetes/execPlugin.test.ts", "an exec plugin ends, with everything that it started,"],
@@ -148,12 +148,12 @@ export const clusters: Section = {
     },
     {
       fault: "A client certificate and a key that do not belong together",
-      behaviour: "They are refused by the names of both fields before any request.",
+      behaviour: "The run fails before any request, and the error names both fields.",
       tests: [[access, "whose certificate and key do not belong together is refused before any request"]],
     },
     {
       fault: "The kubeconfig leads to another cluster than the stack's",
-      behaviour: "The run fails with both identities.",
+      behaviour: "The run fails, and the error has both identities.",
       tests: [[host, "a kubeconfig of another one is refused with both identities"]],
     },
     {
@@ -177,14 +177,14 @@ export const clusters: Section = {
     },
     {
       fault: "Discovery is off, forbidden or names another issuer",
-      behaviour: "The issuer comes from a minted token, or an output says why it is not known.",
+      behaviour: "The issuer is read from a requested token, or an output says why it is not known.",
       tests: [
         [host, "an issuer that switches discovery off is said, with the reason"],
         [access, "who may not read the discovery document forgets no issuer"],
       ],
     },
     {
-      fault: "A gateway's host that only this machine or only pods reach",
+      fault: "A host for the gateway that only this machine or only pods can reach",
       behaviour: "It is refused, unless the gateway is on this machine.",
       tests: [
         [host, "is not a loopback address unless that is allowed"],
@@ -196,7 +196,7 @@ export const clusters: Section = {
     },
     {
       fault: "PEM that is indented, wrapped, with CRLF, in base64 or encoded twice",
-      behaviour: "It is brought into one form, or refused by the name of its field.",
+      behaviour: "It is converted to one form, or refused with the name of its field.",
       tests: [
         ["unit/properties/pem.test.ts", "PEM"],
         ["unit/gateways/encoding.test.ts", "certificates"],
@@ -204,12 +204,12 @@ export const clusters: Section = {
     },
     {
       fault: "The server is older than 1.28 or 1.22",
-      behaviour: "The missing answer is found in another way.",
+      behaviour: "The missing part of the answer is determined in another way.",
       tests: [
         [mismatch, "a server older than 1.28 that does not say who asks: its own copy of the request does"],
         [mismatch, "a server older than 1.22 that drops the lifetime"],
       ],
-      gap: "Both servers are emulated: a proxy leaves out what they leave out.",
+      gap: "Both servers are emulated: a proxy removes what they do not send.",
     },
   ],
 };

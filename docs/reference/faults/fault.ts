@@ -1,11 +1,11 @@
 /** A fault that a stack, a gateway or the verifier meets, with what is to happen. docs/faults.md lists them. */
 export interface Fault {
   readonly fault: string;
-  /** One sentence. */
+  /** Required behaviour, in one sentence. */
   readonly behaviour: string;
   /** Tests that prove it: all of them have to pass. */
   readonly tests: readonly TestName[];
-  /** Why nothing proves it, or not all of it. */
+  /** Why no test proves it, or which part no test proves. */
   readonly gap?: string;
 }
 

@@ -36,12 +36,12 @@ export const gateways: Section = {
     },
     {
       fault: "A login by the new config is refused",
-      behaviour: "The config before it is brought back.",
+      behaviour: "The previous config is restored.",
       tests: [["cluster/akeyless/certificate.test.ts", "brings the config before back where it is refused"]],
     },
     {
       fault: "The login that proves a config cannot be tried",
-      behaviour: "Nothing is taken back, and the error says so.",
+      behaviour: "The new config stays, and the error says so.",
       tests: [
         [
           "cluster/akeyless/certificate.test.ts",
@@ -50,13 +50,13 @@ export const gateways: Section = {
       ],
     },
     {
-      fault: "The gateway accepts a config and keeps another one",
-      behaviour: "Reading it back shows it, and the config before it is brought back.",
+      fault: "The gateway accepts a config and stores another one",
+      behaviour: "Reading it back shows the difference, and the previous config is restored.",
       tests: [[config, "that the gateway does not take as sent brings the config before it back"]],
     },
     {
-      fault: "A config, auth method, role or certificate of others has the name",
-      behaviour: "The run fails, and theirs stays as it is.",
+      fault: "A config, auth method, role or certificate that is not the stack's has the name",
+      behaviour: "The run fails, and that object stays as it is.",
       tests: [
         [config, "refuses a name that somebody else has, and leaves theirs as it is"],
         [method, "of somebody else is left alone"],
@@ -77,8 +77,8 @@ export const gateways: Section = {
       ],
     },
     {
-      fault: "Somebody changes or deletes what was pushed",
-      behaviour: "A refresh shows it, and the next `up` heals it.",
+      fault: "Another user or tool changes or deletes a pushed object",
+      behaviour: "A refresh reports it, and the next `up` reverts it.",
       tests: [
         [token, "drift"],
         [config, "shows that somebody changed %s, and the next update heals it"],
@@ -94,13 +94,13 @@ export const gateways: Section = {
       ],
     },
     {
-      fault: "JSON of other types than Akeyless's",
-      behaviour: "It is an error that names the field.",
+      fault: "JSON with other types than in an answer of Akeyless",
+      behaviour: "The run fails with an error that names the field.",
       tests: [["unit/properties/akeyless.test.ts", "a server that answers one command with something else"]],
     },
     {
-      fault: "The gateway repeats what it was sent",
-      behaviour: "Credentials are removed from its words.",
+      fault: "The gateway repeats a credential in its error message",
+      behaviour: "Credentials are removed from the message.",
       tests: [
         [
           "cluster/faults/canary.test.ts",
@@ -113,7 +113,7 @@ export const gateways: Section = {
       ],
     },
     {
-      fault: "The session of the deployer ends, or credentials are missing",
+      fault: "The session of the deployer expires, or credentials are missing",
       behaviour: "The plugin logs in again once, or names the variables to set.",
       tests: [
         ["unit/provider/akeyless/login.test.ts", "logs in again when the session has ended, once"],
@@ -127,7 +127,7 @@ export const gateways: Section = {
     },
     {
       fault: "The stack moves to another account or another URL of the same account",
-      behaviour: "Objects are created where they are missing, and nothing is deleted that is the same object.",
+      behaviour: "Missing objects are created, and objects of the same account are not deleted.",
       tests: [
         ["unit/provider/akeyless/names.test.ts", "stays the same object if that is the same account"],
         [
@@ -142,7 +142,7 @@ export const gateways: Section = {
       tests: [[certificate, "warns that its notices may have no recipient"]],
     },
     {
-      fault: "The Rancher key is dead, or its user may not review",
+      fault: "The Rancher key is no longer valid, or its user may not review tokens",
       behaviour: "The run fails before the gateway gets it, and names the right that is missing.",
       tests: [
         [rancher, "a new key that is dead does not reach the gateway, where the old one goes on"],
@@ -152,12 +152,12 @@ export const gateways: Section = {
     },
     {
       fault: "Rancher answers something else",
-      behaviour: "It is an error with a code that does not show the key.",
+      behaviour: "The run fails with an error that has a code and does not show the key.",
       tests: [["unit/properties/clusterAnswers.test.ts", "a Rancher server that answers something else"]],
     },
     {
-      fault: "The reviewer of Vault dies",
-      behaviour: "No login succeeds until the config of the next `up` is set.",
+      fault: "The reviewer's token is revoked, and Vault still uses it",
+      behaviour: "No login succeeds until Vault has the config of the next `up`.",
       tests: [
         [
           "cluster/examples/vault.test.ts",

@@ -12,8 +12,8 @@ export function faultsPage(): string {
 
 <!-- Generated from docs/reference/faults by \`npm run generate\`. -->
 
-The page lists faults, the behaviour of the product, and the tests that prove it. ${allFaults.length} faults, ${covered} of them with tests. A run of all tests
-compares its results with this table; in CI a row whose test failed or was not run fails the run. [What was proved](proved.md) says what
+The page lists faults, the behaviour of the product, and the tests that prove it: ${allFaults.length} faults, ${covered} of them with tests. A run of all tests
+compares its results with this table. In CI, a row whose test failed or was not run fails the run. [What was proved](proved.md) says what
 the tests run against.
 
 ${tables.join("\n")}`;

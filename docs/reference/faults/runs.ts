@@ -27,7 +27,7 @@ export const runs: Section = {
     },
     {
       fault: "The state has pending operations after a kill",
-      behaviour: "`refresh --clear-pending-creates` clears them; an object with a fixed name is found again.",
+      behaviour: "`refresh --clear-pending-creates` clears them, and an object with a fixed name is detected.",
       tests: [[orphans, "is found again under its fixed name: %s"]],
     },
     {
@@ -85,8 +85,8 @@ export const runs: Section = {
       ],
     },
     {
-      fault: "A credential is dead, or has lost its binding or role",
-      behaviour: "A preview without options shows a change, and `up --refresh` heals it.",
+      fault: "A credential is no longer valid, or its binding or role was deleted",
+      behaviour: "A preview without options shows a change, and `up --refresh` replaces or restores it.",
       tests: [
         ["cluster/faults/alarm.test.ts", "is a change of the preview; up says what heals it, and up --refresh does"],
         [drift, "is reported by preview --refresh, which fails and changes nothing; up --refresh heals it"],
@@ -101,7 +101,7 @@ export const runs: Section = {
       ],
     },
     {
-      fault: "A binding, a role, a Secret or a namespace of others has the name",
+      fault: "A binding, a role, a Secret or a namespace that is not the stack's has the name",
       behaviour: "The run fails before it creates anything, and the object stays as it is.",
       tests: [
         ["cluster/cluster/fixedNames.test.ts", "an object that has the name which a stack asks for"],
@@ -153,7 +153,7 @@ export const runs: Section = {
       ],
     },
     {
-      fault: "Somebody destroys a protected stack, or changes what would replace its reviewer",
+      fault: "A user destroys a protected stack, or makes a change that would replace its reviewer",
       behaviour: "Pulumi refuses it, and nothing is deleted.",
       tests: [
         ["cluster/protection.test.ts", "refuses a change that would delete or replace its reviewer"],
@@ -170,7 +170,8 @@ export const runs: Section = {
     },
     {
       fault: "The cluster is gone before the destroy",
-      behaviour: "The destroy fails, and forgets the objects with `PULUMI_K8S_DELETE_UNREACHABLE=true`.",
+      behaviour:
+        "The destroy fails, unless `PULUMI_K8S_DELETE_UNREACHABLE=true` removes the objects from the state only.",
       tests: [[lost, "a destroy without the cluster fails, and forgets the objects if that is asked for"]],
     },
     {
@@ -187,10 +188,10 @@ export const runs: Section = {
       ],
     },
     {
-      fault: "The disk is full while Pulumi saves the state",
-      behaviour: "The run fails; with space, `pulumi cancel`, `up` and `refresh` finish it.",
+      fault: "The disk is full when Pulumi saves the state",
+      behaviour: "The run fails. After space is freed, `pulumi cancel`, `up` and `refresh` finish it.",
       tests: [],
-      gap: "Pulumi's own CLI writes the state. To the stack this is a kill, which the tests above do at every write.",
+      gap: "Pulumi's CLI writes the state. For the stack this is like a kill, which the tests above do at every write.",
     },
     {
       fault: "Another version of Kubernetes",
@@ -200,7 +201,7 @@ export const runs: Section = {
         [oldServer, "is warned of when it is first seen, and on each later preview, up and refresh"],
         [oldServer, "is warned of once by an update, whose diff said it already"],
       ],
-      gap: "`npm test` runs the default version, `npm run test:versions` the others. Older servers are emulated where they answer in another way.",
+      gap: "`npm test` runs the default version, `npm run test:versions` the others. Where older servers answer in another way, their answers are emulated.",
     },
     {
       fault: "Node.js is missing or too old",
@@ -221,7 +222,7 @@ export const runs: Section = {
     },
     {
       fault: "A stack of a fleet hangs, fails or is interrupted",
-      behaviour: "The other stacks go on, and the next run finishes it.",
+      behaviour: "The other stacks continue, and the next run finishes that stack.",
       tests: [
         [
           "cluster/examples/fleet.test.ts",
@@ -234,7 +235,7 @@ export const runs: Section = {
       ],
     },
     {
-      fault: "Output at every level, errors, state and processes are read by somebody else",
+      fault: "Another user reads output at every level, errors, state and process lists",
       behaviour: "No secret is in them, except encrypted.",
       tests: [
         ["cluster/faults/canary.test.ts", "no secret is seen"],

@@ -19,7 +19,7 @@ export const tokens: Section = {
     },
     {
       fault: "A token Secret holds `ca.crt` and no token yet",
-      behaviour: "The run goes on waiting.",
+      behaviour: "The run continues to wait.",
       tests: [[waiting, "a Secret with ca.crt alone is still waited for"]],
     },
     {
@@ -28,7 +28,7 @@ export const tokens: Section = {
       tests: [[waiting, "a %s that is deleted during the wait ends it"]],
     },
     {
-      fault: "Something else creates a Secret under the name",
+      fault: "Another tool creates a Secret with the name",
       behaviour: "The run fails and leaves that Secret alone.",
       tests: [
         [waiting, "a Secret that something else made under the name is refused"],
@@ -36,8 +36,8 @@ export const tokens: Section = {
       ],
     },
     {
-      fault: "A token Secret holds the token of another account, or text that is no token",
-      behaviour: "The plugin empties the Secret once, and fails if the content comes back.",
+      fault: "A token Secret holds the token of another account, or text that is not a token",
+      behaviour: "The plugin empties the Secret once, and the run fails if the content comes back.",
       tests: [
         [
           waiting,
@@ -46,8 +46,8 @@ export const tokens: Section = {
       ],
     },
     {
-      fault: "Secret or ServiceAccount is deleted or created anew outside the stack",
-      behaviour: "The dead token is a change in the next preview, and `up --refresh` replaces it.",
+      fault: "Another tool deletes the Secret or the ServiceAccount, or creates it again",
+      behaviour: "The next preview shows the revoked token as a change, and `up --refresh` replaces it.",
       tests: [
         [secrets, "a token whose %s was deleted is replaced by diff, and gone for read"],
         [
@@ -64,7 +64,7 @@ export const tokens: Section = {
     },
     {
       fault: "An admission policy denies token Secrets",
-      behaviour: "The error has the policy's own words, and `tokenMode: tokenRequest` passes the same policy.",
+      behaviour: "The error quotes the policy, and `tokenMode: tokenRequest` passes the same policy.",
       tests: [
         [
           "cluster/faults/admission.test.ts",
@@ -74,22 +74,22 @@ export const tokens: Section = {
     },
     {
       fault: "An admission webhook or policy denies a TokenRequest",
-      behaviour: "The error has the server's words, and does not advise to grant a right.",
+      behaviour: "The error quotes the server, and does not advise to grant a right.",
       tests: [[requests, "a server that answers %i is explained"]],
     },
     {
-      fault: "The API server cannot mint tokens for workloads",
+      fault: "The API server cannot issue tokens for workloads",
       behaviour: "The error names the options of the API server to set.",
       tests: [[secrets, "token request projection > a server that answers %d names the options to set"]],
     },
     {
-      fault: "The deployer may not mint a token to test projection",
-      behaviour: "A warning names the right, and the run goes on.",
+      fault: "The deployer may not create a token to test projection",
+      behaviour: "A warning names the right, and the run continues.",
       tests: [[secrets, "a deployer who may not mint is warned, and goes on without an issuer"]],
     },
     {
       fault: "The API server issues a token for a shorter time than requested",
-      behaviour: "Renewal follows the date in the answer.",
+      behaviour: "The date in the answer decides when the token is renewed.",
       tests: [[requests, "the end that the API server answers counts, not the one asked for"]],
     },
     {
@@ -115,14 +115,14 @@ export const tokens: Section = {
     },
     {
       fault: "A token leaks",
-      behaviour: "One `up` with another epoch ends it, and all other credentials go on working.",
+      behaviour: "One `up` with another epoch revokes it, and all other credentials stay valid.",
       tests: [
         ["cluster/token/rotation.test.ts", "a leaked token is dead after one up: its epoch is not listed any more"],
       ],
     },
     {
       fault: "A run is killed while it renews a token",
-      behaviour: "The next run finishes, and no second credential stays.",
+      behaviour: "The next run finishes the renewal, and no second credential stays.",
       tests: [
         ["cluster/token/requestMode.test.ts", "a renewal killed at write %i of the state is finished by a recovery"],
       ],

@@ -9,8 +9,8 @@ export const verifiers: Section = {
   title: "The verifier",
   faults: [
     {
-      fault: "A forged, damaged or strange token",
-      behaviour: "It is refused with 401, and never an error of the verifier.",
+      fault: "A forged, damaged or unusual token",
+      behaviour: "It is refused with 401, and never causes an error of the verifier.",
       tests: [
         [
           "process/verifier/fuzz.test.ts",
@@ -28,7 +28,7 @@ export const verifiers: Section = {
     },
     {
       fault: "A pod or ServiceAccount is deleted",
-      behaviour: "Its token is refused within the review's cache time and the API server's 10 s.",
+      behaviour: "Its token is refused after the review's cache time and the API server's 10 s at the latest.",
       tests: [
         [
           "cluster/verifier/component.test.ts",
@@ -38,7 +38,8 @@ export const verifiers: Section = {
     },
     {
       fault: "The API server is killed or hangs",
-      behaviour: "Local modes go on; reviews answer 503, and never 200 or 401.",
+      behaviour:
+        "`oidc-discovery` and `jwt-pubkey` continue; `hybrid` and `tokenreview` answer 503, and never 200 or 401.",
       tests: [
         [
           "cluster/verifier/outage.test.ts",
@@ -48,14 +49,14 @@ export const verifiers: Section = {
     },
     {
       fault: "The API server rejects reviews (401, 403, 404, 429, HTML, TLS)",
-      behaviour: "That is no outage: no token is accepted without a review, and the verifier is not ready.",
+      behaviour: "This is not an outage: no token is accepted without a review, and the verifier is not ready.",
       tests: [
         [outage, "%s in place of a review is no outage"],
         [outage, "an API server whose certificate is not of the CA is no outage: local refuses, and says why"],
       ],
     },
     {
-      fault: "A review says something else",
+      fault: "The answer to a review has unexpected content",
       behaviour: "A caller is accepted only if the API server authenticated it for the audience.",
       tests: [
         [
@@ -77,14 +78,14 @@ export const verifiers: Section = {
     },
     {
       fault: "The issuer rotates, withdraws or breaks its keys",
-      behaviour: "New keys are found, withdrawn ones refused, and good ones kept while the source fails.",
+      behaviour: "New keys are used, withdrawn ones are not, and known ones stay in use while the source fails.",
       tests: [
         [rotation, "keys that change at the issuer"],
         ["cluster/verifier/outage.test.ts", "while the issuer's key is rotated no good token is refused"],
       ],
     },
     {
-      fault: "Discovery redirects, never ends, names another issuer or keys without TLS",
+      fault: "Discovery redirects, does not end, or names another issuer or an `http` URL of keys",
       behaviour: "Its keys are not used.",
       tests: [
         [discovery, "a redirect (%i) is not followed"],
@@ -94,7 +95,7 @@ export const verifiers: Section = {
     },
     {
       fault: "Two clusters claim the same issuer",
-      behaviour: "Keys that were learned never take over an issuer that is configured.",
+      behaviour: "Keys of a learned issuer are refused if another entry has this issuer.",
       tests: [
         [
           "unit/verifier/config/severalIssuers.test.ts",
@@ -112,7 +113,7 @@ export const verifiers: Section = {
     },
     {
       fault: "A flood of forged tokens",
-      behaviour: "Good tokens keep their reviews, and memory stays bounded.",
+      behaviour: "Valid tokens are still reviewed, and memory stays bounded.",
       tests: [
         [
           "process/verifier/flood.test.ts",
@@ -126,7 +127,7 @@ export const verifiers: Section = {
     },
     {
       fault: "A flood of connections, slow or idle, with or without TLS",
-      behaviour: "The verifier stays alive and ready within its memory, and answers good tokens.",
+      behaviour: "The verifier stays ready within its memory limit, and answers valid tokens.",
       tests: [
         [
           "node/verifierFlood.test.ts",
@@ -147,8 +148,8 @@ export const verifiers: Section = {
       ],
     },
     {
-      fault: "Files of certificate, key, CA or token are missing, half there or replaced",
-      behaviour: "The last good content is used, and a late mount is waited for.",
+      fault: "Files of certificate, key, CA or token are missing, incomplete or replaced",
+      behaviour: "The last valid content stays in use, and the verifier waits for a file that is mounted late.",
       tests: [
         ["process/verifier/lifecycle.test.ts", "a replacement that is only half there, or none, leaves the last one"],
         [
@@ -168,8 +169,8 @@ export const verifiers: Section = {
       ],
     },
     {
-      fault: "The verifier behind a gateway is away, slow or busy",
-      behaviour: "NGINX, Caddy and Traefik refuse the call, and never open the door.",
+      fault: "The verifier of a gateway is unavailable, slow or busy",
+      behaviour: "NGINX, Caddy and Traefik refuse the call, and never forward it.",
       tests: [
         [
           "cluster/verifier/forwardAuthOutage.test.ts",
@@ -182,13 +183,13 @@ export const verifiers: Section = {
       ],
     },
     {
-      fault: "A caller sends identity headers",
-      behaviour: "They are replaced or removed.",
+      fault: "A client of a gateway sends identity headers",
+      behaviour: "The gateway replaces or removes them.",
       tests: [["cluster/verifier/forwardAuth.test.ts", "replaces or strips what a caller says of itself"]],
     },
     {
-      fault: "A server repeats a token in its words",
-      behaviour: "No part of it is in answer, log or metrics.",
+      fault: "A server repeats a token in its answer",
+      behaviour: "No part of the token is in the verifier's answer, log or metrics.",
       tests: [
         [
           "cluster/faults/canary.test.ts",

@@ -60,7 +60,7 @@ export class TypeWriter {
       case ts.SyntaxKind.BooleanKeyword:
         return { type: "boolean" };
       case ts.SyntaxKind.NumberKeyword:
-        // Seconds, days, counts.
+        // All numbers are whole: seconds, days, counts.
         return { type: "integer" };
       default:
         return any;
@@ -103,14 +103,14 @@ export class TypeWriter {
   }
 
   #object(type: ts.Type, written: string, symbol?: ts.Symbol): TypeSpec {
-    // The generators append it.
+    // The generators of SDKs append `Args`.
     const name = written.replace(/Args$/, "");
     const members = type.getProperties();
     const isOpen = this.#checker.getIndexInfosOfType(type).length > 0;
     if (isOpen || members.length === 0 || members.some((member) => !identifier.test(member.name))) return anything;
     const token = `k8sauth:index:${name}`;
     if (!(token in this.types)) {
-      // Before its members, because they can refer to it.
+      // The type is registered before its members, because they can refer to it.
       this.types[token] = {};
       this.types[token] = { type: "object", ...this.#meaning(symbol), ...this.shape(members, name) };
     }
@@ -130,7 +130,7 @@ export class TypeWriter {
     const members = type.isUnion() ? type.types : [type];
     const known = members.filter(({ flags }) => !(flags & ts.TypeFlags.Undefined));
     if (known.length === 0 || !known.every((member) => member.isStringLiteral())) return undefined;
-    // The compiler's order depends on the program.
+    // Sorted, because the compiler's order depends on the whole program.
     return known.map((member) => (member as ts.StringLiteralType).value).sort();
   }
 

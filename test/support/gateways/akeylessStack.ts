@@ -47,20 +47,20 @@ export class PushingStack implements AsyncDisposable {
     return (await this.stack.outputs()) as unknown as PushedOutputs;
   }
 
-  /** Logs a workload in with nothing but outputs and its own token. Answers who it is. */
+  /** Logs a workload in with only the outputs and its own token. Returns its identity. */
   async logIn(jwt: string) {
     const { akeyless } = (await this.outputs()).workloadLogin;
     return this.gateway.logIn(akeyless.accessId, akeyless.k8sAuthConfigName, jwt);
   }
 
-  /** A workload that logs in over and over, by the config in `workloadLogin` or by another one. */
+  /** A workload that logs in repeatedly, by the config in `workloadLogin` or by another one, until `stop`. */
   loggingIn(jwt: string, configName?: string) {
-    let going = true;
+    let isRunning = true;
     let logins = 0;
     const failures: string[] = [];
     const running = (async () => {
       const { akeyless } = (await this.outputs()).workloadLogin;
-      while (going) {
+      while (isRunning) {
         await this.gateway.logIn(akeyless.accessId, configName ?? akeyless.k8sAuthConfigName, jwt).then(
           () => {
             logins += 1;
@@ -72,7 +72,7 @@ export class PushingStack implements AsyncDisposable {
     })();
     return {
       async stop() {
-        going = false;
+        isRunning = false;
         await running;
         return { logins, failures };
       },
@@ -102,7 +102,7 @@ export class Workloads implements AsyncDisposable {
     return workloads;
   }
 
-  /** A token as the kubelet would mint it, for an account that is created if it is missing. Bound to a pod if one is named. */
+  /** A token like that of a pod, for an account that is created if it is missing. It is bound to a pod if one is named. */
   async token(account: string, { audience, pod }: { audience?: string; pod?: string } = {}): Promise<string> {
     const path = pathFor("v1", "ServiceAccount", this.namespace, account);
     if (!(await this.#admin.find(path))) {
@@ -123,7 +123,7 @@ export class Workloads implements AsyncDisposable {
     return answer.status.token;
   }
 
-  /** The token of a Secret of an account that is there, as workloads outside the cluster have it. */
+  /** The token of a new Secret of an existing account, as workloads outside the cluster have it. */
   async secretToken(account: string): Promise<string> {
     const metadata = { name: `${account}-token`, annotations: { "kubernetes.io/service-account.name": account } };
     const secret = { apiVersion: "v1", kind: "Secret", type: "kubernetes.io/service-account-token", metadata };

@@ -5,7 +5,7 @@ import { ensureBinary } from "../../../sandbox/build/kubernetes.ts";
 import { program, type TestStack } from "../pulumi/stack.ts";
 import { productCommand, runShell, writeCommands } from "../shell.ts";
 
-/** A shell for what the documentation says: `pulumi` is Pulumi's own, with a test's stack. */
+/** A shell for the commands of the documentation. Its `pulumi` is the real CLI, with a test's stack. */
 export class ExampleShell implements AsyncDisposable {
   readonly folder: string;
   readonly #env: NodeJS.ProcessEnv;
@@ -39,7 +39,7 @@ export class ExampleShell implements AsyncDisposable {
     return new ExampleShell(folder, { ...stack.env, ...confirmed, KUBECONFIG: kubeconfig, ...env, PATH });
   }
 
-  /** Runs the README's commands in their order; what a workload gets by the last of them is on standard output. */
+  /** Runs the README's commands in their order. Returns standard output, which has the result of a workload's login. */
   async readme(): Promise<string> {
     const text = await readFile(join(this.folder, "README.md"), "utf8");
     const blocks = [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands = ""]) => commands);

@@ -1,6 +1,6 @@
 /**
- * Stands in for the command line of a product that can't be had here: says over HTTP what the real one says for the same arguments,
- * as far as the examples use them.
+ * Stands in for the CLI of a product, which cannot be built from Go modules here. Sends the HTTP requests that the real one sends for the
+ * arguments of the examples.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 

@@ -1,4 +1,4 @@
-/** Servers of the products' HTTP APIs for the examples' tests. They pass requests to the products' own code if it is available. */
+/** Servers with the products' HTTP APIs, for tests of the examples. They pass requests to the product's own code if it is available. */
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
@@ -8,14 +8,14 @@ import type { VaultAuth } from "../../../demo/gateways/vault/index.ts";
 import { KubeClient } from "../../../kubernetes/index.ts";
 import { reviewToken } from "../../../kubernetes/reviews.ts";
 
-export interface Asked {
+interface Asked {
   readonly method: string;
   readonly path: string;
   readonly body: Readonly<Record<string, unknown>>;
   readonly headers: IncomingMessage["headers"];
 }
 
-/** An answer of 400 with these words. */
+/** Answered with status 400 and this message. */
 class BadRequest extends Error {}
 
 /** An HTTP server whose answers are JSON, on a free port of this machine. */
@@ -45,7 +45,7 @@ async function jsonServer(answer: (asked: Asked) => Promise<object>): Promise<{ 
   };
 }
 
-/** Vault's HTTP API of one auth method, which is Vault's own code. */
+/** Vault's HTTP API of one auth method. Vault's own code answers. */
 export function vaultServer(vault: VaultAuth) {
   return jsonServer(async ({ path, body }) => {
     if (path === "/v1/sys/auth/kubernetes") return {};
@@ -57,7 +57,7 @@ export function vaultServer(vault: VaultAuth) {
   });
 }
 
-/** Consul's HTTP API of one auth method, which is Consul's own code, and its binding rules. */
+/** Consul's HTTP API of one auth method and its binding rules. Consul's own code checks logins. */
 export function consulServer(consul: ConsulAuth) {
   let rule = "";
   return jsonServer(async ({ path, body }) => {
@@ -77,8 +77,8 @@ export function consulServer(consul: ConsulAuth) {
 }
 
 /**
- * Infisical's API of the Kubernetes auth of an identity, by the rules of its router: what it takes for which field, and a login by a
- * review with what was given.
+ * Infisical's API for the Kubernetes auth of an identity. It checks each field by the rules of Infisical's router. A login is reviewed at the
+ * real API server with the configured token.
  */
 export function infisicalServer(session: string) {
   let known: Readonly<Record<string, string>> | undefined;

@@ -96,7 +96,7 @@ export interface ConstructOptions {
 /** The error of a call, as the engine sees it. */
 export type CallError = ServiceError;
 
-/** A failure of a check, whose reason has to begin with the property's name: beside the name the engine prints the value. */
+/** Splits a failure of a check. The plugin puts the property's name into the reason: for a named property the engine prints the value too. */
 function namedInReason({ property: printed, reason }: { property: string; reason: string }) {
   if (printed !== "") throw new Error(`the engine would print the value of ${printed}`);
   const [, property = "", text = reason] = /^(\w+): (.*)$/s.exec(reason) ?? [];
@@ -105,10 +105,10 @@ function namedInReason({ property: printed, reason }: { property: string; reason
 
 const providerUrn = "urn:pulumi:dev::test::pulumi:providers:k8sauth::deployer";
 
-/** Settings of the provider, which tests may put among a resource's inputs. */
+/** Settings of the provider, which tests can pass among a resource's inputs. */
 const configured = ["kubeconfig", "context", "offline", "inputNames"];
 
-function apart(inputs: Properties): { readonly config: Properties; readonly own: Properties } {
+function splitConfig(inputs: Properties): { readonly config: Properties; readonly own: Properties } {
   const entries = Object.entries(inputs);
   return {
     config: Object.fromEntries(entries.filter(([name]) => configured.includes(name))),
@@ -117,15 +117,15 @@ function apart(inputs: Properties): { readonly config: Properties; readonly own:
 }
 
 /**
- * A plugin process. Settings of the provider among the inputs of an operation configure the provider first; an operation without
- * them leaves the configuration as it is.
+ * A plugin process. If the inputs of an operation contain settings of the provider, the provider is configured first. Otherwise its
+ * configuration does not change.
  */
 export class Plugin implements AsyncDisposable {
   readonly child: ChildProcess;
   readonly client: InstanceType<typeof providerGrpc.ResourceProviderClient>;
   /** Everything that the process wrote, to both streams. */
   readonly output: string[];
-  /** Every answer and error, as JSON: to be searched for secrets. */
+  /** Every answer and error, as JSON. Tests search them for secrets. */
   readonly traffic: string[] = [];
 
   private constructor(child: ChildProcess, port: number, output: string[]) {
@@ -181,7 +181,7 @@ export class Plugin implements AsyncDisposable {
     return this.#call("handshake", new providerPb.ProviderHandshakeRequest().setEngineAddress(address));
   }
 
-  /** Configures the provider as the engine does: with what a program passed and was checked, or with what is in the state. */
+  /** Configures the provider as the engine does: with checked values of a program, or with those of the state. */
   async configure(
     config: Properties = {},
     from: "program" | "state" = "program",
@@ -230,7 +230,7 @@ export class Plugin implements AsyncDisposable {
   }
 
   async create(type: string, inputs: Properties, options: { preview?: boolean; timeout?: number } = {}) {
-    const { config, own } = apart(inputs);
+    const { config, own } = splitConfig(inputs);
     const request = new providerPb.CreateRequest()
       .setUrn(urn(type))
       .setProperties(struct(own))
@@ -241,23 +241,23 @@ export class Plugin implements AsyncDisposable {
   }
 
   async diff(type: string, id: string, olds: Properties, oldInputs: Properties, news: Properties): Promise<Diff> {
-    const { config, own } = apart(news);
+    const { config, own } = splitConfig(news);
     const request = new providerPb.DiffRequest()
       .setUrn(urn(type))
       .setId(id)
       .setOlds(struct(olds))
-      .setOldInputs(struct(apart(oldInputs).own))
+      .setOldInputs(struct(splitConfig(oldInputs).own))
       .setNews(struct(own));
     return differing(await this.#configuredCall("diff", request, config));
   }
 
   async update(type: string, id: string, olds: Properties, oldInputs: Properties, news: Properties, preview = false) {
-    const { config, own } = apart(news);
+    const { config, own } = splitConfig(news);
     const request = new providerPb.UpdateRequest()
       .setUrn(urn(type))
       .setId(id)
       .setOlds(struct(olds))
-      .setOldInputs(struct(apart(oldInputs).own))
+      .setOldInputs(struct(splitConfig(oldInputs).own))
       .setNews(struct(own))
       .setPreview(preview);
     const answer = await this.#configuredCall<unknown, pb.UpdateResponse>("update", request, config);
@@ -265,7 +265,7 @@ export class Plugin implements AsyncDisposable {
   }
 
   async read(type: string, id: string, outputs: Properties, inputs: Properties) {
-    const { config, own } = apart(inputs);
+    const { config, own } = splitConfig(inputs);
     const request = new providerPb.ReadRequest()
       .setUrn(urn(type))
       .setId(id)
@@ -277,7 +277,7 @@ export class Plugin implements AsyncDisposable {
 
   async delete(type: string, id: string, outputs: Properties, inputs?: Properties): Promise<void> {
     const request = new providerPb.DeleteRequest().setUrn(urn(type)).setId(id).setProperties(struct(outputs));
-    const { config, own } = apart(inputs ?? {});
+    const { config, own } = splitConfig(inputs ?? {});
     await this.#configuredCall("delete", inputs === undefined ? request : request.setOldInputs(struct(own)), config);
   }
 
@@ -307,7 +307,7 @@ export class Plugin implements AsyncDisposable {
     return { urn: answer.getUrn(), outputs: this.#outputs(answer.getState()) };
   }
 
-  /** Outputs as they came over the wire. Values marked secret are not searched for secrets. */
+  /** Outputs as the plugin sent them. Adds those that are not marked secret to `traffic`. */
   #outputs(answer: InstanceType<typeof structPb.Struct> | undefined): Properties {
     const outputs = plain(answer);
     this.traffic.push(JSON.stringify(Object.entries(outputs).filter(([, value]) => !isSecret(value))));
@@ -352,7 +352,7 @@ function plain(value: InstanceType<typeof structPb.Struct> | undefined): Propert
   return (value?.toJavaScript() ?? {}) as Properties;
 }
 
-/** Takes the secret marks off. */
+/** Removes the marks of secrets. */
 export function revealed(properties: Properties): Properties {
   return Object.fromEntries(
     Object.entries(properties).map(([key, value]) => [key, isSecret(value) ? (value as Properties).value : value]),

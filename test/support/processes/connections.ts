@@ -1,6 +1,6 @@
 /**
- * Opens connections and keeps them, from addresses of its choice, as a separate process: `node connections.ts`. Commands come as JSON
- * lines on standard input, answers go as JSON lines to standard output.
+ * Opens connections from chosen addresses and keeps them, as a separate process: `node connections.ts`. Reads commands as JSON lines from
+ * standard input, and writes answers as JSON lines to standard output.
  */
 import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
@@ -11,21 +11,21 @@ interface Target {
   readonly tls: boolean;
 }
 
-/** Opens connections, each with one request without a token, and keeps them. Answered when each was attempted. */
+/** Opens connections, sends one request without a token on each, and keeps them. The answer follows when each was attempted. */
 export interface Flood extends Target {
   readonly kind: "flood";
   readonly connections: number;
-  /** Connections are spread over so many addresses, from 127.1.0.1 on. */
+  /** Number of client addresses, from 127.1.0.1 on. */
   readonly addresses: number;
 }
 
-/** Sends text on all connections that are open, and nothing after it. Answered when it is on its way. */
+/** Sends text on all open connections, and nothing after it. The answer follows when it is written. */
 export interface Send {
   readonly kind: "send";
   readonly text: string;
 }
 
-/** One request on a connection that is closed with the answer. */
+/** One request on a new connection, which is closed after the answer. */
 export interface Request extends Target {
   readonly kind: "request";
   readonly from: string;
@@ -34,7 +34,7 @@ export interface Request extends Target {
 }
 
 export interface Answered {
-  /** 0 where the connection was closed without an answer. */
+  /** 0 if the connection was closed without an answer. */
   readonly status: number;
   readonly body: string;
 }
@@ -42,9 +42,9 @@ export interface Answered {
 export type Command = Flood | Send | Request | { readonly kind: "count" };
 export type Numbered<Message> = { readonly id: number; readonly message: Message };
 
-/** The most connections that are being opened at a time: fewer than a server's backlog holds. */
-const opening = 64;
-/** One for all: each of its own would take longer than the handshake. */
+/** Number of connections that are opened at a time. The backlog of a server holds more. */
+const concurrency = 64;
+/** Shared, because creating a secure context takes longer than a handshake. */
 const tlsOptions = { secureContext: createSecureContext(), rejectUnauthorized: false };
 const open = new Set<Socket>();
 
@@ -68,7 +68,7 @@ async function flood(wanted: Flood): Promise<void> {
   const openInTurn = async () => {
     while (next < wanted.connections) await openOne(wanted, next++ % wanted.addresses);
   };
-  await Promise.all(Array.from({ length: opening }, openInTurn));
+  await Promise.all(Array.from({ length: concurrency }, openInTurn));
 }
 
 /** Returns when the connection has its answer, or is closed. */

@@ -1,4 +1,4 @@
-/** The verifier's process within a container's memory limit, in a network of its own where clients have as many addresses as they want. */
+/** The verifier's process with the memory limit of a container. In its separate network namespace, clients can use any loopback address. */
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -9,7 +9,7 @@ import type { Answered, Command, Numbered } from "./connections.ts";
 import { MemoryCgroup } from "./memoryCgroup.ts";
 
 const script = fileURLToPath(new URL("connections.ts", import.meta.url));
-/** The network ends with its last process. */
+/** The kernel deletes the network namespace with its last process. */
 const ownNetwork = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$0" "$@"'];
 
 export class LimitedVerifier implements AsyncDisposable {
@@ -44,7 +44,7 @@ export class LimitedVerifier implements AsyncDisposable {
     return this.verifier.child.exitCode ?? this.verifier.child.signalCode ?? undefined;
   }
 
-  /** Opens so many connections without a token, and keeps those that it gets. Returns when each was attempted. */
+  /** Opens connections without a token, and keeps those that the verifier admits. Returns when each was attempted. */
   async flood(connections: number, addresses: number): Promise<void> {
     await this.#flooder.run({ kind: "flood", port: this.verifier.port, tls: this.#isTls, connections, addresses });
   }
@@ -59,14 +59,14 @@ export class LimitedVerifier implements AsyncDisposable {
     return (await this.#flooder.run({ kind: "count" })) as number;
   }
 
-  /** Status of a token, asked on a new connection. 0: the connection was closed without an answer. */
+  /** Status of the answer for a token, on a new connection. 0: the connection was closed without an answer. */
   async ask(token: string, from: string): Promise<number> {
     const { port } = this.verifier;
     const request = { kind: "request", port, tls: this.#isTls, from, path: "/", token } as const;
     return ((await this.#caller.run(request)) as Answered).status;
   }
 
-  /** As kubelet and Prometheus ask. */
+  /** Sends a request as the kubelet and Prometheus do. */
   async probe(path: string): Promise<Answered> {
     const port = this.verifier.adminPort;
     return (await this.#caller.run({ kind: "request", port, tls: false, from: "127.0.0.8", path })) as Answered;

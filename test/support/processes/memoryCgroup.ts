@@ -1,4 +1,4 @@
-/** A memory cgroup, as a container's memory limit makes one. Root on Linux, cgroup version 1 or 2. */
+/** A memory cgroup, like that of a container with a memory limit. It needs root on Linux, and cgroup version 1 or 2. */
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ export class MemoryCgroup implements Disposable {
     this.#write(this.#isV2 ? "memory.max" : "memory.limit_in_bytes", limitBytes);
     for (const swap of ["memory.memsw.limit_in_bytes", "memory.swap.max"])
       if (existsSync(join(this.#folder, swap))) this.#write(swap, this.#isV2 ? 0 : limitBytes);
-    // Version 2 counts the kernel's memory of TCP within the limit; version 1 keeps it apart.
+    // Version 2 counts the kernel's memory of TCP towards the limit. Version 1 has a separate limit for it.
     if (!this.#isV2) this.#write("memory.kmem.tcp.limit_in_bytes", limitBytes);
   }
 
@@ -31,14 +31,14 @@ export class MemoryCgroup implements Disposable {
     return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', join(this.#folder, "cgroup.procs"), ...command];
   }
 
-  /** Highest use so far, with the kernel's part. */
+  /** Highest use so far, the kernel's memory included. */
   get peakBytes(): number {
     return this.#isV2
       ? this.#read("memory.peak")
       : this.#read("memory.max_usage_in_bytes") + this.#read("memory.kmem.tcp.max_usage_in_bytes");
   }
 
-  /** Fails while a process is in it. */
+  /** Removes the cgroup. Fails while a process is in it. */
   [Symbol.dispose](): void {
     rmdirSync(this.#folder);
   }

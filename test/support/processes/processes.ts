@@ -1,11 +1,11 @@
-/** Processes that a test starts through a program, which writes their ids into a file. */
+/** Processes of a program under test, which writes their ids into a file. */
 import { existsSync, readFileSync } from "node:fs";
 import { expect } from "vitest";
 
-/** How long a test may wait for processes to start and to end, in milliseconds, on a machine that is busy with others. */
+/** How long a test waits for processes to start and to end, in milliseconds. The machine can be busy with other tests. */
 export const patienceMs = 25_000;
 
-/** Whether a process runs; one that has ended and was not collected yet does not. */
+/** Whether a process runs. A zombie does not. */
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -32,7 +32,7 @@ export async function noneRunning(pids: readonly number[]): Promise<void> {
   await expect.poll(() => pids.filter(isRunning), { timeout: patienceMs, interval: 20 }).toEqual([]);
 }
 
-/** Ends what a failed test left. */
+/** Kills the processes that a failed test left. */
 export function endAll(pids: readonly number[]): void {
   for (const pid of pids.filter(isRunning)) process.kill(pid, "SIGKILL");
 }

@@ -8,7 +8,7 @@ const api = fileURLToPath(new URL("../../../sandbox/index.ts", import.meta.url))
 /**
  * Starts a separate process that runs the code with `startSandbox`. `line` waits for a line of its output.
  *
- * @param soon how long to wait for a line, in milliseconds
+ * @param soon how long to wait for a line, and the time between two looks, in milliseconds
  */
 export function driver(
   code: string,

@@ -14,7 +14,7 @@ export function spawnNode(source: string, env: NodeJS.ProcessEnv = process.env) 
     child,
     /** Resolves once the process has ended. */
     closed,
-    /** Resolves once a line has come that matches. */
+    /** Resolves with the first line that matches. */
     async line(pattern: RegExp): Promise<string> {
       for (;;) {
         const found = output.split("\n").find((line) => pattern.test(line));
@@ -24,7 +24,7 @@ export function spawnNode(source: string, env: NodeJS.ProcessEnv = process.env) 
         output += text;
       }
     },
-    /** SIGKILL; returns once it is gone. */
+    /** Sends SIGKILL, and waits until the process has ended. */
     async kill(): Promise<void> {
       child.kill("SIGKILL");
       await closed;

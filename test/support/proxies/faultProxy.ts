@@ -1,6 +1,6 @@
 /**
- * A proxy in front of a real API server that makes trouble on order: for what a healthy server cannot be brought to do.
- * It terminates TLS with its own CA. A client certificate is passed on if its key was given.
+ * A proxy in front of a real API server that injects faults which a healthy server does not show. It terminates TLS with its own CA. It
+ * presents a client certificate to the server if it has the key.
  */
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -10,44 +10,45 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { TLSSocket } from "node:tls";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 
-/** Treatment of requests that match. The rule that was added last wins. */
+/** What to do with matching requests. The fault that was added last has precedence. */
 export interface Fault {
   readonly method?: string;
-  /** Matched with the path, without the query. */
+  /** Matches the path without the query. */
   readonly path: RegExp;
-  /** Lets so many matching requests through first. @default 0 */
+  /** Number of matching requests that pass first. @default 0 */
   readonly skip?: number;
-  /** Is over after so many. @default all */
+  /** Number of requests that get the fault. @default all */
   readonly times?: number;
-  /** Done before anything else. */
+  /** Runs before the rest of the fault. */
   readonly before?: () => Promise<unknown>;
   readonly delayMs?: number;
-  /** Answers by itself; the server never hears of it. */
+  /** Answer of the proxy. The server does not get the request. */
   readonly answer?: {
     readonly status: number;
     readonly body?: unknown;
     readonly text?: string;
     readonly headers?: Headers;
   };
-  /** Cuts the connection, or never answers: before the server hears of the request, or after it has carried it out. */
+  /** Closes the connection: before the server gets the request, or after it has executed it. */
   readonly cut?: "before" | "after";
+  /** Does not answer: before the server gets the request, or after it has executed it. */
   readonly hang?: "before" | "after";
   /** Changes the server's answer, parsed. */
   readonly change?: (body: Json) => unknown;
   /** Changes the server's answer as text, after `change`. */
   readonly text?: (text: string) => string;
-  /** Headers in place of the server's. */
+  /** Headers that replace those of the server. */
   readonly headers?: Headers;
 }
 
 type Headers = Readonly<Record<string, string>>;
 
-/** As much of an object as tests change. */
+/** A JSON object, as far as tests change it. */
 export interface Json {
   [key: string]: Json | readonly Json[] | readonly string[] | string | number | boolean | null | undefined;
 }
 
-/** A request that came by, and how it ended: the status that the client got, 0 for none. */
+/** A request, and the status that the client got; 0 without an answer. */
 export interface Seen {
   readonly method: string;
   readonly path: string;
@@ -86,7 +87,7 @@ export class FaultProxy implements AsyncDisposable {
     return proxy;
   }
 
-  /** Client certificates of this key are shown to the server too; without it they end here. */
+  /** Presents client certificates with this key to the server too. Without the key, the server gets none. */
   passOn(clientKeyPem: string): void {
     this.#clientKey = clientKeyPem;
   }
@@ -100,7 +101,7 @@ export class FaultProxy implements AsyncDisposable {
     this.seen.length = 0;
   }
 
-  /** Requests that came by, as "METHOD status", for the paths that match. */
+  /** Requests of matching paths, as "METHOD status". */
   outcomes(path: RegExp): string[] {
     return this.seen.filter((entry) => path.test(entry.path)).map(({ method, status }) => `${method} ${status}`);
   }

@@ -8,13 +8,13 @@ export interface InterceptingProxy extends AsyncDisposable {
   /** The CA of the proxy's own certificate. */
   readonly caPem: string;
   /**
-   * Sees each request after the API server has carried it out, and before the client gets the answer. If it returns
-   * false, the client gets none.
+   * Called for each request after the API server has executed it, and before the client gets the answer. If it returns false, the client gets
+   * none.
    */
   answered: (method: string, path: string, status: number) => boolean | Promise<boolean>;
 }
 
-/** Stands in front of the real API server. Ends TLS, so that clients have to come with tokens. */
+/** Starts a proxy in front of the real API server. It terminates TLS, so clients must use tokens and not certificates. */
 export async function interceptingProxy(server: string, caPem: string): Promise<InterceptingProxy> {
   const ca = makeCertificate({ commonName: "proxy-ca" });
   const identity = makeCertificate({ commonName: "proxy", issuer: ca, names: ["127.0.0.1"] });

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** A way to the API server that can be cut: bytes pass, TLS is the server's own. */
+/** A TCP proxy in front of the API server that a test can interrupt. It does not terminate TLS. */
 export class Wire implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer((socket) => this.#accept(socket));
@@ -21,13 +21,13 @@ export class Wire implements AsyncDisposable {
     return wire;
   }
 
-  /** From here on connections are accepted and nothing is ever answered. */
+  /** Closes all connections. New ones are accepted and get no answer. */
   silence(): void {
     this.#silent = true;
     this.#drop();
   }
 
-  /** From here on connections are refused. */
+  /** Closes all connections. New ones are refused. */
   cut(): void {
     this.#server.close();
     this.#drop();

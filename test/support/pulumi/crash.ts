@@ -7,13 +7,13 @@ import { leftOf, type PulumiProcess, type RunProcess } from "./pulumiProcess.ts"
 import type { TestStack } from "./stack.ts";
 
 export interface Crash {
-  /** Which processes are killed; without it all are, in one go. */
+  /** The processes that are killed. @default all */
   readonly role?: RunProcess["role"];
-  /** After how many writes of the state. */
+  /** Number of writes of the state before the kill. */
   readonly write: number;
 }
 
-/** Calls `reached` when a file has been put in its place for the given time. */
+/** Calls `reached` when a file was written `count` times. */
 async function afterWrites(file: string, count: number, reached: () => void): Promise<FSWatcher> {
   await mkdir(dirname(file), { recursive: true });
   let writes = 0;
@@ -31,8 +31,8 @@ export async function start(stack: TestStack, operation: "up" | "destroy"): Prom
 }
 
 /**
- * Kills an operation with SIGKILL after so many writes of the state. Returns once nothing of it runs any more; `reached` is false if
- * it ended before.
+ * Kills an operation with SIGKILL after the given number of writes of the state. Returns when none of its processes runs. `reached` is false if
+ * the operation ended before.
  */
 export async function crash(stack: TestStack, operation: "up" | "destroy", { role, write }: Crash) {
   const run = await start(stack, operation);
@@ -47,7 +47,7 @@ export async function crash(stack: TestStack, operation: "up" | "destroy", { rol
   return { reached, status, output: run.output };
 }
 
-/** Waits until language host, program and plugins have noticed that their engine is gone. Returns how long it took, in milliseconds. */
+/** Waits until language host, program and plugins end after their engine. Returns how long it took, in milliseconds. */
 export async function gone(stack: Pick<TestStack, "env">, limitMs = 10_000): Promise<number> {
   const since = performance.now();
   for (;;) {
@@ -86,7 +86,7 @@ export async function objectsInState(stack: TestStack): Promise<string[]> {
   return (resources ?? []).filter(isObject).map(({ inputs, id }) => `${inputs?.kind} ${id}`);
 }
 
-/** Kinds of the Kubernetes objects whose creation has begun, and of which the state does not know whether it ended. */
+/** Kinds of the Kubernetes objects whose creation is a pending operation of the state. */
 export async function creationsInFlight(stack: TestStack): Promise<string[]> {
   const { pending_operations: pending } = await deploymentOf(stack);
   return (pending ?? [])

@@ -55,7 +55,7 @@ export type EngineEvent = StepEvent | DiagnosticEvent | PolicyEvent | SummaryEve
 /** How many resources each operation touched. */
 export type Changes = Partial<Record<Operation, number>>;
 
-/** Whether anything but confirmations happened. */
+/** Whether there was any operation except `same` and `refresh`. */
 export function hasChanges(changes: Changes): boolean {
   return Object.entries(changes).some(
     ([operation, count = 0]) => !["same", "refresh"].includes(operation) && count > 0,
@@ -80,7 +80,7 @@ interface Metadata {
   readonly new?: { readonly custom?: boolean } | null;
 }
 
-/** One line of the file that `--event-log` writes, as far as tests look at it (apitype.EngineEvent of Pulumi's SDK). */
+/** One line of the file that `--event-log` writes, as far as tests use it (apitype.EngineEvent of Pulumi's SDK). */
 interface LoggedEvent {
   readonly resourcePreEvent?: { readonly metadata: Metadata };
   readonly resOutputsEvent?: { readonly metadata: Metadata };
@@ -101,7 +101,7 @@ interface LoggedEvent {
   readonly summaryEvent?: { readonly resourceChanges?: Changes };
 }
 
-/** Reads one line of an event log; undefined for events that tests do not look at. */
+/** Reads one line of an event log; undefined for events that tests do not use. */
 export function readEvent(line: string): EngineEvent | undefined {
   const event = JSON.parse(line) as LoggedEvent;
   if (event.resourcePreEvent) return step("started", event.resourcePreEvent.metadata);
@@ -156,19 +156,19 @@ export class EventLog {
   #rest = "";
   #position = 0;
   #reading: Promise<void> = Promise.resolve();
-  readonly #looked = () => this.#read();
+  readonly #onChange = () => this.#read();
 
-  /** @param file it exists already, and is empty */
+  /** @param file exists and is empty */
   constructor(file: string, emit: (event: EngineEvent) => void) {
     this.#file = file;
     this.#emit = emit;
-    // By its size: inotify, which would tell at once, has few instances, and every CLI under test takes some.
-    watchFile(file, { interval: 20, persistent: false }, this.#looked);
+    // Polls the file. inotify would report changes at once, but its instances are limited, and each CLI under test needs some.
+    watchFile(file, { interval: 20, persistent: false }, this.#onChange);
   }
 
-  /** Reads what is left. */
+  /** Reads the rest, and stops. */
   async close(): Promise<void> {
-    unwatchFile(this.#file, this.#looked);
+    unwatchFile(this.#file, this.#onChange);
     this.#read();
     await this.#reading;
   }

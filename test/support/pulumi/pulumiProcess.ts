@@ -44,14 +44,14 @@ export class PulumiProcess {
     return this.child.exitCode;
   }
 
-  /** The engine and what it started, as far as they run. */
+  /** The engine and its descendants that run. */
   processes(): RunProcess[] {
     const engine = this.child.pid ?? 0;
     const all = runningProcesses();
-    const below = (pid: number): typeof all =>
-      all.filter(({ parent }) => parent === pid).flatMap((child) => [child, ...below(child.pid)]);
+    const descendants = (pid: number): typeof all =>
+      all.filter(({ parent }) => parent === pid).flatMap((child) => [child, ...descendants(child.pid)]);
     const own = all.filter(({ pid }) => pid === engine);
-    return [...own, ...below(engine)].map(({ pid, commandLine }) => ({
+    return [...own, ...descendants(engine)].map(({ pid, commandLine }) => ({
       pid,
       commandLine,
       role: pid === engine ? "engine" : roleOf(commandLine),
@@ -77,12 +77,12 @@ function killNow(pid: number): void {
   }
 }
 
-/** Command lines of the processes whose environment names a stack's own state folder: none may outlive a run. */
+/** Command lines of the processes whose environment names the stack's state folder. None may outlive a run. */
 export function leftOf(stack: { readonly env: NodeJS.ProcessEnv }): string[] {
   return processesOf(stack).map(({ commandLine }) => commandLine);
 }
 
-/** The processes whose environment names a stack's own state folder. */
+/** The processes whose environment names the stack's state folder. */
 export function processesOf({ env }: { readonly env: NodeJS.ProcessEnv }) {
   return runningProcesses().filter(
     ({ pid }) => pid !== process.pid && environmentOf(pid).includes(`PULUMI_BACKEND_URL=${env.PULUMI_BACKEND_URL}\0`),
@@ -103,7 +103,7 @@ function parentOf(pid: string): number {
   }, 0);
 }
 
-/** Empty for what has ended. */
+/** Empty for a process that has ended. */
 function commandLineOf(pid: string): string {
   return attempt(() => readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim(), "");
 }

@@ -31,7 +31,7 @@ export interface PolicyPack {
   readonly config?: string;
 }
 
-/** An operation of the Pulumi CLI failed. The message holds everything that it said. */
+/** An operation of the Pulumi CLI failed. The message contains its errors or its output. */
 class OperationFailed extends Error {
   readonly status: number;
 
@@ -48,7 +48,7 @@ async function currentContext(kubeconfig: string): Promise<string | undefined> {
   return (parse(content) as { "current-context"?: string } | null)?.["current-context"];
 }
 
-/** One for each worker: what it finds does not change while tests run. */
+/** Found once for each worker. */
 let found: Promise<Pulumi> | undefined;
 
 /**
@@ -61,18 +61,18 @@ export class TestStack implements AsyncDisposable {
   readonly folder: string;
   readonly env: NodeJS.ProcessEnv;
   readonly pulumi: Pulumi;
-  /** Everything that the engine said since the last operation began. */
+  /** Events of the last operation. */
   events: EngineEvent[] = [];
-  /** Output of the earlier operations. */
+  /** Events of the earlier operations. */
   readonly history: EngineEvent[] = [];
-  /** Arguments of every `up` and `preview`. */
+  /** Policy packs of every `up` and `preview`. */
   policyPacks: readonly PolicyPack[] = [];
-  /** Sees every event as it comes. */
+  /** Called for each event of a running operation. */
   onEvent: (event: EngineEvent) => void = () => {};
   readonly #config: Record<string, Value>;
-  /** Objects that a test left when it ran out of time. */
+  /** Commands that run. A test that exceeds its time limit leaves some. */
   readonly #running = new Set<PulumiProcess>();
-  /** Of the setting `kubeconfig`, which may be encrypted. */
+  /** Current context of the setting `kubeconfig`, whose value can be encrypted. */
   #kubeconfigContext: string | undefined;
   #initialized = false;
 
@@ -100,8 +100,8 @@ export class TestStack implements AsyncDisposable {
   }
 
   /**
-   * Creates the stack's files; nothing is in the cluster yet. Keys of `config` are the program's settings. By default the context is the
-   * current one of the kubeconfig, or of the sandbox that the tests of this worker share.
+   * Creates the stack's files, and nothing in the cluster. Keys of `config` are the program's settings. The default of `context` is the current
+   * context of `kubeconfig`, or else of the sandbox that the tests of this worker share.
    */
   static async make(name: string, config: Record<string, Value>, env: NodeJS.ProcessEnv = {}): Promise<TestStack> {
     found ??= ensurePulumi();
@@ -122,7 +122,7 @@ export class TestStack implements AsyncDisposable {
     return join(this.folder, "state", ".pulumi", "stacks", "k8sauth", `${this.name}.json`);
   }
 
-  /** Changes settings; undefined takes one away. The encryption salt stays. */
+  /** Changes settings. A setting that is undefined is removed. The encryption salt stays. */
   async configure(changes: Record<string, Value | undefined>): Promise<void> {
     for (const [key, value] of Object.entries(changes)) {
       if (value === undefined) delete this.#config[key];
@@ -181,8 +181,8 @@ export class TestStack implements AsyncDisposable {
   }
 
   /**
-   * The operations that were done, as `operation Type`, in order. Confirmations, halves of replacements and updates of components, which
-   * are of their inputs alone, are left out.
+   * The completed operations, as `operation Type`, in order. `same`, `create-replacement` and updates of components are omitted: the last change
+   * inputs only.
    */
   get steps(): string[] {
     return this.events.flatMap((event) =>
@@ -214,7 +214,7 @@ export class TestStack implements AsyncDisposable {
     return run;
   }
 
-  /** Creates the stack in its backend; operations do so where it is needed. */
+  /** Creates the stack in its backend. The first operation does so too. */
   async initialize(): Promise<void> {
     if (this.#initialized) return;
     const run = new PulumiProcess(
@@ -240,15 +240,15 @@ export class TestStack implements AsyncDisposable {
     const run = this.spawn([operation, "--event-log", file, ...flags], signal && { signal });
     const status = await run.end();
     await log.close();
-    if (status !== 0) throw new OperationFailed(operation, status ?? 1, this.#complaint(run.output));
+    if (status !== 0) throw new OperationFailed(operation, status ?? 1, this.#errorText(run.output));
     return {
       changes: this.events.reduce<Changes>((sum, event) => (event.kind === "summary" ? event.changes : sum), {}),
       violations: this.violations,
     };
   }
 
-  /** Errors of an operation, and everything that the CLI printed if it did not get as far as the engine. */
-  #complaint(output: string): string {
+  /** Errors of an operation, or the output of the CLI if the engine reported none. */
+  #errorText(output: string): string {
     const errors = this.events.flatMap((event) => {
       if (event.kind === "violation" && event.violation.level === "mandatory") {
         return [`${event.violation.policy}: ${event.violation.message}`];
@@ -266,7 +266,7 @@ export class TestStack implements AsyncDisposable {
     ]);
   }
 
-  /** Deletes what the stack created, without waiting for the end of namespaces, and removes its files. */
+  /** Deletes the objects of the stack and its files. Does not wait until namespaces are gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.onEvent = () => {};
     for (const run of this.#running) run.kill();

@@ -18,8 +18,8 @@ interface StateFile {
 const requests = pathFor("certificates.k8s.io/v1", "CertificateSigningRequest");
 
 /**
- * Deletes the Kubernetes objects that a stack's state names, and waits for none of them to end. Deletes the certificate requests that a
- * killed run left open too: no state names them.
+ * Deletes the Kubernetes objects of a stack's state, and does not wait until they are gone. Also deletes all certificate requests of the
+ * program: those of a killed run are in no state.
  */
 export async function deleteObjects(stack: { readonly stateFile: string; readonly env: NodeJS.ProcessEnv }) {
   const text = await readFile(stack.stateFile, "utf8").catch(() => undefined);

@@ -6,7 +6,7 @@ import { Folder } from "./verifier.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** A service that answers as a test says, and a client for it. */
+/** A service with a handler of the test, and a client for it. */
 export async function service(handler: Handler, more: object = {}) {
   const folder = new Folder();
   const tokenFile = folder.write("token", "first\n");

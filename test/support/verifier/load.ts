@@ -1,4 +1,4 @@
-/** Sends requests as fast as they are answered, over a few connections: for tests and for the benchmark. */
+/** Sends requests as fast as they are answered, over a few connections. For tests and the benchmark. */
 import { connect } from "node:net";
 
 export interface LoadOptions {
@@ -40,7 +40,7 @@ function one(port: number, next: LoadOptions["next"], onAnswer: LoadOptions["onA
   });
 }
 
-/** Where the first answer ends; `undefined` while it is not all there. */
+/** Offset after the first answer; `undefined` while it is incomplete. */
 function endOf(text: string): number | undefined {
   const head = text.indexOf("\r\n\r\n");
   if (head < 0) return undefined;

@@ -1,4 +1,3 @@
-/** The verifier as it is deployed: one file, under Node's permission model. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -8,7 +7,7 @@ import { createInterface } from "node:readline";
 import { bundleVerifier, nodeFlags } from "../../../verifier/bundle/bundle.ts";
 import { ask, type Reply, until } from "./verifier.ts";
 
-/** The bundle as a process under Node's permission model. */
+/** The verifier as it is deployed: the bundle as a process, with Node.js's permission model. */
 export class VerifierProcess implements AsyncDisposable {
   readonly child: ChildProcess;
   readonly port: number;
@@ -22,7 +21,7 @@ export class VerifierProcess implements AsyncDisposable {
     this.adminPort = adminPort;
   }
 
-  /** Starts it, and waits until it listens; with `ready`, until it is ready. `wrap` puts another command before it. */
+  /** Starts it, and waits until it listens, with `ready` until it is ready. `wrap` returns a command line that runs the given one. */
   static async start(
     folder: string,
     settings: object,

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 
-/** Sends bytes as they are, and returns all that comes back until the other side closes, or until `enough`. */
+/** Sends bytes unchanged. Returns all that comes back until the server closes the connection, or until `enough`. */
 export function raw(port: number, bytes: string, enough: (text: string) => boolean = () => false): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket: Socket = connect(port, "127.0.0.1", () => socket.write(bytes));

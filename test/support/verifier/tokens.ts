@@ -1,4 +1,4 @@
-/** Keys and tokens for these tests: good ones, and whatever an attacker would send. */
+/** Keys and tokens for tests of the verifier: valid ones, and those of an attacker. */
 import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 
 export interface SigningKey {
@@ -12,7 +12,7 @@ export interface SigningKey {
 
 function signingKey(alg: string, pair: { privateKey: KeyObject; publicKey: KeyObject }): SigningKey {
   const der = pair.publicKey.export({ type: "spki", format: "der" });
-  // As Kubernetes names its keys.
+  // Kubernetes derives key ids in the same way.
   const kid = createHash("sha256").update(der).digest("base64url");
   const publicPem = pair.publicKey.export({ type: "spki", format: "pem" }) as string;
   const jwk = { ...pair.publicKey.export({ format: "jwk" }), kid, alg, use: "sig" };
@@ -25,13 +25,14 @@ export const ecKey = (namedCurve = "P-256", alg = "ES256") =>
 export const mlDsaKey = () => signingKey("ML-DSA-44", generateKeyPairSync("ml-dsa-44"));
 export const edKey = () => signingKey("EdDSA", generateKeyPairSync("ed25519"));
 
-/** Made once: the standard issuer's key, and one that is not trusted. */
+/** The key of the standard issuer. */
 export const goodKey = rsaKey();
+/** A key that no issuer publishes. */
 export const strangeKey = rsaKey();
 
 export const issuer = "https://issuer.example";
 export const audience = "verifier.example";
-/** Seconds since 1970: the injected clock of most tests stands here. */
+/** Time of the injected clock of most tests, seconds since 1970. */
 export const now = 1_800_000_000;
 
 export const uids = {
@@ -40,7 +41,7 @@ export const uids = {
   node: "33333333-aaaa-4bbb-8ccc-000000000003",
 } as const;
 
-/** Claims of a pod's projected token, as Kubernetes 1.34 makes them. */
+/** Claims of a pod's projected token, as in Kubernetes 1.34. */
 export function podClaims(more: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     aud: [audience],
@@ -81,7 +82,7 @@ export function signatureOf(input: string, { privateKey }: SigningKey, alg: stri
   return sign(hash, data, privateKey);
 }
 
-/** A token as the issuer would make it, with claims and header parameters changed; `undefined` takes one out. */
+/** A token of the issuer, with changed claims and header parameters. One that is `undefined` is removed. */
 export function mint(
   claims: Record<string, unknown> = {},
   key = goodKey,

@@ -11,7 +11,7 @@ import { type Service, startService } from "../../../verifier/service.ts";
 import { answer, type LocalServer, localServer, testCa } from "../server.ts";
 import { audience, goodKey, issuer, now, type SigningKey, uids } from "./tokens.ts";
 
-/** A folder for one test's files, gone with the test. */
+/** A folder for the files of one test, which is deleted after it. */
 export class Folder implements Disposable {
   readonly path = mkdtempSync(join(tmpdir(), "verifier-"));
 
@@ -26,7 +26,7 @@ export class Folder implements Disposable {
   }
 }
 
-/** A clock that moves only by `advance`; sleepers wake when their time has come. */
+/** A clock that moves only by `advance` and `set`. `advance` also resolves the sleeps that are due. */
 export class TestClock implements Clock {
   #nowMs: number;
   #monotonicMs = 1_000;
@@ -55,7 +55,7 @@ export class TestClock implements Clock {
     for (const { wake } of due) wake();
   }
 
-  /** Sets the wall clock forward, or back for a negative number. */
+  /** Sets the wall clock forward by milliseconds, or back if they are negative. */
   set(ms: number): void {
     this.#nowMs += ms;
   }
@@ -66,7 +66,7 @@ export interface Review {
   readonly audiences: readonly string[];
 }
 
-/** An API server's answers to the verifier. A test may replace each. */
+/** An API server for the verifier. A test can replace each answer. */
 export interface ApiServer extends AsyncDisposable {
   readonly server: LocalServer;
   readonly url: string;
@@ -74,12 +74,12 @@ export interface ApiServer extends AsyncDisposable {
   issuer: string;
   /** Published keys. */
   keys: readonly unknown[];
-  /** Status of a TokenReview, or what to do with the request instead. */
+  /** Returns the status of a TokenReview; `undefined` if it answers the request itself or leaves it unanswered. */
   review: (review: Review, response: ServerResponse) => object | undefined;
   readonly reviews: Review[];
   keyHeaders: Record<string, string>;
   keyRequests: number;
-  /** Answers everything with this status while it is set. */
+  /** Status of all answers while it is set. */
   outage: number | undefined;
 }
 
@@ -158,14 +158,14 @@ export interface Verifier extends AsyncDisposable {
 }
 
 export interface VerifierSettings {
-  /** The real clock instead of one that stands. */
+  /** Uses the real clock instead of a TestClock. */
   readonly realTime?: boolean;
-  /** Starts without being ready. */
+  /** Does not wait until it is ready. */
   readonly unready?: boolean;
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** Starts a verifier with settings as they stand in a file, and waits until it is ready. */
+/** Starts a verifier with settings of its configuration file, and waits until it is ready. */
 export async function verifier(
   settings: object,
   { realTime, unready, env = {} }: VerifierSettings = {},
@@ -240,7 +240,7 @@ export async function until(
 ): Promise<void> {
   const deadline = Date.now() + limitMs;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`within ${limitMs} ms it did not happen that ${what}`);
+    if (Date.now() > deadline) throw new Error(`Timeout after ${limitMs} ms. Expected: ${what}.`);
     await sleep(5);
   }
 }

@@ -113,8 +113,8 @@ test("the kubeconfig is a secret and has the user's token, namespace and cluster
 });
 
 test.each([
-  ["neither rules nor a role", {}, "rules: give either rules or clusterRole."],
-  ["both", { rules, clusterRole: "view" }, "rules: give either rules or clusterRole."],
+  ["neither rules nor a role", {}, "rules: set either rules or clusterRole."],
+  ["both", { rules, clusterRole: "view" }, "rules: set either rules or clusterRole."],
   ["a wildcard", { rules: [{ resources: ["*"], verbs: ["get"] }] satisfies PolicyRule[] }, "rules"],
 ])("%s is refused before anything is registered", async (_, args, message) => {
   await expect(

@@ -12,8 +12,8 @@ interface Runtime {
   readonly features: { readonly typescript: string | boolean };
   readonly execPath: string;
 }
-const { complaint, required } = require("../../../runtime/node.cjs") as {
-  readonly complaint: (runtime?: Runtime) => string | undefined;
+const { nodeProblem, required } = require("../../../runtime/node.cjs") as {
+  readonly nodeProblem: (runtime?: Runtime) => string | undefined;
   readonly required: string;
 };
 const { noProxyForLoopback } = require("../../../runtime/loopback.cjs") as {
@@ -28,17 +28,17 @@ const runtime = (version: string, typescript: string | false = "strip"): Runtime
 
 describe("the version of Node.js", () => {
   test.each(["v24.5.0", "v24.21.0", "v25.0.0", "v26.1.0-nightly20260401"])("%s runs the sources", (version) => {
-    expect(complaint(runtime(version))).toBeUndefined();
+    expect(nodeProblem(runtime(version))).toBeUndefined();
   });
 
   test.each(["v8.17.0", "v20.20.2", "v22.18.0", "v24.4.1"])("%s is refused by name", (version) => {
-    expect(complaint(runtime(version))).toMatch(
+    expect(nodeProblem(runtime(version))).toMatch(
       new RegExp(`^k8sauth needs Node\\.js >= 24\\.5, and /usr/bin/node is ${version}\\. .*npx --no k8sauth pulumi`),
     );
   });
 
   test("a Node.js without support for TypeScript is refused with the reason", () => {
-    expect(complaint(runtime("v24.21.0", false))).toContain("without support for TypeScript");
+    expect(nodeProblem(runtime("v24.21.0", false))).toContain("without support for TypeScript");
   });
 
   test("is the same in every package.json, message and document", () => {

@@ -91,7 +91,7 @@ export const akeyless = {
       "Delete the auth method if nothing logs in by it, and run `pulumi up` again. A stack generates its own key pair. In other programs, pass `publicKey` to `AkeylessAuthMethod`: then no key can be lost.",
   },
   AKEYLESS_NOT_TAKEN: {
-    meaning: "Akeyless accepted a config, role or association, and then shows another content.",
+    meaning: "Akeyless accepted a config, role or association, and returns other content when it is read.",
     remedy: "Check that no other tool writes this object, and read the gateway's log. Then run `pulumi up` again.",
   },
   AKEYLESS_LOGIN_REFUSED: {
