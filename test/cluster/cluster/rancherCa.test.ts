@@ -1,11 +1,13 @@
+import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { pinsOf, RancherFront, type RancherOptions } from "../../../demo/gateways/rancher.ts";
 import { caCertificates, type KubeClient, loadConnection } from "../../../kubernetes/index.ts";
 import { adminOf, lodging } from "../../support/inventory.ts";
+import { type FakeEngine, Plugin, secretOf, startEngine } from "../../support/plugin/plugin.ts";
 import { TestStack } from "../../support/pulumi/stack.ts";
 import { type Access, reviewSelf } from "../../support/reviewing.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
-import { adminToken } from "../providerFixture.ts";
+import { adminToken, clusterType } from "../providerFixture.ts";
 
 const kubeconfig = workerKubeconfig();
 let admin: KubeClient;
@@ -55,7 +57,30 @@ interface Outputs {
 }
 const outputsOf = async (stack: TestStack) => (await stack.outputs()) as unknown as Outputs;
 
+/** Properties of the resource Cluster at a host, for which the whole stack is not needed. */
+const clusterInputs = (rancher: RancherFront, caPin: string) => ({
+  kubeconfig: secretOf(readFileSync(kubeconfig, "utf8")),
+  host: rancher.clusterUrl,
+  caPin,
+  allowLoopback: true,
+  proveHost: true,
+});
+
 describe("a pin takes the CA, and never the server's own certificate", () => {
+  let engine: FakeEngine;
+  let plugin: Plugin;
+  let reviewer: string;
+
+  beforeAll(async () => {
+    engine = await startEngine();
+    plugin = await Plugin.start(engine);
+    reviewer = await adminToken(admin);
+  });
+  afterAll(async () => {
+    await plugin?.[Symbol.asyncDispose]();
+    engine?.stop();
+  });
+
   test.each<[string, Partial<RancherOptions>, (rancher: RancherFront) => string, "root" | "intermediate"]>([
     ["fingerprint of a root that is sent", {}, ({ root }) => pinsOf(root).certificate, "root"],
     ["public key of a root that is sent", {}, ({ root }) => pinsOf(root).publicKey, "root"],
@@ -69,35 +94,28 @@ describe("a pin takes the CA, and never the server's own certificate", () => {
     ],
   ])("%s", async (_what, options, pin, taken) => {
     const rancher = await rancherLike(options);
-    const stack = await make(rancher, { kubernetesCaPin: pin(rancher) });
-    await stack.up();
-    const { clusterAccess, cluster } = await outputsOf(stack);
-    expect(clusterAccess).toMatchObject({
+    const inputs = clusterInputs(rancher, pin(rancher));
+    const { id, outputs } = await plugin.create(clusterType, inputs);
+    const caPem = caCertificates(rancher[taken].certPem, "the test");
+    expect(outputs).toMatchObject({
       host: rancher.clusterUrl,
-      caPem: caCertificates(rancher[taken].certPem, "the test"),
+      caPem,
+      caSource: "pin",
+      caFingerprint: pinsOf(rancher[taken]).certificate,
     });
-    expect(cluster).toMatchObject({ caSource: "pin", caFingerprint: pinsOf(rancher[taken]).certificate });
-    expect(await reviewSelf(clusterAccess)).toMatchObject({ authenticated: true });
+    expect(await reviewSelf({ host: rancher.clusterUrl, caPem, token: reviewer })).toMatchObject({
+      authenticated: true,
+    });
     expect(new Set(rancher.serverNames)).toEqual(new Set(["localhost"]));
-    await stack.up();
-    expect(stack.steps).toEqual([]);
-    expect((await stack.refresh()).changes).toEqual({ same: expect.any(Number) });
+    expect(await plugin.diff(clusterType, id, outputs, inputs, inputs)).toMatchObject({ changes: false });
+    expect(await plugin.read(clusterType, id, outputs, inputs)).toMatchObject({ id, outputs });
   });
 
   test("a pin of the server's own certificate is refused, and the CA's is named", async () => {
     const rancher = await rancherLike();
-    const said = await refusal(await make(rancher, { kubernetesCaPin: pinsOf(rancher.leaf).certificate }));
-    expect(said).toMatch(/CLUSTER_CA_PIN_MISMATCH.*not of its CA/);
-    expect(said).toContain(pinsOf(rancher.root).certificate);
-  });
-
-  test("another CA than the pinned one is refused, and both fingerprints are shown", async () => {
-    const rancher = await rancherLike();
-    const other = await rancherLike();
-    const said = await refusal(await make(rancher, { kubernetesCaPin: pinsOf(other.root).certificate }));
-    expect(said).toMatch(/CLUSTER_CA_PIN_MISMATCH/);
-    expect(said).toContain(pinsOf(other.root).certificate);
-    expect(said).toContain(pinsOf(rancher.root).certificate);
+    const created = plugin.create(clusterType, clusterInputs(rancher, pinsOf(rancher.leaf).certificate));
+    await expect(created).rejects.toThrow(/CLUSTER_CA_PIN_MISMATCH.*not of its CA/);
+    await expect(created).rejects.toThrow(pinsOf(rancher.root).certificate);
   });
 
   test.each<[string, Partial<RancherOptions>, RegExp]>([
@@ -109,7 +127,35 @@ describe("a pin takes the CA, and never the server's own certificate", () => {
     ["TLS 1.1", { maxVersion: "TLSv1.1" }, /KUBE_TLS_PROTOCOL/],
   ])("%s is refused with its reason", async (_what, options, expected) => {
     const rancher = await rancherLike(options);
-    expect(await refusal(await make(rancher, { kubernetesCaPin: pinsOf(rancher.root).publicKey }))).toMatch(expected);
+    const inputs = clusterInputs(rancher, pinsOf(rancher.root).publicKey);
+    await expect(plugin.create(clusterType, inputs)).rejects.toThrow(expected);
+  });
+});
+
+describe("a stack with a pin", () => {
+  test("has the pinned CA in its outputs, and changes nothing the second time", async () => {
+    const rancher = await rancherLike();
+    const stack = await make(rancher, { kubernetesCaPin: pinsOf(rancher.root).certificate });
+    await stack.up();
+    const { clusterAccess, cluster } = await outputsOf(stack);
+    expect(clusterAccess).toMatchObject({
+      host: rancher.clusterUrl,
+      caPem: caCertificates(rancher.root.certPem, "the test"),
+    });
+    expect(cluster).toMatchObject({ caSource: "pin", caFingerprint: pinsOf(rancher.root).certificate });
+    expect(await reviewSelf(clusterAccess)).toMatchObject({ authenticated: true });
+    await stack.up();
+    expect(stack.steps).toEqual([]);
+    expect((await stack.refresh()).changes).toEqual({ same: expect.any(Number) });
+  });
+
+  test("another CA than the pinned one is refused, and both fingerprints are shown", async () => {
+    const rancher = await rancherLike();
+    const other = await rancherLike();
+    const said = await refusal(await make(rancher, { kubernetesCaPin: pinsOf(other.root).certificate }));
+    expect(said).toMatch(/CLUSTER_CA_PIN_MISMATCH/);
+    expect(said).toContain(pinsOf(other.root).certificate);
+    expect(said).toContain(pinsOf(rancher.root).certificate);
   });
 });
 
