@@ -1,16 +1,16 @@
-/** The ServiceAccount without rights that stands for a workload during a check. */
+/** A ServiceAccount without rights, which represents a workload during a check. */
 import { randomBytes } from "node:crypto";
 import type { Right } from "../../kubernetes/cluster/rights.ts";
 import { type KubeClient, pathFor } from "../../kubernetes/index.ts";
 import { workloadToken } from "../../kubernetes/reviews.ts";
 
-/** Marks the account, so that the next check deletes the one of an interrupted check. */
+/** Label of the account, by which the next check finds and deletes the account of an interrupted check. */
 const label = { key: "app.kubernetes.io/managed-by", value: "k8sauth-check" };
 
 export interface CheckAccount {
   /** Its user name in reviews. */
   readonly username: string;
-  /** Requests a token. @param audience "" for the API server's own */
+  /** Requests a token. @param audience "" for the API server's own @throws KubeError */
   token(audience: string): Promise<string>;
   /** Deletes the account before the end of the check. */
   delete(): Promise<void>;
@@ -25,7 +25,7 @@ export function checkAccountRights(namespace: string): Right[] {
   ];
 }
 
-/** Creates the account, and deletes it again when `use` ends. @throws KubeError */
+/** Creates the account, and deletes it once `use` has settled. @throws KubeError, and the errors of `use` */
 export async function withCheckAccount<T>(
   deployer: KubeClient,
   namespace: string,
