@@ -49,7 +49,7 @@ const rancher = settings.rancher
 
 const kubernetes = new k8s.Provider(
   "cluster",
-  // Without the identifier, a changed server in the kubeconfig would replace all objects.
+  // Without the identifier, another server in the kubeconfig would replace all objects.
   { ...kubernetesProviderArgs(settings), clusterIdentifier: checkedCluster.uid },
   { dependsOn: rancher ? [rancher] : [] },
 );
@@ -115,10 +115,10 @@ if (settings.protect !== undefined) {
   guardDestroy(settings.protect, [...created, gatewayAccount, akeyless]);
 }
 
-/** By flow, then by product: the object that the product's API accepts. Secret. */
+/** Auth configs by flow, then by product: the objects that the products' APIs accept. Secret. */
 export const authConfigs = authConfigOutputs(settings, gatewayAccess, akeyless);
 
-/** By flow and by user: for SPIRE, kubectl and other programs that read kubeconfigs. Secret. */
+/** Kubeconfigs by flow and by user, for SPIRE, kubectl and other programs that read kubeconfigs. Secret. */
 export const kubeconfigs = kubeconfigOutputs(settings, gatewayAccess, flows);
 
 /** The neutral core of all auth configs: host, CA, issuer, audience, token, certificate and key. Secret. */
@@ -130,7 +130,7 @@ export const workloadLogin = workloadLoginOutputs(settings, gatewayAccess, akeyl
 /** URL, mode, image and namespace of the verifier, and by audience the volume of a caller. Empty without a verifier. */
 export const verifier = verifierService ? verifierOutputs(verifierService) : {};
 
-/** By user: namespace, scope and rules. */
+/** By bearer-token user: namespace, scope, and rules or ClusterRole. */
 export const bearerTokenUsers = bearerTokenUserOutputs(settings, flows);
 
 /** The cluster: host, CA fingerprint, issuer and its source, version, distribution. */
@@ -139,5 +139,5 @@ export const cluster = clusterOutputs(settings, checkedCluster, flows);
 /** By credential: kind, subject, epoch, fingerprint, dates, name in the audit log, and the previous epochs, whose credentials are not renewed. */
 export const credentials = credentialOutputs(flows, checkedCluster.version);
 
-/** Why an auth config of Akeyless or of the certificate flow is absent, and what to know about the others. */
+/** Reasons for absent outputs of Akeyless and of the certificate flow, and facts to know about expiry, rotation, audience and image. */
 export const notes = noteOutputs(settings, gatewayAccess, flows, akeyless !== undefined);

@@ -18,7 +18,8 @@ export const checkCommand: Command = {
   name: "check",
   summary: "Prove every credential of the stack by real calls",
   help: `Prove every credential of a stack by real calls, as the gateway makes them, and show when each expires. The outputs are read through
-Pulumi, as \`k8sauth pulumi stack output\` reads them. Pass the outputs of a stack of another login with --outputs.
+Pulumi, as \`k8sauth pulumi stack output\` reads them. If the stack is in a backend that this login cannot read, pass its outputs with
+--outputs.
 
 Usage: k8sauth check [OPTIONS]
        k8sauth check --stack NAME --stack NAME... [OPTIONS]
@@ -27,7 +28,7 @@ Usage: k8sauth check [OPTIONS]
 Options:
   -s, --stack NAME        The stack; default the selected one. May be repeated: several stacks of the project have a row each, with
                           cluster, host, credentials, checks and next expiry
-  -C, --cwd FOLDER        The folder of Pulumi.yaml; default this one or one above it, else the product's own
+  -C, --cwd FOLDER        The folder of Pulumi.yaml; default the current one or the nearest one above it, else that of k8sauth
       --outputs FILE      Take the outputs from a JSON file (- is standard input) instead
       --kubeconfig FILE   Kubeconfig of a user with the rights for the test objects; default that of the stack. Not for several stacks
       --context NAME      Its context. Not for several stacks
@@ -113,12 +114,15 @@ async function checkStack(name: string, stack: Stack, io: Io): Promise<StackRepo
   }
 }
 
-/** Proves all credentials that a stack's outputs carry. */
-export async function check(open: Outputs, deployer: KubeClient): Promise<{ findings: Finding[]; expiries: Expiry[] }> {
-  const access = open.clusterAccess as Partial<TokenAccess & CertificateAccess> | undefined;
-  const credentials = credentialsOf(open);
+/** Proves all credentials in a stack's outputs. @throws Error if the outputs have no credential, KubeError */
+export async function check(
+  outputs: Outputs,
+  deployer: KubeClient,
+): Promise<{ findings: Finding[]; expiries: Expiry[] }> {
+  const access = outputs.clusterAccess as Partial<TokenAccess & CertificateAccess> | undefined;
+  const credentials = credentialsOf(outputs);
   const { token, certificate, rancher } = credentials;
-  const users = Object.entries((open.bearerTokenUsers ?? {}) as Record<string, Omit<BearerTokenUser, "name">>);
+  const users = Object.entries((outputs.bearerTokenUsers ?? {}) as Record<string, Omit<BearerTokenUser, "name">>);
   if (!access?.host || !(token || certificate || rancher || users.length > 0)) {
     throw new Error("The stack has no outputs clusterAccess and credentials. Has its `up` been run?");
   }
@@ -130,14 +134,14 @@ export async function check(open: Outputs, deployer: KubeClient): Promise<{ find
   if (certificate && "privateKeyPem" in access) {
     findings.push(...(await checkCertificateFlow(access as CertificateAccess, certificate.subject, deployer)));
   }
-  const { rancher: through } = (open.authConfigs ?? {}) as { rancher?: { akeyless: RancherConfig } };
-  if (through) findings.push(...(await checkRancherFlow(through.akeyless, deployer)));
-  const kubeconfigs = (open.kubeconfigs ?? {}) as Record<string, string>;
-  for (const [name, facts] of users) {
-    const user = { ...facts, name, subject: credentials[name]?.subject ?? "", kubeconfig: kubeconfigs[name] ?? "" };
+  const authConfigs = (outputs.authConfigs ?? {}) as { rancher?: { akeyless: RancherConfig } };
+  if (authConfigs.rancher) findings.push(...(await checkRancherFlow(authConfigs.rancher.akeyless, deployer)));
+  const kubeconfigs = (outputs.kubeconfigs ?? {}) as Record<string, string>;
+  for (const [name, output] of users) {
+    const user = { ...output, name, subject: credentials[name]?.subject ?? "", kubeconfig: kubeconfigs[name] ?? "" };
     findings.push(...(await checkBearerTokenUser(user, deployer)));
   }
-  return { findings, expiries: expiriesOf(open) };
+  return { findings, expiries: expiriesOf(outputs) };
 }
 
 interface Credential {
@@ -171,7 +175,11 @@ async function readOutputs(file: string): Promise<Outputs> {
   return outputs;
 }
 
-/** A client with the deployer's credentials, or those of the chosen kubeconfig. @param settings those of the stack */
+/**
+ * A client with the credentials of the kubeconfig in the options, or of the one in the stack's settings.
+ *
+ * @param settings settings of the stack; undefined with `--outputs`
+ */
 async function deployerOf(
   settings: Readonly<Record<string, string>> | undefined,
   { kubeconfig, context }: Choice,

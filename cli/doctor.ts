@@ -14,9 +14,13 @@ import { parse, UsageError } from "./usage.ts";
 export const doctorCommand: Command = {
   name: "doctor",
   summary: "Examine this machine and a cluster before the first run",
-  help: `Examine this machine (Node.js, Pulumi, Go, a sandbox's node) and a cluster: whether it can be reached, the difference between the
-clocks, issuer, audiences, the deployer's rights by flow, and client certificates; and the gateway's way to the API server, as far as
-this machine can tell. Each problem is shown with its remedy. Doctor builds and changes nothing.
+  help: `Examine what a first run needs, and show each problem with its remedy:
+
+  this machine  Node.js, Pulumi, Go, and the requirements of a sandbox's node
+  the cluster   connection, difference between the clocks, issuer, audiences, the deployer's rights by flow, client certificates
+  the gateway   its way to the API server, as far as this machine can test it
+
+Doctor builds nothing, and without --sign it changes nothing in the cluster.
 
 Usage: k8sauth doctor [OPTIONS]
 
@@ -95,7 +99,7 @@ interface Remote {
   readonly check?: string;
 }
 
-/** Connects as the deployer. A machine without a kubeconfig has no cluster to examine, which is no failure unless one was named. */
+/** Examines cluster and gateway as the deployer. A missing kubeconfig is a failure only if an option names a kubeconfig or a context. */
 async function examineRemote(choice: Choice, required: readonly Flow[], { env, signal }: Io): Promise<Remote> {
   let connection: Connection;
   try {
@@ -130,7 +134,7 @@ async function targetOf({ server, caPem }: Connection, choice: Partial<Choice>):
   }
 }
 
-/** The command line that prints the command for the gateway's machine. */
+/** The command line that prints {@link gatewayCheck}, with the options of this run. */
 function printCheck(choice: Choice): string {
   const options = (["kubeconfig", "context", "host", "ca"] as const).flatMap((name) => {
     const value = choice[name];

@@ -1,16 +1,18 @@
-/** When credentials expire, as a countdown. */
+/** Expiry of credentials, in words relative to the current time. */
 import type { Terminal } from "./command.ts";
 import { paint } from "./table.ts";
 
-/** A credential's life, for the list of what expires when. */
+/** Expiry of one credential. */
 export interface Expiry {
+  /** Key of the credential in the output `credentials`. */
   readonly credential: string;
+  /** User name of its holder. */
   readonly subject: string;
-  /** RFC 3339; "" for one that does not expire. */
+  /** RFC 3339; "" if the credential does not expire or if its expiry is unknown. */
   readonly notAfter: string;
   /** Time from which the next `pulumi up` renews it, RFC 3339; absent if nothing renews it. */
   readonly renewAfter?: string;
-  /** The expiry is unknown. */
+  /** Whether the expiry is unknown. @default false */
   readonly unknown?: boolean;
 }
 

@@ -1,5 +1,5 @@
-// Brings a checkout's dependencies and a new enough Node.js. Plain JavaScript without dependencies, because nothing else
-// may be there yet.
+// Installs the dependencies of a checkout, among them a Node.js that runs TypeScript. This file is JavaScript without dependencies, because
+// it runs before anything is installed.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ const { nodeProblem } = createRequire(import.meta.url)("../runtime/node.cjs");
 /** Whether this process can run the TypeScript sources. */
 export const capable = nodeProblem() === undefined;
 
-/** Runs a script on the Node.js that the dependencies brought; ends this process as it ends. */
+/** Runs a script on the Node.js in node_modules, and exits with the script's exit status. */
 export function runOnBundledNode(script, args) {
   const node = join(modules, ".bin", process.platform === "win32" ? "node.cmd" : "node");
   if (!existsSync(node)) {
@@ -30,13 +30,13 @@ export function runOnBundledNode(script, args) {
   child.on("exit", (code, signal) => process.exit(code ?? (signal ? 1 : 0)));
 }
 
-/** Installs the dependencies of a checkout once for each lock file; a package from npm has them. */
+/** Installs the dependencies of a checkout once for each content of its lock file. A folder without a lock file is no checkout. */
 export async function install() {
   const lock = join(root, "package-lock.json");
   if (!existsSync(lock)) return;
   const wanted = createHash("sha256").update(readFileSync(lock)).digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  // Somebody who ran `npm ci` themselves has what is wanted too: npm leaves a copy of the lock file's packages.
+  // After `npm ci` by hand the dependencies are installed already. npm lists them in its own copy of the lock file.
   const hidden = join(modules, ".package-lock.json");
   const complete = existsSync(hidden) && sameVersions(lock, hidden);
   if (!complete) await npmCi();
@@ -65,7 +65,7 @@ function npmCi() {
   const child = spawn(command, [...first, "ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
-    // npm's settings for the script that runs this are none of the inner call's business.
+    // `npm start` sets variables that describe its own run. They must not configure the inner `npm ci`.
     env: Object.fromEntries(
       Object.entries(process.env).filter(([key]) => !/^npm_(lifecycle|package|command)/.test(key)),
     ),

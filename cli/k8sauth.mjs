@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The first thing that runs, on whatever Node.js there is.
+// The entry point of the command. It is JavaScript, because it also runs on a Node.js that cannot run TypeScript.
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { capable, install, root, runOnBundledNode } from "./install.mjs";

@@ -49,7 +49,7 @@ Examples:
   k8sauth check --stack prod          prove its credentials again
 `;
 
-/** Runs one command line; answers the exit status. */
+/** Runs one command line; returns the exit status. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const [first = "--help", ...rest] = argv;
   const asksForHelp = first === "--help" || first === "-h" || first === "help";
@@ -64,8 +64,9 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return 2;
   }
   const command = await entry.load();
-  const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
-  const inArguments = command.ownHelp !== false && (own.includes("--help") || own.includes("-h"));
+  // Arguments after "--" belong to another program.
+  const flags = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
+  const inArguments = command.ownHelp !== false && (flags.includes("--help") || flags.includes("-h"));
   if (asksForHelp || inArguments) {
     io.out(command.help);
     return 0;
@@ -84,7 +85,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** Io of this process: Ctrl-C and SIGTERM abort it, a second Ctrl-C ends it at once. */
+/** Input and output of this process. The first SIGINT or SIGTERM aborts `signal`; a second one ends the process at once. */
 function processIo(): Io {
   const controller = new AbortController();
   const abort = (signal: NodeJS.Signals) => {
@@ -109,6 +110,6 @@ function terminalOf(stream: WriteStream): Terminal {
 }
 
 const cache = process.env.XDG_CACHE_HOME || (process.env.HOME && join(process.env.HOME, ".cache"));
-// Other users must not write there, because its content is executed.
+// Node.js executes the cached code. A relative path could lead to a folder that other users can write to.
 if (cache && isAbsolute(cache)) enableCompileCache(join(cache, "k8sauth", "compile"));
 process.exitCode = await main(process.argv.slice(2), processIo());

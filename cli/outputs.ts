@@ -4,7 +4,7 @@ import type { Io, Terminal } from "./command.ts";
 import type { Outputs } from "./stack.ts";
 import { table } from "./table.ts";
 
-/** A line for each output: its name, whether it holds secrets, and the names in it. No value is shown. */
+/** A line for each output: its name, whether it contains secrets, and the names in it. No value is shown. */
 export function summarizeOutputs(outputs: Outputs, terminal?: Terminal, indent?: string): string {
   const rows = entriesOf(outputs).map(([name, value]) => {
     const secret = isDeepStrictEqual(maskSecretFields(value), value) ? "" : "secret";
@@ -53,5 +53,5 @@ function text(value: unknown, indent: string): string {
 }
 
 const pem = "-----BEGIN ";
-/** How base64 of PEM starts, as far as the first bytes alone decide. */
+/** Start of base64 of PEM. Further characters depend on the bytes after `pem`. */
 const pemInBase64 = Buffer.from(pem).toString("base64").slice(0, 14);

@@ -60,16 +60,16 @@ function exportLine(name: string, value: string | undefined): string {
 /** Finds or builds the CLI, with its progress on standard error. */
 export async function preparePulumi(io: Io): Promise<Pulumi> {
   const printer = progressPrinter(io.err, io.tty);
-  // A line that shows what runs may be on the terminal.
+  // The terminal may show a progress line, which the notice replaces.
   const onNotice = (line: string) => io.err(`${io.tty ? "\r\u001b[K" : ""}${line}\n`);
   const options = { env: io.env, signal: io.signal, onProgress: printer.onProgress, onNotice };
   return ensurePulumi(options).finally(() => printer.finish());
 }
 
 /**
- * Runs a command of the CLI and returns its exit status; 128 and the number for a signal.
+ * Runs a command of the CLI and returns its exit status, or 128 plus the number of the signal that ended it.
  *
- * @param onOutput gets what the CLI prints. @default this process' terminal gets it
+ * @param onOutput receives standard output and standard error of the CLI. @default the CLI writes to those of this process
  */
 export async function runPulumi(
   pulumi: Pulumi,
@@ -89,7 +89,7 @@ export async function runPulumi(
     if (!process.stdin.isTTY || cause === "SIGTERM") child.kill("SIGINT");
   };
   io.signal.addEventListener("abort", interrupt, { once: true });
-  // A second SIGINT ends this process; Pulumi gets it too and stops at once.
+  // A second signal ends this process. Pulumi then gets a second SIGINT too, and stops at once.
   const interruptAgain = () => child.kill("SIGINT");
   process.once("exit", interruptAgain);
   return await new Promise<number>((resolve, reject) => {
@@ -103,14 +103,14 @@ export async function runPulumi(
 }
 
 export interface ReadOptions {
-  /** Standard input; secrets are passed there, never as arguments. */
+  /** Standard input. Secrets are passed there, because other users can read the arguments of a process. */
   readonly input?: string;
 }
 
 /**
  * Runs a command of the CLI and returns its standard output.
  *
- * @throws Error with what the CLI printed
+ * @throws Error with exit status and standard error of the CLI
  */
 export async function readPulumi(pulumi: Pulumi, args: readonly string[], options: ReadOptions = {}): Promise<string> {
   using temporary = TemporaryFolder.create(pulumi.env.PULUMI_HOME);
@@ -119,7 +119,7 @@ export async function readPulumi(pulumi: Pulumi, args: readonly string[], option
     stdio: ["pipe", "pipe", "pipe"],
   });
   temporary.keepFor(child.pid);
-  child.stdin.on("error", () => {}); // It may end without reading.
+  child.stdin.on("error", () => {}); // The CLI may exit without reading its input.
   child.stdin.end(options.input ?? "");
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

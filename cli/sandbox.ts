@@ -21,7 +21,7 @@ const minors = kubernetesVersions()
   .map(({ minor }) => minor)
   .join(", ");
 
-const help = `A throw-away real Kubernetes on this machine, for trying things out and for tests: a control plane, and a node if asked for.
+const help = `A throw-away Kubernetes on this machine, for trials and tests: a real control plane and, with --node, a node.
 
 Usage
   k8sauth sandbox start [--name NAME] [--kubernetes VERSION] [--node] [--issuer ISSUER] [--api-audience AUDIENCE]...
@@ -30,15 +30,15 @@ Usage
   k8sauth sandbox kubeconfig [--name NAME]
   k8sauth sandbox kubectl [--name NAME] -- ARGUMENTS...
 
-  start       Builds it on first use (minutes, from Go modules; needs Go 1.26), starts it and prints the path of its
-              kubeconfig. One that runs already is left as it is.
-  stop        Ends it and removes all that it kept.
-  status      Says what runs; without --name, of all sandboxes.
+  start       Builds Kubernetes on first use (minutes, from Go modules; needs Go 1.26), starts the sandbox and prints the path of
+              its kubeconfig. A running sandbox stays as it is.
+  stop        Stops the sandbox and deletes its data.
+  status      Shows the state of the sandbox; without --name, of all sandboxes.
   kubeconfig  Prints the kubeconfig of its administrator. It holds a private key.
   kubectl     Runs kubectl against it.
 
 Options
-  --name NAME               One of several side by side (default: default).
+  --name NAME               Name of the sandbox. Several can run at the same time (default: default).
   --kubernetes VERSION      Version of Kubernetes: ${minors}, or one of these in full (default: K8SAUTH_KUBERNETES, or
                             ${defaultKubernetes().minor}). Each is built on first use.
   --node                    With a node, so that pods run in it: needs Linux, root, and the Debian packages containerd, runc,
@@ -56,12 +56,12 @@ Examples
   k8sauth sandbox start --name pods --node
   k8sauth sandbox start --name old --kubernetes 1.34
 
-Exit codes
-  0  done; for status: it runs
+Exit status
+  0  done; for status: the sandbox runs
   1  failed; the message says why and what to do
-  2  the command line is wrong
-  3  status: it does not run, or a part of it has ended
-  kubectl's own, for kubectl
+  2  wrong usage
+  3  for status: the sandbox does not run, or one of its processes has exited
+  For kubectl: kubectl's own exit status.
 `;
 
 class UsageError extends Error {}
@@ -219,7 +219,7 @@ function options<const T extends OptionTypes>(args: readonly string[], types: T)
   try {
     return parseArgs({ args: [...args], options: types, strict: true, allowPositionals: false }).values;
   } catch (error) {
-    // parseArgs says which argument it does not know, and what it would have expected.
+    // The message of parseArgs names the argument and the expected form.
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }

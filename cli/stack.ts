@@ -4,13 +4,13 @@ import { fileURLToPath } from "node:url";
 import type { Pulumi } from "../sandbox/pulumi/index.ts";
 import { readPulumi } from "./pulumi.ts";
 
-/** The folder this product is installed in. */
+/** The folder in which k8sauth is installed. */
 const productFolder = fileURLToPath(new URL("..", import.meta.url));
 
 /** Outputs of a stack, secrets in the clear. */
 export type Outputs = Readonly<Record<string, unknown>>;
 
-/** A resource in a stack's state, as far as it matters here. */
+/** The fields of a resource in a stack's state that the checks read. */
 export interface ResourceState {
   readonly urn: string;
   readonly type: string;
@@ -29,12 +29,15 @@ export interface ExportedStack {
   };
 }
 
-/** A stack that the Pulumi CLI keeps. */
+/** A stack of a Pulumi project. Each method runs the Pulumi CLI. @throws Error with standard error of the CLI */
 export class Stack {
   readonly #pulumi: Pulumi;
   readonly #flags: readonly string[];
 
-  /** @param folder that of Pulumi.yaml */
+  /**
+   * @param name undefined for the selected stack
+   * @param folder folder of Pulumi.yaml
+   */
   constructor(pulumi: Pulumi, name: string | undefined, folder: string) {
     this.#pulumi = pulumi;
     this.#flags = ["--cwd", folder, ...(name === undefined ? [] : ["--stack", name])];
@@ -49,12 +52,12 @@ export class Stack {
     return JSON.parse(await this.run(["stack", "output", "--json", "--show-secrets"])) as Outputs;
   }
 
-  /** The state, its secrets encrypted. */
+  /** The state, with encrypted secrets. */
   async export(): Promise<ExportedStack> {
     return JSON.parse(await this.run(["stack", "export"])) as ExportedStack;
   }
 
-  /** The settings of the program, in the clear, by their names without the project's. */
+  /** The settings by name, without the project's prefix and with decrypted secrets. */
   async settings(): Promise<Readonly<Record<string, string>>> {
     const config = JSON.parse(await this.run(["config", "--json", "--show-secrets"])) as Record<
       string,
@@ -64,7 +67,7 @@ export class Stack {
   }
 }
 
-/** The folder of Pulumi.yaml: the given one, else the current one or one above it, else this product's own. */
+/** The folder of Pulumi.yaml: the given one, else the current one or the nearest one above it, else that of k8sauth. */
 export function projectFolder(given: string | undefined): string {
   if (given !== undefined) return resolve(given);
   for (let at = process.cwd(); ; at = dirname(at)) {
@@ -74,8 +77,8 @@ export function projectFolder(given: string | undefined): string {
 }
 
 /**
- * The folder in which this product's own project runs and its settings files lie: the current one if its Pulumi.yaml is this
- * product's, by a symbolic link too, else the one this product is installed in.
+ * The folder of k8sauth's own project, with the settings files of its stacks. It is the current folder if its Pulumi.yaml is that of k8sauth
+ * or a symbolic link to it. Otherwise it is the folder in which k8sauth is installed.
  */
 export function ownProjectFolder(current: string = process.cwd()): string {
   const file = join(current, "Pulumi.yaml");

@@ -34,9 +34,13 @@ const stackName = "sandbox";
 export const startCommand: Command = {
   name: "start",
   summary: "Show everything: a sandbox cluster, the stack in it, its outputs, and the proofs that they work",
-  help: `Show the product in five steps: find or build Pulumi, start a sandbox (a real Kubernetes, built on first use; with a node for pods if
-this machine can have one), provision the stack "${stackName}" in it, summarize its outputs, and prove by calls that they work: gateways log
-a workload in, and the verifier reports to a service who its callers are.
+  help: `Show the product in five steps:
+
+  1  Find Pulumi, or build it.
+  2  Start a sandbox: a real Kubernetes, built on first use, with a node for pods if this machine can run one.
+  3  Provision the stack "${stackName}" in it.
+  4  Summarize the outputs of the stack.
+  5  Prove by calls that they work: gateways log a workload in, and the verifier reports to a service who its callers are.
 
 Usage: npm start [-- OPTIONS]
        k8sauth start [OPTIONS]
@@ -59,14 +63,14 @@ Exit status: 0 everything holds, 1 something failed, 2 wrong usage.
       verbose: { type: "boolean", short: "v" },
     } as const;
     const { values } = parse(args, options);
-    return alone(io, () => start(values, io)).catch((error: unknown) => {
-      throw values.verbose ? error : inOneLine(error);
+    return exclusively(io, () => start(values, io)).catch((error: unknown) => {
+      throw values.verbose ? error : withoutBuildOutput(error);
     });
   },
 };
 
-/** Runs one demonstration of a user at a time: they share a sandbox and a stack. */
-async function alone<T>(io: Io, work: () => Promise<T>): Promise<T> {
+/** Runs `work` once no other `k8sauth start` of this user runs: all of them use the same sandbox and the same stack. */
+async function exclusively<T>(io: Io, work: () => Promise<T>): Promise<T> {
   const state = stateHome(io.env);
   mkdirSync(state, { recursive: true, mode: 0o700 });
   let noticed = false;
@@ -86,11 +90,11 @@ interface StartOptions {
   readonly verbose?: boolean;
 }
 
-/** An error of a build without the output of Go. */
-function inOneLine(error: unknown): unknown {
+/** Shortens the error of a build to its first line. The other lines are output of Go. */
+function withoutBuildOutput(error: unknown): unknown {
   if (!(error instanceof SandboxError) || !error.message.includes("\n")) return error;
   const [line = ""] = error.message.split("\n", 1);
-  return new SandboxError(error.code, `${line}. All of it: npm start -- --verbose`, { cause: error });
+  return new SandboxError(error.code, `${line}. To see the whole error, run: npm start -- --verbose`, { cause: error });
 }
 
 async function start(options: StartOptions, io: Io): Promise<number> {
@@ -157,7 +161,7 @@ async function demonstrate(target: Target, pulumi: Pulumi, steps: Steps, io: Io)
   await steps.run(
     "Stack",
     async () => {
-      if (target.cluster?.fresh) await forget(stack);
+      if (target.cluster?.fresh) await removeState(stack);
       await stack.run(["stack", "select", "--create"]);
       await configure(target, stack, deployer);
       steps.clear();
@@ -190,8 +194,8 @@ async function demonstrate(target: Target, pulumi: Pulumi, steps: Steps, io: Io)
   return failed > 0 ? 1 : 0;
 }
 
-/** Removes the stack of an earlier sandbox, whose objects are gone with it. */
-async function forget(stack: Stack): Promise<void> {
+/** Removes the state of the stack of an earlier sandbox. Its objects were deleted with that sandbox. */
+async function removeState(stack: Stack): Promise<void> {
   await stack.run(["stack", "rm", "--force", "--yes", "--preserve-config"]).catch((error: Error) => {
     if (!/no stack named/.test(error.message)) throw error;
   });
@@ -223,7 +227,7 @@ async function configure({ cluster, ...target }: Target, stack: Stack, deployer:
   await stack.run(["config", "set-all", "--path", ...settings]);
 }
 
-/** Logs workloads in at the gateways and calls the verifier, with nothing but the stack's outputs. */
+/** Logs workloads in at the gateways and calls the verifier, with values from the stack's outputs only. */
 async function showWorkloads({ cluster }: Target, stored: Outputs, deployer: KubeClient, io: Io): Promise<Finding[]> {
   if (!cluster) return [];
   const outputs = stored as unknown as GatewayOutputs & {

@@ -1,21 +1,21 @@
 import type { Io } from "./command.ts";
 import { paint } from "./table.ts";
 
-/** Shows the steps of a long command: one line for each when it has ended, with its time. On a terminal also the one that runs. */
+/** Shows the steps of a long command. Each step has a line with its duration once it has ended. A terminal also shows the running step. */
 export class Steps {
   readonly #io: Io;
   readonly #total: number;
   readonly #now: () => number;
   #number = 0;
 
-  /** @param now milliseconds, for tests */
+  /** @param now a monotonic clock, in milliseconds */
   constructor(io: Io, total: number, now: () => number = () => performance.now()) {
     this.#io = io;
     this.#total = total;
     this.#now = now;
   }
 
-  /** Runs a step. `describe` says in a few words what it achieved. */
+  /** Runs a step. @param describe its result in a few words, for the line of the step */
   async run<T>(title: string, work: () => Promise<T>, describe: (result: T) => string): Promise<T> {
     const { out, err, tty, terminal } = this.#io;
     const label = `${++this.#number}/${this.#total}  ${paint(terminal, "bold", title.padEnd(8))}`;

@@ -1,4 +1,4 @@
-/** Text in columns, with colours and a width only where the output is a terminal. */
+/** Text in columns. Only output to a terminal has colours and a limited width. */
 import { stripVTControlCharacters, styleText } from "node:util";
 import type { Terminal } from "./command.ts";
 
@@ -10,12 +10,12 @@ export function paint(terminal: Terminal | undefined, style: Style, text: string
 }
 
 const gap = "  ";
-/** Narrowest last column. A terminal with less room shows its text on the lines below. */
+/** Smallest width of the last column. If a terminal leaves less, the text of that column is on the lines below. */
 const leastWidth = 24;
 
 /**
- * Formats rows as columns, one line for each row. The last column has no padding and may have line
- * breaks. On a terminal it is wrapped, and is below the other columns if there is no room beside them.
+ * Formats rows as columns, one line for each row. The last column has no padding and may contain line breaks. On a terminal it is wrapped,
+ * and is below the other columns if there is no room beside them.
  *
  * @param terminal undefined for output that is not a terminal: its lines have any length
  */
@@ -49,8 +49,8 @@ function widthOf(text: string): number {
 }
 
 /**
- * Lines of whole words. A command in backticks is one word, so that it can be copied. A word that is longer than the width has its own line.
- * Line breaks of the text stay.
+ * Splits text into lines of whole words, and keeps its line breaks. A command in backticks is one word, so that it can be copied. A word that
+ * is longer than the width has its own line.
  */
 function wrap(text: string, width: number): string[] {
   return text.split("\n").flatMap((paragraph) => {

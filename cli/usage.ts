@@ -1,10 +1,11 @@
 import { type ParseArgsOptionsConfig, parseArgs } from "node:util";
 
-/** A command line that can't be run: exit status 2. */
+/** The command line is wrong. The exit status is 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** Whether an error is a UsageError or one of `parseArgs` of node:util. */
 export function isUsageError(error: unknown): error is Error {
   if (error instanceof UsageError) return true;
   return error instanceof TypeError && String((error as { code?: unknown }).code).startsWith("ERR_PARSE_ARGS_");

@@ -1,4 +1,4 @@
-/** The throw-away cluster of the demonstration, and the gateways beside it. */
+/** The throw-away cluster and the gateways of the demonstration. */
 import {
   type BuildOptions,
   canRunNode,
@@ -14,12 +14,12 @@ import { Gateways } from "./logins.ts";
 
 export interface DemoCluster {
   readonly sandbox: Sandbox;
-  /** It was started by this call: the objects of an earlier stack are gone. */
+  /** Whether this call started the sandbox. It then contains no objects of an earlier stack. */
   readonly fresh: boolean;
   readonly gateways: Gateways;
 }
 
-/** Starts the sandbox, with a node if this machine can have one, and the gateways. A sandbox that runs is used as it is. */
+/** Starts the sandbox, with a node if this machine can run one, and the gateways. A running sandbox is reused as it is. */
 export async function startDemoCluster(options: BuildOptions): Promise<DemoCluster> {
   const fresh = (await sandboxStatus("default", options.env)).condition !== "running";
   const sandbox = await startSandbox({ ...options, ...(fresh && { node: canRunNode().ok }) });
@@ -28,9 +28,9 @@ export async function startDemoCluster(options: BuildOptions): Promise<DemoClust
 }
 
 /**
- * Says whether pods run in the sandbox; if not, why and how to change that.
+ * Describes the node of the sandbox. If there is none, the text has the reason and the remedy.
  *
- * @param support what this machine can do, for tests
+ * @param support requirements of a node that this machine meets. Tests set it
  */
 export function describeNode({ node }: Pick<Sandbox, "node">, support: NodeSupport = canRunNode()): string {
   if (node) return "A node on which pods run";

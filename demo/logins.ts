@@ -16,10 +16,10 @@ export interface GatewayOutputs {
 }
 type AuthConfig = Readonly<Record<string, string | boolean>>;
 
-/** Settings of the stack, from the auth method that a user creates at Akeyless first. */
+/** Values for settings of the stack, from an auth method that exists at Akeyless before the stack. */
 export interface AkeylessAccess {
   readonly accessId: string;
-  /** Secret. */
+  /** Base64 of a PEM private key. Secret. */
   readonly signingKey: string;
   readonly gatewayUrl: string;
 }
@@ -34,7 +34,7 @@ export class Gateways implements AsyncDisposable {
     this.#vault = vault;
   }
 
-  /** Creates an auth method for the demonstration's namespace alone, as the account's owner. */
+  /** Creates an auth method that is bound to the demonstration's namespace, as the account's owner. */
   async akeylessAccess(): Promise<AkeylessAccess> {
     const method = await this.#owner("public", "auth-method-create-k8s", {
       name: `/${demoNamespace}`,

@@ -4,7 +4,7 @@ export interface ClusterAccess {
   readonly host: string;
   /** CA certificates of that host, PEM; "" if a public CA signed its certificate. */
   readonly caPem: string;
-  /** Issuer of workloads' tokens; "" if it is not known. */
+  /** Issuer of workloads' tokens (claim `iss`); "" if it is not known. */
   readonly issuer: string;
   /** Required audience of workloads' tokens; "" for the API server's own. */
   readonly audience: string;
@@ -34,12 +34,13 @@ export interface RancherAccess extends ClusterAccess {
   readonly clusterId: string;
 }
 
-/** Input from which no valid auth config can be created. The message names the field and contains no secret. */
+/** The input does not allow a valid auth config. The message names the field and contains no secret. */
 export class GatewayInputError extends Error {
   override readonly name = "GatewayInputError";
   readonly code = "GATEWAY_INPUT_INVALID";
+  /** Name of the invalid field. */
   readonly field: string;
-  /** The problem as a predicate: "is not …". */
+  /** The problem, as the predicate of a sentence whose subject is the field: "is not …". */
   readonly problem: string;
 
   constructor(field: string, problem: string) {

@@ -26,6 +26,7 @@ export interface AkeylessCredentials {
   readonly signingKey: string;
 }
 
+/** Settings of an auth config that do not depend on the cluster. */
 export interface AkeylessOptions {
   /** Name of the auth config, which workloads pass when they log in. */
   readonly name: string;
@@ -36,8 +37,8 @@ export interface AkeylessOptions {
 }
 
 /**
- * The common fields of `gateway-create-k8s-auth-config`, by the REST API's own field names. The CLI's flags are the same with
- * `--`, Terraform's with `_`. Optional fields that do not apply are absent.
+ * The common fields of `gateway-create-k8s-auth-config`, with the field names of the REST API. The CLI's flags are these names after `--`.
+ * Terraform's arguments have `_` instead of `-`. Optional fields that do not apply are absent.
  */
 interface AkeylessClusterAuthConfig {
   readonly name: string;
@@ -238,7 +239,7 @@ export interface AkeylessWorkloadLogin {
   readonly volumeMount: Readonly<Record<string, unknown>>;
 }
 
-/** The login of a workload whose pod mounts a projected token for the gateway. */
+/** The login of a workload whose pod mounts a projected token for the gateway. @throws GatewayInputError if the access id is invalid */
 export function akeylessWorkloadLogin(options: {
   readonly accessId: string;
   readonly gatewayUrl: string;
@@ -258,15 +259,15 @@ export function akeylessWorkloadLogin(options: {
 }
 
 /**
- * A projected volume with a token of the pod's ServiceAccount, which the kubelet renews, and its mount.
+ * A projected volume with a token of the pod's ServiceAccount, and its mount. The kubelet renews the token.
  *
- * @param audience "" for the API server's own
- * @param name of the volume
+ * @param audience audience of the token; "" for the API server's own
+ * @param name name of the volume
  */
 export function projectedToken(audience: string, name = "gateway-token", mountPath = "/var/run/secrets/k8sauth") {
   return {
     tokenPath: `${mountPath}/token`,
-    // The API server extends a token with a requested lifetime of exactly 3607 s to a year.
+    // Not 3607 s: the API server extends the lifetime of a token that is requested for exactly 3607 s to a year.
     volume: {
       name,
       projected: {

@@ -2,9 +2,9 @@ import { GatewayInputError, type TokenAccess } from "./access.ts";
 import { apiServer, certificatesPem, type Jwt, type Pem, requiredToken } from "./encoding.ts";
 
 /**
- * The `Config` of an ACL auth method of type `kubernetes` in Consul (`consul acl auth-method create -config`), raw PEM and
- * raw JWT. Consul reads the workload's ServiceAccount too: its reviewer needs `get serviceaccounts`. It requires a CA even if
- * a public one signed the host's certificate, and names no audience in its reviews.
+ * The `Config` of an ACL auth method of type `kubernetes` in Consul (`consul acl auth-method create -config`). It contains raw PEM and a raw
+ * JWT. Consul also reads the workload's ServiceAccount, so its reviewer needs `get serviceaccounts`. Consul requires a CA even if a public CA
+ * signed the host's certificate. It names no audience in its reviews.
  */
 export interface ConsulAuthMethodConfig {
   readonly Host: string;

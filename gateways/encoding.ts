@@ -14,8 +14,8 @@ export type Base64Pem = Encoded<"base64 of PEM">;
 export type Jwt = Encoded<"JWT">;
 
 /**
- * The PEM blocks of a kind. The input is PEM with any line ends, indentation and surrounding text, or base64 of that, in one or several
- * lines.
+ * The PEM blocks of a kind. The input may have any line ends, indentation and surrounding text. It may also be base64 of such text, in one or
+ * several lines.
  */
 function blocksOf(field: string, value: string, kind: RegExp, what: string): string[] {
   const blocks = pemBlocks(pemText(field, value)).filter(({ label }) => kind.test(label));
@@ -37,14 +37,14 @@ function pemText(field: string, value: string): string {
   throw new GatewayInputError(field, "is base64, but not of PEM. Check that it was not encoded twice or cut off");
 }
 
-/** The certificates, in order. Other blocks, such as a private key, are omitted. */
+/** The certificates, in order. Other blocks, such as a private key, are omitted. @throws GatewayInputError */
 export function certificatesPem(field: string, value: string): Pem {
   const blocks = blocksOf(field, value, /^CERTIFICATE$/, "certificate");
   if (!blocks.every(isCertificate)) throw new GatewayInputError(field, "holds a certificate that cannot be read");
   return blocks.join("") as Pem;
 }
 
-/** One private key without a passphrase, in its own format: PKCS #8, PKCS #1 or SEC 1. */
+/** The only private key in the input, in its own format: PKCS #8, PKCS #1 or SEC 1. @throws GatewayInputError, also if it is encrypted */
 export function privateKeyPem(field: string, value: string): Pem {
   return readKey(field, value).pem;
 }
@@ -52,13 +52,13 @@ export function privateKeyPem(field: string, value: string): Pem {
 function readKey(field: string, value: string): { readonly pem: Pem; readonly key: KeyObject } {
   const [pem = "", ...others] = blocksOf(field, value, /PRIVATE KEY$/, "private key");
   if (others.length > 0) throw new GatewayInputError(field, `holds ${others.length + 1} private keys`);
-  const key = readable(field, pem);
+  const key = parseKey(field, pem);
   const problem = key.asymmetricKeyType === "rsa" ? rsaProblem(createPublicKey(key)) : undefined;
   if (problem !== undefined) throw new GatewayInputError(field, `holds a private key that ${problem}`);
   return { pem: pem as Pem, key };
 }
 
-function readable(field: string, pem: string): KeyObject {
+function parseKey(field: string, pem: string): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch {
@@ -67,7 +67,7 @@ function readable(field: string, pem: string): KeyObject {
   }
 }
 
-/** A certificate with its chain, and its private key. */
+/** A certificate with its chain, and its private key. @throws GatewayInputError, also if the key belongs to another certificate */
 export function keyPairPem(
   fields: { readonly certificate: string; readonly key: string },
   pair: { readonly certificatePem: string; readonly privateKeyPem: string },
@@ -78,7 +78,7 @@ export function keyPairPem(
   throw new GatewayInputError(fields.key, `is not the private key of the certificate in ${fields.certificate}`);
 }
 
-/** The RSA private key with which a gateway signs requests for its auth method. */
+/** The RSA private key of an auth method, with which a gateway signs its requests. @throws GatewayInputError */
 export function signingKey(field: string, value: string): Base64Pem {
   const { pem, key } = readKey(field, value);
   if (key.asymmetricKeyType === "rsa") return base64(pem);
@@ -89,7 +89,7 @@ export function base64(pem: Pem): Base64Pem {
   return Buffer.from(pem, "utf8").toString("base64") as Base64Pem;
 }
 
-/** A JWT without surrounding white space. */
+/** A JWT without surrounding white space. @throws GatewayInputError */
 export function rawJwt(field: string, token: string): Jwt {
   const trimmed = token.trim();
   if (isJwt(trimmed)) return trimmed as Jwt;
@@ -116,7 +116,7 @@ function isJson(part: string): boolean {
   }
 }
 
-/** The https URL of an API server, which may have a path, without a trailing slash. */
+/** The https URL of an API server, without a trailing slash. It may have a path. @throws GatewayInputError */
 export function apiServer(field: string, host: string): string {
   const url = URL.canParse(host.trim()) ? new URL(host.trim()) : undefined;
   if (url?.protocol === "https:" && !url.username && !url.password && !url.search && !url.hash) {
@@ -125,7 +125,7 @@ export function apiServer(field: string, host: string): string {
   throw new GatewayInputError(field, "is not an https URL without credentials, query and fragment (https://HOST:PORT)");
 }
 
-/** An issuer. It is compared byte by byte and, in older clusters, is not always a URL. */
+/** An issuer without surrounding white space. Issuers are compared byte by byte, and need not be URLs. @throws GatewayInputError */
 export function rawIssuer(field: string, issuer: string): string {
   const trimmed = issuer.trim();
   if (!/[\s\p{C}"]/u.test(trimmed)) return trimmed;
@@ -133,8 +133,8 @@ export function rawIssuer(field: string, issuer: string): string {
 }
 
 /**
- * The reviewer's JWT, for products that accept no other credential. The check runs although the type requires the
- * token, because access that was read from JSON is not typed.
+ * The reviewer's JWT, for products that accept no other credential. The type requires the token, but access that was read from JSON may lack
+ * it.
  *
  * @throws GatewayInputError that names the field
  */

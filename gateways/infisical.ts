@@ -1,7 +1,7 @@
 import { GatewayInputError, type TokenAccess } from "./access.ts";
 import { apiServer, certificatesPem, type Jwt, type Pem, requiredToken } from "./encoding.ts";
 
-/** Which workloads may log in. An empty list allows all. */
+/** Workloads that may log in. An empty list allows all. */
 export interface InfisicalOptions {
   readonly allowedNamespaces: readonly string[];
   /** Names of ServiceAccounts. */
@@ -9,8 +9,8 @@ export interface InfisicalOptions {
 }
 
 /**
- * The body of `POST /api/v1/auth/kubernetes-auth/identities/{identityId}` of Infisical, with raw PEM and raw JWT. Lists
- * are text, joined by commas.
+ * The body of `POST /api/v1/auth/kubernetes-auth/identities/{identityId}` of Infisical. It contains raw PEM and a raw JWT. Lists are text,
+ * joined by commas.
  */
 export interface InfisicalKubernetesAuth {
   readonly kubernetesHost: string;

@@ -11,7 +11,8 @@ export interface KubeconfigOptions {
 }
 
 /**
- * A kubeconfig for one user, with embedded credentials and the context as the current one. It is JSON, which is valid YAML.
+ * A kubeconfig with one user, one cluster and one context, which is the current one. Credentials are embedded. The text is JSON, which is
+ * valid YAML.
  *
  * @throws GatewayInputError that names the invalid field
  */

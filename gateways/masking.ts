@@ -1,4 +1,4 @@
-/** Fields of auth configs that contain credentials, in the products' spelling. JWTs and private keys are masked in every field. */
+/** Fields of auth configs whose text is always masked. In other fields, only texts that contain a JWT or a private key are masked. */
 const secretFields = new Set([
   "token",
   "signing-key",

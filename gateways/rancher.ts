@@ -12,7 +12,7 @@ export function rancherServerUrl(field: string, host: string): string {
   return url.origin;
 }
 
-/** Checks the bearer token of an API key and removes "Bearer ". @throws GatewayInputError */
+/** Checks the bearer token (`NAME:SECRET`) of an API key and removes "Bearer ". @throws GatewayInputError */
 export function rancherApiKey(field: string, value: string): string {
   const key = value.trim().replace(/^Bearer\s+/i, "");
   if (/^[\w.-]+:[\w.-]+$/.test(key)) return key;

@@ -2,14 +2,14 @@ import type { TokenAccess } from "./access.ts";
 import { apiServer, certificatesPem, type Jwt, type Pem, requiredToken } from "./encoding.ts";
 
 /**
- * The body of `POST auth/kubernetes/config` of Vault and OpenBao, for a server outside the cluster. Certificates are raw
- * PEM with a final newline, the token is the raw JWT. `issuer` is deprecated there and absent: the API server checks it.
+ * The body of `POST auth/kubernetes/config` of Vault and OpenBao, for a server outside the cluster. Certificates are raw PEM with a final
+ * newline. The token is a raw JWT. `issuer` is deprecated by both products and absent, because the API server checks it.
  */
 export interface VaultKubernetesAuthConfig {
   readonly kubernetes_host: string;
   readonly kubernetes_ca_cert?: Pem;
   readonly token_reviewer_jwt: Jwt;
-  /** A Vault that runs in a pod of another cluster would otherwise use that pod's token and CA. */
+  /** Without it, a Vault that runs in a pod of another cluster uses the CA of that pod if `kubernetes_ca_cert` is absent. */
   readonly disable_local_ca_jwt: true;
 }
 

@@ -1,6 +1,6 @@
 /**
  * `node package/build.ts [--name NAME] [--out FOLDER]`: writes the npm package to `FOLDER/npm` and the plugin to `FOLDER/plugin`, and prints
- * their sizes and the start time of the plugin. Without a name to publish under, the npm package is private.
+ * their sizes and the start time of the plugin. Without `--name`, the npm package is marked as private.
  */
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";

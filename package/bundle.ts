@@ -60,12 +60,12 @@ export function withPrebuiltVerifier(folder: string): {
   return { plugins: [plugin], define: { VERIFIER_FOLDER: JSON.stringify(folder) } };
 }
 
-/** Packages with a choice of licenses: the declared choice, and the license that applies to the bundles. */
+/** Packages that offer a choice of licenses: the choice in their package.json, and the license that the bundles use. */
 const chosenLicenses: Readonly<Record<string, { readonly declared: string; readonly license: string }>> = {
   "node-forge": { declared: "(BSD-3-Clause OR GPL-2.0)", license: "BSD-3-Clause" },
 };
 
-/** A package with the chosen license. If the package declares another choice, its declaration is kept. */
+/** The package with the chosen license. If its package.json declares another choice now, that declaration is kept. */
 function underChosenLicense(one: Package): Package {
   const choice = chosenLicenses[one.name];
   return choice && choice.declared === one.license ? { ...one, license: choice.license } : one;

@@ -7,7 +7,12 @@ import { declarations } from "./declarations.ts";
 import { entries, libraryManifest } from "./manifest.ts";
 import { verifierFolder } from "./plugin.ts";
 
-/** @param name name to publish under; without one the package is marked as private */
+/**
+ * The files of the npm package.
+ *
+ * @param plugin the files of the plugin
+ * @param name name of the package. Without one it is marked as private
+ */
 export async function libraryFiles(plugin: Files, name?: string): Promise<Files> {
   const names = Object.keys(entries);
   const modules = await Promise.all(

@@ -5,8 +5,8 @@ import manifest from "../package.json" with { type: "json" };
 export const entries = { index: ".", gateways: "./gateways", policy: "./policy" } as const;
 
 /**
- * Packages that the user's project must have: two copies of an SDK would need two versions of its plugin. `@pulumi/kubernetes` has the
- * `clusterIdentifier` of a provider since then.
+ * SDKs that the user's project must have. A second copy in the package could need a second version of the SDK's plugin. The lowest versions
+ * are the oldest ones that the tests of the package install.
  */
 export const peers = {
   "@pulumi/kubernetes": "^4.17.1",
@@ -15,7 +15,7 @@ export const peers = {
   "@pulumi/tls": "^5.0.1",
 };
 
-/** @param name name to publish under; without one the package is marked as private */
+/** The content of package.json. @param name name of the package. Without one it is marked as private */
 export function libraryManifest(name?: string): object {
   const { version, description, license, engines } = manifest;
   const exported = Object.entries(entries).map(([file, path]) => [

@@ -6,25 +6,25 @@ import manifest from "../package.json" with { type: "json" };
 import { bundleVerifier } from "../verifier/bundle/bundle.ts";
 import { bundle, type Files, licensesOf, replaceImports, root, withPrebuiltVerifier } from "./bundle.ts";
 
-/** Modules of CommonJS packages call `require`, which an ES module does not have. */
+/** Defines `require` in an ES module, for the bundled CommonJS packages. */
 const requireBanner = `import { createRequire as k8sauthCreateRequire } from "node:module";
 const require = k8sauthCreateRequire(import.meta.url);`;
 
 const esModule = { format: "esm", banner: { js: requireBanner } } as const;
 
-/** The client library has its own file: it is larger than all other code together, and only kubeconfigs with an auth-provider need it. */
+/** The client library is in a separate file, because it is larger than all other code and only kubeconfigs with an auth-provider need it. */
 const clientLibrary = "@kubernetes/client-node";
 const clientFile = "clientNode.mjs";
 
-/** The components have their own file, with the SDKs: only programs in languages other than TypeScript need them. */
+/** The components and the SDKs are in a separate file, because only programs in languages other than TypeScript need them in the plugin. */
 const componentsFile = "components.cjs";
 
 /** Folder of the verifier. The component Verifier deploys it. */
 export const verifierFolder = "verifier";
 
 /**
- * Modules that the plugin never calls, and that import a compiler, a package manager and a second implementation of protocol buffers: of
- * Pulumi's SDK the Automation API, dynamic providers, and the serialization of functions; of gRPC the loader of `.proto` files.
+ * Modules that the plugin never calls. In Pulumi's SDK these are the Automation API, dynamic providers and the serialization of functions, in
+ * gRPC the loader of `.proto` files. They import a compiler, a package manager and a second implementation of protocol buffers.
  */
 const unused: readonly { readonly module: RegExp; readonly importer: RegExp }[] = [
   {
@@ -46,6 +46,7 @@ const withoutUnused: Plugin = {
   },
 };
 
+/** The files of the plugin. */
 export async function pluginFiles(): Promise<Files> {
   const separate = replaceImports("client library", new RegExp(`^${clientLibrary}$`), `./${clientFile}`, true);
   const separateComponents = replaceImports("components", /\/components\/construct\.ts$/, `./${componentsFile}`, true);
@@ -54,12 +55,13 @@ export async function pluginFiles(): Promise<Files> {
   const [main, client, components, start, verifier] = await Promise.all([
     bundle({
       entryPoints: ["provider/main.ts"],
-      // Both for a fast start. An ES module that imports node:http loads Node.js's client for fetch too, and a text of ASCII is not decoded.
+      // For a fast start: an ES module that imports node:http also loads Node.js's implementation of fetch, and a file in ASCII needs no
+      // decoding.
       format: "cjs",
       charset: "ascii",
       plugins: [separate, separateComponents, withoutUnused],
     }),
-    // Only its KubeConfig is used.
+    // The module of KubeConfig, the only class that is used.
     bundle({ ...esModule, entryPoints: [`node_modules/${clientLibrary}/dist/config.js`] }),
     bundle({
       entryPoints: ["provider/components/construct.ts"],
@@ -70,7 +72,7 @@ export async function pluginFiles(): Promise<Files> {
     bundle({
       entryPoints: ["package/start.cjs"],
       format: "cjs",
-      // Older versions of Node.js parse this too.
+      // Versions of Node.js that are too old must be able to parse it.
       target: "node14",
       external: ["./plugin.cjs"],
       define: { REQUIRED_NODE: required },

@@ -1,4 +1,4 @@
-/** Prints the lines to add to Pulumi.yaml, before Pulumi reports that it finds no plugin. */
+/** A warning with the lines to add to Pulumi.yaml, for programs whose plugin Pulumi would not find. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, isAbsolute, join, relative } from "node:path";
@@ -8,18 +8,18 @@ import * as pulumi from "@pulumi/pulumi";
 const redirects = ["PULUMI_DEBUG_PROVIDERS", "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES"];
 
 /**
- * Warns if a Pulumi program that runs now has no plugin: Pulumi.yaml does not name it, and it is installed neither in Pulumi's home nor on
- * the PATH. It does not warn if that is not certain, or outside of a run (unit tests, the Automation API before a run).
+ * Warns if Pulumi would not find the plugin of the running program: Pulumi.yaml does not name it, and it is installed neither in Pulumi's home
+ * nor on the PATH. It does not warn if that is uncertain, nor outside of a run (in unit tests, or in the Automation API before a run).
  *
  * @param library folder of the npm package
  */
 export function warnWithoutPlugin(library: string, env: NodeJS.ProcessEnv = process.env): void {
-  // Absent in older SDKs. Outside of a run it is not a path.
+  // Older SDKs do not have this function. Outside of a run it returns no path.
   const root = pulumi.getRootDirectory?.() ?? "";
   if (!isAbsolute(root) || redirects.some((name) => env[name]) || isInstalled(env)) return;
   const file = ["Pulumi.yaml", "Pulumi.yml", "Pulumi.json"].map((name) => join(root, name)).find(existsSync);
   if (file === undefined || namesPlugin(readFileSync(file, "utf8"))) return;
-  // Pulumi prints standard error before its own error. A log message to the engine could be too late, because the engine stops at the first
+  // Pulumi prints standard error before its own error. A log message could reach the engine too late, because the engine stops at the first
   // missing provider.
   process.stderr.write(
     `k8sauth: ${file} does not name the plugin. Add to it:\nplugins:\n  providers:\n    - name: k8sauth\n      path: ${pluginPath(root, library)}\n`,

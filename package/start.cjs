@@ -1,8 +1,8 @@
-// Any Node.js can parse this: one that is too old gets a message instead of a syntax error.
+// Every version of Node.js can parse this file, so one that is too old prints a message and no syntax error.
 "use strict";
 const { isOlder } = require("../runtime/version.cjs");
 
-// The build defines it, from package.json: ">= 24.5".
+// The build replaces REQUIRED_NODE by `engines.node` of package.json, such as ">= 24.5".
 const required = REQUIRED_NODE;
 if (isOlder(process.version, required)) {
   process.stderr.write(
@@ -11,7 +11,7 @@ if (isOlder(process.version, required)) {
   process.exit(1);
 }
 
-// In the user's home, where there is one: other users must not be able to write to the cache, because it contains code.
+// Node.js executes the cached code, so other users must not be able to write to the folder. Without a home there is no such folder.
 const home = process.env.HOME || process.env.USERPROFILE;
 if (home && !process.env.NODE_COMPILE_CACHE) {
   const { join } = require("node:path");

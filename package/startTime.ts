@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
-/** Times from the start of the process to the line with its port, in milliseconds, sorted. A first start is not counted. */
+/** Sorted times from the start of the process to the line with its port, in milliseconds. The first start, without caches, is not counted. */
 export async function startTimes(executable: string, count: number): Promise<number[]> {
   await startTime(executable);
   const times: number[] = [];

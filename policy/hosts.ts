@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 
-/** Why a gateway outside of the cluster cannot use a URL; undefined if it may work. */
+/** The reason why a gateway outside of the cluster cannot use a URL; undefined if none is known. */
 export function unreachableReason(url: string): string | undefined {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed?.protocol !== "https:") return "no https URL";

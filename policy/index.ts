@@ -4,7 +4,7 @@ import { policies } from "./policies.ts";
 
 new PolicyPack("k8sauth", { policies });
 
-// A killed engine does not end its plugins. This process then has another parent.
+// An engine that is killed does not stop its plugins. The process of the pack then has another parent, and exits.
 const parent = process.ppid;
 setInterval(() => {
   if (process.ppid !== parent) process.exit(0);

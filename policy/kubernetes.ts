@@ -1,4 +1,4 @@
-/** The parts of Kubernetes resources that the rules read, with the names of Pulumi's SDKs. */
+/** The fields of Kubernetes resources that the rules read, spelt as in Pulumi's SDKs. */
 
 export interface ObjectMeta {
   readonly name?: string;
@@ -41,16 +41,18 @@ export interface Role {
 
 const rbacGroup = "rbac.authorization.k8s.io";
 
-/** Group ("" for the core group) and kind of a type token; undefined if it is not a Kubernetes object. */
+/**
+ * Group and kind of a type token; undefined if it is none of a Kubernetes object. The group is "" for the core group, else its first part, such
+ * as `rbac` of `rbac.authorization.k8s.io`.
+ */
 export function kindOf(type: string): { readonly group: string; readonly kind: string } | undefined {
   const match = /^kubernetes:([^/:]+)\/[^:]+:(\w+?)(?:Patch)?$/.exec(type);
   if (!match) return undefined;
   const [, group = "", kind = ""] = match;
-  // Modules of the SDK have the first part of the group as their name, modules of custom resources all of it.
   return { group: group === "core" ? "" : (group.split(".")[0] as string), kind };
 }
 
-/** Types of a group and some kinds, of every version, and their `Patch` resources. */
+/** Whether a type is one of the kinds of a group, in any version, or the `Patch` resource of one. */
 export function ofKinds(group: string, ...kinds: readonly string[]): (type: string) => boolean {
   const short = group.split(".")[0];
   return (type) => {
@@ -68,13 +70,15 @@ export const isConfigMap = ofKinds("", "ConfigMap");
 export const isNamespace = ofKinds("", "Namespace");
 export const isNetworkPolicy = ofKinds("networking.k8s.io", "NetworkPolicy");
 
-/** Whether a type is a Kubernetes object, and not a component of the SDK such as a Helm chart. */
+/** Whether a type is a Kubernetes object, and not a resource of the SDK that creates objects, such as a Helm chart. */
 export function isKubernetesObject(type: string): boolean {
-  const found = kindOf(type);
-  return found !== undefined && !["helm", "kustomize", "yaml"].includes(found.group);
+  return kindOf(type) !== undefined && !/^kubernetes:(?:helm\.sh|kustomize|yaml)\//.test(type);
 }
 
-/** Whether objects of this type are in a namespace: the provider's default, if none is set. Only kinds that rules read are known. */
+/**
+ * Whether objects of this type are in a namespace. If none is set, it is the default namespace of the provider. False for kinds that no rule
+ * reads.
+ */
 export function isNamespaced(type: string): boolean {
   return (
     ofKinds("", "Secret", "ServiceAccount", "ConfigMap", "Pod", "Service", "ReplicationController")(type) ||

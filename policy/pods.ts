@@ -1,4 +1,4 @@
-/** The parts of pods and workloads that the rules read. */
+/** The fields of pods and workloads that the rules read. */
 import { kindOf, type ObjectMeta } from "./kubernetes.ts";
 
 export interface SecurityContext {

@@ -1,4 +1,4 @@
-/** Policies as objects. The defaults of their settings also apply if no engine adds them. */
+/** Policies as objects. The defaults of their settings also apply outside of an engine, as in tests. */
 import type {
   EnforcementLevel,
   PolicyConfigSchema,
@@ -25,7 +25,7 @@ export type Settings<C> = { readonly [K in keyof C]: Setting<C[K]> };
 /** Name, texts and settings of a rule. */
 export interface RuleText<C extends object> {
   readonly name: string;
-  /** Default level. `mandatory`: a violation stops `pulumi up`. The configuration file can set another level. */
+  /** Default level: `mandatory` stops `pulumi up`, `advisory` warns. The configuration file of the pack can set another level. */
   readonly level: Exclude<EnforcementLevel, "remediate">;
   readonly severity: Severity;
   /** The requirement, as one sentence. */
@@ -40,7 +40,7 @@ export interface RuleText<C extends object> {
   readonly settings?: Settings<C>;
 }
 
-/** A resource. Its secrets are unwrapped, so messages must not contain values that may be secret. */
+/** A resource. Its properties contain secrets in plain text, so messages must not contain values that may be secret. */
 export interface Subject {
   readonly type: string;
   readonly name: string;
@@ -52,7 +52,7 @@ export interface Subject {
   readonly protect: boolean;
 }
 
-/** Reports a problem, as one sentence about the resource. StackRules pass the resource as `subject`. */
+/** Reports a violation. @param found one sentence about the resource @param subject the resource, for a StackRule */
 export type Report = (found: string, subject?: Subject) => void;
 
 export interface ResourceRule<C extends object> extends RuleText<C> {
@@ -86,10 +86,12 @@ export function stackRule<C extends object>(rule: StackRule<C>): StackValidation
   };
 }
 
+/** Whether one of the tests accepts a type. */
 export function either(...tests: readonly ((type: string) => boolean)[]): (type: string) => boolean {
   return (type) => tests.some((test) => test(type));
 }
 
+/** Whether a type is one of the given type tokens. */
 export function ofType(...types: readonly string[]): (type: string) => boolean {
   return (type) => types.includes(type);
 }

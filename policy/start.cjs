@@ -1,5 +1,5 @@
-// Pulumi's runner registers ts-node for required `.ts` files, which supports neither ES modules nor `.ts` specifiers. For imported files
-// Node.js's own loader is used, which strips the types.
+// Pulumi's runner registers ts-node for `.ts` files that are required. ts-node supports neither ES modules nor `.ts` specifiers. This file
+// imports the pack instead, so that Node.js loads it and strips the types.
 "use strict";
 const { dirname, join } = require("node:path");
 
@@ -17,7 +17,7 @@ function modulesFolder() {
   }
 }
 
-// The pack can be used without the rest of the product, so its own package.json states the version of Node.js.
+// The pack also works without the rest of the repository, so its own package.json has the required version of Node.js.
 const required = require("./package.json").engines.node.replace(/^>=/, ">= ");
 const [major, minor] = process.version.slice(1).split(".").map(Number);
 const [leastMajor, leastMinor] = required.slice(3).split(".").map(Number);
@@ -29,7 +29,7 @@ if (major < leastMajor || (major === leastMajor && minor < leastMinor) || !proce
 }
 const folder = modulesFolder();
 if (!process.env.NODE_COMPILE_CACHE) {
-  // The cache folder of npm packages. Other users must not be able to write to it, because the cache contains code.
+  // Node.js executes the cached code, and the code in node_modules. Other users must be able to write to neither.
   require("node:module").enableCompileCache(join(folder, ".cache", "k8sauth"));
 }
 import("./index.ts").catch((error) => fail(`the policy pack did not start: ${error.stack}`));

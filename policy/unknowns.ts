@@ -5,7 +5,7 @@
  */
 import { UnknownValueError } from "@pulumi/policy";
 
-/** Runs all checks, then throws the error of the first one that failed. */
+/** Runs all checks, then throws the first error. An UnknownValueError is thrown only if there is no other error. */
 export function all(...checks: readonly (() => void)[]): void {
   const errors: unknown[] = [];
   for (const check of checks) {
@@ -15,13 +15,13 @@ export function all(...checks: readonly (() => void)[]): void {
       errors.push(error);
     }
   }
-  // Any other error is a defect of the policy and has priority.
+  // Any other error is a defect of the policy.
   const defect = errors.find((error) => !(error instanceof UnknownValueError));
   if (defect !== undefined) throw defect;
   if (errors.length > 0) throw errors[0];
 }
 
-/** Runs a check on every element. Skips empty ones. */
+/** Runs a check on every element of a list. Skips elements that are null or undefined. */
 export function each<T>(list: readonly T[] | undefined, check: (element: T, index: number) => void): void {
   if (!Array.isArray(list)) return;
   const checkAt = (index: number) => () => {
@@ -55,7 +55,7 @@ export function every<T>(list: readonly T[] | undefined, test: (element: T) => b
   return !some(list, (element) => !test(element));
 }
 
-/** A value that is absent only while it is unknown. */
+/** Returns a value that is absent only while it is unknown. @throws UnknownValueError if it is absent */
 export function present<T>(value: T | undefined | null, path: string): T {
   if (value !== undefined && value !== null) return value;
   throw new UnknownValueError(unknownString, [path]);

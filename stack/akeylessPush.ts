@@ -3,7 +3,7 @@ import { AkeylessGateway } from "../components/akeyless/akeylessGateway.ts";
 import type { StackAccess } from "./clusterAccess.ts";
 import type { Settings } from "./settings/index.ts";
 
-/** With `akeylessPush`: auth method, auth configs, expiry notice and roles at Akeyless. */
+/** Creates auth method, auth configs, expiry notice and roles at Akeyless. Undefined without `akeylessPush`. */
 export function pushToAkeyless(
   settings: Settings,
   access: StackAccess,

@@ -11,7 +11,7 @@ import {
 import type { StackAccess } from "./clusterAccess.ts";
 import type { Settings } from "./settings/index.ts";
 
-/** Formatters of the auth configs; undefined for a product that reads a kubeconfig. */
+/** Functions from access to auth config, by product; undefined for a product that reads a kubeconfig. */
 const formatters: Readonly<Record<Product, ((access: TokenAccess) => object) | undefined>> = {
   consul: consulAuthMethodConfig,
   infisical: (access) => infisicalKubernetesAuth(access, { allowedNamespaces: [], allowedNames: [] }),
@@ -48,7 +48,7 @@ function configsOf(products: readonly Product[], token: pulumi.Output<TokenAcces
   );
 }
 
-/** The auth configs for a user who brings them to the gateway. They need access id and signing key of the auth method. */
+/** The auth configs of a stack that does not push them. Empty unless the settings name access id and signing key of an auth method. */
 function formattedForAkeyless({ akeyless, validateIssuer }: Settings, access: StackAccess) {
   const { accessId, signingKey, authConfigName } = akeyless;
   if (accessId === undefined || signingKey === undefined) return {};

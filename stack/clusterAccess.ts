@@ -17,7 +17,7 @@ export interface StackAccess {
   readonly certificate?: pulumi.Output<CertificateAccess>;
   /** Secret. */
   readonly rancher?: pulumi.Output<RancherAccess>;
-  /** For a gateway in the cluster, by the address that pods use. */
+  /** Access of a gateway that runs in the cluster. The host is the address that pods use. */
   readonly gatewayAccount?: pulumi.Output<ClusterAccess>;
 }
 
@@ -55,7 +55,7 @@ function rancherAccess(core: pulumi.Output<ClusterAccess>, { server, caPem, apiK
   );
 }
 
-/** Undefined if the private key of a supplied request is not known: a gateway cannot log in without it. */
+/** Undefined if the private key of a supplied request is not known, because a gateway cannot use the certificate without it. */
 function certificateAccess(core: pulumi.Output<ClusterAccess>, { certificate, privateKeyPem }: ClientCertificate) {
   if (privateKeyPem === undefined) return undefined;
   return pulumi.secret(

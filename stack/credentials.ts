@@ -5,10 +5,7 @@ import type { TokenReviewer } from "../components/tokenReviewer.ts";
 import { certificateCredentialId, tokenCredentialId } from "./credentialId.ts";
 import type { Flows } from "./flows.ts";
 
-/**
- * Facts about every credential in the outputs, without secrets. `credentialId` is its name in the cluster's audit log, "" if the log does
- * not name it.
- */
+/** Facts about every credential in the outputs, by its key there. They contain no secret. */
 export function credentialOutputs({ token, certificate, rancher, users }: Flows, version: pulumi.Output<string>) {
   return {
     ...(token && { token: tokenFacts(token) }),

@@ -6,7 +6,9 @@ import type { Settings } from "./settings/index.ts";
  * The deployer's kubeconfig and context for `@pulumi/kubernetes`.
  *
  * If the kubeconfig is "", that plugin reads `KUBECONFIG` or `~/.kube/config` as kubectl does, and the state does not contain the content.
- * The pod's ServiceAccount is passed as a kubeconfig, because the plugin by itself prefers any kubeconfig file that it finds.
+ * For `in-cluster`, the pod's ServiceAccount is passed as a kubeconfig. Without that, the plugin prefers any kubeconfig file that it finds.
+ *
+ * @throws RunError if the context is `in-cluster` and the program does not run in a pod
  */
 export function kubernetesProviderArgs({ kubeconfig, context }: Pick<Settings, "kubeconfig" | "context">): {
   readonly kubeconfig: pulumi.Input<string>;

@@ -4,13 +4,13 @@ import type { GatewayAccount } from "../components/gatewayAccount.ts";
 import type { RancherKey } from "../components/resources/rancherKey.ts";
 import type { TokenReviewer } from "../components/tokenReviewer.ts";
 
-/** The components that the settings ask for and whose credentials or permissions the outputs describe. */
+/** The components of the stack whose credentials or permissions are in the outputs. Components that the settings do not enable are absent. */
 export interface Flows {
   readonly token?: TokenReviewer;
   readonly certificate?: ClientCertificate;
   readonly rancher?: RancherKey;
   /** Has no credential of the stack: the gateway uses the token of its own pod. */
   readonly gatewayAccount?: GatewayAccount;
-  /** By name. */
+  /** Bearer-token users by name. */
   readonly users: Readonly<Record<string, BearerTokenUser>>;
 }

@@ -1,8 +1,8 @@
 import type * as pulumi from "@pulumi/pulumi";
 
 /**
- * Maps a namespace name to the component that creates it. An object that gets the name from here depends on that component: it is
- * created after the namespace and deleted before it.
+ * Maps a namespace name to the component that creates it. An object that gets its namespace from `nameOf` depends on that component. Pulumi
+ * creates the object after the namespace and deletes it before the namespace.
  */
 export class NamespaceOwners {
   readonly #names = new Map<string, pulumi.Output<string>>();
@@ -12,7 +12,7 @@ export class NamespaceOwners {
     if (name && owner && !this.#names.has(name)) this.#names.set(name, owner.namespace);
   }
 
-  /** The namespace's name: an output of its owner, if it has one. */
+  /** The same name, as an output of the namespace's owner if it has one. */
   nameOf<Name extends string | undefined>(name: Name): Name | pulumi.Output<string> {
     return (name && this.#names.get(name)) ?? name;
   }

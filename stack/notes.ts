@@ -9,7 +9,7 @@ import type { Settings } from "./settings/index.ts";
 type Notes = readonly string[];
 
 /**
- * Why an auth config is absent, and other facts that a user of the outputs must know.
+ * Reasons for absent auth configs, and other facts that a user of the outputs must know.
  *
  * @param pushed whether the stack pushes to Akeyless: access id and signing key are then known
  */
@@ -65,7 +65,7 @@ function expiryNotes({ tokenFlow, token, certificateFlow, bearerTokenUsers }: Se
   ];
 }
 
-/** A rotation changes the user name, which a supplied request fixes. */
+/** A rotation changes the user name of a certificate. The user name of a supplied request is fixed. */
 export function rotationNotes({ token, certificateFlow, certificate }: Settings): Notes {
   if (token.rotation === undefined || !certificateFlow || certificate.csrPem === undefined) return [];
   return [

@@ -37,7 +37,7 @@ export function clusterAccessOutput({ core, token, certificate }: StackAccess) {
   );
 }
 
-/** By product: the parameters and the volume with which a workload logs in. */
+/** The parameters and the volume with which a workload logs in: `token` for any product, `akeyless` for Akeyless. */
 export function workloadLoginOutputs(
   { audience = "", akeyless }: Settings,
   access: StackAccess,
@@ -63,7 +63,7 @@ export function verifierOutputs({ url, mode, image, namespace, callers }: Verifi
   return { url, mode, image, namespace, callers };
 }
 
-/** The cluster, as the run found it. */
+/** Facts about the cluster that the run determined. */
 export function clusterOutputs({ validateIssuer: issuerValidation }: Settings, cluster: Cluster, { token }: Flows) {
   const { host, caFingerprint, caSource, version, distribution, uid } = cluster;
   return {

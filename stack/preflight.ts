@@ -18,7 +18,7 @@ import { verifierNames, verifierObjects } from "../components/verifier/objects.t
 import { verifierRights } from "../components/verifier/permissions.ts";
 import type { Settings } from "./settings/index.ts";
 
-/** The checks of a stack's cluster: they run before anything is created, and again on every run. */
+/** Arguments of the checks of a stack's cluster. The checks run in every run, before anything is created. */
 export function clusterArgs(settings: Settings): ClusterArgs {
   const { tokenFlow, certificateFlow, products } = settings;
   return {
@@ -89,7 +89,7 @@ function existingNamespaces({
   return new Set(named.filter((name) => !created.has(name)));
 }
 
-/** Objects that the stack creates in namespaces that exist, for a dry run. */
+/** Objects that the stack creates in existing namespaces. A dry run shows whether the cluster accepts them. */
 function plannedObjects(settings: Settings): PlannedObject[] {
   const { tokenFlow, namespace = "", serviceAccountName, token, bearerTokenUsers, verifier } = settings;
   const existing = existingNamespaces(settings);
@@ -106,7 +106,7 @@ function plannedObjects(settings: Settings): PlannedObject[] {
   return objects.filter(({ metadata }) => existing.has(metadata.namespace)).map((object) => withStackLabels(object));
 }
 
-/** The user's own certificate request, if there is one. */
+/** The certificate request of the settings, if there is one. */
 function certificateRequests({ certificateFlow, certificate }: Settings): SuppliedRequest[] {
   const { csrPem, commonName, privateKeyPem } = certificate;
   return certificateFlow && csrPem ? [{ csrPem, commonName, privateKeyPem }] : [];

@@ -1,6 +1,7 @@
 /**
- * Keeps Pulumi's SDK from logging whole registrations at debug level, credentials included: `pulumi up --json`, `--debug`, `-v=9` and
- * `--event-log` would print them. The program imports this first. Components do not: a library leaves its host's log alone.
+ * Turns off the debug log of Pulumi's SDK. It contains whole registrations of resources, credentials included, which `pulumi up --json`,
+ * `--debug`, `-v=9` and `--event-log` would print. The program imports this module first. Components do not import it, because a library does
+ * not change the log of its program.
  */
 import { createRequire } from "node:module";
 

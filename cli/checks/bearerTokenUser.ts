@@ -2,10 +2,10 @@ import type { Finding } from "../../kubernetes/finding.ts";
 import { KubeClient, loadConnection, pathFor } from "../../kubernetes/index.ts";
 import { reviewSelf } from "../../kubernetes/reviews.ts";
 import { checkAccountRights, withCheckAccount } from "./checkAccount.ts";
+import { forbidden } from "./forbidden.ts";
 import { ifPermitted } from "./permitted.ts";
-import { forbidden } from "./report.ts";
 
-/** A rule of RBAC, as roles and reviews have it. */
+/** A PolicyRule of RBAC, from a role or from a SelfSubjectRulesReview. */
 interface Rule {
   readonly apiGroups?: readonly string[];
   readonly resources?: readonly string[];
@@ -13,40 +13,41 @@ interface Rule {
   readonly verbs: readonly string[];
 }
 
-/** A user as the stack's outputs tell of them. */
+/** A bearer-token user, from the stack's outputs. */
 export interface BearerTokenUser {
   readonly name: string;
+  /** User name in reviews. */
   readonly subject: string;
   readonly namespace: string;
   readonly scope: "namespace" | "cluster";
   readonly rules?: readonly Rule[];
   readonly clusterRole?: string;
-  /** Of this user. */
+  /** A kubeconfig with the user's token. Secret. */
   readonly kubeconfig: string;
 }
 
-/** A namespace that every cluster has. A user's permissions should not apply there by accident. */
+/** A namespace that every cluster has. Proves that the rights of a user in one namespace do not apply in another one. */
 const elsewhere = "kube-system";
 
 const rbacGroup = "rbac.authorization.k8s.io";
 
 /**
- * Proves a bearer-token user with their own kubeconfig: what the rules grant works, and the rest is forbidden. An
- * account without rights, created for the check and deleted again, shows what every user may do. A deployer who may not do both gets a
- * finding that says so instead.
+ * Proves a bearer-token user with their own kubeconfig: the rules are granted, and nothing else. The rights that every user has are not
+ * counted. An account without rights shows them, which is created for the check and deleted again. If the deployer may not do that, one
+ * finding with the missing rights replaces these proofs.
  */
 export async function checkBearerTokenUser(user: BearerTokenUser, deployer: KubeClient): Promise<Finding[]> {
   using client = new KubeClient(await loadConnection({ kubeconfig: user.kubeconfig }, {}));
   const { name, namespace, scope, clusterRole } = user;
   const known = await isKnown(user, client);
   if (!known.holds) return [known];
-  // A role of the cluster's own names much that a namespace does not have, or that nothing serves.
+  // The rules of an existing ClusterRole are not tried: many of its resources are not namespaced, or the cluster does not serve them.
   const tried = listable(user.rules ?? []);
-  const findings = [known, ...(await Promise.all(tried.map((list) => lists(user, list, client))))];
+  const findings = [known, ...(await Promise.all(tried.map((resource) => tryList(user, resource, client))))];
   const claim = `${name} may do what the rules say, and nothing else`;
   const readsRole = { verb: "get", group: rbacGroup, resource: "clusterroles", name: clusterRole };
   const rights = [...checkAccountRights(namespace), ...(user.rules ? [] : [readsRole])];
-  const prove = () => mayDoOnlyThat(user, client, deployer);
+  const prove = () => compareRights(user, client, deployer);
   findings.push(...(await ifPermitted(deployer, { claim, rights, prove })));
   if (scope === "namespace" && namespace !== elsewhere) {
     const path = pathFor("v1", "Secret", elsewhere);
@@ -57,13 +58,13 @@ export async function checkBearerTokenUser(user: BearerTokenUser, deployer: Kube
   return findings;
 }
 
-/** Compares the rights of a user with the rules, without those that every user has. */
-async function mayDoOnlyThat(user: BearerTokenUser, client: KubeClient, deployer: KubeClient): Promise<Finding[]> {
+/** Compares the rights of a user with the rules. Rights that every user has are not counted. */
+async function compareRights(user: BearerTokenUser, client: KubeClient, deployer: KubeClient): Promise<Finding[]> {
   const { name, namespace, scope } = user;
   const rules = user.rules ?? (await rulesOf(user.clusterRole ?? "", deployer));
   const granted = new Set(rules.flatMap(singleRights));
-  const nobody = await rightsOfNobody(deployer, client, [namespace, elsewhere]);
-  const here = without(await rightsIn(namespace, client), nobody.get(namespace));
+  const general = await rightsOfEveryUser(deployer, client, [namespace, elsewhere]);
+  const here = without(await rightsIn(namespace, client), general.get(namespace));
   const lacking = [...granted].filter((right) => !here.has(right));
   const findings = [
     {
@@ -74,7 +75,7 @@ async function mayDoOnlyThat(user: BearerTokenUser, client: KubeClient, deployer
     nothingElse(`${name} may do nothing else in namespace ${namespace}`, without(here, granted)),
   ];
   if (namespace !== elsewhere) {
-    const there = without(await rightsIn(elsewhere, client), nobody.get(elsewhere));
+    const there = without(await rightsIn(elsewhere, client), general.get(elsewhere));
     const surplus = scope === "cluster" ? without(there, granted) : there;
     findings.push(nothingElse(`${name} may do nothing ${scope === "cluster" ? "else " : ""}in ${elsewhere}`, surplus));
   }
@@ -96,7 +97,7 @@ async function rulesOf(clusterRole: string, deployer: KubeClient): Promise<reado
   return (await deployer.get<{ rules?: readonly Rule[] }>(path)).rules ?? [];
 }
 
-/** Each right by itself, as `VERB GROUP/RESOURCE`, with the name of the one object that the rule names, if any. */
+/** The rights of a rule as `VERB GROUP/RESOURCE`, followed by the quoted name of an object if the rule is limited to names. */
 function singleRights({ apiGroups = [""], resources = [], resourceNames, verbs }: Rule): string[] {
   const names = resourceNames?.length ? resourceNames.map((name) => ` "${name}"`) : [""];
   return verbs.flatMap((verb) =>
@@ -106,7 +107,7 @@ function singleRights({ apiGroups = [""], resources = [], resourceNames, verbs }
   );
 }
 
-/** All that the client's user may do in a namespace, by the API server's own list. */
+/** The rights of the client's user in a namespace, from a SelfSubjectRulesReview. */
 async function rightsIn(namespace: string, client: KubeClient): Promise<Set<string>> {
   const apiVersion = "authorization.k8s.io/v1";
   const kind = "SelfSubjectRulesReview";
@@ -118,15 +119,16 @@ async function rightsIn(namespace: string, client: KubeClient): Promise<Set<stri
   return new Set((status?.resourceRules ?? []).flatMap(singleRights));
 }
 
-async function rightsOfNobody(
+/** The rights that every user has, by namespace. An account without bindings shows them. */
+async function rightsOfEveryUser(
   deployer: KubeClient,
   { connection: { server, caPem } }: KubeClient,
   namespaces: readonly [string, string],
 ): Promise<ReadonlyMap<string, Set<string>>> {
   return withCheckAccount(deployer, namespaces[0], async (account) => {
     const token = await account.token("");
-    using nobody = KubeClient.direct({ server, caPem, token, label: "an account without rights" });
-    const found = namespaces.map(async (namespace) => [namespace, await rightsIn(namespace, nobody)] as const);
+    using unbound = KubeClient.direct({ server, caPem, token, label: "an account without rights" });
+    const found = namespaces.map(async (namespace) => [namespace, await rightsIn(namespace, unbound)] as const);
     return new Map(await Promise.all(found));
   });
 }
@@ -144,7 +146,7 @@ interface Listable {
   readonly resource: string;
 }
 
-/** Rights that can be tried without a change: lists of whole resources. */
+/** The resources that the rules allow to list. A list changes nothing, so it can be tried. */
 function listable(rules: readonly Rule[]): Listable[] {
   return rules
     .filter(({ verbs, resourceNames }) => verbs.includes("list") && !resourceNames?.length)
@@ -154,8 +156,11 @@ function listable(rules: readonly Rule[]): Listable[] {
     .filter(({ group, resource }) => group !== "*" && !/[*/]/.test(resource));
 }
 
-async function lists({ name, namespace }: BearerTokenUser, list: Listable, client: KubeClient): Promise<Finding> {
-  const { group, resource } = list;
+async function tryList(
+  { name, namespace }: BearerTokenUser,
+  { group, resource }: Listable,
+  client: KubeClient,
+): Promise<Finding> {
   const claim = `${name} lists ${resource}${group && `.${group}`} in namespace ${namespace}`;
   try {
     const root = group === "" ? "/api/v1" : `/apis/${await preferredVersion(group, client)}`;

@@ -2,19 +2,19 @@ import type { CertificateAccess } from "../../gateways/index.ts";
 import type { Finding } from "../../kubernetes/finding.ts";
 import { KubeClient } from "../../kubernetes/index.ts";
 import { reviewToken } from "../../kubernetes/reviews.ts";
+import { forbidden, readsNoSecrets } from "./forbidden.ts";
 import { ifPermitted } from "./permitted.ts";
-import { forbidden, readsNoSecrets } from "./report.ts";
 import { sampleCertificate, sampleCertificateRights } from "./sampleCertificate.ts";
 
-/** No token at all: a review of it says that the reviewer may review, and nothing else. */
+/** Not a token. The API server reviews it for any user who may create TokenReviews, and answers that it is not authenticated. */
 const noToken = "k8sauth-check";
 
 const otherName = "A certificate for another name reviews nothing";
 
 /**
- * Proves a client certificate as a gateway would use it: it is who it says, may review tokens and do nothing else, and a
- * certificate for another name, which is signed for the check, may not even that. A deployer who may not approve requests gets a finding
- * that says so instead.
+ * Proves a client certificate by calls that a gateway makes: it reviews tokens, and it reads no Secrets. A certificate for another name, which
+ * is signed for the check, reviews no tokens. If the deployer may not request and approve that one, a finding with the missing rights
+ * replaces this proof.
  */
 export async function checkCertificateFlow(
   access: CertificateAccess,
@@ -32,7 +32,7 @@ export async function checkCertificateFlow(
     ...(await ifPermitted(deployer, {
       claim: otherName,
       rights: sampleCertificateRights,
-      prove: async () => [await otherNameMayNothing(access, deployer)],
+      prove: async () => [await otherNameIsForbidden(access, deployer)],
     })),
   ];
 }
@@ -46,7 +46,7 @@ async function reviewsTokens(client: KubeClient, claim: string): Promise<Finding
   }
 }
 
-async function otherNameMayNothing({ host, caPem }: CertificateAccess, deployer: KubeClient): Promise<Finding> {
+async function otherNameIsForbidden({ host, caPem }: CertificateAccess, deployer: KubeClient): Promise<Finding> {
   try {
     const { certPem, keyPem } = await sampleCertificate(deployer);
     using other = KubeClient.direct({

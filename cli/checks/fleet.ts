@@ -1,4 +1,4 @@
-/** The checks of several stacks, and one page over them. */
+/** Checks several stacks, and summarizes their results in a table. */
 import { stripVTControlCharacters } from "node:util";
 import type { Finding } from "../../kubernetes/finding.ts";
 import type { Io, Terminal } from "../command.ts";
@@ -21,7 +21,7 @@ export interface StackReport {
   readonly error?: string;
 }
 
-/** Stacks at a time. Each runs the Pulumi CLI, which takes about 200 MB. */
+/** Number of stacks that are checked at the same time. Each runs the Pulumi CLI, which needs about 200 MB of memory. */
 const parallel = 4;
 
 /** Checks stacks, a few at a time, and returns their reports in the order of the names. */
@@ -64,10 +64,10 @@ export function formatStacks(reports: readonly StackReport[], now: Date, termina
   ]);
   const heads = ["", "STACK", "CLUSTER", "HOST", "CREDENTIALS", "CHECKS", "NEXT EXPIRY"];
   const wide = [heads.map((head) => paint(terminal, "dim", head)), ...cells];
-  const page = fits(wide, terminal) ? table(wide, terminal) : table(cells.map(stacked), terminal);
+  const page = fits(wide, terminal) ? table(wide, terminal) : table(cells.map(narrow), terminal);
   const failures = reports.filter((report) => !holds(report)).map((report) => details(report, terminal));
-  const good = reports.filter(holds).length;
-  return `${[page, ...failures].join("\n")}\n${good} of ${reports.length} stacks hold.\n`;
+  const passed = reports.filter(holds).length;
+  return `${[page, ...failures].join("\n")}\n${passed} of ${reports.length} stacks passed.\n`;
 }
 
 const kindNames: Readonly<Record<string, string>> = {
@@ -83,17 +83,18 @@ function fits(rows: readonly (readonly string[])[], terminal?: Terminal): boolea
   return plain.split("\n").every((line) => line.length <= terminal.columns);
 }
 
-function stacked([mark = "", stack = "", cluster = "", host = "", kinds = "", checks = "", expiry = ""]: string[]) {
+/** The cells of a stack in three columns, for a terminal on which the table does not fit. */
+function narrow([mark = "", stack = "", cluster = "", host = "", kinds = "", checks = "", expiry = ""]: string[]) {
   return [mark, stack, `${cluster === "-" ? "" : `${cluster}, `}${host}\n${kinds}: ${checks}\n${expiry}`];
 }
 
 function counted({ findings, error }: StackReport, terminal?: Terminal): string {
   const count = (wanted: Finding["holds"]) => findings.filter((finding) => finding.holds === wanted).length;
-  const [good, bad, open] = [count(true), count(false), count(null)];
+  const [passed, failed, unknown] = [count(true), count(false), count(null)];
   const parts = [
-    `${good} ok`,
-    ...(bad > 0 ? [paint(terminal, "red", `${bad} failed`)] : []),
-    ...(open > 0 ? [paint(terminal, "yellow", `${open} ?`)] : []),
+    `${passed} ok`,
+    ...(failed > 0 ? [paint(terminal, "red", `${failed} failed`)] : []),
+    ...(unknown > 0 ? [paint(terminal, "yellow", `${unknown} ?`)] : []),
     ...(error === undefined ? [] : [paint(terminal, "red", "not finished")]),
   ];
   return parts.join(", ");

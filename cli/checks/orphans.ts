@@ -23,8 +23,8 @@ const kinds = [
 ] as const;
 
 /**
- * Looks for what a killed run leaves: operations whose outcome is unknown, and objects with the stack's label that its state does not
- * have. `holds` is null for kinds that the client may not list.
+ * Looks for traces of a killed run: operations whose outcome is unknown, and objects with the stack's label that are not in its state. `holds`
+ * is null if the client may not list every kind.
  */
 export async function checkOrphans({ deployment }: ExportedStack, client: KubeClient): Promise<Finding[]> {
   const objects = (deployment.resources ?? []).filter(({ type }) => type.startsWith("kubernetes:"));
@@ -55,11 +55,11 @@ export async function checkOrphans({ deployment }: ExportedStack, client: KubeCl
 }
 
 function pendingFinding(operations: readonly string[]): Finding {
-  const claim = "no run of the stack was killed or is still going on";
+  const claim = "no run of the stack was killed or is in progress";
   if (operations.length === 0) return { claim, holds: true, seen: "no pending operations" };
   const what = operations.join(", ");
   const remedy = "`pulumi cancel`, `pulumi up` and `pulumi refresh --clear-pending-creates`";
-  return { claim, holds: false, seen: `pending: ${what}; if no run is going on, run ${remedy}` };
+  return { claim, holds: false, seen: `pending: ${what}; if no run is in progress, run ${remedy}` };
 }
 
 function shortType({ type }: ResourceState): string {

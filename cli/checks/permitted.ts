@@ -4,15 +4,15 @@ import type { KubeClient } from "../../kubernetes/index.ts";
 
 /** Proofs that need rights of the deployer. */
 export interface PermittedProof {
-  /** Result of the proofs as a group, for the finding that replaces them. */
+  /** Claim of the finding that replaces the proofs if rights are missing. */
   readonly claim: string;
   readonly rights: readonly Right[];
   readonly prove: () => Promise<Finding[]>;
 }
 
 /**
- * Runs the proofs if the deployer has all rights for them. Otherwise runs none, so that a deployer with fewer rights creates nothing that it
- * may not delete, and returns one finding with the missing rights: it says nothing about the credential.
+ * Runs the proofs if the deployer has all rights for them. Otherwise it runs none, so that the deployer creates no object that it may not
+ * delete, and returns one finding with the missing rights. `holds` of this finding is null.
  *
  * @throws KubeError
  */

@@ -3,22 +3,22 @@ import { KubeClient } from "../../kubernetes/index.ts";
 import { reviewToken, workloadToken } from "../../kubernetes/reviews.ts";
 import { ifPermitted } from "./permitted.ts";
 
-/** Akeyless' auth config for a gateway that goes through Rancher, as far as a check needs it. */
+/** The fields of Akeyless's auth config through Rancher that the check reads. */
 export interface RancherConfig {
   readonly "k8s-host": string;
-  /** base64 of PEM; absent where a public CA signed. */
+  /** Base64 of PEM; absent if a public CA signed Rancher's certificate. */
   readonly "k8s-ca-cert"?: string;
   readonly "rancher-api-key": string;
   readonly "rancher-cluster-id": string;
 }
 
-/** The account whose token is reviewed. Every namespace has one of this name, without rights. */
+/** The ServiceAccount whose token is reviewed. Every cluster has it, and by default it has no rights. */
 const account = { namespace: "default", name: "default" };
 const username = `system:serviceaccount:${account.namespace}:${account.name}`;
 
 const reviewsToken = "Rancher's API key reviews a token of the cluster";
 
-/** Proves an API key of Rancher as a gateway would use it: by a review of a token of the account default/default, and of a forged one. */
+/** Proves an API key of Rancher by calls that a gateway makes: the review of a token of the account default/default, and of a forged one. */
 export async function checkRancherFlow(config: RancherConfig, deployer: KubeClient): Promise<Finding[]> {
   using rancher = KubeClient.direct({
     server: `${config["k8s-host"]}/k8s/clusters/${config["rancher-cluster-id"]}`,
@@ -44,12 +44,12 @@ async function reviewed(
   rancher: KubeClient,
   claim: string,
   token: string,
-  right: (name: string) => boolean,
+  isExpected: (name: string) => boolean,
 ): Promise<Finding> {
   try {
     const { authenticated, username: name, error } = await reviewToken(rancher, token);
     const seen = authenticated ? `accepted as ${name}` : `refused${error ? `: ${error}` : ""}`;
-    return { claim, holds: right(authenticated ? name : ""), seen };
+    return { claim, holds: isExpected(authenticated ? name : ""), seen };
   } catch (error) {
     return { claim, holds: false, seen: (error as Error).message };
   }

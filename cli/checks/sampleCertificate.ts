@@ -16,14 +16,18 @@ export const sampleCertificateRights: readonly Right[] = [
 ];
 
 /**
- * Has the cluster sign a client certificate for a new name without rights, for ten minutes. Deletes the request again.
+ * Requests and approves a client certificate for a new name without rights. It is valid for ten minutes. The request is deleted again.
  *
- * @throws KubeError, or Error if the cluster signs nothing within 10 s
+ * @param timeoutMs time to wait for the signature, in milliseconds
+ * @throws KubeError, or Error if the cluster does not sign in this time
  */
-export async function sampleCertificate(deployer: KubeClient): Promise<{ certPem: string; keyPem: string }> {
+export async function sampleCertificate(
+  deployer: KubeClient,
+  timeoutMs = 10_000,
+): Promise<{ certPem: string; keyPem: string }> {
   const name = `k8sauth-check-${randomBytes(4).toString("hex")}`;
   const { keyPem, csrPem } = await requestFor(name);
-  return { certPem: await signedBy(deployer, name, csrPem), keyPem };
+  return { certPem: await signedBy(deployer, name, csrPem, timeoutMs), keyPem };
 }
 
 /** A new key, and a certificate request for a name. */
@@ -41,7 +45,7 @@ interface SigningRequest {
   readonly status?: { readonly certificate?: string };
 }
 
-async function signedBy(deployer: KubeClient, name: string, csrPem: string): Promise<string> {
+async function signedBy(deployer: KubeClient, name: string, csrPem: string, timeoutMs: number): Promise<string> {
   const apiVersion = "certificates.k8s.io/v1";
   const kind = "CertificateSigningRequest";
   const path = pathFor(apiVersion, kind, undefined, name);
@@ -60,12 +64,14 @@ async function signedBy(deployer: KubeClient, name: string, csrPem: string): Pro
     const message = "k8sauth check: shows that this name has no rights";
     const condition = { type: "Approved", status: "True", reason: "K8sauthCheck", message };
     await deployer.replace(`${path}/approval`, { ...request, status: { conditions: [condition] } });
-    for (let pause = 5; pause < 5_000; pause *= 2) {
+    const deadline = performance.now() + timeoutMs;
+    for (let pause = 5; ; pause = Math.min(2 * pause, 1_000)) {
+      const left = deadline - performance.now();
       const { status } = await deployer.get<SigningRequest>(path);
       if (status?.certificate) return Buffer.from(status.certificate, "base64").toString("utf8");
-      await sleep(pause);
+      if (left <= 0) throw new Error(`the cluster signed no certificate within ${timeoutMs / 1000} s`);
+      await sleep(Math.min(pause, left));
     }
-    throw new Error("the cluster signed no certificate within 10 s");
   } finally {
     await deployer.delete(path, { ignoreNotFound: true });
   }

@@ -5,21 +5,21 @@ import type { Finding } from "../../kubernetes/finding.ts";
 import { KubeClient } from "../../kubernetes/index.ts";
 import { type Review, reviewToken } from "../../kubernetes/reviews.ts";
 import { checkAccountRights, withCheckAccount } from "./checkAccount.ts";
+import { readsNoSecrets } from "./forbidden.ts";
 import { ifPermitted } from "./permitted.ts";
-import { readsNoSecrets } from "./report.ts";
 
 export interface TokenFlow {
   readonly access: TokenAccess;
-  /** The reviewer's own user name. */
+  /** User name of the reviewer. */
   readonly subject: string;
-  /** Where a workload's account is created for the time of the check. */
+  /** Namespace in which the check creates the ServiceAccount of a workload. */
   readonly namespace: string;
 }
 
 /**
- * Proves a reviewer's token as a gateway would use it: it reviews itself and a workload's token, and refuses what ought
- * to be refused. The workload is a ServiceAccount that is created for the check and deleted again. A deployer who may not do both
- * gets a finding that says so instead.
+ * Proves a reviewer's token by calls that a gateway makes. It reviews tokens: its own and that of a workload are accepted, those for another
+ * audience, with a forged signature or of a deleted account are refused. It reads no Secrets. The workload is a ServiceAccount that is
+ * created for the check and deleted again. If the deployer may not do that, one finding with the missing rights replaces these proofs.
  */
 export async function checkTokenFlow(
   { access, subject, namespace }: TokenFlow,
@@ -79,8 +79,8 @@ function reviewsWorkloads(
 }
 
 /**
- * The API server hears of a deletion a moment later, and remembers a good review for 10 s: each try needs a token that it
- * has not seen.
+ * Pauses before the reviews after the deletion, in milliseconds. The API server notices a deletion with a delay, and it caches an accepted
+ * token for 10 s. Each review therefore needs a token that the API server has not seen.
  */
 const pauses = [0, 30, 100, 300, 1000];
 
@@ -98,19 +98,23 @@ async function untilRefused(
   return seen as Review;
 }
 
-async function reviewed(claim: string, ask: () => Promise<Review>, right: (seen: Review) => boolean): Promise<Finding> {
+async function reviewed(
+  claim: string,
+  review: () => Promise<Review>,
+  isExpected: (seen: Review) => boolean,
+): Promise<Finding> {
   try {
-    const seen = await ask();
+    const seen = await review();
     const answer = seen.authenticated
       ? `accepted as ${seen.username}`
       : `refused${seen.error ? `: ${seen.error}` : ""}`;
-    return { claim, holds: right(seen), seen: answer };
+    return { claim, holds: isExpected(seen), seen: answer };
   } catch (error) {
     return { claim, holds: false, seen: (error as Error).message };
   }
 }
 
-/** The token's own header and claims, signed by a key that is not the cluster's. */
+/** A token with the same header and claims, signed by a key that is not the cluster's. */
 function forge(token: string): string {
   const signed = token.slice(0, token.lastIndexOf("."));
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });

@@ -1,4 +1,4 @@
-/** Checks what a cluster offers to a stack: reachability, clock, issuer, audiences, rights, signing of client certificates. */
+/** Checks whether a cluster suits a stack: connection, clock, issuer, audiences, rights, signing of client certificates. */
 import { decodeJwt } from "jose";
 import { readIssuer } from "../../kubernetes/cluster/issuer.ts";
 import { describeRight, missingRights } from "../../kubernetes/cluster/rights.ts";
@@ -21,7 +21,10 @@ export interface ClusterOptions {
   readonly now: () => Date;
 }
 
-/** Examines a cluster with the deployer's credentials. Creates nothing, except with `sign` a request that it deletes again. */
+/**
+ * Examines a cluster with the deployer's credentials. With `sign` it creates a CertificateSigningRequest and deletes it again. It creates no
+ * other object.
+ */
 export async function examineCluster(client: KubeClient, options: ClusterOptions): Promise<Diagnosis[]> {
   const subject = "API server";
   try {
@@ -47,7 +50,7 @@ export async function examineCluster(client: KubeClient, options: ClusterOptions
   }
 }
 
-/** A check whose failure says nothing about the others. */
+/** Runs one check. Its error becomes its diagnosis, so that the other checks go on. */
 async function attempt(subject: string, work: () => Promise<Omit<Diagnosis, "subject">>): Promise<Diagnosis> {
   try {
     return { subject, ...(await work()) };
@@ -56,7 +59,7 @@ async function attempt(subject: string, work: () => Promise<Omit<Diagnosis, "sub
   }
 }
 
-/** The diagnosis of an error of the API server or on the way to it. */
+/** The diagnosis of an error of the API server or of the connection to it. @throws the error, if it is no KubeError */
 export function failure(subject: string, error: unknown): Diagnosis {
   if (!(error instanceof KubeError)) throw error;
   const { message, remedy, code } = error;
@@ -65,7 +68,7 @@ export function failure(subject: string, error: unknown): Diagnosis {
   return { subject, status, seen: `${what} (${code})`, ...(remedy && { remedy }) };
 }
 
-/** Difference above which dates of tokens and certificates are judged wrongly, in seconds. */
+/** Largest accepted difference between the clocks, in seconds. */
 const tolerance = 10;
 
 function clock(self: SelfReview | undefined, now: Date): Diagnosis {
@@ -91,7 +94,7 @@ async function issuer(client: KubeClient): Promise<Omit<Diagnosis, "subject">> {
   return { status: "ok", seen: `${issuer}; ${keys.length} ${keys.length === 1 ? "key" : "keys"}` };
 }
 
-/** Audiences of the API server, from a token that is requested without any: the account default/default has no rights. */
+/** Audiences of the API server. A token that is requested without audiences contains them. It is one of the account default/default. */
 async function audiences(client: KubeClient): Promise<Omit<Diagnosis, "subject">> {
   const { aud = [] } = decodeJwt(await workloadToken(client, "default", "default", ""));
   return { status: "ok", seen: [aud].flat().join(", ") };

@@ -1,4 +1,4 @@
-/** One line of what `k8sauth doctor` finds. */
+/** The results of `k8sauth doctor`. */
 import type { Terminal } from "../command.ts";
 import { paint, table } from "../table.ts";
 

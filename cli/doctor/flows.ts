@@ -19,7 +19,11 @@ interface Rule {
   readonly verbs: readonly string[];
 }
 
-/** @param namespace namespace of the reviewer or the verifier, instead of the one in the file */
+/**
+ * The rights in the roles of a flow.
+ *
+ * @param namespace namespace in which the rights of a Role apply, instead of the one in the file
+ */
 export function rightsOf(flow: Flow, namespace: string): Right[] {
   const text = readFileSync(new URL(`../../${rolesFile(flow)}`, import.meta.url), "utf8");
   const objects = parseAllDocuments(text).map((document) => document.toJS() as { kind: string; rules?: Rule[] });

@@ -1,4 +1,4 @@
-/** Whether a gateway can use the host that the auth configs name, as far as the machine that runs doctor can tell. */
+/** Checks from this machine whether a gateway can use the host and the CA of the auth configs. */
 import { lookup } from "node:dns/promises";
 import type { BlockList } from "node:net";
 import { isIP } from "node:net";
@@ -32,22 +32,26 @@ export interface GatewayOptions {
   readonly signal: AbortSignal;
 }
 
-/** Examines the gateway's way to the API server from this machine, without a credential at the host. */
+/** Examines the gateway's way to the API server from this machine. The calls to the gateway's host carry no credential. */
 export async function examineGateway(
   client: KubeClient,
   target: GatewayTarget,
   options: GatewayOptions,
 ): Promise<Diagnosis[]> {
   const services = await serviceNetworks(client, options.signal);
-  const refused = uselessReason(client, target);
+  const refused = unusableReason(client, target);
   if (refused !== undefined && !target.allowLoopback) {
     const remedy = await betterHost(target, services, options.signal);
-    return [{ subject: "host", status: "failed", seen: `${described(target)} is ${refused}`, remedy }];
+    return [{ subject: "host", status: "failed", seen: `${describeHost(target)} is ${refused}`, remedy }];
   }
   const host: Diagnosis =
     refused === undefined
-      ? { subject: "host", status: "ok", seen: described(target) }
-      : { subject: "host", status: "note", seen: `${described(target)} is ${refused}: for a gateway on this machine` };
+      ? { subject: "host", status: "ok", seen: describeHost(target) }
+      : {
+          subject: "host",
+          status: "note",
+          seen: `${describeHost(target)} is ${refused}: for a gateway on this machine`,
+        };
   const [address, connection] = await Promise.all([
     refused === undefined ? [await addressOf(target, services)] : [],
     connectionTo(client, target, options.signal),
@@ -55,7 +59,7 @@ export async function examineGateway(
   return [host, ...address, connection, ...proxyBetween(client, target), fromGateway(options)];
 }
 
-/** A shell command for the gateway's machine: it requests the API server's version, and trusts nothing but the given CA. */
+/** A command for a POSIX shell on the gateway's machine. It requests `/version`, and trusts only the given CA, or the system's if it is "". */
 export function gatewayCheck({ host, caPem }: Pick<GatewayTarget, "host" | "caPem">): string {
   const curl = "curl --silent --show-error --max-time 10";
   const url = quoted(`${host}/version`);
@@ -69,16 +73,17 @@ export function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-function described({ host, fromKubeconfig }: GatewayTarget): string {
+function describeHost({ host, fromKubeconfig }: GatewayTarget): string {
   return `${host} (${fromKubeconfig ? "the kubeconfig's server" : "--host"})`;
 }
 
-function uselessReason({ connection }: KubeClient, { host, fromKubeconfig }: GatewayTarget): string | undefined {
+/** The reason why a gateway on another machine cannot use the host; undefined if there is none. */
+function unusableReason({ connection }: KubeClient, { host, fromKubeconfig }: GatewayTarget): string | undefined {
   const inPod = fromKubeconfig && connection.context === inClusterContext;
   return localReason(hostnameOf(host)) ?? (inPod ? "an address inside the cluster" : undefined);
 }
 
-/** Advice for a host that no gateway on another machine reaches, with the names of the server's certificate that might be better. */
+/** The remedy for a host that a gateway on another machine cannot use. It lists other names in the server's certificate. */
 async function betterHost({ host }: GatewayTarget, services: BlockList, signal: AbortSignal): Promise<string> {
   const names = (await certifiedNames(host, signal)).filter(
     (name) => localReason(name) === undefined && !(isIP(name) > 0 && within(services, name)),
@@ -121,7 +126,7 @@ async function serviceNetworks(client: KubeClient, signal: AbortSignal): Promise
   return networks([...(ranges?.items ?? []).flatMap(({ spec }) => spec?.cidrs ?? []), ...addresses]);
 }
 
-/** Diagnosis of the address: which clients can reach it. @param services networks of the cluster's Services */
+/** Diagnosis of the host's addresses: a gateway can reach them, or needs a route or a resolver. @param services networks of Services */
 export async function addressOf({ host }: Pick<GatewayTarget, "host">, services: BlockList): Promise<Diagnosis> {
   const subject = "address";
   const name = hostnameOf(host);
@@ -189,7 +194,7 @@ function remedyFor(error: unknown, name: string, { connection }: KubeClient): st
   return undefined;
 }
 
-/** A proxy that this machine uses for the host. The auth configs name none. */
+/** Reports a proxy that this machine uses for the host. An auth config cannot name a proxy. */
 function proxyBetween({ connection }: KubeClient, { host, fromKubeconfig }: GatewayTarget): Diagnosis[] {
   const agent = fromKubeconfig ? connection.proxyAgent : undefined;
   const proxy = proxyOf({ env: connection.env, ...(agent && { proxyAgent: agent }) }, new URL(host));

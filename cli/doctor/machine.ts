@@ -37,7 +37,7 @@ async function node(env: NodeJS.ProcessEnv): Promise<Diagnosis> {
   }
 }
 
-/** Pulumi and Go: one of them is needed. */
+/** Pulumi and Go. Without Pulumi, Go is needed to build it. */
 async function programs(env: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<Diagnosis[]> {
   const options = { env, signal };
   const go = await goVersion(options).catch(sandboxError);

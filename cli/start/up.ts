@@ -13,12 +13,12 @@ export interface UpOptions {
   readonly verbose: boolean;
 }
 
-/** Shortest time between two lines of progress. */
+/** Time between two lines of progress. */
 const intervalMs = 3_500;
 
 /**
- * Runs the program. Pulumi shows its own progress on a terminal. Without one there is a line of progress every few seconds, and Pulumi's
- * whole output after a failure or with `verbose`.
+ * Runs `pulumi up`. Pulumi shows its own progress on a terminal. Without a terminal, a line of progress appears every few seconds, and
+ * Pulumi's whole output after a failure. With `verbose`, Pulumi's whole output appears instead.
  *
  * @throws Error if Pulumi fails
  */
@@ -40,13 +40,13 @@ async function withoutTerminal(pulumi: Pulumi, args: readonly string[], verbose:
   return status;
 }
 
-/** Keeps what Pulumi prints without a terminal, and counts the resources that are finished. */
+/** Collects Pulumi's output, and counts the resources that it reports as changed. */
 export class QuietOutput {
   #text = "";
   readonly #now: () => number;
   readonly #start: number;
 
-  /** @param now milliseconds, for tests */
+  /** @param now a monotonic clock, in milliseconds */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
     this.#start = now();

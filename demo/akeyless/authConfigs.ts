@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { type Body, flag, number, optional, Refusal, required, textFlag } from "./failures.ts";
 
-/** An auth config as a gateway answers it. */
+/** An auth config in the fields of a gateway's answer. */
 export interface StoredConfig {
   readonly id: string;
   readonly name: string;
@@ -22,14 +22,18 @@ export interface StoredConfig {
   readonly use_local_ca_jwt: boolean;
 }
 
-/** The text of base64 in one line of a PEM; anything else is refused. */
+/** Decodes PEM from base64 in one line. @throws Refusal */
 export function pemOf(field: string, value: string): string {
   const decoded = /^[A-Za-z0-9+/]+={0,2}$/.test(value) ? Buffer.from(value, "base64").toString("utf8") : "";
   if (decoded.startsWith("-----BEGIN ")) return decoded;
   throw new Refusal(400, `${field}: failed to decode: not base64 of a PEM`, "InvalidParam");
 }
 
-/** Checks a create or update as strictly as the documents allow, and takes it over whole. */
+/**
+ * The auth config of a create or an update. An update replaces all fields. The checks are as strict as the documents allow.
+ *
+ * @throws Refusal
+ */
 export function configFrom(body: Body, id: string, name: string): StoredConfig {
   const clusterApiType = optional(body, "cluster-api-type") || "native_k8s";
   const authType = optional(body, "k8s-auth-type") || "token";
@@ -44,7 +48,7 @@ export function configFrom(body: Body, id: string, name: string): StoredConfig {
     am_token_expiration: number(body, "token-exp") || 300,
     cluster_api_type: clusterApiType as StoredConfig["cluster_api_type"],
     k8s_auth_type: authType === "certificate" ? "client_cert" : "bearer_token",
-    // A gateway that reviews as itself knows its own API server.
+    // A gateway that reviews as its own ServiceAccount knows its API server.
     k8s_host: isOwnAccount ? (optional(body, "k8s-host") ?? "") : required(body, "k8s-host"),
     k8s_ca_cert: optional(body, "k8s-ca-cert") ?? "",
     k8s_issuer: optional(body, "k8s-issuer") || "kubernetes/serviceaccount",

@@ -1,7 +1,7 @@
-/** An answer of 400 or above. */
+/** An answer with a status of 400 or above. */
 export class Refusal extends Error {
   readonly status: number;
-  /** The product's code, such as `NotFound`; "" for an error that has only words. */
+  /** The product's code, such as `NotFound`; "" for an error that has only a message. */
   readonly code: string;
 
   constructor(status: number, message: string, code = codes[status] ?? "") {
@@ -38,14 +38,14 @@ export function errorBody(command: string, { status, code, message }: Refusal, c
 
 export type Body = Readonly<Record<string, unknown>>;
 
-/** A field that must be there as text that is not empty. */
+/** A field that must be text, and not empty. @throws Refusal */
 export function required(body: Body, field: string): string {
   const value = optional(body, field);
   if (value) return value;
   throw new Refusal(400, `Missing required parameter - ${field}`, "InvalidParam");
 }
 
-/** A field that is text if it is there: Go's decoder takes no other type for it. Go clients send "" for what is unset. */
+/** An optional field of text. Go's decoder refuses other types. Clients in Go send "" for an unset field. @throws Refusal */
 export function optional(body: Body, field: string): string | undefined {
   return typed<string>(body, field, "string");
 }
@@ -58,7 +58,7 @@ export function number(body: Body, field: string): number | undefined {
   return typed<number>(body, field, "number");
 }
 
-/** Text that is true or false; undefined where it is unset. */
+/** An optional field with the text "true" or "false"; undefined if it is unset or empty. @throws Refusal */
 export function textFlag(body: Body, field: string): boolean | undefined {
   const value = optional(body, field);
   if (!value) return undefined;

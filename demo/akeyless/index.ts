@@ -1,4 +1,4 @@
-/** A test tool: an Akeyless Gateway and its account, as far as tests need them. See the README beside. */
+/** A test tool: a stand-in for an Akeyless Gateway and its account. README.md in this folder describes it. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -14,7 +14,10 @@ import { idOf, pathOf } from "./paths.ts";
 
 export type { Login } from "./login.ts";
 
-/** A fault of a call: an answer instead of the work, or a connection that ends before or after it. */
+/**
+ * A fault of a call. An object is an answer instead of the work. `reset` closes the connection before the work, `lost` after it. `hang` sends no
+ * answer.
+ */
 export type Fault =
   | { readonly status: number; readonly body: string; readonly contentType?: string; readonly retryAfter?: number }
   | "reset"
@@ -23,7 +26,7 @@ export type Fault =
 
 export interface Call {
   readonly command: string;
-  /** Without the session. */
+  /** The request, without its session. */
   readonly body: Body;
   /** Undefined for a call that was refused. */
   readonly answer?: object;
@@ -40,30 +43,30 @@ export class AkeylessTestGateway implements AsyncDisposable {
   readonly configs = new Map<string, StoredConfig>();
   readonly accessId = idOf("p-");
   readonly accessKey = randomBytes(24).toString("base64");
-  /** A token of the caller as a universal identity, which goes with every call. */
+  /** Token of the caller's universal identity, which replaces the session in every call. */
   readonly uidToken = `u-${randomBytes(16).toString("hex")}`;
   /** A token of the caller's identity provider, for logins by JWT and OIDC. */
   readonly jwt = [{ alg: "RS256" }, { sub: "deployer" }, randomBytes(16).toString("hex")]
     .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
     .join(".");
-  /** Every call, in order. */
+  /** All calls, in order. */
   readonly calls: Call[] = [];
   readonly logins: Login[] = [];
-  /** Decides what goes wrong with a call. */
+  /** Returns the fault of a call; undefined for none. */
   fault: (call: Call) => Fault | undefined = () => undefined;
   /** Whether the caller's role permits a call. */
   permits: (call: Call) => boolean = () => true;
   version = "4.30";
-  /** Whether names of auth configs are the same with and without a leading slash. The documents leave it open. */
+  /** Whether names of auth configs are equal with and without a leading slash. The documents leave this open. */
   namesArePaths = false;
-  /** Path of the Configuration Manager, which logins must name; a proxy may add one. */
+  /** Path in the Configuration Manager's URL, for a gateway behind a proxy. Logins must name it. */
   managerPath = "";
-  /** The gateway's own ServiceAccount, where it runs in a cluster. */
+  /** The gateway's own ServiceAccount; undefined if it does not run in a cluster. */
   ownAccount: GatewayAccount | undefined;
   readonly caPem: string;
   readonly #server: Server;
   readonly #sockets = new Set<Duplex>();
-  /** By token: who logged in, if it was a workload. */
+  /** Valid sessions: the login of a workload, or undefined for the caller, by token. */
   readonly #sessions = new Map<string, Login | undefined>();
 
   private constructor(ca: Identity, server: Identity) {
@@ -98,7 +101,7 @@ export class AkeylessTestGateway implements AsyncDisposable {
     return `${this.url}/public`;
   }
 
-  /** The variables that the environment of `up` needs. */
+  /** The environment variables with which `pulumi up` logs in. */
   get env(): Record<string, string> {
     return { AKEYLESS_ACCESS_ID: this.accessId, AKEYLESS_ACCESS_KEY: this.accessKey };
   }
@@ -107,24 +110,24 @@ export class AkeylessTestGateway implements AsyncDisposable {
     this.#sessions.clear();
   }
 
-  /** A session of the caller's, without a login. */
+  /** Creates a session of the caller, without a login; returns its token. */
   session(): string {
     const token = `t-${randomBytes(16).toString("hex")}`;
     this.accept(token);
     return token;
   }
 
-  /** Takes a session that another gateway of the account has given. */
+  /** Accepts a session of another gateway of the account. */
   accept(token: string): void {
     this.#sessions.set(token, undefined);
   }
 
-  /** The commands of the calls so far, as `create`, `update` … see them. */
+  /** The commands of all calls, in order. */
   get commands(): string[] {
     return this.calls.map(({ command }) => command);
   }
 
-  /** A workload's login, with its own token and the values of `workloadLogin`. @throws Refusal */
+  /** Logs a workload in with its own token and the values of `workloadLogin`. @throws Refusal */
   async logIn(accessId: string, configName: string, jwt: string): Promise<Login> {
     const config = this.configs.get(this.#nameOf(configName));
     if (!config) throw new Refusal(404, `k8s auth name [${configName}] not found`);
@@ -156,11 +159,11 @@ export class AkeylessTestGateway implements AsyncDisposable {
       if (fault === "hang") return;
       if (typeof fault === "object")
         return respond(outgoing, fault.status, fault.body, fault.contentType, fault.retryAfter);
-      // The first version of the API takes other fields, so it misses what it was sent.
+      // The first version of the API has other fields, so required ones are absent.
       if (base === "api/v1") throw new Refusal(400, "access-id or email must be provided", "");
       call.answer = await this.#answer(base === "public", call, token ?? uidToken);
       if (fault === "lost") return void incoming.socket.destroy();
-      respond(outgoing, 200, JSON.stringify(call.answer, newer));
+      respond(outgoing, 200, JSON.stringify(call.answer, withUnknownField));
     } catch (error) {
       const refusal = error instanceof Refusal ? error : new Refusal(500, String(error));
       respond(outgoing, refusal.status, JSON.stringify(errorBody(command, refusal, this.accessId)));
@@ -170,8 +173,8 @@ export class AkeylessTestGateway implements AsyncDisposable {
   async #answer(isPublic: boolean, call: Call, session: unknown): Promise<object> {
     const { command, body } = call;
     if (command === "auth") return this.#auth(body);
-    const isOpen = typeof session === "string" && (this.#sessions.has(session) || session === this.uidToken);
-    if (!isOpen) throw new Refusal(401, "Unauthorized: invalid token", "");
+    const isValid = typeof session === "string" && (this.#sessions.has(session) || session === this.uidToken);
+    if (!isValid) throw new Refusal(401, "Unauthorized: invalid token", "");
     if (command.startsWith("gateway-") && isPublic) {
       throw new Refusal(403, `command is not available on public gateway '${command}'`, "");
     }
@@ -200,7 +203,7 @@ export class AkeylessTestGateway implements AsyncDisposable {
     if (type !== "k8s") throw new Refusal(400, `access-type: ${type} is not known`, "InvalidParam");
     const given = required(body, "k8s-service-account-token");
     if (given.includes(".")) throw new Refusal(400, "k8s-service-account-token: not base64", "InvalidParam");
-    // The service asks the gateway that the login names for the config.
+    // The service requests the auth config from the gateway that the login names.
     const manager = optional(body, "gateway-url") || this.managerUrl;
     if (manager.replace(/\/+$/, "") !== this.managerUrl) {
       throw new Refusal(400, `failed to get the k8s auth config from ${manager}: 404 page not found`, "");
@@ -243,8 +246,8 @@ export class AkeylessTestGateway implements AsyncDisposable {
   }
 }
 
-/** Every object of an answer has a field that its reader does not know, as a newer server's would; maps of claims have none. */
-function newer(key: string, value: unknown): unknown {
+/** Adds a field that no client knows to every object of an answer, as a newer server would. Maps of claims have no such field. */
+function withUnknownField(key: string, value: unknown): unknown {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   return isObject && !key.endsWith("_claims") ? { ...value, a_field_of_the_future: ["new"] } : value;
 }

@@ -8,13 +8,13 @@ export interface Item {
   description?: string;
   tags?: readonly string[];
   deleteProtection?: boolean;
-  /** How often the certificate was set. */
+  /** Number of times that the certificate was set. */
   version?: number;
 }
 
 /** Certificates of an account. */
 export class Items extends Map<string, Item> {
-  /** Part of the certificate that descriptions of items show. The product's documents promise none of it. */
+  /** Part of the certificate that the description of an item contains. The product's documents promise none. */
   shows: "certificate" | "chain" | "nothing" = "certificate";
   readonly commands: Readonly<Record<string, (body: Body) => object>> = {
     "create-certificate": (body) => {

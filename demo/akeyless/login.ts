@@ -29,7 +29,7 @@ interface Review {
   };
 }
 
-/** Logs a workload in as the documents describe it: review, internal token, bounds, roles. @throws Refusal */
+/** Logs a workload in by the steps that the documents describe: review, internal token, bounds, roles. @throws Refusal */
 export async function logIn(
   account: Account,
   config: StoredConfig,
@@ -73,7 +73,7 @@ function hasOperators(version: string): boolean {
   return major > 4 || (major === 4 && minor >= 19);
 }
 
-/** The internal token, signed by the gateway, checked by the service. */
+/** Signs an internal token, as the gateway does, and verifies it, as the service does. @throws Refusal */
 function requireSignature(config: StoredConfig, publicKeyPem: string, claims: object): void {
   const key = createPrivateKey(pemOf("signing-key", config.auth_method_prv_key_pem));
   const internal = Buffer.from(JSON.stringify(claims));
@@ -121,7 +121,7 @@ function claimsFrom(review: Review, payload: Record<string, unknown>, config: St
   };
 }
 
-/** Has the cluster review the token, with what the config says and nothing else. */
+/** Reviews the token at the cluster, with host, CA and credential of the auth config only. @throws Refusal */
 async function reviewWith(config: StoredConfig, jwt: string, own: GatewayAccount | undefined): Promise<Review> {
   if (config.use_local_ca_jwt) {
     if (!own) throw new Refusal(401, "this gateway does not run in a cluster");
@@ -137,7 +137,7 @@ async function reviewWith(config: StoredConfig, jwt: string, own: GatewayAccount
     const key = pemOf("k8s-client-key", config.k8s_client_key_data);
     return post(`${config.k8s_host}${reviews}`, jwt, { ca, cert, key });
   }
-  // Without a reviewer the workload's own token asks.
+  // Without a reviewer's token, the workload's own token authenticates the review.
   return post(`${config.k8s_host}${reviews}`, jwt, { ca, token: config.k8s_token_reviewer_jwt || jwt });
 }
 

@@ -31,7 +31,7 @@ export class Methods extends Map<string, Method> {
     "auth-method-get": (body) => this.#answer(this.named(required(body, "name"))),
     "auth-method-delete": (body) => this.#remove(body),
   };
-  /** Called with the access id of a method that is gone. */
+  /** Called with the access id of a deleted method. */
   onDelete: (accessId: string) => void = () => {};
 
   named(name: string): Method {
@@ -56,7 +56,7 @@ export class Methods extends Map<string, Method> {
       publicKeyPem: generated?.publicKeyPem ?? publicKeyFrom(body),
     };
     this.set(name, method);
-    // The private key is in this answer and never again.
+    // No other answer contains the private key.
     const { accessId } = method;
     return { access_id: accessId, name: answered(name), ...(generated && { prv_key: generated.privateKey }) };
   }
@@ -75,7 +75,7 @@ export class Methods extends Map<string, Method> {
     return { name: answered(newName), ...(generated && { prv_key: generated.privateKey }) };
   }
 
-  /** Fields that are false, 0 or empty are left out of answers. */
+  /** An answer about a method. Most fields that are false or empty are absent, as in the product's answers. */
   #answer(method: Method): object {
     return {
       auth_method_access_id: method.accessId,
@@ -155,7 +155,7 @@ function publicKeyFrom(body: Body): string {
   throw new Refusal(400, "public-key: not an RSA2048 public key", "InvalidParam");
 }
 
-/** Only what a request says: what it leaves out stays as it is. */
+/** The settings that a request contains. An update keeps the others. */
 function settingsFrom(body: Body): Partial<Method> {
   const settings: { [K in keyof Method]?: Method[K] | undefined } = {
     boundNamespaces: strings(body, "bound-namespaces"),

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-/** Objects are kept under their path with its leading slash. A request may leave the slash out. */
+/** The path of an object, by which it is stored. A request may omit its leading slash. */
 export function pathOf(name: string): string {
   return name.startsWith("/") ? name : `/${name}`;
 }
@@ -16,7 +16,7 @@ export function idOf(prefix: string, length = 14): string {
   return `${prefix}${[...randomBytes(length)].map((byte) => letters[byte % letters.length]).join("")}`;
 }
 
-/** Expiration events of an answer; an empty list is left out. */
+/** Expiration events of an answer. An empty list is absent. */
 export function events(days: readonly string[]): { expiration_events?: readonly { seconds_before: number }[] } {
   if (days.length === 0) return {};
   return { expiration_events: days.map((day) => ({ seconds_before: Number(day) * 86_400 })) };

@@ -18,7 +18,7 @@ export interface Role {
 export interface Association {
   readonly id: string;
   readonly role: string;
-  /** The method's access id: associations outlive a new name. */
+  /** Access id of the method. An association stays when the method is renamed. */
   readonly accessId: string;
   claims: Readonly<Record<string, readonly string[]>>;
   caseSensitive: boolean;
@@ -54,7 +54,7 @@ export class Roles extends Map<string, Role> {
     methods.onDelete = (accessId) => this.#forget((one) => one.accessId === accessId);
   }
 
-  /** A role as an administrator makes it, without rules. */
+  /** Adds a role without rules, as an administrator would. */
   add(name: string): void {
     this.set(pathOf(name), { rules: [], description: "", deleteProtection: false });
   }
@@ -119,7 +119,7 @@ export class Roles extends Map<string, Role> {
     return { deleted: true };
   }
 
-  /** A role may have several associations with a method: each of them grants it. */
+  /** A role may have several associations with one method. Each of them grants the role. */
   #associate(body: Body): object {
     const [role] = this.#named(body, "role-name");
     const { accessId } = this.#methods.named(required(body, "am-name"));

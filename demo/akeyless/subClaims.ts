@@ -1,11 +1,15 @@
-/** Whether values of a claim are connected by operators. */
+/** Whether the values of a claim contain the operators `AND` or `OR`. */
 export function hasOperator(values: readonly string[]): boolean {
   return values.some((value) => / (AND|OR) /.test(value));
 }
 
 /**
- * Whether a login's values of a claim are what an association asks for: one of the values, in which `?` stands for one
- * character and `*` for any number. Gateways from 4.19 on know `AND` and `OR` between values, from left to right.
+ * Whether one of a login's values of a claim matches one of the association's values. `?` stands for one character and `*` for any number.
+ * Gateways from 4.19 on evaluate `AND` and `OR` between values, from left to right.
+ *
+ * @param found values of the login
+ * @param values values of the association
+ * @param options.operators whether the gateway evaluates `AND` and `OR`
  */
 export function matches(
   found: readonly string[],

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 
-/** A test tool's process that answers each line of JSON with one; answers come in the order of the questions. */
+/** A process that answers each line of JSON with one line of JSON, in the order of the questions. */
 export class LineProcess implements AsyncDisposable {
   readonly #name: string;
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
@@ -13,11 +13,12 @@ export class LineProcess implements AsyncDisposable {
   constructor(name: string, binary: string, args: readonly string[] = [], cwd?: string) {
     this.#name = name;
     this.#child = spawn(binary, args, { cwd, stdio: ["pipe", "pipe", "inherit"] });
-    // A question after its end fails by its missing answer, so an error of the pipe needs no handling.
+    // After the exit of the process, `ask` fails because no answer comes. The error of the pipe adds nothing.
     this.#child.stdin.on("error", () => {});
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
+  /** Sends a question; returns its answer. @throws Error if the process ends */
   ask<T>(question: object): Promise<T> {
     const answer = this.#last.then(async () => {
       this.#child.stdin.write(`${JSON.stringify(question)}\n`);

@@ -1,6 +1,6 @@
 /**
- * A test tool: a TLS proxy that does what a Rancher server does with requests for a downstream cluster, as far as its clients see
- * it, in front of a real API server. Its certificate has a separate CA. It knows one cluster.
+ * A test tool: a TLS proxy in front of a real API server. It treats requests for a downstream cluster as a Rancher server does. Its
+ * certificate has a separate CA. It knows one cluster.
  */
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
 import { once } from "node:events";
@@ -10,11 +10,13 @@ import type { AddressInfo } from "node:net";
 import { type Identity, makeCertificate } from "../../sandbox/cluster/certificate.ts";
 
 export interface RancherOptions {
-  /** The API server that Rancher passes requests to, and Rancher's token for it. */
+  /** URL of the API server that receives the requests. */
   readonly server: string;
+  /** CA of `server`, PEM. */
   readonly caPem: string;
+  /** Rancher's own token at `server`. */
   readonly clusterToken: string;
-  /** Certificates that it sends after its own. @default intermediate and root */
+  /** Certificates that Rancher sends after its own. @default intermediate and root */
   readonly sends?: readonly ("intermediate" | "root")[];
   /** Answer of `/v3/settings/cacerts`. @default the root */
   readonly cacerts?: "root" | "none" | "redirect" | "html";
@@ -26,9 +28,9 @@ export interface RancherOptions {
 
 export class RancherFront implements AsyncDisposable {
   readonly clusterId = "c-m-abcdefgh";
-  /** API keys that it accepts, and when they end, RFC 3339; "" for one that does not. */
+  /** Accepted API keys, with their expiry in RFC 3339; "" for a key that does not expire. */
   readonly apiKeys = new Map<string, string>();
-  /** The first of them. */
+  /** One of `apiKeys`. It does not expire. */
   readonly apiKey = this.makeKey();
   readonly root: Identity;
   readonly intermediate: Identity;
@@ -70,7 +72,7 @@ export class RancherFront implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Root of the server. */
+  /** Root URL of the server. */
   get url(): string {
     return `https://localhost:${this.port}`;
   }
@@ -79,23 +81,24 @@ export class RancherFront implements AsyncDisposable {
     return this.root.certPem;
   }
 
+  /** Creates an accepted API key. @param expiresAt RFC 3339; "" for a key that does not expire */
   makeKey(expiresAt = ""): string {
     const key = `token-${randomBytes(3).toString("hex")}:${randomBytes(24).toString("hex")}`;
     this.apiKeys.set(key, expiresAt);
     return key;
   }
 
-  /** Of the downstream cluster, as Rancher's own kubeconfigs have it. */
+  /** URL of the downstream cluster, as in Rancher's kubeconfigs. */
   get clusterUrl(): string {
     return `${this.url}/k8s/clusters/${this.clusterId}`;
   }
 
-  /** As Rancher prints it for `--ca-checksum`. */
+  /** Checksum of the CA, as Rancher prints it for `--ca-checksum`. */
   get checksum(): string {
     return createHash("sha256").update(`${this.root.certPem.trim()}\n`).digest("hex");
   }
 
-  /** A kubeconfig as Rancher hands it out; users download it from a page that they trust. */
+  /** A kubeconfig as users download it from Rancher. */
   kubeconfig(): string {
     const ca = Buffer.from(this.root.certPem).toString("base64");
     return JSON.stringify({
@@ -143,7 +146,7 @@ export class RancherFront implements AsyncDisposable {
       return;
     }
     const { clusterToken, server, caPem } = this.#options;
-    // A token that is not one of its keys is passed on as a ServiceAccount token of the downstream cluster.
+    // A JWT that is no API key is passed on, as a ServiceAccount token of the downstream cluster.
     const token = expiresAt !== undefined ? clusterToken : bearer.split(".").length === 3 ? bearer : undefined;
     if (token === undefined) {
       refuse("must authenticate");

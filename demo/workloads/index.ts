@@ -6,7 +6,7 @@ import { Pods } from "./pods.ts";
 import { Processes } from "./processes.ts";
 import { accounts, deleteNamespace, demoNamespace, object, type WorkloadOutputs, type Workloads } from "./scenario.ts";
 
-/** Creates the namespace, the ServiceAccounts and, on a node, the pods. */
+/** Creates the namespace, the ServiceAccounts, and the pods or processes. */
 export async function createWorkloads(
   outputs: WorkloadOutputs,
   deployer: KubeClient,
@@ -24,7 +24,7 @@ export async function createWorkloads(
   return Processes.create(outputs, deployer);
 }
 
-/** Deletes the namespace and waits until it is gone: an earlier demonstration may have been killed or may have just ended. */
+/** Deletes the namespace of an earlier demonstration, and waits until it no longer exists. */
 async function removeNamespace(deployer: KubeClient, signal: AbortSignal): Promise<void> {
   const path = await deleteNamespace(deployer);
   const deadline = performance.now() + 60_000;

@@ -60,8 +60,8 @@ export class Processes implements Workloads {
     await writeFile(tokenFile, await workloadToken(this.#deployer, demoNamespace, account, audience), { mode: 0o600 });
     const args = [join(this.#folder, "client.mjs"), ...clientArgs(this.#verifier.url, tokenFile)];
     return new Promise((resolve) => {
-      // Its exit status repeats what its output says.
-      execFile(process.execPath, args, (_ended, stdout) => resolve(callResult(stdout)));
+      // The exit status adds nothing to the output.
+      execFile(process.execPath, args, (_error, stdout) => resolve(callResult(stdout)));
     });
   }
 

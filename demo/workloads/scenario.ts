@@ -1,14 +1,14 @@
 /** Workloads and calls of the demonstration, the same for pods and for processes. */
 import { type KubeClient, type KubeObject, pathFor } from "../../kubernetes/index.ts";
 
-/** Namespace of the demonstration's workloads: created for it, and deleted after it. */
+/** Namespace of the demonstration's workloads. The demonstration creates and deletes it. */
 export const demoNamespace = "k8sauth-demo";
-/** ServiceAccounts: of a caller that the verifier's rules allow, and of one that they do not. */
+/** ServiceAccounts of callers: the verifier's rules allow `caller`, and not `unlisted`. */
 export const accounts = { caller: "shop", unlisted: "unlisted" } as const;
-/** Audience of the service that asks the verifier, and of another service. */
+/** Audiences: `own` of the service that asks the verifier, `other` of another service. */
 export const audiences = { own: "orders", other: "payments" } as const;
 
-/** A projected token, as the stack's outputs describe its volume, its mount and its path. */
+/** A projected token in the stack's outputs: its path, its volume and its mount. */
 export interface ProjectedToken {
   readonly tokenPath: string;
   readonly volume: KubeObject & { readonly name: string; readonly projected: { readonly sources: readonly Source[] } };
@@ -47,7 +47,7 @@ export interface Workloads extends AsyncDisposable {
 
 /** The part of the stack's outputs that the workloads use. */
 export interface WorkloadOutputs {
-  /** The reviewer's access, with which a verifier outside of a pod asks the API server. */
+  /** The reviewer's access. A verifier that does not run in a pod calls the API server with it. */
   readonly access: { readonly host: string; readonly caPem: string; readonly token: string; readonly audience: string };
   readonly gatewayToken: ProjectedToken;
   /** Absent if the verifier is not deployed. */
@@ -64,6 +64,7 @@ export function callResult(output: string): CallResult {
   return JSON.parse(output.trim().split("\n").at(-1) || "{}") as CallResult;
 }
 
+/** A manifest without spec. */
 export function object(apiVersion: string, kind: string, metadata: object) {
   return { apiVersion, kind, metadata };
 }

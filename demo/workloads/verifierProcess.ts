@@ -23,7 +23,7 @@ export class VerifierProcess implements AsyncDisposable {
     this.url = url;
   }
 
-  /** Writes its files to `folder`, starts it and waits until it is ready. */
+  /** Writes the files of the verifier to `folder`, starts it and waits until it is ready. @throws Error if it does not become ready within 15 s */
   static async start(folder: string, { host, caPem, token }: ApiAccess, settings: object): Promise<VerifierProcess> {
     const file = async (name: string, text: string) => {
       const path = join(folder, name);

@@ -6,7 +6,7 @@ import { each } from "../unknowns.ts";
 
 const goodPractices = "https://kubernetes.io/docs/concepts/security/rbac-good-practices/";
 
-/** Subjects that include every user, every anonymous request, or are exempt from authorization. */
+/** Subjects that include all users or all anonymous requests, or that are exempt from authorization. */
 const broad: readonly BindingSubject[] = [
   { kind: "Group", name: "system:masters" },
   { kind: "Group", name: "system:authenticated" },
@@ -46,7 +46,7 @@ const noBroadSubjects = resourceRule({
   appliesTo: isBinding,
   check: ({ props }, report) =>
     each((props as Binding).subjects, (subject) => {
-      // The kind is compared first, because the name of a ServiceAccount may be unknown.
+      // The kind is compared first, because reading the name of a ServiceAccount throws if it is unknown.
       const found = broad.find(({ kind, name }) => subject.kind === kind && subject.name === name);
       if (found) report(`It binds ${subjectName(found)}.`);
     }),

@@ -34,6 +34,7 @@ const lifetime = resourceRule<{ maxDays: number }>({
   settings: { maxDays: { type: "integer", description: "Longest lifetime, in days.", default: 90, minimum: 1 } },
   appliesTo: isRequest,
   check: (subject, report, { maxDays }) => {
+    // The default of a SignedCertificate.
     const fallback = isSigned(subject.type) ? 90 * day : undefined;
     const seconds = requestOf(subject).expirationSeconds ?? fallback;
     if (seconds === undefined) report("It names no lifetime.");
@@ -116,7 +117,7 @@ const keyStrength = resourceRule<Keys>({
     const { algorithm } = props as { algorithm?: string };
     if (algorithm === "RSA") {
       const { rsaBits = 2048 } = props as { rsaBits?: number };
-      if (rsaBits < minRsaBits) report(`It is an RSA key of ${rsaBits} bits; at least ${minRsaBits} are demanded.`);
+      if (rsaBits < minRsaBits) report(`It is an RSA key of ${rsaBits} bits; at least ${minRsaBits} are required.`);
     } else if (algorithm === "ECDSA") {
       const { ecdsaCurve = "P224" } = props as { ecdsaCurve?: string };
       if (!curves.includes(ecdsaCurve))

@@ -7,7 +7,7 @@ import { all, each, present } from "../unknowns.ts";
 const day = 24 * 3600 * 1_000;
 const hardening = "https://kubernetes.io/docs/concepts/security/hardening-guide/authentication-mechanisms/";
 const credentialTypes = ["k8sauth:index:ReviewerToken", "k8sauth:index:SignedCertificate"];
-/** The signer sets `notBefore` to an earlier time, for clocks that are slow. */
+/** Tolerance for signers that set `notBefore` to an earlier time, for slow clocks. kube-controller-manager subtracts 5 minutes. */
 const backdating = 10 * 60 * 1_000;
 
 interface Dated {
@@ -30,7 +30,7 @@ export function credentialRules(now: () => Date): Policies {
       days: {
         type: "integer",
         description:
-          "Days before the expiry at which it warns, but not before the last third of the credential's lifetime.",
+          "The policy warns from this many days before the expiry, and only in the last third of the credential's lifetime.",
         default: 14,
         minimum: 0,
       },
@@ -40,12 +40,12 @@ export function credentialRules(now: () => Date): Policies {
         subjects.filter(({ type }) => credentialTypes.includes(type)),
         (subject) => {
           const { notBefore, notAfter } = subject.props as Dated;
-          // Empty for a token that does not expire.
+          // A token that does not expire.
           if (present(notAfter, "notAfter") === "") return;
           const [start, end] = [Date.parse(notBefore ?? ""), Date.parse(notAfter as string)];
           const remaining = end - now().getTime();
           if (remaining <= 0) report(`The credential ${subject.name} expired at ${notAfter}.`, subject);
-          // If the start is not a date, it is NaN, and the comparison is false.
+          // If `notBefore` is not a date, `start` is NaN and the comparison is false: only `days` applies.
           else if (remaining <= days * day && !(remaining > (end - start) / 3)) {
             report(`The credential ${subject.name} expires at ${notAfter}.`, subject);
           }
@@ -103,24 +103,24 @@ function parsed(pem: string): X509Certificate | undefined {
 function checkIssued(certificate: X509Certificate, subject: Subject, report: Report, limits: Limits): void {
   const lifetime = certificate.validToDate.getTime() - certificate.validFromDate.getTime();
   const { modulusLength, namedCurve } = certificate.publicKey.asymmetricKeyDetails ?? {};
-  const say = (found: string) => report(`The certificate ${subject.name} ${found}`, subject);
+  const violation = (found: string) => report(`The certificate ${subject.name} ${found}`, subject);
   all(
     () => {
-      if (lifetime > limits.maxDays * day + backdating) say(`is valid for more than ${limits.maxDays} days.`);
+      if (lifetime > limits.maxDays * day + backdating) violation(`is valid for more than ${limits.maxDays} days.`);
     },
     () => {
       if (modulusLength !== undefined && modulusLength < limits.minRsaBits) {
-        say(`has an RSA key of ${modulusLength} bits; at least ${limits.minRsaBits} are demanded.`);
+        violation(`has an RSA key of ${modulusLength} bits; at least ${limits.minRsaBits} are required.`);
       }
     },
     () => {
       if (namedCurve !== undefined && !limits.curves.includes(namedCurve)) {
-        say(`has a key on the curve ${namedCurve}; ${limits.curves.join(", ")} are allowed.`);
+        violation(`has a key on the curve ${namedCurve}; ${limits.curves.join(", ")} are allowed.`);
       }
     },
     () => {
-      if (certificate.ca) say("is a CA's.");
-      if (/^(?:CN|O|OU)=system:/m.test(certificate.subject)) say("has a name that begins with system:.");
+      if (certificate.ca) violation("is a CA certificate.");
+      if (/^(?:CN|O|OU)=system:/m.test(certificate.subject)) violation("has a name that begins with system:.");
     },
   );
 }

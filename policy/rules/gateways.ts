@@ -3,7 +3,7 @@ import type { Policies } from "@pulumi/policy";
 import { unreachableReason } from "../hosts.ts";
 import { resourceRule } from "../rule.ts";
 
-/** By type, the path of the API server's address for a gateway. */
+/** Reads the address of the API server for a gateway, by type of the resource. */
 const hosts: Readonly<Record<string, (props: Readonly<Record<string, unknown>>) => unknown>> = {
   "k8sauth:index:Cluster": ({ host }) => host,
   "k8sauth:index:ReviewerToken": ({ host }) => host,
@@ -46,9 +46,9 @@ const reachable = resourceRule<{ allowLoopback: boolean }>({
   },
 });
 
-/** The part of an address that a message may contain. */
+/** The origin of an address. The rest of it may contain a password. */
 function withoutPassword(url: string): string {
-  return URL.canParse(url) ? new URL(url).origin : "what is given";
+  return URL.canParse(url) ? new URL(url).origin : "the given value";
 }
 
 export const gatewayRules: Policies = [reachable];

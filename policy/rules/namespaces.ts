@@ -17,14 +17,14 @@ const noSharedNamespace = resourceRule<{ namespaces: readonly string[] }>({
   settings: {
     namespaces: {
       type: "array",
-      description: "Namespaces that must stay free.",
+      description: "Namespaces in which no object may be.",
       default: ["default", "kube-system", "kube-public", "kube-node-lease"],
     },
   },
   appliesTo: isKubernetesObject,
   check: ({ type, props }, report, { namespaces }) => {
     const given = (props.metadata as ObjectMeta | undefined)?.namespace;
-    // The provider sets its own namespace once that is known.
+    // In a preview, the default namespace of a provider may be unknown. The namespace is then absent.
     const namespace = isNamespaced(type) ? present(given, "metadata.namespace") : given;
     if (namespace && namespaces.includes(namespace)) report(`It is in the namespace ${namespace}.`);
   },

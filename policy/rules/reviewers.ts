@@ -12,10 +12,10 @@ import {
 import { ofType, resourceRule, type Setting } from "../rule.ts";
 import { each, every, some } from "../unknowns.ts";
 
-/** Names that this product's components create. */
+/** Default names of reviewers in k8sauth's components and stack. */
 const reviewerNames = ["gateway-token-reviewer*", "gateway-client-certificate*"];
 
-/** Setting of all rules that identify reviewers by name. */
+/** The setting of all rules that recognize reviewers by name. */
 export const reviewers: Setting<readonly string[]> = {
   type: "array",
   description: "Names of reviewers' ServiceAccounts and users, with * for anything.",
@@ -41,7 +41,7 @@ const bound = {
 const reviewerBinding = resourceRule<Names>({
   ...bound,
   name: "reviewer-binding",
-  description: "Reviewers, known by their names, are bound to the reviewer roles alone.",
+  description: "Reviewers, which the policy recognizes by name, are bound to reviewer roles only.",
   settings: {
     reviewers,
     roles: {
@@ -61,7 +61,7 @@ const reviewerBinding = resourceRule<Names>({
   },
 });
 
-/** Permissions of a reviewer role: `create tokenreviews`, and the further permissions of some products. */
+/** Permissions that a reviewer role may grant, in addition to `get` on the resources of the setting `mayRead`. */
 const reviewerRights: readonly {
   readonly group: string;
   readonly resources: readonly string[];
@@ -81,7 +81,7 @@ const reviewerRole = resourceRule<Reads>({
   name: "reviewer-role",
   description: "A reviewer role lets its holder review, and nothing else.",
   remedy:
-    "Grant only create on tokenreviews and subjectaccessreviews, and get on the resources in the policy's setting mayRead (k8sauth:products adds such).",
+    "Grant only create on tokenreviews and subjectaccessreviews, and get on the resources in the policy's setting mayRead (k8sauth:products adds them).",
   settings: {
     names: {
       type: "array",
@@ -90,7 +90,7 @@ const reviewerRole = resourceRule<Reads>({
     },
     mayRead: {
       type: "array",
-      description: "Resources of the core group that a product reads besides, such as serviceaccounts for Consul.",
+      description: "Resources of the core group that a role may also read, such as serviceaccounts for Consul.",
       default: ["serviceaccounts", "pods", "nodes"],
     },
   },
@@ -119,14 +119,14 @@ const reviewerNamed = resourceRule<{ reviewers: readonly string[] }>({
   name: "reviewer-named",
   level: "advisory",
   severity: "medium",
-  description: "Reviewers have names by which the other rules know them.",
-  reason: "The rules for reviewers do not apply to a reviewer with another name.",
-  remedy: "Add the name to the setting reviewers of reviewer-binding, token-secret-for-reviewers and this rule.",
+  description: "Reviewers have names that the other policies recognize.",
+  reason: "The policies for reviewers do not apply to a reviewer with another name.",
+  remedy: "Add the name to the setting reviewers of reviewer-binding, token-secret-for-reviewers and this policy.",
   settings: { reviewers },
   appliesTo: ofType("k8sauth:index:ReviewerToken", "tls:index/certRequest:CertRequest"),
   check: ({ type, urn, props }, report, settings) => {
     const isToken = type === "k8sauth:index:ReviewerToken";
-    // Requests for other users are not the component's.
+    // Skips tokens of bearer-token users, and certificate requests outside of a ClientCertificate.
     if (isToken ? props.proof === "self" : !urn.includes("k8sauth:index:ClientCertificate$")) return;
     const { commonName = "" } = (props.subject ?? {}) as { commonName?: string };
     const name = isToken ? (props.serviceAccountName as string) : commonName;

@@ -12,7 +12,7 @@ interface Exempt {
 
 const exempt = {
   type: "array",
-  description: "Resource names, with * for anything, of roles that may have them.",
+  description: "Resource names, with * for anything, of roles that the policy does not check.",
   default: [],
 } as const;
 
@@ -39,23 +39,25 @@ const noWildcardRules = resourceRule<Exempt>({
   },
 });
 
-/** Permissions with which a user can get all others. */
+/** Permissions with which a user can gain further ones. */
 interface Escalation {
+  /** Action of the holder, which completes the sentence "It lets its holder …". */
   readonly what: string;
   readonly verbs: readonly string[];
   readonly group?: string;
   readonly resource?: string;
+  /** Whether the permissions are an escalation only in a ClusterRole. */
   readonly clusterOnly?: boolean;
 }
 
 const escalations: readonly Escalation[] = [
   {
-    what: "take rights that its holder does not have",
+    what: "grant itself further rights",
     verbs: ["escalate", "bind"],
     group: "rbac.authorization.k8s.io",
   },
-  { what: "act as somebody else", verbs: ["impersonate"] },
-  { what: "make tokens of ServiceAccounts", verbs: ["create"], group: "", resource: "serviceaccounts/token" },
+  { what: "impersonate other users", verbs: ["impersonate"] },
+  { what: "create tokens of ServiceAccounts", verbs: ["create"], group: "", resource: "serviceaccounts/token" },
   {
     what: "approve certificate requests, and so become any user",
     verbs: ["update", "patch"],
@@ -81,7 +83,7 @@ const noEscalation = resourceRule<Exempt>({
   name: "no-escalation-rights",
   level: "mandatory",
   severity: "high",
-  description: "Roles hold no rights from which others follow.",
+  description: "Roles grant no rights with which a user can gain further rights.",
   reason:
     "A user who may bind, impersonate, create tokens, approve certificates or read all Secrets can become any user.",
   remedy: "Remove the rule, or restrict it by resourceNames (k8sauth:bearerTokenUsers for the rules of a user).",

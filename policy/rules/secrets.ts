@@ -1,8 +1,8 @@
-/** Secrecy of credentials. Packs receive secrets unwrapped, so messages of these rules contain no values. */
+/** Secrecy of credentials. A pack receives secrets in plain text, so messages of these rules contain no values. */
 import type { Policies } from "@pulumi/policy";
 import { isConfigMap, isKubernetesObject, isSecret, type ObjectMeta } from "../kubernetes.ts";
 import { containerLists, isWorkload, podOf } from "../pods.ts";
-import { either, type Report, resourceRule } from "../rule.ts";
+import { type Report, resourceRule } from "../rule.ts";
 import { all, each, eachEntry } from "../unknowns.ts";
 
 const pulumiSecrets = "https://www.pulumi.com/docs/iac/concepts/secrets/";
@@ -35,8 +35,8 @@ const marked = resourceRule({
   },
 });
 
-/** Patterns of credentials. */
-const looks: readonly { readonly what: string; readonly pattern: RegExp }[] = [
+/** Patterns of credentials. The second one is base64 of the start of PEM, in which "PRIVATE KEY-" has one of three alignments. */
+const credentialPatterns: readonly { readonly what: string; readonly pattern: RegExp }[] = [
   { what: "a private key", pattern: /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----/ },
   {
     what: "a private key",
@@ -54,7 +54,7 @@ const inTheOpen = resourceRule({
   remedy: "Put it into a Secret and mount that as a file.",
   url: "https://kubernetes.io/docs/concepts/security/secrets-good-practices/",
   tags: ["secret", "cis-5.4.1"],
-  appliesTo: either(isKubernetesObject),
+  appliesTo: isKubernetesObject,
   check: ({ type, props }, report) => {
     const { labels, annotations } = (props.metadata ?? {}) as ObjectMeta;
     all(
@@ -77,7 +77,7 @@ const inTheOpen = resourceRule({
 
 function lookAt(where: string, report: Report): (key: string, value: string) => void {
   return (key, value) => {
-    const found = looks.find(({ pattern }) => typeof value === "string" && pattern.test(value));
+    const found = credentialPatterns.find(({ pattern }) => typeof value === "string" && pattern.test(value));
     if (found) report(`${where}.${key} holds ${found.what}.`);
   };
 }

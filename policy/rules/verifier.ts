@@ -24,7 +24,7 @@ const audience = resourceRule<AudienceSettings>({
     label: {
       type: "string",
       description:
-        "Value of the label app.kubernetes.io/name by which pods of a verifier that no component made are known.",
+        "Value of the label app.kubernetes.io/name of a verifier's pods, for a verifier without the component Verifier.",
       default: "k8sauth-verifier",
     },
     variables: {
@@ -47,10 +47,10 @@ const audience = resourceRule<AudienceSettings>({
       return;
     }
     const pod = podOf(type, props);
-    // The pods of the component read a file of the ConfigMap.
+    // The component sets the audience in its ConfigMap, which the branch above checks.
     if (ofComponent || pod.metadata?.labels?.["app.kubernetes.io/name"] !== settings.label) return;
     if (!some(containerLists(pod), (list) => some(list(), (container) => setsAudience(container, settings)))) {
-      report("None of its containers is given an audience.");
+      report("None of its containers has an audience, in a variable or a flag.");
     }
   },
 });
@@ -76,7 +76,7 @@ function parsed(text = "{}"): VerifierConfig {
   }
 }
 
-/** One audience, or several. */
+/** Whether the value is an audience or a list of audiences. */
 function isSet(given: unknown): boolean {
   const list: readonly unknown[] = Array.isArray(given) ? given : [given];
   return list.length > 0 && list.every((text) => typeof text === "string" && text !== "");
@@ -118,7 +118,7 @@ const networkPolicy = stackRule({
   name: "workload-network-policy",
   level: "mandatory",
   severity: "high",
-  description: "A NetworkPolicy says who may reach each workload.",
+  description: "A NetworkPolicy limits the pods that may connect to each workload.",
   reason: "Without one every pod of the cluster can connect to it and try tokens.",
   remedy: "Add a NetworkPolicy with policyTypes Ingress in its namespace that selects its pods.",
   url: "https://kubernetes.io/docs/concepts/services-networking/network-policies/",

@@ -7,12 +7,12 @@ import { all, each } from "../unknowns.ts";
 
 const standards = "https://kubernetes.io/docs/concepts/security/pod-security-standards/";
 
-const nonRoot = resourceRule({
+const runsAsNonRoot = resourceRule({
   name: "workload-non-root",
   level: "mandatory",
   severity: "high",
   description: "Containers do not run as root.",
-  reason: "Root in a container is one defect of the kernel or runtime away from root on the node.",
+  reason: "With one defect of the kernel or of the container runtime, root in a container becomes root on the node.",
   remedy: "Set runAsNonRoot: true in the pod's or the container's securityContext, and no runAsUser 0.",
   url: standards,
   tags: ["workload", "cis-5.2.7"],
@@ -21,9 +21,9 @@ const nonRoot = resourceRule({
     const pod = podOf(type, props);
     eachContainer(pod, (container) => {
       const own = container.securityContext?.runAsNonRoot;
-      const nonRootSaid = own ?? pod.spec?.securityContext?.runAsNonRoot;
+      const nonRoot = own ?? pod.spec?.securityContext?.runAsNonRoot;
       const user = container.securityContext?.runAsUser ?? pod.spec?.securityContext?.runAsUser;
-      if (nonRootSaid !== true || user === 0) report(`The container ${container.name} may run as root.`);
+      if (nonRoot !== true || user === 0) report(`The container ${container.name} may run as root.`);
     });
   },
 });
@@ -67,7 +67,7 @@ const noMountedToken = resourceRule({
   name: "no-automounted-token",
   level: "mandatory",
   severity: "high",
-  description: "No token is mounted unasked.",
+  description: "No ServiceAccount token is mounted by default.",
   reason:
     "The token that is mounted by default is valid at the API server for an hour or longer, and few pods need it.",
   remedy: "Set automountServiceAccountToken: false, and project a token for an audience where one is needed.",
@@ -83,10 +83,9 @@ const noMountedToken = resourceRule({
 });
 
 /**
- * The default image of k8sauth's verifier: Google's distroless Node.js. It is a tag on purpose. A digest in a program is not
- * renewed with Node.js's security fixes, and only a registry can say which digest is current. So `default-image-pinned` warns
- * about the default, and `image-pinned` refuses every other image without a digest: there the user chose the image, and can
- * choose its digest too.
+ * The default image of k8sauth's verifier: Google's distroless Node.js. It has a tag and no digest, because a digest in a program does not
+ * follow the security fixes of Node.js, and only a registry knows the current digest. Therefore `default-image-pinned` only warns about the
+ * default. `image-pinned` refuses every other image without a digest: the user who chose the image can choose its digest too.
  */
 const defaultImages = ["gcr.io/distroless/nodejs24-debian13:nonroot"];
 
@@ -108,8 +107,7 @@ const pinnedImage = resourceRule<{ exempt: readonly string[] }>({
   settings: {
     exempt: {
       type: "array",
-      description:
-        "Images that need no digest, with * for anything: the verifier's default, and those that no registry could move.",
+      description: "Images that need no digest, with * for anything, such as images that come from no registry.",
       default: defaultImages,
     },
   },
@@ -140,7 +138,7 @@ function eachContainer(pod: ReturnType<typeof podOf>, check: (container: Contain
 }
 
 export const workloadRules: Policies = [
-  nonRoot,
+  runsAsNonRoot,
   readOnlyRoot,
   noPrivileges,
   noMountedToken,

@@ -10,7 +10,8 @@ export const akeylessSettings = {
   akeylessGatewayUrl: text(
     {
       unset: "none",
-      description: "URL of the Akeyless Gateway's Configuration Manager (port 8000, with its path), which logins name.",
+      description:
+        "URL of the Akeyless Gateway's Configuration Manager (port 8000, with its path). Workloads pass it when they log in.",
     },
     v.transform((value) => value.replace(/\/+$/, "")),
   ),
@@ -46,7 +47,7 @@ export const akeylessSettings = {
   ...akeylessPushSettings,
 } as const;
 
-/** The settings of Akeyless. */
+/** The converted settings of Akeyless. */
 export interface AkeylessSettings {
   readonly gatewayUrl?: string;
   readonly authConfigName: string;

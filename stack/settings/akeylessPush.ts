@@ -121,7 +121,7 @@ export const akeylessPushSettings = {
     description: "CA certificates of the gateway, and of `akeylessApi` if that is set, PEM.",
   }),
   akeylessAuthMethod: object(authMethod, {
-    unset: "unbound, which is refused",
+    unset: "an unbound auth method, which is refused",
     example: "'akeylessAuthMethod.boundNamespaces[0]' shop",
     description:
       "The auth method that is created if `akeylessAccessId` is not set: `{name, boundNamespaces, boundServiceAccountNames, boundPodNames, boundIps, gatewayBoundIps, forceSubClaims, accessExpires, jwtTtl, expirationEventIn, auditLogsClaims, allowedClientTypes, productTypes, description, deleteProtection}`. `accessExpires` is in Unix time, `jwtTtl` in minutes, `expirationEventIn` a list of days. Its name is `/k8sauth/STACK` by default. At least one of `boundNamespaces`, `boundServiceAccountNames`, `boundPodNames` and `forceSubClaims` is required.",
@@ -145,13 +145,13 @@ export const akeylessPushSettings = {
   akeylessCertificateName: text({
     inputs: ["AkeylessCertificate.name"],
     unset: "`/k8sauth/STACK/certificate`",
-    description: "Item that the client certificate is registered as.",
+    description: "Name of the Akeyless item that contains the client certificate.",
   }),
   akeylessCertificateItem: object(certificateItem, {
     unset: "none",
     example: "akeylessCertificateItem.eventForwarder /mail",
     description:
-      "Further properties of that item: `{eventForwarder, description, tags, deleteProtection}`. Only an Event Forwarder sends notices to people. A warning says if the named one does not send them.",
+      "Further properties of that item: `{eventForwarder, description, tags, deleteProtection}`. Only an Event Forwarder sends notices to people. A run warns if the named one does not send these.",
   }),
   akeylessExpiryNoticeDays: list(day, {
     inputs: ["AkeylessCertificate.expirationEventIn"],
@@ -174,23 +174,25 @@ export const akeylessPushSettings = {
 /** Objects that `akeylessPush` creates at the gateway and in the Akeyless account. */
 export interface AkeylessPushSettings {
   readonly gatewayApi: string;
-  /** Undefined: the API of the service. */
+  /** Base URL of the REST API for auth method, certificate and roles. @default the API of the service */
   readonly apiUrl?: string;
-  /** CA of the gateway, and of `apiUrl` if that is set. */
+  /** CA of the gateway, and of `apiUrl` if that is set, PEM. @default public CAs */
   readonly caPem?: string;
   /** Undefined if the settings name an existing auth method. */
   readonly authMethod?: AuthMethodSettings;
   readonly roles: Readonly<Record<string, AkeylessGrant>>;
+  /** In seconds. @default the gateway's, 300 */
   readonly tokenExpiration?: number;
   readonly certificateName: string;
   readonly certificateItem: v.InferOutput<typeof certificateItem>;
   readonly expiryNoticeDays: readonly number[];
+  /** `NAMESPACE/NAME`. Pushes are proved by a login only if it is set. */
   readonly proofAccount?: string;
 }
 
 type AuthMethodSettings = v.InferOutput<typeof authMethod> & { readonly name: string };
 
-/** Settings of the gateway and of an existing auth method, on which a push depends. */
+/** Settings of other areas on which a push depends. */
 interface GatewaySettings {
   readonly akeylessGatewayUrl: string | undefined;
   readonly akeylessAccessId: string | undefined;
@@ -237,7 +239,7 @@ export function akeylessPushOf(
   };
 }
 
-/** Roles with their claims, and the rules of those that the stack creates. */
+/** Roles with their sub-claims and, for a role that the stack creates, its rules. */
 function grantsOf(
   roles: Readonly<Record<string, AkeylessSubClaims>>,
   rules: v.InferOutput<typeof ruleSets>,

@@ -27,13 +27,13 @@ export const certificateSettings = {
     inputs: ["SignedCertificate.renewBefore"],
     unset: "a third of the lifetime",
     description:
-      "Seconds before the certificate expires from which on `pulumi up` [renews](renewal.md) it. Longer than the interval of your runs.",
+      "Number of seconds before the expiry of the certificate. `pulumi up` [renews](renewal.md) it from then on. Set it to more than the time between your runs.",
   }),
   certificateApproval: choice(["auto", "external"], {
     inputs: ["SignedCertificate.approval"],
     default: "auto",
     description:
-      "`auto`: the deployer approves the request. `external`: another user approves it. `pulumi up` waits for 300 s; after a later approval, run it again within an hour.",
+      "`auto`: the deployer approves the request. `external`: another user approves it. `pulumi up` waits 300 s for the approval. After a later approval, run it again within an hour.",
   }),
   certificateRequest: text({
     inputs: ["SignedCertificate.csrPem", "Cluster.certificateRequests", "Cluster.csrPem"],
@@ -47,12 +47,13 @@ export const certificateSettings = {
   }),
 } as const;
 
-/** The settings of the client certificate. */
+/** The converted settings of the client certificate. */
 export interface CertificateSettings {
   readonly commonName: string;
   readonly organization?: string;
   readonly keyType: KeyType;
   readonly expirationSeconds: number;
+  /** In seconds. @default a third of the lifetime */
   readonly renewBefore?: number;
   readonly approval: "auto" | "external";
   readonly csrPem?: string;
@@ -80,7 +81,7 @@ export function certificateOf(
   };
 }
 
-/** Contradictions between the settings of the certificate. Names are checked only if the certificate flow uses them. */
+/** Refuses contradictions between the settings of the certificate. Names are checked only if the certificate flow uses them. */
 export function checkCertificate(certificate: CertificateSettings, flow: boolean, refuse: Refuse): void {
   const { expirationSeconds, renewBefore, csrPem, privateKeyPem, rotation } = certificate;
   refuseImmediateRenewal(
@@ -94,7 +95,10 @@ export function checkCertificate(certificate: CertificateSettings, flow: boolean
   if (certificate.organization) refuseName("certificateOrganization", certificate.organization, refuse);
 }
 
-/** A subject's name: RFC 5280 limits it to 64 characters, and Kubernetes reserves a prefix. */
+/**
+ * Refuses a common name or an organization that is too long, reserved for Kubernetes, or contains control characters. RFC 5280 allows 64
+ * characters. Bytes of UTF-8 are counted instead, which is stricter.
+ */
 function refuseName(key: string, name: string, refuse: Refuse): void {
   const bytes = Buffer.byteLength(name);
   if (bytes > 64) refuse([key], `has ${bytes} bytes (${shown(name)}). At most 64 are allowed (RFC 5280)`);

@@ -3,7 +3,7 @@ import { inClusterContext as inCluster } from "../../kubernetes/kubeconfig/inClu
 import type { Refuse } from "./read.ts";
 import { choice, flag, secretText, text, type Values } from "./setting.ts";
 
-/** The cluster that a stack is for, who deploys, and how a gateway reaches the API server. */
+/** The stack's cluster, the deployer's kubeconfig, and the gateway's way to the API server. */
 export const clusterSettings = {
   context: text({
     unset: "required",
@@ -41,7 +41,7 @@ export const clusterSettings = {
     inputs: ["Cluster.trustOnFirstUse"],
     default: false,
     description:
-      "Takes the CA from the host itself in the first run, without a check, and compares it in all later runs. Prefer `kubernetesCaPin`.",
+      "Reads the CA from the host itself in the first run, without a check. All later runs compare the host's CA with it. Prefer `kubernetesCaPin`.",
   }),
   allowLoopbackHost: flag({
     inputs: ["Cluster.allowLoopback", "RancherKey.allowLoopback"],
@@ -56,7 +56,7 @@ export const clusterSettings = {
   }),
 } as const;
 
-/** Contradictions between the settings of the cluster. */
+/** Refuses contradictions between the settings of the cluster. */
 export function checkCluster(values: Values<typeof clusterSettings>, refuse: Refuse): void {
   const { context, kubeconfig, kubernetesCa, kubernetesCaPin, trustOnFirstUse } = values;
   if (context === inCluster && kubeconfig !== undefined) {

@@ -46,6 +46,7 @@ export interface Settings {
   readonly certificate: CertificateSettings;
   /** By name of the ServiceAccount. */
   readonly bearerTokenUsers: Readonly<Record<string, BearerTokenUserSettings>>;
+  /** Undefined for the API server's own audience. */
   readonly audience?: string;
   readonly validateIssuer: boolean;
   /** Whether Pulumi refuses to delete the stack and its reviewers. Undefined if it was never set. */
@@ -83,13 +84,13 @@ export function readSettings(contexts: readonly string[] = []): Settings {
   return settings;
 }
 
-/** Reads the stack's configuration as `readSettings` does. If it names no context, the error names those of the kubeconfig. */
+/** Reads the stack's configuration as `readSettings` does. If it names no context, the error lists the contexts of the kubeconfig. */
 export async function loadSettings(): Promise<Settings> {
   const { context, kubeconfig } = ownConfig();
   return readSettings(context?.trim() ? [] : await contextsOf(kubeconfig));
 }
 
-/** The project's part of the stack's configuration, with decrypted secrets. */
+/** The settings of the project in the stack's configuration, with decrypted secrets and without the project's prefix. */
 function ownConfig(): Readonly<Record<string, string>> {
   const prefix = `${project}:`;
   const all = Object.entries(pulumi.runtime.allConfig()).filter(([key]) => key.startsWith(prefix));
@@ -145,7 +146,7 @@ function settingsOf(values: Values<typeof schema>, refuse: Refuse): Settings {
   };
 }
 
-/** Contradictions between the settings of different areas. */
+/** Refuses contradictions between the settings of different areas. */
 function checkFlows(settings: Settings, refuse: Refuse): void {
   const { tokenFlow, certificateFlow, certificate, namespace, verifier, rancher, akeyless } = settings;
   const { csrPem, privateKeyPem } = certificate;
@@ -160,7 +161,7 @@ function checkFlows(settings: Settings, refuse: Refuse): void {
   if (!tokenFlow && !certificateFlow && users === 0 && !(verifier ?? rancher ?? akeyless.gatewayAccount)) {
     refuse(
       ["tokenFlow", "certificateFlow", "bearerTokenUsers", "verifier", "verifierAudiences"],
-      "and k8sauth:certificateFlow are false, and nothing else is asked for. Set one of them to true, or name k8sauth:bearerTokenUsers",
+      "and k8sauth:certificateFlow are false, and no other setting creates anything. Set one of them to true, or set k8sauth:bearerTokenUsers",
     );
   }
   if (tokenFlow && namespace && verifier?.createNamespace && verifier.namespace === namespace) {

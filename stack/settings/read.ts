@@ -3,12 +3,14 @@ import * as v from "valibot";
 import { type Schema, type Setting, setBy, type Values } from "./setting.ts";
 
 /**
- * Reports that settings contradict each other, under the first one's name. Contradictions of a malformed setting are not
- * reported: its value is not known.
+ * Reports a contradiction between settings, under the name of the first one. If one of them is malformed, nothing is reported, because its
+ * value is not known.
+ *
+ * @param problem the predicate of a sentence whose subject is the first setting: "is set, but …"
  */
 export type Refuse = (keys: readonly [string, ...string[]], problem: string) => void;
 
-/** Refuses a credential that is due for renewal from its start. */
+/** Refuses a renewal time that is not less than the lifetime, because the credential would always be due for renewal. */
 export function refuseImmediateRenewal(
   [key, renewBefore]: readonly [string, number | undefined],
   [lifetimeKey, lifetime]: readonly [string, number],
@@ -28,7 +30,11 @@ export class Problems {
     this.#project = project;
   }
 
-  /** Reports a setting that is unknown or malformed. A problem that starts with "." or "[" continues the setting's name. */
+  /**
+   * Reports a setting that is unknown or malformed.
+   *
+   * @param problem the predicate of a sentence whose subject is the setting. A path in the setting (".name", "[0]") may precede it
+   */
   malformed(key: string, problem: string): void {
     this.#malformed.add(key);
     this.#add(key, problem);

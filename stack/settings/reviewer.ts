@@ -49,7 +49,7 @@ export const reviewerSettings = {
     inputs: ["ReviewerToken.audience"],
     unset: "the API server's audience",
     description:
-      "Audience of the tokens that workloads log in with. Prefer one that is not the API server's: a gateway that receives a token of the API server's audience can act as the workload in the cluster. Akeyless and Consul name no audience in their reviews: with them, set one of the API server's (`--api-audiences`).",
+      "Audience of the tokens that workloads log in with. Prefer one that is not the API server's: a gateway that receives a token for the API server's audience can act as the workload in the cluster. Akeyless and Consul name no audience in their reviews: for them, set one of the API server's (`--api-audiences`).",
   }),
   validateIssuer: flag({
     default: false,
@@ -62,7 +62,7 @@ export const reviewerSettings = {
   }),
 } as const;
 
-/** Contradictions between the settings of the reviewer. */
+/** Refuses contradictions between the settings of the reviewer. */
 export function checkReviewer(values: Values<typeof reviewerSettings>, refuse: Refuse): void {
   if (!values.createNamespace && !values.namespace) {
     refuse(["createNamespace", "namespace"], "is false, but k8sauth:namespace is not set");

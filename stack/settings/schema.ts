@@ -32,7 +32,7 @@ export const schema = {
   ...rancherSettings,
 } as const;
 
-/** Settings by the inputs of the plugin's resources that their values go to, for the plugin's messages. */
+/** Name of a setting by the input of the plugin's resources that gets its value. The plugin's messages use these names. */
 export const inputNames: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries(schema as Schema).flatMap(([name, { inputs = [] }]) =>
     inputs.map((input) => {

@@ -15,16 +15,16 @@ export interface Setting<Value = unknown> {
   readonly unset?: string;
   /** Whether to set it with `--secret`. Its value is a secret output in any case. */
   readonly secret?: boolean;
-  /** Accepted numbers. */
+  /** Accepted numbers, in words. */
   readonly range?: string;
   /** Accepted values, if they can be listed. */
   readonly choices?: readonly string[];
   /**
-   * Inputs of the plugin's resources that get the value, in the notation of `provider/protocol/inputNames.ts`. Errors about them name the setting. If an
-   * input gets a part of the value, "=" and the path of that part follow.
+   * Inputs of the plugin's resources that get the value, in the notation of `provider/protocol/inputNames.ts`. The plugin's errors about these
+   * inputs name the setting. If an input gets only a part of the value, "=" and the path of that part follow.
    */
   readonly inputs?: readonly string[];
-  /** For lists and objects: a command that sets it, without `pulumi config set`. */
+  /** For lists and objects: arguments of `pulumi config set --path` that set a part of it. */
   readonly example?: string;
   /** Markdown. */
   readonly description: string;
@@ -170,7 +170,7 @@ export function record<Key extends v.GenericSchema<string, string>, Value extend
 ) {
   return v.pipe(
     v.custom<Record<string, unknown>>(isObject, message),
-    // valibot skips such names and their values.
+    // v.record omits entries with these names, so they would be ignored without an error.
     v.rawCheck(({ dataset, addIssue }) => {
       const name = dataset.typed ? reserved.find((one) => Object.hasOwn(dataset.value, one)) : undefined;
       if (name !== undefined) addIssue({ message: `has the name ${shown(name)}. Use another one` });
@@ -199,7 +199,7 @@ export function objectName(pattern: typeof dnsLabel | typeof dnsSubdomain, most:
   });
 }
 
-/** A ServiceAccount, `NAMESPACE/NAME`. */
+/** `NAMESPACE/NAME` of a ServiceAccount. */
 export const account = v.check<string, string>((value) => {
   const [namespace = "", serviceAccount = "", ...rest] = value.split("/");
   return rest.length === 0 && dnsLabel.test(namespace) && dnsSubdomain.test(serviceAccount);
@@ -212,7 +212,7 @@ export const httpsUrl: Check = v.rawTransform<string, string>(({ dataset: { valu
   return NEVER;
 });
 
-/** Text that a function of `gateways/` checks and converts. */
+/** Text that a function of `gateways/` checks and converts. Its GatewayInputError becomes a problem of the setting. */
 export function parsedBy(parse: (field: string, value: string) => string): Check {
   return v.rawTransform<string, string>(({ dataset, addIssue, NEVER }) => {
     try {

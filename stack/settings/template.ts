@@ -3,13 +3,13 @@ import type { Schema } from "./setting.ts";
 
 const start = "# Generated from stack/settings by `npm run generate`: the questions of `pulumi new`.\n";
 
-/** Settings that `pulumi new` asks for. Many stacks need no other ones. */
+/** Settings for which `pulumi new` asks. Many stacks need no others. */
 const asked = ["context", "kubernetesHost", "audience"] as const satisfies readonly (keyof typeof schema)[];
 
-/** Pulumi.yaml with its template up to date. It ends the file. @throws Error if the file has no place for it */
+/** Replaces the template at the end of Pulumi.yaml. @param file content of the file @throws Error if the file has no template */
 export function withTemplate(file: string): string {
   const from = file.indexOf(start);
-  if (from < 0) throw new Error(`Pulumi.yaml has no place for the template, after "${start.trim()}".`);
+  if (from < 0) throw new Error(`Pulumi.yaml has no template: the line "${start.trim()}" is missing.`);
   const settings = asked.map((name) => `    k8sauth:${name}:\n      description: ${JSON.stringify(question(name))}\n`);
   return `${file.slice(0, from)}${start}template:\n  config:\n${settings.join("")}`;
 }

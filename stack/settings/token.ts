@@ -24,7 +24,7 @@ export const rotation: v.GenericSchema<unknown, Rotation> = v.pipe(
   ),
 );
 
-/** The reviewer's token, and epochs of all credentials. */
+/** The reviewer's token, and the rotation of all credentials. */
 export const tokenSettings = {
   tokenMode: choice(tokenModes, {
     inputs: ["ReviewerToken.mode"],
@@ -41,7 +41,7 @@ export const tokenSettings = {
     inputs: ["ReviewerToken.renewBefore"],
     unset: "a third of the lifetime",
     description:
-      "Seconds before the token expires from which on `pulumi up` [renews](renewal.md) it. Longer than the interval of your runs.",
+      "Number of seconds before the expiry of the token. `pulumi up` [renews](renewal.md) it from then on. Set it to more than the time between your runs.",
   }),
   rotation: object(rotation, {
     unset: "none",
@@ -51,7 +51,7 @@ export const tokenSettings = {
   }),
 } as const;
 
-/** Contradictions between the settings of the token. */
+/** Refuses contradictions between the settings of the token. */
 export function checkToken(values: Values<typeof tokenSettings>, refuse: Refuse): void {
   const { tokenExpirationSeconds, tokenRenewBefore } = values;
   refuseImmediateRenewal(

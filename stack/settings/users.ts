@@ -9,7 +9,7 @@ import type { Refuse } from "./read.ts";
 import { fields, nonEmptyText, object, objectName, oneOf, record, trueOrFalse } from "./setting.ts";
 import { rotation } from "./token.ts";
 
-/** The settings of a bearer-token user. */
+/** The converted settings of a bearer-token user. */
 export type BearerTokenUserSettings = Omit<
   BearerTokenUserArgs,
   "cluster" | "namespace" | "serviceAccountName" | "proveHost"
@@ -85,7 +85,7 @@ export function usersOf(
   );
 }
 
-/** Conflicts of users with each other, with the reviewer and with the verifier. */
+/** Refuses conflicts of users with each other, with the reviewer and with the verifier. */
 export function checkUsers(
   users: Readonly<Record<string, BearerTokenUserSettings>>,
   reviewer: {
@@ -104,7 +104,7 @@ export function checkUsers(
     const shared = [reviewer.namespace, reviewer.verifier?.namespace].includes(namespace) || inNamespace.length > 1;
     if (createNamespace && shared) {
       problem(
-        `.${key}.createNamespace is true, but the namespace ${namespace} is not this user's alone. Create it beforehand and unset createNamespace`,
+        `.${key}.createNamespace is true, but the namespace ${namespace} is also that of another user, the reviewer or the verifier. Create it beforehand and unset createNamespace`,
       );
     }
   }

@@ -158,7 +158,7 @@ export const verifierSettings = {
   }),
 } as const;
 
-/** The settings of the verifier. */
+/** The converted settings of the verifier. */
 export interface VerifierProgramSettings {
   readonly audiences: readonly [string, ...string[]];
   readonly mode: VerifierMode;
@@ -192,7 +192,7 @@ export function verifierOf(
   if (values.verifierTlsSecret && !namespace) {
     refuse(
       ["verifierTlsSecret", "verifierNamespace"],
-      "is set, but k8sauth:verifierNamespace, where the Secret is, is not",
+      "is set, but k8sauth:verifierNamespace is not. Set the namespace of the Secret",
     );
   }
   if (publicKeys && mode !== "jwt-pubkey") {
@@ -201,7 +201,7 @@ export function verifierOf(
   if (values.verifierMaxReplicas !== undefined && values.verifierMaxReplicas < values.verifierReplicas) {
     refuse(
       ["verifierMaxReplicas", "verifierReplicas"],
-      `is ${values.verifierMaxReplicas}, and k8sauth:verifierReplicas is ${values.verifierReplicas}, which is larger`,
+      `is ${values.verifierMaxReplicas}, which is less than k8sauth:verifierReplicas (${values.verifierReplicas})`,
     );
   }
   if (values.verifierSelfContainedImage && values.verifierImage === defaultVerifierImage) {
@@ -250,6 +250,8 @@ function checkByVerifier(verifier: VerifierProgramSettings, refuse: Refuse): voi
       "is set, but k8sauth:verifierSettings has several issuers. Set allow in each of them instead",
     );
   }
+  // The mode jwt-pubkey requires keys. Without k8sauth:verifierPublicKeys they are read from the cluster later, so the other settings are
+  // checked in the mode hybrid.
   const known = { mode, audiences, allow: [], issuer: "https://issuer.invalid", tls };
   const withoutKeys = { ...known, mode: mode === "jwt-pubkey" ? ("hybrid" as const) : mode, publicKeys: "" };
   const problem = verifierConfigProblem(withoutKeys);

@@ -21,7 +21,7 @@ export class ConsulAuth implements AsyncDisposable {
     this.#process = process;
   }
 
-  /** Built from Go modules on first use, as the sandbox is. @throws SandboxError */
+  /** Starts the process. The program is built from Go modules on first use. @throws SandboxError */
   static async start(options: BuildOptions = {}): Promise<ConsulAuth> {
     return new ConsulAuth(new LineProcess("Consul's auth method", await ensureProgram(program, options)));
   }

@@ -23,14 +23,19 @@ export class SpireAttestor implements AsyncDisposable {
     this.#process = process;
   }
 
-  /** In the file's folder, where paths in it begin. Built from Go modules on first use, as the sandbox is. @throws SandboxError */
+  /**
+   * Starts the process. The program is built from Go modules on first use.
+   *
+   * @param serverConfig path of the configuration file of a SPIRE server. Paths in it are relative to its folder
+   * @throws SandboxError
+   */
   static async start(serverConfig: string, options: BuildOptions = {}): Promise<SpireAttestor> {
     const binary = await ensureProgram(program, options);
     const { dir, base } = parse(serverConfig);
     return new SpireAttestor(new LineProcess("SPIRE's node attestor", binary, [base], dir));
   }
 
-  /** The payload that an agent sends with the projected token of its pod. */
+  /** Attests an agent, by the payload that it sends with the projected token of its pod. */
   attest(cluster: string, token: string): Promise<SpireAnswer> {
     return this.#process.ask({ cluster, token });
   }

@@ -8,13 +8,13 @@ const program: GoProgram = {
   source: import.meta.dirname,
 };
 
-/** Vault's answer, as far as tests look at it. */
+/** The fields of Vault's answer that tests read. */
 export interface VaultAnswer {
   readonly data?: Readonly<Record<string, unknown>>;
   readonly metadata?: Readonly<Record<string, string>>;
   readonly policies?: readonly string[];
   readonly warnings?: readonly string[];
-  /** Answer that Vault would send with a status of 400 or above. */
+  /** Message of an answer for which Vault would send a status of 400 or above. */
   readonly error?: string;
 }
 
@@ -26,7 +26,7 @@ export class VaultAuth implements AsyncDisposable {
     this.#process = process;
   }
 
-  /** Built from Go modules on first use, as the sandbox is. @throws SandboxError */
+  /** Starts the process. The program is built from Go modules on first use. @throws SandboxError */
   static async start(options: BuildOptions = {}): Promise<VaultAuth> {
     return new VaultAuth(new LineProcess("Vault's auth method", await ensureProgram(program, options)));
   }

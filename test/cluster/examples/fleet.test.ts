@@ -109,7 +109,7 @@ describe("up of four clusters, of which one refuses connections and one never an
     expect(stdout).toMatch(
       /^ {2}ok {4}fleet-certified +sandbox +https:\S+ +certificate, token +\d+ ok +certificate expires in \d+ hours \(/m,
     );
-    expect(stdout).toMatch(/^2 of 2 stacks hold\.$/m);
+    expect(stdout).toMatch(/^2 of 2 stacks passed\.$/m);
     const withRefused = await check(...stacks, "--json");
     expect(withRefused.status).toBe(1);
     expect(JSON.parse(withRefused.stdout).stacks).toMatchObject([

@@ -49,7 +49,7 @@ describe("the page over several stacks", () => {
         "fleet-us",
         "  FAIL  the check  no stack named 'fleet-us' found",
         "",
-        "1 of 3 stacks hold.",
+        "1 of 3 stacks passed.",
         "",
       ].join("\n"),
     );

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { readsNoSecrets } from "../../../cli/checks/report.ts";
+import { readsNoSecrets } from "../../../cli/checks/forbidden.ts";
 import { relativeTime } from "../../../cli/expiry.ts";
 import { formatExpiries, formatFindings } from "../../../cli/report.ts";
 import { KubeClient } from "../../../kubernetes/index.ts";

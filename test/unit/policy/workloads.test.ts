@@ -198,6 +198,11 @@ describe("namespaces", () => {
     expect(judge(rule, inNamespace("helm.sh/v3:Release", "default")).applies).toBe(false);
   });
 
+  test("no-default-namespace refuses custom resources whose group begins as a module of the SDK", () => {
+    const type = "helm.toolkit.fluxcd.io/v2:HelmRelease";
+    expect(judge("no-default-namespace", inNamespace(type, "default")).violations).toHaveLength(1);
+  });
+
   test("no-default-namespace does not pass a namespace that the provider sets later", () => {
     expect(judge("no-default-namespace", inNamespace("core/v1:Secret")).unknown).toBe(true);
     expect(judge("no-default-namespace", inNamespace("core/v1:Secret", unknown)).unknown).toBe(true);

@@ -96,7 +96,7 @@ describe("k8sauth sandbox", () => {
   test("prints its help with examples and exit codes", async () => {
     const { code, out } = await run("--help");
     expect(code).toBe(0);
-    expect(out).toMatch(/Examples[\s\S]+Exit codes/);
+    expect(out).toMatch(/Examples[\s\S]+Exit status/);
   });
 
   test.each([

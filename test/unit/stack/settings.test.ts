@@ -202,7 +202,7 @@ describe("a wrong setting is refused with its name and the accepted values:", ()
         verifierAudiences: '["a"]',
         verifierNamespace: "auth",
       },
-      /reader\.createNamespace is true, but the namespace auth is not this user's alone/,
+      /reader\.createNamespace is true, but the namespace auth is also that of another user/,
     ],
     [
       "a signing key that is none",

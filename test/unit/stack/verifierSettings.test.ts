@@ -35,7 +35,7 @@ test("a verifier needs an audience and no other setting", () => {
 test.each([
   [
     { verifierReplicas: "3", verifierMaxReplicas: "2" },
-    /verifierMaxReplicas.* is 2, and k8sauth:verifierReplicas is 3/,
+    /verifierMaxReplicas.* is 2, which is less than k8sauth:verifierReplicas \(3\)/,
   ],
   [{ verifierResources: '{"memoryLimit":"64Mi"}' }, /verifierResources.*at least 192Mi/],
   [{ verifierResources: '{"memory":"1Gi"}' }, /verifierResources.*cpuRequest, cpuLimit, memoryRequest, memoryLimit/],

@@ -1,12 +1,12 @@
 import type { Finding } from "../../kubernetes/finding.ts";
 import { isKubeError, type KubeClient } from "../../kubernetes/index.ts";
 
-/** A stolen credential of a reviewer must not read anything. */
+/** Proves that a credential cannot list Secrets, as a stolen credential of a reviewer must not. */
 export async function readsNoSecrets(client: KubeClient, claim: string): Promise<Finding> {
   return forbidden(claim, () => client.get("/api/v1/secrets", { query: { limit: 1 } }));
 }
 
-/** A call that the API server must refuse for want of rights. */
+/** Proves that the API server answers a call with 403 Forbidden. */
 export async function forbidden(claim: string, call: () => Promise<unknown>): Promise<Finding> {
   try {
     await call();
