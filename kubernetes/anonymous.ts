@@ -16,10 +16,10 @@ export function refusedUser(serverMessage: string | undefined): string | undefin
 }
 
 /**
- * The error for a request that the API server attributes to `system:anonymous`. It advises no rights: rights of that user are rights
- * of everyone who can reach the API server.
+ * The error for a request that the API server attributes to `system:anonymous`. Its remedy grants no rights, because everyone who can reach
+ * the API server would have them.
  *
- * @param request method and path
+ * @param request subject of the message: method and path, or a noun
  * @see https://kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-requests
  */
 export function anonymousError(
@@ -30,7 +30,7 @@ export function anonymousError(
 ): KubeError {
   const impersonated = connection.impersonation["Impersonate-User"] === anonymousUser;
   const what = impersonated
-    ? `User "${connection.user}" of ${connection.source} impersonates ${anonymousUser}, which ${connection.server} refused (${request}).`
+    ? `User "${connection.user}" of ${connection.source} impersonates ${anonymousUser}. ${connection.server} refused ${request}.`
     : `No credential arrived at ${connection.server}: it attributes ${request} to ${anonymousUser}.`;
   return new KubeError("KUBE_ANONYMOUS", what, {
     ...detail,
@@ -44,7 +44,7 @@ function cause(connection: Connection, { authorization, certPem, keyPem }: Crede
       ? connection.user
       : `user "${connection.user}" (context "${connection.context}" of ${connection.source})`;
   if (authorization !== undefined) {
-    return `The request had the Authorization header of ${owner}, and an expired or unknown token is answered with 401. A proxy on the way removes the header: use an address that leads directly to the API server.`;
+    return `The request had the Authorization header of ${owner}. The API server answers an expired or unknown token with 401, so a proxy on the way removes the header: use an address that leads directly to the API server.`;
   }
   if (certPem === undefined || keyPem === undefined) {
     return `${capital(owner)} has no credential: set a token, a client certificate with its key, or an exec plugin.`;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Pauses between attempts: exponential, with jitter (half to the whole pause). */
+/** Exponential pauses between attempts. Jitter: each pause lasts for a random part of its length, at least for half of it. */
 export interface Backoff {
   /** First pause, in milliseconds; doubles with each attempt. */
   readonly firstMs: number;
@@ -12,8 +12,8 @@ export interface Backoff {
  * Waits before the next attempt.
  *
  * @param attempt the attempt that failed, from 1
- * @param askedMs pause that the server asked for (Retry-After), which is added
- * @throws AbortError
+ * @param askedMs pause that the server requests (Retry-After), in milliseconds. The backoff is added to it.
+ * @throws AbortError if `signal` aborts
  */
 export async function pause(
   { firstMs, maxMs }: Backoff,

@@ -14,22 +14,25 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
   /** First pause before a retry, in milliseconds; doubles with each, up to 2 s, with jitter. @default 100 */
   readonly retryMs?: number;
-  /** Most attempts that one request makes. @default 6 */
+  /** Maximum number of attempts of one request. @default 6 */
   readonly attempts?: number;
   /** Connections that are shared with other clients. Their creator closes them. @default separate connections */
   readonly agent?: Agent;
-  /** Ends every request of this client. */
+  /** Cancels every request of this client. */
   readonly signal?: AbortSignal;
 }
 
 /** Options of one request. */
 export interface RequestOptions {
+  /** Undefined values are left out. */
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   /** Sent as JSON. */
   readonly body?: unknown;
   /** @default "application/json" */
   readonly contentType?: string;
+  /** @default the client's */
   readonly timeoutMs?: number;
+  /** Cancels the request, in addition to the client's signal. */
   readonly signal?: AbortSignal;
   /** Whether 429, 5xx and resets are retried if that is safe. @default true */
   readonly retry?: boolean;
@@ -37,7 +40,7 @@ export interface RequestOptions {
   readonly safe?: boolean;
 }
 
-/** A parsed answer with its status line. */
+/** A parsed answer, with its status and date. */
 export interface ApiResponse<T> {
   readonly status: number;
   readonly body: T;
@@ -160,7 +163,7 @@ export class KubeClient implements Disposable {
     }
   }
 
-  /** Closes the connections. */
+  /** Closes the connections. Those of `options.agent` stay open for its other clients. */
   close(): void {
     if (this.#agent !== this.#options.agent) this.#agent.destroy();
   }

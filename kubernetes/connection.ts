@@ -11,10 +11,13 @@ export interface Connection {
   readonly tlsServerName?: string;
   /** Namespace of the context; "default" without one. */
   readonly namespace: string;
-  /** Names for messages: context, cluster and user of the kubeconfig, and its source. */
+  /** Name of the context; "" without a kubeconfig. This and the next three are for messages. */
   readonly context: string;
+  /** Name of the cluster; "" without a kubeconfig. */
   readonly cluster: string;
+  /** Name of the user; without a kubeconfig a name for the credential ("the reviewer token"). */
   readonly user: string;
+  /** Where the kubeconfig comes from: its path or paths, or a description; "" without one. */
   readonly source: string;
   /** Impersonate-* headers. */
   readonly impersonation: Readonly<Record<string, string | readonly string[]>>;
@@ -34,11 +37,16 @@ export interface Credentials {
   readonly keyPem?: string;
 }
 
-/** Returns the credentials for a request. `refresh` requests new ones, because the server rejected the last. */
+/** Supplies the credentials of each request. */
 export interface CredentialSource {
   /** Whether a refresh can return other credentials (an exec plugin, a token file). */
   readonly refreshable: boolean;
-  /** @param signal ends the wait, and a plugin that no other caller waits for */
+  /**
+   * Returns the credentials for a request.
+   *
+   * @param refresh whether to get new ones, because the server rejected the last
+   * @param signal cancels the wait. A plugin that no other caller waits for is killed.
+   */
   get(refresh?: boolean, signal?: AbortSignal): Promise<Credentials>;
 }
 

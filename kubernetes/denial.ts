@@ -11,7 +11,7 @@ interface Kind extends Omit<Denial, "code"> {
   readonly message: RegExp;
 }
 
-/** Denials of admission, which follows the check of rights, so no role helps. The messages are those of Kubernetes. */
+/** Denials of admission, by their messages in Kubernetes. Admission runs after authorization, so no role helps. */
 const admission: readonly Kind[] = [
   {
     message: /admission webhook ".*" denied the request/,
@@ -41,7 +41,7 @@ const admission: readonly Kind[] = [
 ];
 
 /** Missing rights that Kubernetes does not describe by verb and resource. */
-const rights = /user not permitted to|is attempting to grant RBAC permissions not currently held/;
+const missingRight = /user not permitted to|is attempting to grant RBAC permissions not currently held/;
 
 /**
  * Finds the reason of a 403.
@@ -63,12 +63,12 @@ export function denialOf(serverMessage: string | undefined): Denial {
   if (user !== undefined) {
     return { code: "KUBE_FORBIDDEN", by, remedy: `Grant this right to "${user}", or use credentials that have it.` };
   }
-  if (rights.test(serverMessage)) {
+  if (missingRight.test(serverMessage)) {
     return { code: "KUBE_FORBIDDEN", by, remedy: "Grant the right that the message names." };
   }
   return {
     code: "KUBE_DENIED",
     by: "The API server or an admission plugin denied",
-    remedy: "The message names no missing right: it says what the server does not accept.",
+    remedy: "The message names no missing right. It states what the server does not accept.",
   };
 }

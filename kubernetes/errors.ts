@@ -87,12 +87,12 @@ export class KubeError extends Error {
   }
 }
 
-/** Whether an error is a KubeError, with one of the codes if there are any. */
+/** Whether an error is a KubeError with one of the codes. Without codes: whether it is a KubeError. */
 export function isKubeError(error: unknown, ...codes: readonly KubeErrorCode[]): error is KubeError {
   return error instanceof KubeError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** Whether an error is a failed connection, without an answer of the API server. */
+/** Whether the API server could not be reached or is not available: a failed connection, or status 429, 502, 503 or 504. */
 export function isUnreachable(error: unknown): error is KubeError {
   return isKubeError(
     error,
@@ -111,12 +111,12 @@ export function isUnreachable(error: unknown): error is KubeError {
 const userinfo = /(:\/\/)[^/?#\s"'\\]*@/g;
 const jwt = /\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?/g;
 const privateKey = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g;
-// "Basic constraints" and "the token: it has expired" are sentences.
+// Words are not credentials: "Basic constraints", "the token: it has expired".
 const bearer = /\b(Bearer|Basic)\s+(?!(?-i:[a-z]{1,19})(?:[ ,.;:)]|$))[\w.~+/=-]{8,}/gi;
 const credentialField =
   /(["']?(?:token(?!: (?-i:[a-z']{1,19}),? +(?-i:[a-z]))|password|clientKeyData|client-key-data|clientSecret|client-secret)["']?\s*[:=]\s*)(?:"[^"]*"|'[^']*'|[^\s,}]+)/gi;
 
-/** Removes everything that looks like a credential: tokens, private keys, authorization headers, credential fields, users of URLs. */
+/** Removes everything that looks like a credential: tokens, private keys, authorization headers, credential fields, users in URLs. */
 export function scrub(text: string): string {
   return text
     .replace(privateKey, "[private key]")

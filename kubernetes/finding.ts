@@ -2,8 +2,8 @@
 export interface Finding {
   /** The property that is checked, as a sentence. */
   readonly claim: string;
-  /** null: could not be determined. */
+  /** null if it could not be determined. */
   readonly holds: boolean | null;
-  /** Observation that decided it. Never a secret. */
+  /** The observation that decides it. Never a secret. */
   readonly seen: string;
 }

@@ -72,8 +72,8 @@ export function resourceFor(apiVersion: string, kind: string): ApiResource {
 }
 
 /**
- * The REST path of an object, or of its collection without a name (for a POST or a list). A namespaced kind needs a namespace with a name;
- * without both the path lists all namespaces.
+ * The REST path of an object, or of its collection without a name (for a POST or a list). A namespaced kind with a name needs a namespace.
+ * Without both, the path is the collection of all namespaces.
  *
  * @throws KubeError KUBE_KIND_UNKNOWN, KUBE_NAMESPACE_MISSING
  */

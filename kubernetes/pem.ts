@@ -1,18 +1,18 @@
-/** PEM (RFC 7468). Pure. Reading takes time in proportion to the length of the text, whatever it holds. */
+/** PEM (RFC 7468). All functions are pure. Reading takes linear time, for malicious texts too. */
 import { X509Certificate } from "node:crypto";
 
 /** One block of PEM. */
 export interface PemBlock {
   readonly label: string;
-  /** The block itself: lines without white space around them, each ended by one newline, the last one too. */
+  /** The block. Its lines have no white space around them, and each of them ends with one newline. */
   readonly text: string;
   /** The content. Undefined if it is not base64, or has headers, as encrypted keys in PKCS #1 do. */
   readonly der: Buffer | undefined;
 }
 
 /**
- * Reads the blocks of a text, in order. Line ends of every kind, indentation, and text around the blocks are left out. A block ends at the
- * first end line with its label, so a block that is cut off makes the next block of the same label unreadable.
+ * Reads the blocks of a text, in order. Text around the blocks is left out. Indentation and all kinds of line ends are accepted. A block ends
+ * at the first end line with its label, so a block that is cut off makes the next block of the same label unreadable.
  */
 export function pemBlocks(text: string): PemBlock[] {
   const ends = endLines(text);
@@ -25,6 +25,7 @@ export function pemBlocks(text: string): PemBlock[] {
     while (candidates.length > 0 && Number(candidates.at(-1)) < start) candidates.pop();
     const end = candidates.pop();
     if (end === undefined) continue;
+    // END is two letters shorter than BEGIN.
     position = end + line.length - 2;
     blocks.push({ label, text: withPlainLines(text.slice(index, position)), der: decoded(text.slice(start, end)) });
   }
@@ -53,7 +54,7 @@ function decoded(content: string): Buffer | undefined {
   return isBase64 ? Buffer.from(base64, "base64") : undefined;
 }
 
-/** Whether a text starts a block of PEM anywhere. */
+/** Whether a text contains the start of a PEM block. */
 export function looksLikePem(text: string): boolean {
   return text.includes("-----BEGIN ");
 }

@@ -6,12 +6,14 @@ import { directConnection } from "./kubeconfig/loadConnection.ts";
 import type { TunnelOptions } from "./transport/proxyAgent.ts";
 import { agentFor, networkError } from "./transport/transport.ts";
 
-/** The certificates that a server presents, before any CA is trusted. */
+/** A server's certificates and its answer to one request, before any CA is trusted. */
 export interface ServerProbe {
   /** The server's certificate, then the CA certificates that it sent. */
   readonly chain: readonly X509Certificate[];
   readonly status: number;
+  /** Header Location; "" without it. */
   readonly location: string;
+  /** Header Content-Type; "" without it. */
   readonly contentType: string;
   /** The first 256 KiB of the body. */
   readonly body: string;
@@ -20,13 +22,13 @@ export interface ServerProbe {
 const maxBodyLength = 256 * 1024;
 
 /**
- * Requests one path without a check of the server's certificate, and returns certificates and answer. The request contains no credential.
- * Compare the result with a known value before you trust it.
+ * Requests one path and accepts any server certificate. The request contains no credential. Compare the result with a known value before you
+ * trust it.
  *
  * @throws KubeError KUBE_UNREACHABLE_DNS, KUBE_REFUSED, KUBE_TIMEOUT, KUBE_TLS_PROTOCOL…
  */
 export async function probeServer(server: string, path: string, signal: AbortSignal): Promise<ServerProbe> {
-  const connection = directConnection({ server, caPem: "", label: "a stranger" }, process.env);
+  const connection = directConnection({ server, caPem: "", label: "an anonymous caller" }, process.env);
   const attempt = { method: "GET", path, headers: {}, credentials: {}, signal };
   const url = new URL(server);
   const host = url.hostname.replace(/^\[|\]$/g, "");

@@ -1,4 +1,4 @@
-/** The API server's review APIs and TokenRequest. Fields of answers that have another type than documented are ignored. */
+/** The API server's review APIs and TokenRequest. Fields of an answer with another type than documented count as missing. */
 import type { KubeClient } from "./client.ts";
 import { isKubeError } from "./errors.ts";
 import { pathFor } from "./paths.ts";
@@ -42,10 +42,11 @@ export async function reviewToken(client: KubeClient, token: string, audiences?:
   };
 }
 
-/** The user of a client's credential, and the date of the server's answer. */
+/** The user of a client's credential. */
 export interface SelfReview {
   readonly username: string;
   readonly uid: string;
+  /** Time of the server's clock. */
   readonly date?: Date;
 }
 
@@ -96,10 +97,17 @@ export interface TokenRequestSpec {
   };
 }
 
+/** A token that the API server issued. */
+export interface IssuedToken {
+  /** "" if the answer has none. */
+  readonly token: string;
+  /** Milliseconds since the epoch; NaN if the answer has none. */
+  readonly expiresAt: number;
+}
+
 /**
  * Requests a token of a ServiceAccount.
  *
- * @returns "" and NaN for missing fields of the answer
  * @throws KubeError
  * @see https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/
  */
@@ -108,7 +116,7 @@ export async function requestToken(
   namespace: string,
   serviceAccountName: string,
   spec: TokenRequestSpec,
-): Promise<{ readonly token: string /** Milliseconds since the epoch. */; readonly expiresAt: number }> {
+): Promise<IssuedToken> {
   const path = `${pathFor("v1", "ServiceAccount", namespace, serviceAccountName)}/token`;
   type Answer = { status?: { token?: unknown; expirationTimestamp?: unknown } | null };
   const { status } = await client.create<Answer>(path, { apiVersion: authentication, kind: "TokenRequest", spec });

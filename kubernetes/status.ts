@@ -15,7 +15,7 @@ export function notJson(method: string, path: string, answer: HttpResponse, conn
   });
 }
 
-/** The error for a redirect. It is not followed: the credential is for this server alone. */
+/** The error for a redirect. Redirects are not followed, because the credential is for this server alone. */
 export function redirected(method: string, path: string, answer: HttpResponse, connection: Connection): KubeError {
   const location = String(answer.headers.location ?? "");
   const url = URL.canParse(location, connection.server) ? new URL(location, connection.server) : undefined;
@@ -30,7 +30,7 @@ export function redirected(method: string, path: string, answer: HttpResponse, c
   );
 }
 
-/** The fields of an answer that are read. They may have any type. */
+/** The fields that are read from a Status. A server may send other types. */
 interface Status {
   readonly kind?: unknown;
   readonly message?: unknown;
@@ -162,7 +162,7 @@ function expiryHint(connection: Connection, { certPem }: Credentials): string {
     : "They have expired, were revoked, or belong to another cluster: log in again or get a new kubeconfig.";
 }
 
-/** The remedy of a conflict: with another field manager, or of an outdated copy. */
+/** The remedy for a conflict with another field manager, or with a change since the object was read. */
 function conflictRemedy(status: Status | undefined): string {
   const causes = status?.details?.causes;
   const owned =

@@ -65,8 +65,8 @@ export interface SandboxOptions {
   /** Audiences of the API server besides the issuer. @default [] */
   readonly apiAudiences?: readonly string[];
   /**
-   * If true, a new sandbox in a temporary folder is started, which ends with this process, even if that is killed. If false, the sandbox runs
-   * in the background until it is stopped.
+   * If true, a new sandbox starts in a temporary folder. It ends with this process, even if this is killed. If false, the sandbox runs in the
+   * background until it is stopped.
    *
    * @default false
    */
@@ -196,7 +196,7 @@ function makeFolder(makeDir: () => string): string {
   try {
     return makeDir();
   } catch (error) {
-    throw storageError("Making the folder of a sandbox", (error as NodeJS.ErrnoException).path ?? tmpdir(), error);
+    throw storageError("Creating the folder of a sandbox", (error as NodeJS.ErrnoException).path ?? tmpdir(), error);
   }
 }
 
@@ -204,7 +204,7 @@ async function stop(name: string, env: NodeJS.ProcessEnv): Promise<void> {
   await locked(name, env, undefined, removeSandbox);
 }
 
-/** Excludes concurrent starts and stops of one name in all processes. */
+/** Prevents concurrent starts and stops of one name, in all processes. */
 async function locked<T>(
   name: string,
   env: NodeJS.ProcessEnv,
@@ -215,14 +215,14 @@ async function locked<T>(
   try {
     mkdirSync(root, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw storageError("Making the folder of the sandboxes", root, error);
+    throw storageError("Creating the folder of the sandboxes", root, error);
   }
   const lock: LockOptions = { timeoutMs: 1_800_000, what: `Starting or stopping the sandbox ${name}`, signal };
   return withLock(join(root, `${name}.lock`), lock, () => work(sandboxDir(name, env)));
 }
 
 function checkOptions({ issuer, apiAudiences }: SandboxOptions): void {
-  // Both are in comma-separated lists of the API server.
+  // The API server gets both in a comma-separated list.
   const bad = [issuer ?? "cluster", ...(apiAudiences ?? [])].find((value) => !/^[^\s,]{1,1024}$/.test(value));
   if (bad === undefined) return;
   throw new SandboxError(

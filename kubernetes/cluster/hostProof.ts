@@ -2,8 +2,8 @@ import { KubeClient } from "../client.ts";
 import { isKubeError } from "../errors.ts";
 
 /**
- * Proves with a real TLS handshake that `host` shows a certificate that `caPem` signed and that carries the host's name, and that an API
- * server answers there. No credential is sent.
+ * Proves by a TLS handshake that the certificate of `host` carries its name and is signed by `caPem`. Also proves that an API server answers
+ * there. Sends no credential.
  *
  * @throws KubeError KUBE_TLS_UNTRUSTED, KUBE_TLS_NAME, KUBE_TLS_EXPIRED, KUBE_REFUSED, KUBE_UNREACHABLE_DNS, KUBE_TIMEOUT…
  */
@@ -12,7 +12,7 @@ export async function proveHost(host: string, caPem: string, timeoutMs: number, 
   try {
     await client.get("/version", { retry: false });
   } catch (error) {
-    // An API server may refuse anonymous requests for its version. Any answer proves the handshake.
+    // An API server may refuse anonymous requests for its version. Its 403 has a reason, that of a proxy has none.
     if (isKubeError(error, "KUBE_UNAUTHORIZED", "KUBE_ANONYMOUS", "KUBE_FORBIDDEN")) return;
     if (!isKubeError(error, "KUBE_DENIED") || !error.reason) throw error;
   }

@@ -1,4 +1,4 @@
-/** Clients that can reach a host, judged by its name or address alone. */
+/** The networks from which a host can be reached, by its name or address alone. */
 import { BlockList, isIP } from "node:net";
 
 /** The name or address in a URL, in lower case, an IPv6 address without its brackets. */
@@ -6,7 +6,7 @@ export function hostnameOf(url: string): string {
   return new URL(url).hostname.replace(/^\[|\]$/g, "").toLowerCase();
 }
 
-/** Why a host cannot be reached from outside; undefined for a host that may work. */
+/** Why no other machine outside of the cluster can reach a host, as a noun ("a loopback name"). Undefined for a host that may work. */
 export function localReason(hostname: string): string | undefined {
   const name = hostname.replace(/\.$/, "");
   if (name === "localhost" || name.endsWith(".localhost")) return "a loopback name";
@@ -40,7 +40,7 @@ export function localReason(hostname: string): string | undefined {
   }
 }
 
-/** Why only some networks reach or resolve a host that may work; undefined for a public name or address. */
+/** Why only some networks can resolve or reach a host, as a noun ("a private address"). Undefined for a public name or address. */
 export function limitedReason(hostname: string): string | undefined {
   const name = hostname.replace(/\.$/, "");
   const family = isIP(name);
@@ -51,7 +51,7 @@ export function limitedReason(hostname: string): string | undefined {
   return domain && `a name in ${domain}, which only private resolvers know`;
 }
 
-/** Networks in CIDR notation; what is malformed is skipped. */
+/** Reads networks in CIDR notation. Malformed ones are skipped. */
 export function networks(cidrs: readonly string[]): BlockList {
   const list = new BlockList();
   for (const cidr of cidrs) {

@@ -12,8 +12,9 @@ export interface IssuerFacts {
 }
 
 /**
- * Reads the issuer from the API server's discovery document.
+ * Reads the issuer from the API server's discovery document. `forbidden`: the client may not read the document.
  *
+ * @throws KubeError if the API server cannot be reached
  * @see https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery
  */
 export async function readIssuer(client: KubeClient): Promise<IssuerFacts & { readonly forbidden: boolean }> {
@@ -39,7 +40,7 @@ function discoveryNote(error: KubeError): string {
     case "KUBE_FORBIDDEN":
       return "the deployer may not read /.well-known/openid-configuration (403)";
     case "KUBE_NOT_FOUND":
-      return "the API server serves no discovery document (404), which is so if its issuer is not an https URL";
+      return "the API server serves no discovery document (404): it has none if the issuer is not an https URL";
     default:
       return `the discovery document could not be read (${error.code})`;
   }

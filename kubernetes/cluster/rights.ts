@@ -14,7 +14,7 @@ export interface Right {
   readonly nonResourcePath?: string;
 }
 
-/** Asks the API server which of the rights the client's user lacks, each one once. @throws KubeError */
+/** Returns the rights that the client's user lacks. Each different right is one SelfSubjectAccessReview. @throws KubeError */
 export async function missingRights(client: KubeClient, rights: readonly Right[]): Promise<Right[]> {
   const distinct = [...new Map(rights.map((right) => [describeRight(right), right])).values()];
   const answers = await Promise.all(distinct.map((right) => isAllowed(client, right)));

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { dirname } from "node:path";
 import type { CredentialSource, Credentials, ExecCluster } from "../connection.ts";
 import { KubeError, scrub } from "../errors.ts";
 import { requireSendable } from "../headers.ts";
@@ -12,7 +11,7 @@ export function fixedCredentials(credentials: Credentials): CredentialSource {
   return { refreshable: false, get: async () => credentials };
 }
 
-/** The token in a file that is rotated. The file is read again after 10 s, and after a rejection. */
+/** The token in a file whose owner rotates it. The file is read again after 10 s, and after a rejection. */
 export function tokenFileCredentials(path: string, base: Credentials = {}, now = Date.now): CredentialSource {
   let token = "";
   let readAt = Number.NEGATIVE_INFINITY;
@@ -38,7 +37,7 @@ export function userCredentials(
   user: Entry,
   cluster: ExecCluster,
   env: NodeJS.ProcessEnv,
-  handling?: ExecOptions,
+  execOptions?: ExecOptions,
 ): CredentialSource {
   const { value } = user;
   const certPem = dataOrFile(user, "client-certificate");
@@ -64,7 +63,7 @@ export function userCredentials(
     const pair = Buffer.from(`${username}:${nonEmpty(value.password) ?? ""}`).toString("base64");
     return fixedCredentials({ ...certificate, authorization: `Basic ${pair}` });
   }
-  if (isObject(value.exec)) return execCredentials(user, value.exec, cluster, env, handling);
+  if (isObject(value.exec)) return execCredentials(user, value.exec, cluster, env, execOptions);
   const provider = value["auth-provider"];
   if (isObject(provider)) return sharedProvider(() => providerCredentials(user, provider, cluster));
   return fixedCredentials(certificate);
@@ -146,7 +145,7 @@ function readCredential(path: string, what: string): string {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
     throw new KubeError("KUBECONFIG_CREDENTIAL_MISSING", `The ${what} ${path} cannot be read (${code}).`, {
-      remedy: `Relative paths start at the kubeconfig's own folder (${dirname(path)}).`,
+      remedy: "Correct the path. A relative path in a kubeconfig starts at the folder of the kubeconfig.",
     });
   }
 }

@@ -16,7 +16,7 @@ export interface ExecOptions {
   readonly limits?: Limits;
 }
 
-/** Counts nested exec plugins. A plugin that uses the kubeconfig that it provides credentials for would start itself without limit. */
+/** Counts nested exec plugins. A plugin that uses the kubeconfig that names it would start itself without limit. */
 const depthVariable = "K8SAUTH_EXEC_DEPTH";
 const maxDepth = 3;
 
@@ -47,14 +47,14 @@ export function execCredentials(
   spec: JsonObject,
   cluster: ExecCluster,
   env: NodeJS.ProcessEnv,
-  { onLine: say = toStandardError, limits = {} }: ExecOptions = {},
+  { onLine = toStandardError, limits = {} }: ExecOptions = {},
 ): CredentialSource {
   const plugin = readPlugin(user, spec, cluster, env);
   const identity = JSON.stringify([plugin.command, plugin.args, Object.entries(plugin.env).sort()]);
   const key = createHash("sha256").update(identity).digest("hex");
   const source = sources.get(key) ?? new ExecSource(plugin);
   sources.set(key, source);
-  return { refreshable: true, get: (refresh, signal) => source.get(refresh, signal, say, limits) };
+  return { refreshable: true, get: (refresh, signal) => source.get(refresh, signal, onLine, limits) };
 }
 
 class ExecSource {
@@ -72,7 +72,7 @@ class ExecSource {
   async get(
     refresh = false,
     signal: AbortSignal | undefined,
-    say: (line: string) => void,
+    onLine: (line: string) => void,
     limits: Limits,
   ): Promise<Credentials> {
     // Requests that are rejected together cause one refresh.
@@ -84,10 +84,10 @@ class ExecSource {
     if (this.#cached !== undefined && this.#cached.expires > Date.now()) return this.#cached.credentials;
     const run = async (abort: AbortSignal) => {
       const turn = ++this.#turn;
-      const kept = await runPlugin(this.#plugin, say, abort, limits);
+      const printed = await runPlugin(this.#plugin, onLine, abort, limits);
       // A run that started before a rejection may end after the run of the refresh.
-      if (turn === this.#turn) this.#cached = kept;
-      return kept;
+      if (turn === this.#turn) this.#cached = printed;
+      return printed;
     };
     return (await this.#runs.join(run, anew, signal)).credentials;
   }
@@ -95,20 +95,20 @@ class ExecSource {
 
 async function runPlugin(
   plugin: Plugin,
-  say: (line: string) => void,
+  onLine: (line: string) => void,
   signal: AbortSignal,
   limits: Limits,
 ): Promise<CachedCredentials> {
   if (plugin.depth > maxDepth) {
     throw new KubeError(
       "KUBECONFIG_EXEC_RECURSION",
-      `${plugin.label} was not started: ${maxDepth} exec plugins already run inside one another, so it or a command that it starts uses the kubeconfig that it provides the credential for.`,
+      `${plugin.label} was not started: ${maxDepth} nested exec plugins run already. The plugin, or a command that it starts, uses the kubeconfig that names the plugin.`,
       { remedy: ownKubeconfig },
     );
   }
   let ended: ProcessResult;
   try {
-    ended = await runProgram(plugin, withoutSecrets(say), signal, limits);
+    ended = await runProgram(plugin, withoutSecrets(onLine), signal, limits);
   } catch (error) {
     throw notStarted(plugin, error as NodeJS.ErrnoException);
   }
@@ -153,7 +153,7 @@ function readPlugin(user: Entry, spec: JsonObject, cluster: ExecCluster, env: No
     env: {
       ...process.env,
       ...env,
-      ...Object.fromEntries(given.map(({ name, value }) => [String(name), word(value)])),
+      ...Object.fromEntries(given.map(({ name, value }) => [String(name), variableValue(value)])),
       KUBERNETES_EXEC_INFO: JSON.stringify(info),
       [depthVariable]: String(depth),
     },
@@ -163,8 +163,8 @@ function readPlugin(user: Entry, spec: JsonObject, cluster: ExecCluster, env: No
   };
 }
 
-/** The value of a variable. */
-function word(value: Json | undefined): string {
+/** The text of a variable's value, which YAML may have read as another type. */
+function variableValue(value: Json | undefined): string {
   return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value ?? "");
 }
 
@@ -233,11 +233,11 @@ function failed({ label }: Plugin, { why, stderr, status, limit }: ProcessResult
     case "processes":
       return new KubeError(
         "KUBECONFIG_EXEC_RECURSION",
-        `${label} was ended: it had started more than ${limit} processes, so it or a command that it starts may use the kubeconfig that it provides the credential for.${quoted}`,
+        `${label} was killed: it started more than ${limit} processes. The plugin, or a command that it starts, may use the kubeconfig that names the plugin.${quoted}`,
         { remedy: ownKubeconfig },
       );
     case "output":
-      return new KubeError("KUBECONFIG_EXEC_FAILED", `${label} was ended: it printed more than ${limit} characters.`, {
+      return new KubeError("KUBECONFIG_EXEC_FAILED", `${label} was killed: it printed more than ${limit} characters.`, {
         remedy: "Expected an ExecCredential.",
       });
     case "aborted":
@@ -257,11 +257,11 @@ function tail(stderr: string): string {
 }
 
 /** Removes control sequences and credentials from lines, and drops all lines of a private key. */
-function withoutSecrets(say: (line: string) => void): (line: string) => void {
+function withoutSecrets(onLine: (line: string) => void): (line: string) => void {
   let inKey = false;
   return (line) => {
     if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(line)) inKey = true;
-    if (!inKey) say(scrub(stripVTControlCharacters(line)));
+    if (!inKey) onLine(scrub(stripVTControlCharacters(line)));
     if (/-----END [A-Z ]*PRIVATE KEY-----/.test(line)) inKey = false;
   };
 }

@@ -3,13 +3,13 @@ import { existsSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
 
-/** The name of the context that means the account of the pod. */
+/** The name of the context that selects the pod's ServiceAccount. */
 export const inClusterContext = "in-cluster";
 
-/** Folder with token, CA and namespace of the pod's account. */
+/** Folder with token, CA and namespace of the pod's ServiceAccount. */
 export const accountFolder = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/** The API server's address and the account's files; undefined outside a pod. */
+/** The API server's address and the ServiceAccount's files; undefined outside a pod. */
 export function podAccount(env: NodeJS.ProcessEnv, folder: string = accountFolder) {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = "443" } = env;
   const tokenPath = join(folder, "token");
@@ -22,7 +22,7 @@ export function podAccount(env: NodeJS.ProcessEnv, folder: string = accountFolde
   };
 }
 
-/** A kubeconfig for the pod's account, for clients that read one. It contains paths and no credential. Undefined outside a pod. */
+/** A kubeconfig of the pod's ServiceAccount, as JSON, for other clients. It contains paths and no credential. Undefined outside a pod. */
 export function podKubeconfig(env: NodeJS.ProcessEnv, folder?: string): string | undefined {
   const account = podAccount(env, folder);
   if (account === undefined) return undefined;

@@ -37,9 +37,9 @@ export function nonEmpty(value: Json | undefined): string | undefined {
 }
 
 /**
- * A list of strings. Numbers become strings. Empty without a list.
+ * Reads a list of strings. Numbers and booleans become strings. Empty for a value that is not a list.
  *
- * @throws KubeError KUBECONFIG_MALFORMED for a list that holds lists or mappings
+ * @throws KubeError KUBECONFIG_MALFORMED for a list with an element that is a list, a mapping or null
  */
 export function stringList(value: Json | undefined, where: string): readonly string[] {
   if (!Array.isArray(value)) return [];
@@ -53,8 +53,9 @@ const inline = "the kubeconfig given as content";
 
 /**
  * Finds and reads the kubeconfig: `given` is a path or the content. Without it the files of KUBECONFIG are read, or ~/.kube/config. Undefined if
- * none of these files exists or all are empty.
+ * ~/.kube/config does not exist, or if all of these files are empty.
  *
+ * @throws KubeError KUBECONFIG_NOT_FOUND if `given` or KUBECONFIG names no file that exists, KUBECONFIG_UNREADABLE, KUBECONFIG_MALFORMED
  * @see https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files
  */
 export async function findKubeconfig(
@@ -62,7 +63,7 @@ export async function findKubeconfig(
   env: NodeJS.ProcessEnv,
 ): Promise<Kubeconfig | undefined> {
   if (given !== undefined && given.trim() !== "") {
-    if (looksLikeContent(given)) return merge([await parse(withoutMark(given), inline, "")]);
+    if (looksLikeContent(given)) return merge([await parse(withoutByteOrderMark(given), inline, "")]);
     if (!looksLikePath(given)) {
       throw new KubeError("KUBECONFIG_NOT_FOUND", "The kubeconfig given is neither a path nor the content of one.", {
         remedy: "Set the path of a file that exists, or the content as YAML or JSON. Decode base64 once.",
@@ -111,7 +112,7 @@ const topLevelKey = /^["']?(?:apiVersion|kind|clusters|contexts|current-context|
 
 /** Whether a kubeconfig is content and not a path. */
 export function looksLikeContent(given: string): boolean {
-  const trimmed = withoutMark(given).trim();
+  const trimmed = withoutByteOrderMark(given).trim();
   return trimmed.startsWith("{") || trimmed.includes("\n") || topLevelKey.test(trimmed);
 }
 
@@ -123,7 +124,7 @@ function looksLikePath(given: string): boolean {
   return trimmed.length <= 1024 && !isEncoded && !/[\p{Cc}{}]|: /u.test(trimmed);
 }
 
-function withoutMark(content: string): string {
+function withoutByteOrderMark(content: string): string {
   return content.replace(/^\ufeff/, "");
 }
 
@@ -227,9 +228,9 @@ function isBase64(data: string): boolean {
 }
 
 /**
- * The entry of a list that is used.
+ * Finds an entry by its name. Undefined if the list has none.
  *
- * @throws KubeError KUBECONFIG_MALFORMED for one that cannot be used
+ * @throws KubeError KUBECONFIG_MALFORMED for an entry with a problem
  */
 export function entryOf(config: Kubeconfig, list: "clusters" | "contexts" | "users", name: string): Entry | undefined {
   const entry = config[list].find((candidate) => candidate.name === name);
@@ -247,7 +248,7 @@ function capital(source: string): string {
   return source === inline ? `T${source.slice(1)}` : source;
 }
 
-/** The first file that names an entry wins, and so does the first current-context. */
+/** The first file with an entry of a name has precedence, and so has the first current-context. */
 function merge(configs: readonly Kubeconfig[]): Kubeconfig {
   const first = (pick: (config: Kubeconfig) => readonly Entry[]): readonly Entry[] => {
     const byName = new Map<string, Entry>();

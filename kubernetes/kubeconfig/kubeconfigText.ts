@@ -62,8 +62,8 @@ interface Formatted {
 }
 
 /**
- * Rewrites mappings with merge keys after other keys. The library lets the mapping's own keys win, and the first of several merge keys;
- * for kubectl's parser the later one wins.
+ * Rewrites mappings that have a merge key after another key. In the library, the mapping's own keys have precedence, and the first of several
+ * merge keys. In kubectl's parser, the later key has precedence.
  */
 function orderMerges(document: Document, yaml: typeof import("yaml")): void {
   const isMerge = (pair: Pair) => yaml.isScalar(pair.key) && typeof pair.key.value === "symbol";

@@ -45,7 +45,7 @@ export interface DirectConnection {
 }
 
 /**
- * Finds the connection of the deployer without any request. An exec plugin runs with the first request.
+ * Reads the connection from a kubeconfig or the pod. Sends no request: an exec plugin runs with the first one.
  *
  * @param accountPath folder of the pod's ServiceAccount
  * @throws KubeError KUBECONFIG_*
@@ -76,7 +76,7 @@ export async function loadConnection(
   );
 }
 
-/** A connection for explicit credentials. */
+/** A connection for explicit credentials. @throws KubeError KUBECONFIG_* */
 export function directConnection(direct: DirectConnection, env: NodeJS.ProcessEnv = {}): Connection {
   const label = direct.label ?? (direct.token === undefined ? "the client certificate given" : "the token given");
   if (direct.token !== undefined) requireSendable(direct.token, capital(label));
@@ -128,7 +128,7 @@ async function fromKubeconfig(
       clusterName === undefined
         ? `Context "${contextName}" of ${config.source} names no cluster.`
         : `Context "${contextName}" of ${config.source} names the cluster "${clusterName}", which does not exist.`,
-      { remedy: `It has: ${names(config.clusters)}.` },
+      { remedy: `The kubeconfig has the clusters: ${names(config.clusters)}.` },
     );
   }
   const userName = nonEmpty(context.value.user);
@@ -139,7 +139,7 @@ async function fromKubeconfig(
       userName === undefined
         ? `Context "${contextName}" of ${config.source} names no user.`
         : `Context "${contextName}" of ${config.source} names the user "${userName}", which does not exist.`,
-      { remedy: `It has: ${names(config.users)}.` },
+      { remedy: `The kubeconfig has the users: ${names(config.users)}.` },
     );
   }
   const server = clusterServer(cluster);
@@ -168,7 +168,7 @@ async function fromKubeconfig(
   };
 }
 
-/** The connection of the account of this pod. Undefined outside a pod. */
+/** The connection of this pod's ServiceAccount. Undefined outside a pod. */
 function fromPod(env: NodeJS.ProcessEnv, folder: string): Connection | undefined {
   const account = podAccount(env, folder);
   if (account === undefined) return undefined;

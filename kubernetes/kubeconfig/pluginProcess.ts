@@ -10,7 +10,7 @@ export interface Program {
 export interface Limits {
   /** Timeout of a program that writes nothing to its standard error, in milliseconds. @default 30000 */
   readonly silentMs?: number;
-  /** Timeout of a program that does, which may wait for a login, in milliseconds. @default 300000 */
+  /** Timeout of a program that writes to its standard error and may wait for a login, in milliseconds. @default 300000 */
   readonly speakingMs?: number;
   /** Limit of concurrent processes, on Linux. @default 32 */
   readonly processes?: number;
@@ -19,12 +19,13 @@ export interface Limits {
 /** Result of a program. */
 export interface ProcessResult {
   readonly stdout: string;
-  /** The last 8 KiB. */
+  /** The last 8192 characters. */
   readonly stderr: string;
+  /** Why it ended: by itself, or by a limit or `signal`. */
   readonly why: "exit" | "timeout" | "aborted" | "processes" | "output";
   /** Exit status or signal. Undefined if a limit or `signal` ended the program. */
   readonly status: number | NodeJS.Signals | undefined;
-  /** The limit that was reached. */
+  /** The limit that was reached: milliseconds, processes, or characters of output. */
   readonly limit: number;
 }
 
@@ -32,22 +33,24 @@ const defaults = { silentMs: 30_000, speakingMs: 300_000, processes: 32 } as con
 
 /** For how long another process may keep the pipes open after the program's exit, in milliseconds. */
 const pipesMs = 500;
+/** Interval of the counts of processes, in milliseconds. */
 const countMs = 250;
 /** Time after which a line without a line break is passed on, since it may be a prompt, in milliseconds. */
 const promptMs = 300;
+/** In characters. */
 const maxOutput = 1 << 20;
 const maxStderr = 8 << 10;
 
 /**
  * Runs a program with closed standard input. Kills it and its descendants when a limit is reached, when `signal` aborts, and when this process
- * ends. A background process stays, unless it keeps the program's output open.
+ * ends. After the program's exit, its background processes stay, unless they keep its output open.
  *
- * @param say receives each line of the standard error at once
+ * @param onLine receives each line of the standard error while the program runs
  * @throws the system's error if the program cannot be started
  */
 export function runProgram(
   program: Program,
-  say: (line: string) => void,
+  onLine: (line: string) => void,
   signal: AbortSignal,
   limits: Limits = {},
 ): Promise<ProcessResult> {
@@ -55,7 +58,7 @@ export function runProgram(
   const { promise, resolve, reject } = Promise.withResolvers<ProcessResult>();
   const tree = new ProcessTree();
   const child = tree.spawn(program.command, program.args, program.env);
-  const lines = new Lines(say);
+  const lines = new Lines(onLine);
   let stdout = "";
   let stderr = "";
   let limit: number = silentMs;
@@ -117,14 +120,14 @@ export function runProgram(
   return promise;
 }
 
-/** Cuts a stream into lines. */
+/** Splits a stream into lines. Blank lines are left out. */
 class Lines {
-  readonly #say: (line: string) => void;
+  readonly #onLine: (line: string) => void;
   #rest = "";
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(say: (line: string) => void) {
-    this.#say = say;
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine;
   }
 
   add(text: string): void {
@@ -143,6 +146,6 @@ class Lines {
   }
 
   #emit(line: string): void {
-    if (line.trim() !== "") this.#say(line.trimEnd());
+    if (line.trim() !== "") this.#onLine(line.trimEnd());
   }
 }

@@ -11,9 +11,10 @@ const unix = process.platform !== "win32";
 const markVariable = "K8SAUTH_EXEC_RUN";
 
 /**
- * Reads the session's id, then waits. A line means that the session has ended. The end of the input means that the tree must be killed, also if
- * this process is gone: with SIGTERM, after 2 s with SIGKILL. The tree is the session, every process with the mark ($0), and their
- * descendants; without /proc it is the process group. Between fork and exec the fork keeps the input open.
+ * Reads the session's id, then waits. A second line releases the tree: the script exits. If the input ends without it, on request or because this
+ * process is gone, the script kills the tree: with SIGTERM, after 2 s with SIGKILL. The tree is the session, every process with the mark ($0),
+ * and their descendants. Without /proc it is the process group. Between fork and exec, the forked process keeps the input open: the script waits
+ * for the exec.
  */
 const watchdog = `
 trap '' TERM
@@ -67,8 +68,8 @@ done
 `;
 
 /**
- * A process and its descendants. A watchdog, a script of /bin/sh, kills the tree on request, and when this process ends, by SIGKILL too. It
- * starts before the process, so the process is never without a watchdog.
+ * A process and its descendants. A watchdog, a script of /bin/sh, kills the tree on request and when this process ends, even by SIGKILL. It
+ * starts before the tree, so the tree is never without a watchdog.
  */
 export class ProcessTree {
   #watchdog: ChildProcess | undefined;
@@ -119,7 +120,7 @@ export class ProcessTree {
     }
   }
 
-  /** Ends the watchdog, after the leader has exited. */
+  /** Ends the watchdog and leaves the descendants running. For a leader that has exited. */
   release(): void {
     if (this.#over) return;
     this.#over = true;

@@ -6,7 +6,7 @@ interface Running<T> {
   waiters: number;
 }
 
-/** One run for all concurrent callers. It is aborted when the last of them is aborted. */
+/** One run for all concurrent callers. It is aborted when the signal of the last of them aborts. */
 export class SharedRun<T> {
   readonly #what: string;
   #running: Running<T> | undefined;

@@ -18,8 +18,8 @@ export interface TunnelOptions {
 type TunnelRequest = RequestOptions & TunnelOptions;
 
 /**
- * Connections through an HTTP, HTTPS or SOCKS 5 proxy. TLS is with the server: the proxy sees its name and encrypted bytes. Failures of
- * the proxy have separate error codes.
+ * Connections through an HTTP, HTTPS or SOCKS 5 proxy. TLS is end-to-end with the server: the proxy sees only its name and encrypted bytes.
+ * Failures of the proxy have separate error codes.
  */
 export class ProxyAgent extends Agent {
   readonly choose: ChooseProxy;
@@ -102,7 +102,7 @@ function throughHttp(proxy: URL, host: string, port: number, { ca, tunnelSignal 
   });
 }
 
-/** CAs of a proxy: those of the machine, and the CA of the API server, which is the only one for Go. */
+/** The CAs that may sign a proxy's certificate: those of the machine, and the CA of the API server. Go accepts the latter alone. */
 function proxyAuthorities(ca: RequestOptions["ca"]): RequestOptions["ca"] {
   const given = ca === undefined ? [] : [ca].flat();
   return [...getCACertificates("default"), ...getCACertificates("system"), ...given];

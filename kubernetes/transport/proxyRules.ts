@@ -3,9 +3,13 @@ import { domainToASCII } from "node:url";
 import { KubeError } from "../errors.ts";
 
 /**
- * The proxy that the environment names for an https server, by the rules of Go's `net/http`, which kubectl and most gateways follow:
- * HTTPS_PROXY before https_proxy, "http" for a value without a scheme, never for localhost and loopback addresses, and never for what
- * NO_PROXY lists: domains with their subdomains, addresses, CIDR blocks, each with an optional port, or "*".
+ * The proxy of the environment for an https server; undefined for a direct connection. The rules are those of Go's `net/http`, which kubectl
+ * and most gateways follow:
+ *
+ * - HTTPS_PROXY has precedence over https_proxy. A value without a scheme is an HTTP proxy.
+ * - localhost and loopback addresses have no proxy.
+ * - NO_PROXY lists servers without a proxy: domains with their subdomains, addresses, CIDR blocks, or "*" for all. A domain or an address may
+ *   have a port.
  *
  * @see https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
  * @throws KubeError KUBE_PROXY_INVALID for a value that is not the URL of a proxy; Go ignores such a proxy
@@ -74,7 +78,7 @@ function inBlock(network: string, bits: number, address: string): boolean {
   return block.check(address, family);
 }
 
-/** An address in its usual form, an IPv4 address that is mapped into IPv6 as the IPv4 address; other text as it is. */
+/** The canonical form of an IPv6 address. An IPv4-mapped one becomes an IPv4 address. Other texts are returned unchanged. */
 function plainAddress(host: string): string {
   if (isIP(host) !== 6) return host;
   return new SocketAddress({ address: host, family: "ipv6" }).address.replace(/^::ffff:(?=\d+\.)/, "");

@@ -25,7 +25,7 @@ export const signatureAlgorithms = [
 ].join(":");
 
 /**
- * Checks a certificate chain that OpenSSL has accepted by the stricter rules of Go's crypto/x509. For the option `checkServerIdentity`.
+ * Applies the stricter rules of Go's crypto/x509 to a certificate chain that OpenSSL has accepted. For the option `checkServerIdentity`.
  *
  * @see https://pkg.go.dev/crypto/x509#Certificate.Verify
  */

@@ -32,7 +32,7 @@ export interface AuthConfigOutputs {
 
 type ConfigState = State<AuthConfigInputs, AuthConfigOutputs>;
 
-/** A gateway's auth config. Other content is updated in one call. Another name is a replacement: the new config is created first. */
+/** A gateway's auth config. One call updates its content. Another name is a replacement: the new config is created first. */
 export const akeylessGatewayAuthConfig: Resource<AuthConfigInputs, AuthConfigOutputs> = {
   type: "k8sauth:index:AkeylessGatewayAuthConfig",
   inputs: authConfigInputs,
@@ -161,7 +161,7 @@ async function deleteMoved(
       await old.remove("/gateway-delete-k8s-auth-config", { name });
       return;
     }
-    context.log.warn(`${stays}: it could be "${config.name}" at ${now}, for the gateway shows no ids.`);
+    context.log.warn(`${stays}: it may be the same as "${config.name}" at ${now}, because the gateway returns no ids.`);
   } catch (error) {
     context.log.warn(`${stays}. ${(error as Error).message}`);
   }

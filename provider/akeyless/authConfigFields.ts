@@ -5,7 +5,7 @@ import { samePem } from "./keyEncoding.ts";
 /** A gateway auth config, by the REST API's field names, as gateways/akeyless.ts writes it. */
 export type AuthConfig = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
-/** An auth config as the gateway answers it, with other names and encodings. Fields may be missing. */
+/** An auth config as the gateway returns it, with other names and encodings. Fields may be missing. */
 export type LiveConfig = Readonly<Record<string, unknown>>;
 
 const gatewayFields: Fields = {
@@ -32,7 +32,7 @@ export const authConfigOutputs: Fields = {
 };
 
 const requiredFields = ["name", "access-id", "signing-key", "k8s-host"];
-const sessionFields = ["token", "uid-token", "json", "new-name"];
+const callParameters = ["token", "uid-token", "json", "new-name"];
 
 /** Checks a config that is wholly known. */
 export function checkConfig(config: AuthConfig): CheckFailure[] {
@@ -40,7 +40,7 @@ export function checkConfig(config: AuthConfig): CheckFailure[] {
   const missing = requiredFields.filter((field) => typeof config[field] !== "string" || config[field] === "");
   return [
     ...missing.map((field) => ({ property, reason: `"config" has no "${field}", which the gateway requires.` })),
-    ...sessionFields
+    ...callParameters
       .filter((field) => field in config)
       .map((field) => ({
         property,
@@ -86,7 +86,8 @@ const counterparts: readonly (readonly [string, string, Comparison])[] = [
 ];
 
 /**
- * The fields, by the request's names, in which a gateway's config differs from ours. Fields that the answer omits or masks count as equal.
+ * The fields, by the request's names, in which a gateway's config differs from ours. A flag that the answer omits is false. Other fields that it
+ * omits or masks count as equal.
  */
 export function differences(config: AuthConfig, live: LiveConfig): string[] {
   return counterparts
@@ -120,7 +121,7 @@ export function foreignFields(config: AuthConfig, live: LiveConfig): string[] {
   return differences(config, live).filter((field) => identity.includes(field));
 }
 
-/** Whether an existing config is this stack's own, from a run that was killed. */
+/** Whether an existing config can be this stack's own, created by a run that was killed. */
 export function isOwn(config: AuthConfig, live: LiveConfig): boolean {
   return live.auth_method_access_id !== undefined && foreignFields(config, live).length === 0;
 }

@@ -8,7 +8,9 @@ import { type AuthConfig, differences, foreignFields, isOwn, type LiveConfig } f
 export interface LoginProof {
   /** URL of the gateway's Configuration Manager. */
   readonly gatewayUrl?: string;
+  /** ServiceAccount that logs in, as NAMESPACE/NAME. @default no login */
   readonly proofAccount?: string;
+  /** Audience of its token. @default the API server's own */
   readonly proofAudience?: string;
 }
 
@@ -24,12 +26,13 @@ export function findConfig(api: AkeylessApi, name: string): Promise<LiveConfig |
 }
 
 /**
- * Pushes a config to a gateway in one call, so that there is a valid config at any time. Reading it back proves it, and so does a login if
- * an account for it is set. If the gateway refuses the login, the previous config is restored. If the gateway does not decide about the
- * login, the config stays.
+ * Pushes a config to a gateway in one call, so that there is a valid config at any time. Proves it by reading it back, and by a login if
+ * `proofAccount` is set. If the gateway returns other fields or refuses the login, the previous config is restored. If the gateway does not
+ * decide about the login, the new config stays.
  *
  * @returns the gateway's id of the config
- * @throws ProviderError AKEYLESS_NAME_TAKEN, AKEYLESS_NOT_TAKEN, AKEYLESS_LOGIN_REFUSED, AKEYLESS_LOGIN_UNPROVED and what calls throw
+ * @throws ProviderError AKEYLESS_NAME_TAKEN, AKEYLESS_NOT_TAKEN, AKEYLESS_LOGIN_REFUSED, AKEYLESS_LOGIN_UNPROVED, and those of
+ *   {@link AkeylessApi.call}
  */
 export async function pushConfig(api: AkeylessApi, push: Push, context: Context): Promise<string> {
   const { config, previous } = push;
@@ -59,7 +62,7 @@ async function readBack(api: AkeylessApi, config: AuthConfig): Promise<string> {
   if (wrong.length === 0) return typeof live?.id === "string" ? live.id : "";
   throw new ProviderError(
     "AKEYLESS_NOT_TAKEN",
-    `${api.endpoint.url} accepted the auth config "${config.name}", but reads back another ${wrong.join(", ")}.`,
+    `${api.endpoint.url} accepted the auth config "${config.name}", but returns another ${wrong.join(", ")}.`,
     "Check that nothing else writes this config, and the gateway's log.",
   );
 }
@@ -70,7 +73,9 @@ async function proveLogin(api: AkeylessApi, { config, proof }: Push, context: Co
   using client = await context.deployer.client(context);
   const jwt = await mint(client, { namespace, serviceAccountName }, proof.proofAudience || undefined, context);
   if (jwt === undefined) {
-    context.log.warn(`The auth config "${config.name}" was not proved by a login: no token could be minted.`);
+    context.log.warn(
+      `The auth config "${config.name}" was not proved by a login: the deployer may not request a token.`,
+    );
     return;
   }
   const gatewayUrl = proof.gatewayUrl || new URL(api.endpoint.url).origin;
@@ -123,16 +128,16 @@ function loginRefused(account: string, config: AuthConfig, why: string): Provide
 }
 
 /** Restores the previous state of the gateway, and adds the result to the error. */
-async function rollBack(api: AkeylessApi, { config, previous }: Push, made: boolean, error: ProviderError) {
-  const back = made ? undefined : previous;
+async function rollBack(api: AkeylessApi, { config, previous }: Push, created: boolean, error: ProviderError) {
+  const restored = created ? undefined : previous;
   try {
-    if (back !== undefined && back.name === config.name) await replace(api, back);
-    else if (made) await api.remove("/gateway-delete-k8s-auth-config", { name: config.name });
+    if (restored !== undefined && restored.name === config.name) await replace(api, restored);
+    else if (created) await api.remove("/gateway-delete-k8s-auth-config", { name: config.name });
   } catch (failure) {
-    const left = back ? "The previous config could not be restored" : "It could not be deleted";
-    return new ProviderError(error.code, `${error.message} ${left}: ${(failure as Error).message}`);
+    const failed = restored ? "The previous config could not be restored" : "It could not be deleted";
+    return new ProviderError(error.code, `${error.message} ${failed}: ${(failure as Error).message}`);
   }
-  const done = back ? "The previous config is restored." : made ? "It was deleted." : "It stays as it is.";
+  const done = restored ? "The previous config is restored." : created ? "It was deleted." : "It stays as it is.";
   return new ProviderError(error.code, `${error.message} ${done}`);
 }
 

@@ -39,8 +39,8 @@ export interface AuthMethodOutputs extends ApiInputs {
 type MethodState = State<AuthMethodInputs, AuthMethodOutputs>;
 
 /**
- * An auth method for Kubernetes. A new name or other bounds keep access id and key. Whether the key is generated or the user's own cannot
- * change: this replaces the method. The new one is created before the old one is deleted, so it needs another name.
+ * An auth method for Kubernetes. A new name or other bounds keep access id and key. A change between a generated key and the user's own key
+ * replaces the method. The new one is created before the old one is deleted, so it needs another name.
  */
 export const akeylessAuthMethod: Resource<AuthMethodInputs, AuthMethodOutputs> = {
   type: "k8sauth:index:AkeylessAuthMethod",
@@ -150,14 +150,14 @@ async function createMethod(api: AkeylessApi, inputs: AuthMethodInputs, context:
     ...methodBody(inputs),
   };
   const shape = { access_id: "string", prv_key: "string" } as const;
-  let made: Shaped<typeof shape>;
+  let created: Shaped<typeof shape>;
   try {
-    made = await api.call("/auth-method-create-k8s", body, "once", shape);
+    created = await api.call("/auth-method-create-k8s", body, "once", shape);
   } catch (error) {
     if (!isProviderError(error, "AKEYLESS_EXISTS")) throw error;
     return { accessId: await adopt(api, inputs, error, context), privateKey: "" };
   }
-  const { access_id: accessId, prv_key: privateKey } = made;
+  const { access_id: accessId, prv_key: privateKey } = created;
   if (!accessId || (inputs.publicKey === undefined && !privateKey)) {
     throw new ProviderError(
       "AKEYLESS_KEY_LOST",
@@ -168,7 +168,7 @@ async function createMethod(api: AkeylessApi, inputs: AuthMethodInputs, context:
   return { accessId, privateKey: inputs.publicKey === undefined ? (privateKey ?? "") : "" };
 }
 
-/** Takes over the method of a run that was killed if it has our key. A generated key is lost with such a run. */
+/** Takes over the method that a killed run created, if it has the user's own key. A generated key is lost with such a run. */
 async function adopt(
   api: AkeylessApi,
   inputs: AuthMethodInputs,
@@ -228,7 +228,7 @@ function keepKeyBody(live: LiveMethod | undefined): object {
   return { "gen-key": "false", ...(key && { "public-key": base64OfPem(key) }) };
 }
 
-/** Another public key from the user is an update. Only the creation of a method generates a key, so a change from or to it replaces. */
+/** Another key of the user is an update. Only a creation generates a key, so a change from or to a generated key replaces the method. */
 function keyChange(before: string | undefined, after: string | undefined, unknown: boolean): Changes {
   if (before === undefined && after === undefined && !unknown) return {};
   if (before === undefined || (after === undefined && !unknown)) return { publicKey: "replace" };

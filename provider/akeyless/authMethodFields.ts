@@ -138,7 +138,8 @@ export const methodShape = {
 export type LiveMethod = Shaped<typeof methodShape>;
 
 /**
- * The inputs in which a method differs. For bounds, a value that was added where none is set counts too, since bounds decide who may log in.
+ * The inputs in which a method differs. An input that is not set does not count. A bound that is not set does, because bounds decide which
+ * workloads may log in.
  */
 export function methodDifferences(inputs: Partial<AuthMethodSettings>, live: LiveMethod): string[] {
   const info = live.access_info ?? {};

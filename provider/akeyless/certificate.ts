@@ -158,7 +158,7 @@ async function warnIfUndelivered(api: AkeylessApi, given: CertificateInputs, con
   if (expirationEventIn.length > 0) await warnUndelivered(api, name, eventForwarder || undefined, context);
 }
 
-/** Takes over the item of a run that was killed if it has the same certificate. Another item is not this stack's. */
+/** Takes over the item that a killed run created, if it has the same certificate. */
 async function adopt(
   api: AkeylessApi,
   given: CertificateInputs,
@@ -229,7 +229,7 @@ function previewOutputs(known: Partial<CertificateInputs>, unknown: ReadonlySet<
 function checkPem(pem: string | undefined): CheckFailure[] {
   if (pem === undefined) return [];
   if (/PRIVATE KEY-----/.test(pem)) {
-    const reason = '"certificatePem" holds a private key. Notices need none: remove it.';
+    const reason = '"certificatePem" holds a private key, which expiry notices do not need. Remove it.';
     return [{ property: "certificatePem", reason }];
   }
   if (pemBlocks(pem).length > 0 && fingerprintOf(pem) !== undefined) return [];

@@ -13,7 +13,7 @@ export interface CertificateSettings extends Described {
   readonly tags?: readonly string[];
 }
 
-/** An item as Akeyless answers it. */
+/** An item as Akeyless returns it. */
 export interface LiveCertificate {
   /** SHA-256 of the certificate's DER, hexadecimal with colons; undefined if neither the item nor its value shows it. */
   readonly fingerprint: string | undefined;
@@ -51,7 +51,7 @@ export async function findCertificate(api: AkeylessApi, name: string): Promise<L
   };
 }
 
-/** The fingerprint from the description of an item, which has the certificate, or the fingerprints of its chain, or neither. */
+/** The fingerprint in the description of an item. The description has the certificate, or the fingerprints of its chain, or neither. */
 function shownFingerprint({
   certificate_pem: pem,
   certificate_chain: chain,

@@ -1,4 +1,4 @@
-/** Resources of Akeyless's REST API, with which workloads can log in. */
+/** Resources for Akeyless's REST API: they let workloads log in. */
 export { akeylessGatewayAuthConfig } from "./authConfig.ts";
 export type { AuthConfig } from "./authConfigFields.ts";
 export { akeylessAuthMethod } from "./authMethod.ts";

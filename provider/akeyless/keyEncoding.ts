@@ -3,12 +3,12 @@ import { createPublicKey, type KeyObject } from "node:crypto";
 import { looksLikePem, pemBlocks } from "../../kubernetes/pem.ts";
 import { samePublicKey } from "../x509/samePublicKey.ts";
 
-/** Whether two texts hold the same keys or certificates. Akeyless answers PEM in other encodings than it accepts. */
+/** Whether two texts hold the same keys or certificates. Akeyless returns PEM in other encodings than it accepts. */
 export function samePem(left: string, right: string): boolean {
   return canonical(left) === canonical(right);
 }
 
-/** PEM, or base64 of PEM, wrapped or not, as one text to compare. */
+/** PEM, or base64 of PEM, without line breaks, for a comparison. */
 function canonical(value: string): string {
   const blocks = pemBlocks(decoded(value));
   return (blocks.length > 0 ? blocks.map(({ text }) => text).join("") : value).replaceAll(/\s/g, "");

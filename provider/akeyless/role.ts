@@ -223,7 +223,7 @@ async function reconcileRules(api: AkeylessApi, given: RoleInputs): Promise<void
   if (wrong.length === 0) return;
   throw new ProviderError(
     "AKEYLESS_NOT_TAKEN",
-    `${api.endpoint.url} accepted the rules of the role "${name}", but reads back others: ${wrong.join(", ")}.`,
+    `${api.endpoint.url} accepted the rules of the role "${name}", but returns others: ${wrong.join(", ")}.`,
     "Check that nothing else writes this role.",
   );
 }

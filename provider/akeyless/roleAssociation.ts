@@ -173,16 +173,16 @@ async function find(api: AkeylessApi, roleName: string, matches: (one: LiveAssoc
 }
 
 /**
- * Associates role and auth method, and returns the association's id. An association with the same claims, from a run that was killed, is
+ * Associates role and auth method, and returns the association's id. An association with the same claims, which a killed run created, is
  * taken over. A role can have several associations with an auth method, and each of them grants the role.
  */
 async function associate(api: AkeylessApi, given: RoleAssociationInputs, context: Context): Promise<string> {
   const { roleName, authMethodName, accessId } = given;
   const same = (one: LiveAssociation) => one.auth_method_access_id === accessId && differences(given, one).length === 0;
-  const left = await find(api, roleName, same);
-  if (left?.assoc_id) {
+  const existing = await find(api, roleName, same);
+  if (existing?.assoc_id) {
     context.log.info(`The role "${roleName}" has this association already, from an earlier run: it is taken over.`);
-    return left.assoc_id;
+    return existing.assoc_id;
   }
   try {
     const body = { "role-name": roleName, "am-name": authMethodName, ...claimsBody(given) };

@@ -18,11 +18,14 @@ export interface CertificateUse {
   readonly commonName: string;
 }
 
-/** Condition of the proof: the certificate's user can create TokenReviews, or the API server accepts it. */
+/** Condition of the proof. `tokenReview`: the certificate's user may create TokenReviews. `self`: the API server accepts the certificate. */
 export type Proof = "tokenReview" | "self";
 
 /** Time in which every API server learns of a new binding or CA, in milliseconds. */
 const propagationMs = 5_000;
+
+/** Not a valid token. A review of it shows whether the certificate's user may create TokenReviews. */
+const placeholderToken = "k8sauth-asks-whether-it-may-ask";
 
 /**
  * Proves a certificate by calls with it. Retries for a few seconds, until every API server knows the CA and the user's binding.
@@ -62,8 +65,7 @@ async function attempt(client: KubeClient, use: CertificateUse, proof: Proof): P
   try {
     const { username } = await authenticatedAs(client);
     if (username !== undefined && username !== use.commonName) return otherUser(use, username);
-    // Any token serves: the proof is that the server accepts the review.
-    if (proof === "tokenReview") await reviewToken(client, "k8sauth-asks-whether-it-may-ask");
+    if (proof === "tokenReview") await reviewToken(client, placeholderToken);
     else if (username === undefined) await reviewOwnAccess(client);
     return undefined;
   } catch (error) {
@@ -75,7 +77,7 @@ async function attempt(client: KubeClient, use: CertificateUse, proof: Proof): P
   }
 }
 
-/** The user to which the server attributes the request; undefined if it does not say it. */
+/** The user to which the server attributes the request; undefined if it does not state one. */
 async function authenticatedAs(client: KubeClient): Promise<{ readonly username?: string; readonly date?: Date }> {
   try {
     return (await reviewSelf(client)) ?? {};
@@ -147,17 +149,17 @@ export async function probe(use: CertificateUse, proof: Proof, context: Context)
       return { verdict: "dead" };
     }
     rememberTimeout(use.host, error);
-    // Another certificate of the server is reported by Cluster, which finds the CA for it.
+    // If the server has a new certificate, the resource Cluster finds its CA or fails.
     if (isTlsError(error)) context.log.warn(`${untried} ${error.message}`);
     else failUnlessOffline(untried, error, context);
     return { verdict: "unsure" };
   }
 }
 
-/** Whether the client's user may create TokenReviews, shown by a review of an invalid token. */
+/** Whether the client's user may create TokenReviews. */
 async function mayReview(client: KubeClient): Promise<boolean> {
   try {
-    await reviewToken(client, "k8sauth-asks-whether-it-may-ask");
+    await reviewToken(client, placeholderToken);
     return true;
   } catch (error) {
     if (!isKubeError(error, "KUBE_FORBIDDEN", "KUBE_ANONYMOUS")) throw error;

@@ -119,7 +119,7 @@ function readPublicKey(spki: Der | undefined): KeyObject {
   );
 }
 
-/** Why a key should not be certified, or is not accepted by the API server; undefined for a good one. */
+/** Why a key must not be certified, or why the API server does not accept it; undefined for a good key. */
 function keyProblem(key: KeyObject): string | undefined {
   const { modulusLength = 0, namedCurve = "" } = key.asymmetricKeyDetails ?? {};
   switch (key.asymmetricKeyType) {

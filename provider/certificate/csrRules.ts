@@ -7,7 +7,8 @@ import type { CertificationRequest } from "./csr.ts";
 const clientUsages = ["digital signature", "key encipherment", "client auth"];
 
 /**
- * Refuses a request that should never be approved: names that Kubernetes reserves, names with invisible characters, and CAs.
+ * Refuses a request that should never be approved: for a name that is empty, too long, reserved by Kubernetes or has invisible characters, for a
+ * CA, and for alternative names that the API server's signer would sign.
  *
  * @throws ProviderError CSR_SUBJECT_REFUSED, CSR_EXTENSION_REFUSED
  */
@@ -40,7 +41,7 @@ export function requireAllowed(request: CertificationRequest, signerName: string
   if (unprintable !== undefined) {
     refuse(
       `has the value ${JSON.stringify(unprintable.value)}`,
-      "Expected no control or format characters, and no blanks around.",
+      "Expected no control or format characters, and no leading or trailing blanks.",
     );
   }
   if (request.wantsCa) {
@@ -66,7 +67,7 @@ export function defaultUsages(request: CertificationRequest): string[] {
     : clientUsages.filter((usage) => usage !== "key encipherment");
 }
 
-/** Why these usages do not fit a client certificate; undefined for good ones. */
+/** Why these usages do not fit a client certificate; undefined if they do. */
 export function usagesFailure(usages: readonly string[], signerName: string): string | undefined {
   const known = `Expected "client auth", and as needed "digital signature" and "key encipherment".`;
   if (new Set(usages).size !== usages.length) return `"usages" has a usage twice. ${known}`;
@@ -78,7 +79,7 @@ export function usagesFailure(usages: readonly string[], signerName: string): st
   return undefined;
 }
 
-/** Why this signer cannot sign our client certificates; undefined for a good one. */
+/** Why this signer cannot sign client certificates; undefined if it can. */
 export function signerFailure(signerName: string): string | undefined {
   if (signerName === apiServerClientSigner) return undefined;
   if (signerName.startsWith("kubernetes.io/")) {

@@ -33,7 +33,7 @@ export async function issueCertificate(
   requireSigners(client, distribution, [wanted.signerName]);
   const isFresh = async (left: Collected) => {
     const issued = await readIssued(left.text).catch(() => undefined);
-    // The comparison refuses a certificate that cannot be read.
+    // A certificate that cannot be read counts as fresh: acceptCertificate refuses it, and its error states the reason.
     return issued === undefined || left.now < renewalDate(lifetime(issued, left), renewBefore);
   };
   const options = { requester, version, approval, limitMs, isFresh };
@@ -111,7 +111,7 @@ async function proofOf(
     : { host: server, caPem, tlsServerName };
   if (untilValidMs > 0) {
     context.log.warn(
-      `The signer's clock is ahead of the API server's: the certificate of "${commonName}" is valid in ${Math.ceil(untilValidMs / 1000)} s.`,
+      `The signer's clock is ahead of the API server's: the certificate of "${commonName}" becomes valid in ${Math.ceil(untilValidMs / 1000)} s.`,
     );
   }
   const waitMs = Math.min(untilValidMs, limitOf(inputs, context));
@@ -139,7 +139,7 @@ export function warnOfLifetime(expirationSeconds: number, context: Context): voi
   );
 }
 
-/** Warns if the signer, which decides about the lifetime, chose another one. */
+/** Warns if the signer chose another lifetime than the requested one. */
 function reportLifetime(
   { notAfter, issuedAt }: Lifetime,
   { expirationSeconds, renewBefore }: SignedCertificateInputs,
@@ -157,7 +157,7 @@ function reportLifetime(
   }
   if (renewBefore !== undefined && renewBefore >= seconds) {
     context.log.warn(
-      `"renewBefore" is longer than the lifetime of the certificate, which is renewed after two thirds of it instead.`,
+      `"renewBefore" is longer than the lifetime of the certificate. The certificate is renewed after two thirds of its lifetime instead.`,
     );
   }
 }

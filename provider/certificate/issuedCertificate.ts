@@ -61,17 +61,17 @@ export function requireMatch({ leaf }: IssuedCertificate, wanted: CertificateSpe
   const sameUser = names.length === 1 && names[0] === request.commonName;
   if (!sameUser || groups.join("\0") !== request.organizations.join("\0") || added) {
     wrong.push(
-      `its subject is ${JSON.stringify(nameText(subject))}, asked for was ${JSON.stringify(nameText(request.subject))}`,
+      `its subject is ${JSON.stringify(nameText(subject))} instead of ${JSON.stringify(nameText(request.subject))}`,
     );
   }
   if (leaf.isCa) wrong.push("it is the certificate of a CA");
   if (!leaf.altNames.every((name) => request.altNames.some((asked) => asked.equals(name)))) {
-    wrong.push("it has subject alternative names that were not asked for");
+    wrong.push("it has subject alternative names that were not requested");
   }
   const extended = leaf.extendedKeyUsages ?? [];
   if (!extended.includes("client auth")) wrong.push('its extended usages lack "client auth"');
   const unrequested = [...extended, ...(leaf.keyUsages ?? [])].filter((usage) => !usages.includes(usage));
-  if (unrequested.length > 0) wrong.push(`it may be used for ${unrequested.join(", ")}, which was not asked for`);
+  if (unrequested.length > 0) wrong.push(`it may be used for ${unrequested.join(", ")}, which was not requested`);
   if (
     leaf.keyUsages !== undefined &&
     !leaf.keyUsages.includes("digital signature") &&
@@ -92,7 +92,7 @@ export function requireMatch({ leaf }: IssuedCertificate, wanted: CertificateSpe
 function rejected(why: string): ProviderError {
   return new ProviderError(
     "CERTIFICATE_REJECTED",
-    `The signer's certificate is not what was asked for: ${why}.`,
+    `The signer's certificate is not what was requested: ${why}.`,
     "It was discarded. Check the signer, and webhooks that change CertificateSigningRequests; then run up again.",
   );
 }

@@ -5,7 +5,7 @@ import { rfc3339 } from "./issuedCertificate.ts";
 /** Dates of a certificate that decide about its renewal. */
 export interface Lifetime {
   readonly notAfter: Date;
-  /** When it was signed, by the server's clock. `notBefore` may be earlier, for clocks that are late. */
+  /** When it was signed, by the API server's clock. `notBefore` may be earlier: signers allow for clocks that are slow. */
   readonly issuedAt: Date;
 }
 
@@ -33,7 +33,7 @@ export function warnOfExpiry({ commonName, notAfter }: Partial<SignedCertificate
   log.warn(`The certificate of "${commonName}" expired on ${notAfter}. The API server refuses it.`);
 }
 
-/** The properties by which a certificate is due for renewal at a time. Empty if it is not. Logs since when it is due. */
+/** The outputs that make a certificate due for renewal at a time; none if it is not due. Logs the date since which it is due. */
 export function dueProperties(
   outputs: SignedCertificateOutputs,
   renewBefore: number | undefined,

@@ -25,7 +25,7 @@ import {
   signingPath,
 } from "./signingObject.ts";
 
-/** Inputs whose change does not need another certificate. */
+/** Inputs whose change keeps the certificate. */
 const updatable = ["host", "caPem", "proveHost", "renewBefore", "approval", "proof", "timeoutSeconds"] as const;
 
 /** A client certificate that the cluster signs. No object of it stays in the cluster. */
@@ -84,7 +84,7 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
     if (state.outputs.certificatePem === undefined) {
       throw new ProviderError(
         "CERTIFICATE_NOT_IMPORTABLE",
-        "A SignedCertificate cannot be imported: create has it signed.",
+        "A SignedCertificate cannot be imported: its certificate is signed when it is created.",
         "Declare it in the program and run up.",
       );
     }

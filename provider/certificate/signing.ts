@@ -29,7 +29,7 @@ export interface SigningOptions {
   readonly isFresh: (collected: Collected) => Promise<boolean>;
 }
 
-/** How often a request that something else deletes is posted. */
+/** Maximum number of posts of a request that something else keeps deleting. */
 const maxPosts = 3;
 
 /** The lifecycle of one CertificateSigningRequest: it is posted, compared, approved, awaited, and deleted. */
@@ -40,7 +40,7 @@ export class Signing {
   readonly #options: SigningOptions;
   readonly #context: Context;
   readonly #started = performance.now();
-  /** Whether an earlier run posted it. */
+  /** Whether an earlier run posted the request. */
   resumed = false;
   /** UID of our object. An object with the same name and another UID is not ours. */
   #uid: string | undefined;
@@ -66,7 +66,7 @@ export class Signing {
     let replaced = false;
     for (let round = 1; round <= maxPosts; round++) {
       this.#uid = undefined;
-      const { copy, now, found, ownWork } = await this.#post();
+      const { copy, now, found, isOwnPost } = await this.#post();
       this.#requireOurs(copy, found);
       this.#uid = copy.metadata?.uid;
       if (found && !replaced && (await this.#isUnusable(copy, now))) {
@@ -76,7 +76,7 @@ export class Signing {
         round--;
         continue;
       }
-      this.resumed = found && !ownWork;
+      this.resumed = found && !isOwnPost;
       if (this.resumed)
         this.#context.log.info(`The CertificateSigningRequest ${this.name} of an earlier run is resumed.`);
       const collected = await this.#await(copy, now);
@@ -102,49 +102,49 @@ export class Signing {
 
   /** Deletes the request after success. A failure is only a warning, so that the certificate is not lost. */
   async cleanUp(): Promise<void> {
-    // The result is not recorded, so the next run reads the certificate from the request.
+    // Without the engine the result is not recorded, so the next run reads the certificate from the request.
     if (this.#context.engineGone()) return;
-    await this.#removeAnyway().catch((error: Error) => {
+    await this.#removeEvenIfCancelled().catch((error: Error) => {
       this.#context.log.warn(
-        `The CertificateSigningRequest ${this.name} could not be deleted; Kubernetes does it an hour after its approval. ${error.message}`,
+        `The CertificateSigningRequest ${this.name} could not be deleted; Kubernetes deletes it an hour after its approval. ${error.message}`,
       );
     });
   }
 
   /**
-   * Deletes the request after a failure. It stays if it waits for external approval, which the next run resumes, if it was denied, so that
-   * people can read the reason, and if the engine is gone.
+   * Deletes the request after a failure. It stays in three cases: if it waits for external approval, so that the next run resumes it; if it was
+   * denied, so that users can read the reason; and if the engine is gone.
    */
   async abandon(error: unknown): Promise<void> {
-    const waits = this.#options.approval === "external" && !isProviderError(error, ...errors.afterCollection);
+    const waits = this.#options.approval === "external" && !isProviderError(error, ...errors.afterApproval);
     if (waits || isProviderError(error, "CERTIFICATE_DENIED") || this.#uid === undefined) return;
     if (this.#context.engineGone()) return;
-    await this.#removeAnyway().catch((reason: Error) => {
+    await this.#removeEvenIfCancelled().catch((reason: Error) => {
       this.#context.log.warn(
         `The CertificateSigningRequest ${this.name} could not be deleted: the next run resumes it. ${reason.message}`,
       );
     });
   }
 
-  /** Deletes the request, after a cancellation too: with a client that does not end with the context's signal. */
-  async #removeAnyway(): Promise<void> {
+  /** Deletes the request, even after a cancellation: then with a client that the context's signal does not cancel. */
+  async #removeEvenIfCancelled(): Promise<void> {
     if (!this.#context.signal.aborted) return this.remove();
     using client = new KubeClient(this.#client.connection);
     await this.remove(client, 1_000);
   }
 
   /** Posts the request. Its name comes from its content, so a POST whose answer was lost can be repeated. */
-  async #post(): Promise<{ copy: SigningObject; now: Date; found: boolean; ownWork: boolean }> {
+  async #post(): Promise<{ copy: SigningObject; now: Date; found: boolean; isOwnPost: boolean }> {
     const body = signingBody(this.#wanted, { name: this.name });
     let lost = false;
     for (let pauseMs = 50; ; pauseMs *= 2) {
       try {
         const { body: copy, date } = await this.#client.exchange<SigningObject>("POST", signingPath(), { body });
-        return { copy, now: date ?? this.#now(), found: false, ownWork: true };
+        return { copy, now: date ?? this.#now(), found: false, isOwnPost: true };
       } catch (error) {
         if (isKubeError(error, "KUBE_ALREADY_EXISTS")) {
           const there = await this.#find();
-          if (there !== undefined) return { ...there, found: true, ownWork: lost };
+          if (there !== undefined) return { ...there, found: true, isOwnPost: lost };
         } else if (errors.isTransient(error)) {
           lost = true;
         } else throw error;
@@ -173,7 +173,7 @@ export class Signing {
     const { requester, version } = this.#options;
     const wrong = differences(copy, this.#wanted, requester, version);
     if (wrong.length === 0) return;
-    // The server answered our POST with it, so it may be deleted.
+    // The object is the answer to our POST, so it may be deleted.
     if (!found) this.#uid ??= copy.metadata?.uid;
     throw found ? errors.nameTaken(this.name, wrong) : errors.changedByOthers(this.name, wrong);
   }

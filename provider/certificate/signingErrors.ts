@@ -2,8 +2,8 @@ import { isKubeError, isUnreachable, type KubeError } from "../../kubernetes/err
 import { ProviderError, type ProviderErrorCode } from "../protocol/errors.ts";
 import { type Condition, condition, type SigningObject } from "./signingObject.ts";
 
-/** Codes of errors that occur when the certificate exists: no approval is pending. */
-export const afterCollection: readonly ProviderErrorCode[] = [
+/** Codes of errors that occur after the approval. */
+export const afterApproval: readonly ProviderErrorCode[] = [
   "CERTIFICATE_FAILED",
   "CERTIFICATE_REJECTED",
   "CERTIFICATE_REFUSED",
@@ -15,7 +15,7 @@ const object = (name: string) => `CertificateSigningRequest ${name}`;
 export function nameTaken(name: string, wrong: readonly string[]): ProviderError {
   return new ProviderError(
     "CERTIFICATE_NAME_TAKEN",
-    `${object(name)} exists already and is not ours: ${wrong.join("; ")}.`,
+    `${object(name)} exists already and is not this stack's: ${wrong.join("; ")}.`,
     `It was not approved. Find out who created it, then: kubectl delete csr ${name}`,
   );
 }
@@ -64,7 +64,7 @@ export function timedOut(
     return new ProviderError(
       "CERTIFICATE_NOT_APPROVED",
       `${object(name)} was not approved within ${seconds} s.`,
-      `It stays for 24 h. Approve it (kubectl certificate approve ${name}) and run up again, which resumes the same request. Kubernetes deletes an approved request after an hour: run up before.`,
+      `It stays for 24 h. Approve it (kubectl certificate approve ${name}) and run up again, which resumes the same request. Kubernetes deletes an approved request after an hour: run up within that time.`,
     );
   }
   const next =

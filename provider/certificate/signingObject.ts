@@ -57,7 +57,7 @@ export const signingPath = (name?: string): string => pathFor(apiVersion, kind, 
 
 /**
  * The object's name: a hash of specification and requester, so that the next run finds the object of a run that was killed. A renewal has the
- * same name as the previous request, which was deleted after success. If it still exists, it is resumed, or deleted if it is not usable.
+ * same name as the previous request. That one was deleted after success. If it still exists, it is resumed, or deleted if it is not usable.
  */
 export function signingName(wanted: CertificateSpec, requester: Requester): string {
   const content = [
@@ -88,7 +88,7 @@ export function signingBody(
   };
 }
 
-/** The deployer as the API server records it in requests. A server older than 1.28 has no SelfSubjectReview; there a dry run shows it. */
+/** The deployer as the API server records it in requests. Servers older than 1.28 have no SelfSubjectReview: there a dry run shows it. */
 export async function requesterOf(client: KubeClient, wanted: CertificateSpec): Promise<Requester> {
   try {
     const { username, uid } = (await reviewSelf(client)) ?? { username: "", uid: "" };

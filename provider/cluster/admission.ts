@@ -14,8 +14,8 @@ export interface PlannedObject extends KubeObject {
 
 /**
  * Fails before anything is created if a quota, an admission webhook, a policy or validation would reject an object. A dry run creates each
- * object: the API server checks it like any other request and does not store it. Objects are tried one by one, so a quota that has room for
- * one of two is not found. Objects that exist and namespaces that do not exist are skipped, since other checks report them.
+ * object: the API server checks it like any other request and does not store it. Each dry run counts one object, so a quota with room for only
+ * one of two is not detected. Objects that exist and namespaces that do not exist are skipped, since other checks report them.
  *
  * @throws ProviderError CLUSTER_OBJECT_REFUSED with every object that is rejected
  */

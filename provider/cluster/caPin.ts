@@ -30,7 +30,7 @@ export interface FoundCa {
 
 /**
  * Finds the CA certificate with the pin among those that the server sent and those of Rancher's `cacerts`. The pin is the SHA-256 of the
- * certificate's DER, of its public key (SubjectPublicKeyInfo, as kubeadm has it), or Rancher's checksum of `cacerts`. The server's own
+ * certificate's DER, of its public key (SubjectPublicKeyInfo, as in kubeadm), or Rancher's checksum of `cacerts`. The server's own
  * certificate is never accepted: it is renewed often and is not a CA.
  *
  * @throws ProviderError CLUSTER_CA_PIN_MISMATCH, CLUSTER_CA_NOT_SHOWN
@@ -101,7 +101,7 @@ const setCaPem =
 function describeRancherResponse({ status, location, contentType }: ServerProbe): string {
   const type = contentType.split(";")[0] || "no content type";
   return location
-    ? `It redirects ${rancherCaPath} (${status}), and that is not followed.`
+    ? `It redirects ${rancherCaPath} (${status}), and redirects are not followed.`
     : `Its ${rancherCaPath} answers ${status} with ${type}, which is no CA of Rancher's.`;
 }
 
@@ -120,8 +120,8 @@ function rancherCa({ status, body }: ServerProbe): RancherCa | undefined {
     const caPem = caCertificates(value, rancherCaPath);
     const blocks = pemBlocks(caPem).map(({ text }) => new X509Certificate(text));
     if (!blocks.some(isAuthority)) return undefined;
-    const ended = value.endsWith("\n") ? value : `${value}\n`;
-    return { caPem, certificates: blocks.filter(isAuthority), checksums: [sha256(ended), sha256(value)] };
+    const withNewline = value.endsWith("\n") ? value : `${value}\n`;
+    return { caPem, certificates: blocks.filter(isAuthority), checksums: [sha256(withNewline), sha256(value)] };
   } catch {
     return undefined;
   }

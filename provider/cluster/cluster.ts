@@ -167,8 +167,8 @@ function storedCa({ outputs }: ClusterState): Partial<ClusterInputs> {
 }
 
 /**
- * The preflight of a preview, `diff` or refresh, with a short timeout. Undefined if the cluster cannot be reached and the resource is new or
- * the provider's `offline` is "warn".
+ * The preflight of a preview, `diff` or refresh, with a short timeout. Undefined if host or CA is unknown. Undefined too if the cluster cannot be
+ * reached and the resource is new or the provider's `offline` is "warn".
  */
 async function boundedPreflight(
   inputs: Inputs<ClusterInputs>,
@@ -177,8 +177,8 @@ async function boundedPreflight(
   state?: ClusterState,
   warn = true,
 ): Promise<ClusterFacts | undefined> {
-  const blind = ["host", "caPem", "caPin"].some((name) => inputs.unknown.has(name));
-  if (blind) return undefined;
+  const isTargetUnknown = ["host", "caPem", "caPin"].some((name) => inputs.unknown.has(name));
+  if (isTargetUnknown) return undefined;
   try {
     const facts = await preflight(
       { ...flagDefaults, ...listDefaults, ...inputs.known },
@@ -199,7 +199,7 @@ async function boundedPreflight(
   }
 }
 
-/** Warns of an old server on every run, because the warning ends with an upgrade of the cluster. */
+/** Warns of an old server, in every run until the cluster is upgraded. */
 function warnOfOldServer({ version }: ClusterFacts, { log }: Context): void {
   const warning = oldServerWarning(version);
   if (warning !== undefined) log.warn(warning);
@@ -213,8 +213,8 @@ function isOutOfReach(error: unknown, { deployer }: Context): boolean {
 
 /** Facts from the kubeconfig alone, for a preview without a cluster. */
 async function offlineFacts(inputs: Inputs<ClusterInputs>, context: Context): Promise<Partial<ClusterOutputs>> {
-  const blind = ["host", "caPem", "allowLoopback"].some((name) => inputs.unknown.has(name));
-  if (blind) return {};
+  const isTargetUnknown = ["host", "caPem", "allowLoopback"].some((name) => inputs.unknown.has(name));
+  if (isTargetUnknown) return {};
   try {
     const { host, caPem } = knownTarget(inputs.known, await context.deployer.connection(context));
     return caPem === undefined ? { host } : { host, caPem, caFingerprint: caFingerprint(caPem) };

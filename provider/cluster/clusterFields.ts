@@ -98,6 +98,5 @@ export const clusterOutputs: Fields = {
   version: { type: "string" },
   distribution: { type: "string" },
   uid: { type: "string" },
-  // Names of this stack's objects: the wanted ones, and earlier ones whose objects are not deleted yet.
   reservedNames: { type: "objects", fields: reservedName },
 };

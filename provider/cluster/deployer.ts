@@ -36,7 +36,7 @@ export function checkDeployer({ known }: Pick<Inputs<DeployerConfig>, "known">):
     ...(wrongOffline
       ? [{ property: "offline", reason: `"offline" is ${JSON.stringify(offline)}; expected "fail" or "warn".` }]
       : []),
-    ...(wrongNames ? [{ property: "inputNames", reason: '"inputNames" must be an object of texts.' }] : []),
+    ...(wrongNames ? [{ property: "inputNames", reason: '"inputNames" must be an object of strings.' }] : []),
   ];
 }
 
@@ -94,8 +94,8 @@ export class Deployer {
   }
 
   /**
-   * Opens a client, whose requests end with the operation's signal. Close it. Connections stay open for the next resource:
-   * Node.js keeps those of different servers, CAs and certificates apart.
+   * Opens a client. The operation's signal cancels its requests. The caller closes it. Its connections stay open for the next resource: Node.js
+   * separates those to different servers and with different CAs and certificates.
    */
   async client(operation: Operation, timeoutMs?: number): Promise<KubeClient> {
     const connection = await this.connection(operation);
@@ -104,7 +104,7 @@ export class Deployer {
     return new KubeClient(connection, { agent: this.#agent, signal: operation.signal, timeoutMs });
   }
 
-  /** Adds to a connection error that the credentials come from the state, if they do. */
+  /** If the configuration comes from the state, adds this to an error that it may have caused. Returns other errors unchanged. */
   withOrigin(error: unknown): unknown {
     const { kubeconfig, context } = this.#config;
     if (!this.#origin.fromState || (kubeconfig === undefined && context === undefined)) return error;
@@ -131,8 +131,8 @@ export class Deployer {
   }
 
   /**
-   * Warns once if the credentials come from the state and do not work. A deletion calls it: the Kubernetes provider, which deletes
-   * most objects, has the same credentials and its errors do not say where they come from.
+   * Warns once if the credentials come from the state and do not work. For deletions: the Kubernetes provider deletes most objects with the same
+   * credentials, and its errors do not state where these come from.
    */
   warnIfStale(operation: Operation): Promise<void> {
     if (!this.#origin.fromState) return Promise.resolve();

@@ -28,7 +28,7 @@ export function refuseLocalHost(host: string): void {
   if (why === undefined) return;
   throw new ProviderError(
     "CLUSTER_HOST_LOOPBACK",
-    `The gateway would reach the API server at ${host}, and that is ${why}.`,
-    'Set "host" to an address that the gateway can reach, or "allowLoopback" when the gateway runs on this machine.',
+    `The gateway would reach the API server at ${host}, which is ${why}.`,
+    'Set "host" to an address that the gateway can reach, or set "allowLoopback" to true if the gateway runs on this machine.',
   );
 }

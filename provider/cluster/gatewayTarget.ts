@@ -20,13 +20,13 @@ export function caFailures(known: Partial<ClusterInputs>): CheckFailure[] {
   const failures: CheckFailure[] = [];
   if (caPin !== undefined && pinDigest(caPin) === undefined) {
     const reason =
-      '"caPin" is no SHA-256: expected 64 hexadecimal digits, with or without colons, or base64 of 32 bytes.';
+      '"caPin" is not a SHA-256: expected 64 hexadecimal digits, with or without colons, or base64 of 32 bytes.';
     failures.push({ property: "caPin", reason });
   }
-  const ways = { caPem: caPem !== undefined, caPin: caPin !== undefined, trustOnFirstUse: trustOnFirstUse === true };
-  const given = Object.entries(ways).flatMap(([name, said]) => (said ? [`"${name}"`] : []));
+  const sources = { caPem: caPem !== undefined, caPin: caPin !== undefined, trustOnFirstUse: trustOnFirstUse === true };
+  const given = Object.entries(sources).flatMap(([name, isSet]) => (isSet ? [`"${name}"`] : []));
   if (given.length > 1)
-    failures.push({ property: "caPin", reason: `${given.join(" and ")} are given: one is enough.` });
+    failures.push({ property: "caPin", reason: `${given.join(" and ")} are set. Set only one of them.` });
   if (takesCaFromServer(known) && proveHost === false) {
     const reason =
       '"proveHost" is false, but the CA is read from the host, which needs a connection to it: set "caPem".';
@@ -51,7 +51,7 @@ export function knownTarget(
       throw new ProviderError(
         "CLUSTER_HOST_LOOPBACK",
         `The deployer runs in a pod and reaches the API server at ${host}, an address inside the cluster.`,
-        'Set "host" to an address that the gateway can reach, or "allowLoopback" when the gateway runs in the cluster too.',
+        'Set "host" to an address that the gateway can reach, or set "allowLoopback" to true if the gateway runs in the cluster too.',
       );
     }
   }
@@ -93,7 +93,7 @@ export function requireCa({ host, caPem }: GatewayTarget, products: readonly str
   throw new ProviderError(
     "CLUSTER_CA_REQUIRED",
     `The auth config for ${products.join(" and for ")} needs the CA of ${host}, and the kubeconfig has none.`,
-    'Set "caPem" to the certificate of the CA that signed the host\'s certificate, also if it is a public one.',
+    'Set "caPem" to the certificate of the CA that signed the host\'s certificate, even if it is a public CA.',
   );
 }
 
@@ -111,8 +111,8 @@ function probeHost(host: string, context: Context, timeoutMs: number) {
 }
 
 /**
- * Converts an error of the connection to the gateway's host, so that it differs from errors of the deployer's connection. Another CA than at
- * first use has a separate code.
+ * Converts an error of the connection to the gateway's host, so that its code differs from those of the deployer's connection.
+ * CLUSTER_CA_CHANGED: the host has another CA than at first use.
  */
 export async function hostFailure(
   error: unknown,

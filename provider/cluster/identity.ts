@@ -4,8 +4,8 @@ import { isKubeError } from "../../kubernetes/errors.ts";
 import { pathFor } from "../../kubernetes/paths.ts";
 
 /**
- * Identifies the cluster by the UID of its namespace kube-system, which never changes. If the deployer may not read it, the hash of the CA
- * serves instead, which changes with the CA. Undefined without a CA.
+ * Identifies the cluster by the UID of its namespace kube-system, which never changes. If the deployer may not read the namespace, the hash of
+ * the CA is used instead. It changes with the CA. Undefined without a CA.
  */
 export async function readUid(client: KubeClient, caPem: string): Promise<string | undefined> {
   try {

@@ -14,7 +14,11 @@ import { requireObjects } from "./requiredObjects.ts";
 import { type ReservedName, requireFreeNames } from "./reservedNames.ts";
 import { requireRights } from "./rights.ts";
 
-/** Reads the facts of the cluster and runs all checks of it, concurrently. Of several failures the most basic one is thrown. */
+/**
+ * Reads the facts of the cluster and runs all checks of it, concurrently. Of several failures the most basic one is thrown.
+ *
+ * @param ours names whose objects this stack created
+ */
 export async function preflight(
   inputs: ClusterInputs,
   ours: readonly ReservedName[],
@@ -25,12 +29,12 @@ export async function preflight(
   using client = await context.deployer.client(context, timeoutMs);
   const target = await gatewayTarget(inputs, client.connection, context, Math.min(timeoutMs, 5_000), state);
   requireCa(target, inputs.caRequiredBy ?? []);
-  const foreign = (name: ReservedName) => !ours.some((own) => same(own, name));
-  const names = (inputs.reservedNames ?? []).filter(foreign);
-  const planned = (inputs.plannedObjects ?? []).filter((object) => foreign(nameOf(object)));
+  const isForeign = (name: ReservedName) => !ours.some((own) => same(own, name));
+  const names = (inputs.reservedNames ?? []).filter(isForeign);
+  const planned = (inputs.plannedObjects ?? []).filter((object) => isForeign(nameOf(object)));
   const proof = inputs.proveHost && !isDeployersTarget(client, target) ? target : undefined;
   const facts = readVersion(client);
-  const [version, uid, host, issuer, signers, rights, free, there, accepted] = await Promise.allSettled([
+  const [version, uid, host, issuer, signers, rights, freeNames, requiredObjects, accepted] = await Promise.allSettled([
     facts,
     clusterUid(client, target.caPem, context, state),
     proof && proveHost(proof.host, proof.caPem, Math.min(timeoutMs, 5_000), context.signal),
@@ -42,7 +46,7 @@ export async function preflight(
     requireAccepted(client, planned, context),
   ]);
   const fingerprint = caFingerprint(target.caPem);
-  for (const result of [version, uid, host, signers, rights, there, free, accepted, issuer]) {
+  for (const result of [version, uid, host, signers, rights, requiredObjects, freeNames, accepted, issuer]) {
     if (result.status === "fulfilled") continue;
     throw result === host ? await hostFailure(result.reason, target, fingerprint, context) : result.reason;
   }

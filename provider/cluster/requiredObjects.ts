@@ -20,7 +20,7 @@ export async function requireObjects(client: KubeClient, wanted: readonly Reserv
   throw new ProviderError(
     "CLUSTER_OBJECT_MISSING",
     `The cluster at ${client.connection.server} lacks objects that this stack needs and does not create: ${problems.join("; ")}.`,
-    "Create it first, or correct the name. The stack creates a namespace itself if the setting createNamespace is true.",
+    "Create them first, or correct the names. The stack creates a namespace itself if the setting createNamespace is true.",
   );
 }
 

@@ -3,7 +3,7 @@ import { isKubeError } from "../../kubernetes/errors.ts";
 import { pathFor } from "../../kubernetes/paths.ts";
 import { ProviderError } from "../protocol/errors.ts";
 
-/** An object with a fixed name. */
+/** Kind and name of an object. */
 export interface ReservedName {
   readonly apiVersion: string;
   readonly kind: string;

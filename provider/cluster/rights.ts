@@ -17,10 +17,10 @@ export async function requireRights(client: KubeClient, rights: readonly Right[]
   const { connection } = client;
   const username = await usernameOf(client);
   if (username === anonymousUser) {
-    const request = "its access reviews";
+    const request = "the access reviews";
     throw anonymousError(request, connection, await connection.credentials.get());
   }
-  const known = username && username !== connection.user ? `, whom the API server calls "${username}",` : "";
+  const known = username && username !== connection.user ? ` (known to the API server as "${username}")` : "";
   throw new ProviderError(
     "CLUSTER_RIGHTS_MISSING",
     `User "${connection.user}"${known} lacks ${missing.length === 1 ? "a right" : `${missing.length} rights`} in the cluster at ${connection.server}: ${missing.map(describeRight).join("; ")}.`,
@@ -28,7 +28,7 @@ export async function requireRights(client: KubeClient, rights: readonly Right[]
   );
 }
 
-/** The deployer's user name at the API server, to which rights are granted; undefined if the server does not say it. */
+/** The deployer's user name at the API server, to which rights are granted; undefined if the server does not state it. */
 async function usernameOf(client: KubeClient): Promise<string | undefined> {
   try {
     return (await reviewSelf(client))?.username;

@@ -28,7 +28,7 @@ pulumi.runtime.registerResourceModule("k8sauth", "index", {
   construct: (name, type, urn) => new (classOf(type))(name, {}, { urn }),
 });
 
-/** Rejects the running constructions. No promise that they await contains an error of an `apply`. */
+/** Functions that reject the running constructions. An error in an `apply` rejects no promise that a construction awaits. */
 const running = new Set<(error: unknown) => void>();
 process.on("unhandledRejection", (error) => {
   for (const fail of running) fail(error);
@@ -131,7 +131,7 @@ function urnOf(resource: pulumi.Resource): Promise<string> {
   return (resource.urn as unknown as { promise(): Promise<string> }).promise();
 }
 
-/** Whether an error is for the user. It has no stack trace then, as in a program. Other errors are bugs. */
+/** Whether an error is for the user and is shown without its stack trace, as in a program. Other errors are bugs. */
 function isRefusal(error: unknown): error is Error {
   const isForUser = pulumi.ResourceError.isInstance(error) || pulumi.RunError.isInstance(error);
   return isForUser || error instanceof GatewayInputError;

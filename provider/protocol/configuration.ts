@@ -22,8 +22,8 @@ export class ProviderConfiguration {
   }
 
   /**
-   * Other credentials update the provider and never replace it: a replacement would replace every resource of it. Cluster checks to which
-   * cluster a stack belongs. `offline` has no effect on resources.
+   * Other credentials update the provider and never replace it: a replacement would replace every resource of it. The resource Cluster refuses
+   * credentials of another cluster. `offline` has no effect on resources.
    */
   diff(request: pb.DiffRequest): pb.DiffResponse {
     const before = decodeObject(toWire(request.getOldInputs() ?? request.getOlds()));

@@ -15,7 +15,7 @@ export function stateOf(
   outputs: Struct | undefined,
 ): State<Record<string, unknown>, Record<string, unknown>> {
   const old = decodeObject(toWire(outputs));
-  // An engine that does not pass old inputs passes those that are outputs too.
+  // An older engine does not pass the old inputs. Those that are outputs too are read from the outputs.
   const given = inputs === undefined ? old : decodeObject(toWire(inputs));
   const known = Object.fromEntries(Object.entries(given).filter(([key]) => key in resource.inputs));
   return { id, inputs: readInputs<Record<string, unknown>>(known, resource.inputs).known, outputs: old };
@@ -32,7 +32,7 @@ export function completed(wire: WireObject, fields: Fields): WireObject {
   return result;
 }
 
-/** All outputs of the fields. Missing ones become unknown values. */
+/** The outputs of all fields. Missing ones become unknown values. */
 export function outputsToWire(outputs: Readonly<Record<string, unknown>>, fields: Fields): WireObject {
   return Object.fromEntries(
     Object.entries(fields).map(([name, field]) => {
@@ -74,7 +74,7 @@ export function checkResponse(inputs: WireObject, failures: readonly CheckFailur
   return new providerPb.CheckResponse().setInputs(toStruct(inputs)).setFailuresList(checkFailures(failures));
 }
 
-/** Failures on the wire. The engine prints the value of a property that one names, which may be a secret. The name is in the reason instead. */
+/** Failures on the wire. They name no property, since the engine would print its value, which may be a secret. The reason names it instead. */
 export function checkFailures(failures: readonly CheckFailure[]): pb.CheckFailure[] {
   return failures.map(({ property, reason }) =>
     new providerPb.CheckFailure().setReason(property ? `${property}: ${reason}` : reason),

@@ -106,7 +106,7 @@ export function watchEngine(link: EngineLink): EngineWatch {
         clearInterval(timer);
         resolve();
       } else if (!asking && polls++ % 2 === 1) {
-        // The parent's id costs nothing. The engine is called every second time.
+        // Only every second poll calls the engine. To read the parent's id costs nothing.
         asking = true;
         void link.alive().then((alive) => {
           asking = false;

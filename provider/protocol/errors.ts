@@ -1,6 +1,6 @@
 import { KubeError, scrub } from "../../kubernetes/errors.ts";
 
-/** Codes of the plugin's errors. KubeErrorCode has those of the connection to the API server. Codes are stable. docs/errors.md explains each. */
+/** Stable codes of the plugin's errors. Errors of the connection to the API server have a KubeErrorCode. docs/errors.md explains each code. */
 export type ProviderErrorCode =
   | "CLUSTER_HOST_INVALID"
   | "CLUSTER_HOST_LOOPBACK"

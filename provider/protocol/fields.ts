@@ -2,12 +2,12 @@ import { hasUnknown, unknown, type Value, type ValueObject } from "./wire.ts";
 
 /** One property, for its check. Its description is in the schema, from the doc comments of the resource's class. */
 export interface Field {
-  /** `days` is a list of whole numbers, as numbers or as texts. It is read as texts, which Akeyless has. */
+  /** `days` is a list of whole numbers, as numbers or as strings. It is read as strings, as Akeyless's API has them. */
   readonly type: "string" | "boolean" | "integer" | "strings" | "days" | "objects" | "map";
   /** Fields of the elements, for "objects" (a list of objects). @default any fields */
   readonly fields?: Fields;
   readonly required?: boolean;
-  /** Encrypted in the state, and in no message. */
+  /** Whether the value is encrypted in the state. */
   readonly secret?: boolean;
   readonly default?: string | boolean | number;
 }

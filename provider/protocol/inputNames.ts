@@ -24,7 +24,7 @@ export class Wording {
     this.#resource = name;
   }
 
-  /** The name of an input in messages. @default the input's own name */
+  /** The name of an input in messages: the input's own name, unless there is another. */
   nameOf(input: string): string {
     const found = this.#types.map((type) => this.#names[`${type}.${input}`]).find((name) => name !== undefined);
     return found?.replaceAll("{name}", this.#resource) ?? input;

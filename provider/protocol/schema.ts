@@ -46,12 +46,12 @@ interface Schema {
   readonly functions: Readonly<Record<string, FunctionSpec>>;
 }
 
-/** `npm run generate` writes it from the classes of components/ and the functions of gateways/. */
+/** `npm run generate` writes schema.json from the classes of components/ and the functions of gateways/. */
 const { provider, types, resources, functions } = schema as unknown as Schema;
 
 export const { version } = manifest;
 
-/** The package schema, as Pulumi asks for it. */
+/** The package schema as JSON, for GetSchema of the protocol. */
 export function packageSchema(): string {
   return JSON.stringify({ ...schema, version });
 }

@@ -41,6 +41,7 @@ export interface RunningServer {
   readonly port: number;
   /** Cancels running calls, accepts no new ones, and resolves when the last call is answered. */
   drain(): Promise<void>;
+  /** Cancels running calls and closes all connections at once. */
   close(): void;
 }
 
@@ -70,7 +71,7 @@ export async function serve(options: ServerOptions): Promise<RunningServer> {
   };
 }
 
-interface Operation {
+interface ResourceRequest {
   getUrn(): string;
 }
 
@@ -128,11 +129,11 @@ class Handlers {
         return new emptyPb.Empty();
       }),
       invoke: unary(async (request: pb.InvokeRequest) => invokeResponse(request, this.#options.invoke)),
-      call: unary(async (request: pb.CallRequest) => unimplemented(`The method ${request.getTok()}`)),
+      call: unary(async (request: pb.CallRequest) => unimplemented(`the method ${request.getTok()}`)),
       construct: unary((request: pb.ConstructRequest) =>
         constructResponse(request, this.#engineAddress ?? "", this.#options.construct),
       ),
-      parameterize: unary(async () => unimplemented("Parameterization")),
+      parameterize: unary(async () => unimplemented("parameterization")),
       getMapping: unary(async () => new providerPb.GetMappingResponse()),
       getMappings: unary(async () => new providerPb.GetMappingsResponse()),
       list: (call: { emit(event: string, error: object): void }) =>
@@ -162,7 +163,7 @@ class Handlers {
 
   /** Runs one operation with its own log, and answers when every message has arrived. */
   async #run<T>(
-    request: Operation,
+    request: ResourceRequest,
     seconds: number,
     work: (resource: AnyResource, context: Context) => Promise<T>,
   ): Promise<T> {
@@ -189,7 +190,7 @@ class Handlers {
     log.warn(message);
   }
 
-  #wording(request: Operation): Wording {
+  #wording(request: ResourceRequest): Wording {
     return new Wording(this.#configuration.deployer.inputNames, request.getUrn());
   }
 
@@ -228,14 +229,14 @@ class Handlers {
         decodeObject(toWire(request.getProperties())),
         resource.inputs,
       );
-      const made: Preview<Record<string, unknown>> = request.getPreview()
+      const created: Preview<Record<string, unknown>> = request.getPreview()
         ? context.deployer.unknown
           ? unknownOutputs
           : await resource.previewCreate(inputs, context)
         : await resource.create(inputs.known, context);
       return new providerPb.CreateResponse()
-        .setId(made.id ?? "")
-        .setProperties(toStruct(outputsToWire(made.outputs, resource.outputs)));
+        .setId(created.id ?? "")
+        .setProperties(toStruct(outputsToWire(created.outputs, resource.outputs)));
     });
   }
 
@@ -243,12 +244,12 @@ class Handlers {
     return this.#run(request, request.getTimeout(), async (resource, context) => {
       const state = stateOf(resource, request.getId(), request.getOldInputs(), request.getOlds());
       const inputs = readInputs<Record<string, unknown>>(decodeObject(toWire(request.getNews())), resource.inputs);
-      const made: Preview<Record<string, unknown>> = request.getPreview()
+      const updated: Preview<Record<string, unknown>> = request.getPreview()
         ? context.deployer.unknown
           ? unknownOutputs
           : await resource.previewUpdate(state, inputs, context)
         : { outputs: await resource.update(state, inputs.known, context) };
-      return new providerPb.UpdateResponse().setProperties(toStruct(outputsToWire(made.outputs, resource.outputs)));
+      return new providerPb.UpdateResponse().setProperties(toStruct(outputsToWire(updated.outputs, resource.outputs)));
     });
   }
 
@@ -288,7 +289,7 @@ function unary<Q, A>(work: (request: Q) => Promise<A>) {
 class Unimplemented extends Error {}
 
 function unimplemented(what: string): never {
-  throw new Unimplemented(`${what} is not one of k8sauth.`);
+  throw new Unimplemented(`k8sauth does not support ${what}.`);
 }
 
 function statusCode(error: unknown): status {

@@ -11,6 +11,7 @@ const outputMark = "d0e6a833031e9bbcd3f4e8bde6ca49a4";
 /** The mark of an unknown value of any type. */
 export const unknownOnWire = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
 
+/** Marks of unknown values: of any type or a string, boolean, number, array, asset, archive, object. */
 const unknownMarks = new Set([
   unknownOnWire,
   "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
@@ -52,7 +53,7 @@ export function decodeObject(wire: WireObject): ValueObject {
   return Object.fromEntries(Object.entries(wire).map(([key, value]) => [key, decode(value)]));
 }
 
-/** Encodes a value. Undefined fields are left out, and unknown values become marks. */
+/** Encodes a value. Undefined fields are left out, other undefined values become null, and unknown values become marks. */
 export function encode(value: Value): Wire {
   if (value === unknown) return unknownOnWire;
   if (value === undefined) return null;
@@ -62,7 +63,7 @@ export function encode(value: Value): Wire {
   return Object.fromEntries(entries.map(([key, inner]) => [key, encode(inner)]));
 }
 
-/** Marks a value as secret, unless it is marked. */
+/** Marks a value as secret, unless it is marked already or unknown. */
 export function secret(wire: Wire): Wire {
   if (hasMark(wire, secretMark) || wire === unknownOnWire) return wire;
   if (hasMark(wire, outputMark)) return { ...(wire as WireObject), secret: true };

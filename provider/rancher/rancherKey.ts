@@ -77,10 +77,10 @@ export const rancherKey: Resource<RancherKeyInputs, RancherKeyOutputs> = {
     }
     const { caPem, caPin, proveHost, apiKey } = known;
     if (apiKey !== undefined && !/^[\w.-]+:[\w.-]+$/.test(apiKey))
-      fail("apiKey", '"apiKey" is no bearer token of a Rancher API key: expected NAME:SECRET.');
+      fail("apiKey", '"apiKey" is not the bearer token of a Rancher API key: expected NAME:SECRET.');
     if (caPin !== undefined && pinDigest(caPin) === undefined)
-      fail("caPin", '"caPin" is no SHA-256: expected 64 hexadecimal digits, with or without colons, or base64.');
-    if (caPem !== undefined && caPin !== undefined) fail("caPin", '"caPem" and "caPin" are given: one is enough.');
+      fail("caPin", '"caPin" is not a SHA-256: expected 64 hexadecimal digits, with or without colons, or base64.');
+    if (caPem !== undefined && caPin !== undefined) fail("caPin", '"caPem" and "caPin" are set. Set only one of them.');
     if (caPin !== undefined && proveHost === false)
       fail("proveHost", '"proveHost" is false, but the CA is read from the server: set "caPem".');
     return failures;
@@ -120,7 +120,7 @@ export const rancherKey: Resource<RancherKeyInputs, RancherKeyOutputs> = {
 
   update: (_state, inputs, context) => prove(inputs, context, context.timeoutMs ?? 15_000),
 
-  // The key is the user's own. The next `up` checks it and says what to do.
+  // A refresh does not try the key: it is the user's own, and the plugin cannot create another one. The next `up` tries it.
   async read(state: KeyState) {
     if (state.inputs.apiKey === undefined) {
       throw new ProviderError(
@@ -152,7 +152,7 @@ async function boundedProof(
   resource: "new" | "existing",
   context: Context,
 ): Promise<RancherKeyOutputs | undefined> {
-  // The comparison of the UID can wait until it is known.
+  // Without `clusterUid` the proof only skips the comparison of the UID.
   if ([...inputs.unknown].some((name) => name !== "clusterUid")) return undefined;
   try {
     return await prove(inputs.known as RancherKeyInputs, context, quickTimeoutMs);

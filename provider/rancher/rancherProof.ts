@@ -8,7 +8,9 @@ import { ProviderError } from "../protocol/errors.ts";
 /** Facts of an API key, without the key. */
 export interface KeyFacts {
   readonly keyName: string;
+  /** Hexadecimal. */
   readonly keySha256: string;
+  /** RFC 3339; "" if it is unknown. */
   readonly notAfter: string;
 }
 
@@ -90,8 +92,8 @@ export async function readKeyFacts(rancher: KubeClient | undefined, apiKey: stri
 async function expiryOf(rancher: KubeClient, keyName: string): Promise<string> {
   try {
     const { expiresAt } = await rancher.get<{ expiresAt?: unknown }>(`/v3/tokens/${keyName}`, { retry: false });
-    const end = typeof expiresAt === "string" ? Date.parse(expiresAt) : Number.NaN;
-    return Number.isNaN(end) ? "" : new Date(end).toISOString().replace(/\.\d+Z$/, "Z");
+    const expiry = typeof expiresAt === "string" ? Date.parse(expiresAt) : Number.NaN;
+    return Number.isNaN(expiry) ? "" : new Date(expiry).toISOString().replace(/\.\d+Z$/, "Z");
   } catch (error) {
     if (error instanceof KubeError) return "";
     throw error;

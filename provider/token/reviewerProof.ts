@@ -22,7 +22,7 @@ export function subjectOf(account: { readonly namespace: string; readonly servic
   return `system:serviceaccount:${account.namespace}:${account.serviceAccountName}`;
 }
 
-/** @throws ProviderError TOKEN_MALFORMED, TOKEN_SUBJECT_OTHER */
+/** Checks the subject of the token before a call with it. @throws ProviderError TOKEN_MALFORMED, TOKEN_SUBJECT_OTHER */
 export function requireSubject(token: string, inputs: ReviewerTokenInputs): void {
   const where = `Secret ${inputs.namespace}/${inputs.secretName}`;
   const found = claims(token);
@@ -56,6 +56,7 @@ function reviewerClient(
 /**
  * Proves the token by calls with it, and returns the resource's outputs.
  *
+ * @param minted a workload's token, which the reviewer reviews; undefined to skip this part
  * @throws ProviderError TOKEN_REFUSED, TOKEN_MAY_NOT_REVIEW, TOKEN_AUDIENCE_REFUSED; KubeError for a failed connection
  */
 export async function proveToken(
@@ -152,7 +153,7 @@ export async function probe(
       return "powerless";
     }
     rememberTimeout(at.host, error);
-    // Another certificate of the server is reported by Cluster, which finds the CA for it.
+    // If the server has a new certificate, the resource Cluster finds its CA or fails.
     if (isTlsError(error)) context.log.warn(`${untried} ${error.message}`);
     else failUnlessOffline(untried, error, context);
     return "unsure";

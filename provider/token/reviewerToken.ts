@@ -20,7 +20,7 @@ import { awaitToken, emptyToken, revalidateToken } from "./tokenSecret.ts";
 /** Inputs whose change needs another token. */
 const identity = ["namespace", "serviceAccountName", "serviceAccountUid", "secretName", "secretUid", "mode"] as const;
 /** Inputs whose change needs another proof of the same token. */
-const proof = ["host", "caPem", "issuer", "audience", "proof"] as const;
+const proofInputs = ["host", "caPem", "issuer", "audience", "proof"] as const;
 /** Inputs of states that were written before these inputs existed. */
 const legacyDefaults: Partial<ReviewerTokenInputs> = { mode: "secret", proof: "tokenReview" };
 
@@ -65,7 +65,7 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
     } catch (error) {
       if (inputs.mode !== "secret" || !isProviderError(error, ...unusableToken)) throw error;
       context.log.warn(
-        `Secret ${id} holds no token that works. ${error.message} It is emptied, so that the cluster writes the token again.`,
+        `Secret ${id} holds no token that works. ${error.message} The Secret is emptied, so that the cluster writes the token again.`,
       );
       await emptyToken(client, inputs);
       return { id, outputs: await createToken(client, inputs, context) };
@@ -85,7 +85,7 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
     const changes: Record<string, "update" | "replace"> = {};
     const changed = (name: keyof ReviewerTokenInputs) =>
       inputs.unknown.has(name) || (inputs.known[name] ?? "") !== (state.inputs[name] ?? legacyDefaults[name] ?? "");
-    for (const name of proof) if (changed(name)) changes[name] = "update";
+    for (const name of proofInputs) if (changed(name)) changes[name] = "update";
     for (const name of identity) if (changed(name)) changes[name] = "replace";
     if (inputs.known.mode === "tokenRequest") {
       if (changed("renewBefore")) changes.renewBefore = "update";
@@ -134,7 +134,7 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
     if (state.outputs.token === undefined) {
       throw new ProviderError(
         "TOKEN_NOT_IMPORTABLE",
-        "A ReviewerToken cannot be imported: create reads its token from the cluster.",
+        "A ReviewerToken cannot be imported: its token is read from the cluster when it is created.",
         "Declare it in the program and run up.",
       );
     }
@@ -167,10 +167,12 @@ async function createToken(
 ): Promise<ReviewerTokenOutputs> {
   // The workload's token needs only the account, so both are requested concurrently. A failure of one cancels the other.
   const other = new AbortController();
-  const both = { ...context, signal: AbortSignal.any([context.signal, other.signal]) };
+  const cancellable = { ...context, signal: AbortSignal.any([context.signal, other.signal]) };
   const [credential, minted] = await Promise.all([
-    inputs.mode === "tokenRequest" ? boundToken(client, inputs, inputs, both) : fromSecret(client, inputs, both),
-    workloadToken(client, inputs, both),
+    inputs.mode === "tokenRequest"
+      ? boundToken(client, inputs, inputs, cancellable)
+      : fromSecret(client, inputs, cancellable),
+    workloadToken(client, inputs, cancellable),
   ]).finally(() => other.abort());
   requireSubject(credential.token, inputs);
   return proveToken(client, inputs, credential, minted, context);
@@ -195,7 +197,7 @@ async function fromSecret(client: KubeClient, inputs: ReviewerTokenInputs, conte
   return { ...noExpiry, token: await awaitToken(client, inputs, context) };
 }
 
-/** Requests a token as workloads have it, which the reviewer reviews. Undefined if the account does not review tokens. */
+/** Requests a workload's token, which the reviewer reviews. Undefined if the ServiceAccount does not review tokens or the deployer may not. */
 async function workloadToken(client: KubeClient, inputs: ReviewerTokenInputs, context: Context) {
   return inputs.proof === "self" ? undefined : mint(client, inputs, inputs.audience, context);
 }

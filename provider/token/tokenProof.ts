@@ -81,7 +81,7 @@ export function mayNotReview(client: KubeClient, subject: string): ProviderError
   );
 }
 
-/** Facts of projected tokens, shown by a requested one. */
+/** Facts of projected tokens, read from a requested one. */
 export interface Projection {
   /** Claim `iss` of the token: the issuer of workload tokens. "" if no token could be requested. */
   readonly issuer: string;
@@ -134,7 +134,7 @@ export async function mint(
 }
 
 /**
- * Checks with the reviewer's token that reviews accept a workload's token: with the audience, and without one.
+ * Reviews a workload's token with the reviewer's token: for the audience, and without one. Warns if only the review without one refuses it.
  *
  * @throws ProviderError TOKEN_AUDIENCE_REFUSED
  */

@@ -41,7 +41,7 @@ export async function boundToken(
     throw requestError(error, wanted);
   });
   const found = claims(token);
-  const end = earliest(expiresAt, secondsOf(found?.exp));
+  const end = earliest(expiresAt, millisecondsOf(found?.exp));
   if (end === undefined || token === "") {
     throw new ProviderError(
       "TOKEN_MALFORMED",
@@ -49,7 +49,7 @@ export async function boundToken(
       "Check that the address leads to an API server; or use Secret mode.",
     );
   }
-  const start = secondsOf(found?.nbf) ?? secondsOf(found?.iat) ?? context.now();
+  const start = millisecondsOf(found?.nbf) ?? millisecondsOf(found?.iat) ?? context.now();
   const credential = { kind: "TokenRequest", token, ...datesOf(start, end, life.renewBefore) } as const;
   warnOfExpiry(credential, { ...life, lifeSeconds: (end - start) / 1000 }, wanted, context);
   return credential;
@@ -58,8 +58,8 @@ export async function boundToken(
 /** The latest time that a Date holds, in milliseconds. */
 const maxDateMs = 8.64e15;
 
-/** A NumericDate in milliseconds. Undefined for other values. */
-function secondsOf(claim: unknown): number | undefined {
+/** A NumericDate (RFC 7519) in milliseconds since the epoch. Undefined for other values. */
+function millisecondsOf(claim: unknown): number | undefined {
   return typeof claim === "number" && claim >= 0 && claim * 1000 <= maxDateMs ? claim * 1000 : undefined;
 }
 
@@ -68,7 +68,10 @@ function earliest(...times: readonly (number | undefined)[]): number | undefined
   return known.length === 0 ? undefined : Math.min(...known);
 }
 
-/** Dates of a token. It is renewed `renewBefore` seconds before its expiry; after two thirds of its lifetime if that is unset or longer. */
+/**
+ * Dates of a token that is valid from `start` to `end`, in milliseconds since the epoch. It is renewed `renewBefore` seconds before its expiry,
+ * or after two thirds of its lifetime if `renewBefore` is unset or not shorter than the lifetime.
+ */
 export function datesOf(start: number, end: number, renewBefore?: number): Omit<Credential, "kind" | "token"> {
   const lifeMs = end - start;
   const asked = renewBefore === undefined ? undefined : renewBefore * 1000;

@@ -26,8 +26,9 @@ interface Secret extends KubeObject {
  */
 export const invalidSince = "kubernetes.io/legacy-token-invalid-since";
 
-/** When a change makes the token controller retry, in milliseconds after the start of the wait. Its own retries last for 5 s. */
+/** Wait before the first change of the Secret that makes the token controller retry, in milliseconds. */
 const firstRetryMs = 2_000;
+/** Time between two such changes, in milliseconds. The controller's own retries last for 5 s. */
 const retryMs = 5_000;
 const retryAnnotation = "k8sauth.dev/token-asked-at";
 

@@ -35,7 +35,7 @@ export const contextTag = (number: number): number => 0x80 | number;
 /** An encoding that is not DER, or has another structure. The message quotes no part of it. */
 export class DerError extends Error {}
 
-/** Loads only the ASN.1 part, which takes 3 ms. All of node-forge takes 30. */
+/** Loads the ASN.1 part of node-forge in 3 ms. The whole package takes 30 ms. */
 const load = () => import("node-forge/lib/asn1.js").then((module) => module.default);
 
 /**

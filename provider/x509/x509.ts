@@ -169,7 +169,7 @@ export async function altNames(extension: Buffer | undefined): Promise<readonly 
   return names ?? [];
 }
 
-/** Whether a basicConstraints extension says that it is a CA. @throws DerError */
+/** Whether a basicConstraints extension marks a CA. @throws DerError */
 export async function saysCa(extension: Buffer | undefined): Promise<boolean> {
   const ca = await whenPresent(extension, async (parts) =>
     inside(parts, tags.sequence).some(({ tag, content }) => tag === tags.boolean && content[0] !== 0),
@@ -181,7 +181,7 @@ async function whenPresent<T>(value: Buffer | undefined, read: (element: Der) =>
   return value === undefined ? undefined : read(await readDer(value));
 }
 
-/** Names of the bits that are set: the first bit is the highest of the byte after the count of unused ones. */
+/** Names of the bits that are set. The first byte counts unused bits. The first bit is the highest one of the second byte. */
 function namedBits(content: Buffer): string[] {
   return keyUsageBits.filter((_, bit) => ((content[1 + (bit >> 3)] ?? 0) & (0x80 >> (bit & 7))) !== 0);
 }

@@ -53,7 +53,7 @@ const unusedMs = 30 * 24 * 3600 * 1000;
  */
 export async function ensureProgram(program: GoProgram, options: BuildOptions = {}): Promise<string> {
   const { root, key, binary, moduleCache, go, goMod, args } = await planBuild(program, options);
-  if (exists(binary)) return binary;
+  if (useBuilt(binary)) return binary;
   const folder = dirname(binary);
 
   try {
@@ -70,7 +70,7 @@ export async function ensureProgram(program: GoProgram, options: BuildOptions = 
   try {
     const lock = { timeoutMs: 1_800_000, what: "Building the sandbox", signal: options.signal, onWait };
     await withLock(join(root, `${key}.lock`), lock, async () => {
-      if (exists(binary)) return;
+      if (useBuilt(binary)) return;
       removeLeftovers(root, folder);
       await download(go, goMod, moduleCache, meter);
       await compile(go, args, binary, meter);
@@ -83,7 +83,7 @@ export async function ensureProgram(program: GoProgram, options: BuildOptions = 
 
 /** Whether {@link ensureProgram} returns without a build. */
 export async function isBuilt(program: GoProgram, options: BuildOptions = {}): Promise<boolean> {
-  return exists((await planBuild(program, options)).binary);
+  return useBuilt((await planBuild(program, options)).binary);
 }
 
 interface BuildPlan {
@@ -92,7 +92,7 @@ interface BuildPlan {
   readonly binary: string;
   readonly moduleCache: string;
   readonly go: GoOptions;
-  /** Another go.mod than that of the folder. */
+  /** Path of the go.mod, if it is not the one of the folder. */
   readonly goMod?: string;
   /** Arguments of `go build` and `go list`. */
   readonly args: readonly string[];
@@ -110,18 +110,19 @@ async function planBuild(program: GoProgram, options: BuildOptions): Promise<Bui
   return { root, key, binary, moduleCache: target.GOMODCACHE, go, goMod: program.goMod, args };
 }
 
-function exists(binary: string): boolean {
+/** Whether a binary exists. Records the use in the time of its folder, so that other builds do not delete it. */
+function useBuilt(binary: string): boolean {
   if (!existsSync(binary)) return false;
   const now = new Date();
   try {
-    utimesSync(join(binary, ".."), now, now); // The time of last use.
+    utimesSync(dirname(binary), now, now);
   } catch {
     // The cache may be read-only.
   }
   return true;
 }
 
-/** Names and contents of the sources of a binary, sorted by name. */
+/** Names and contents of a module's sources, sorted by name. */
 export function readSources(folder: string): readonly (readonly [name: string, content: string])[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && /^go\.(mod|sum)$|\.go$/.test(entry.name))
@@ -205,12 +206,12 @@ async function compile(go: GoOptions, args: readonly string[], binary: string, m
   };
   try {
     mkdirSync(output);
-    const only = args.at(-1) === ".";
-    await runGo(["build", "-v", "-o", only ? join(output, basename(binary)) : `${output}/`, ...args], {
+    const isSingle = args.at(-1) === ".";
+    await runGo(["build", "-v", "-o", isSingle ? join(output, basename(binary)) : `${output}/`, ...args], {
       ...go,
       onLine,
     });
-    // The binary whose existence marks a complete build is the last one.
+    // The binary whose existence marks a complete build is moved last.
     const names = readdirSync(output).sort((a, b) => Number(a === basename(binary)) - Number(b === basename(binary)));
     for (const name of names) renameSync(join(output, name), join(dirname(binary), name));
   } finally {
@@ -228,7 +229,7 @@ export function packagesToBuild(list: string): Set<string> {
   return pending;
 }
 
-/** Removes files of killed builds, and versions that were not used for a long time. Errors do not prevent the build. */
+/** Removes files of killed builds, and versions that were not used for a long time. */
 function removeLeftovers(root: string, folder: string): void {
   for (const name of readdirSync(folder))
     if (name.endsWith(".new")) rmSync(join(folder, name), { recursive: true, force: true });

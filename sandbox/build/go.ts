@@ -14,7 +14,10 @@ export interface GoOptions {
   readonly onLine?: (line: string) => void;
 }
 
-/** Overrides of user settings that would change the binary or prevent the build: it is for this machine, in pure Go, by its go.mod. */
+/**
+ * The environment of Go commands. It overrides settings of the user that change the binary or prevent the build: the target is this machine, cgo
+ * is off, and the go.mod alone selects the modules.
+ */
 export function goEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { GOOS: _os, GOARCH: _arch, ...rest } = env;
   return { ...rest, CGO_ENABLED: "0", GO111MODULE: "on", GOWORK: "off" };
@@ -74,7 +77,7 @@ function goMissing(): SandboxError {
 /** An error with a remedy for the output of a failed Go command. */
 export function explainGoFailure(lines: readonly string[], status: string): SandboxError {
   const text = lines.map(withoutCredentials).join("\n");
-  // Import paths and traces of requests are progress lines.
+  // Lines with only an import path or a request are progress.
   const shown = text
     .split("\n")
     .filter((line) => line !== "" && !/^(# get |# [^ ]+$|[\w.-]+(\/[\w.~!-]+)*$)/.test(line))

@@ -13,7 +13,7 @@ export interface ModFile {
     | null;
 }
 
-/** The version of a module that a go.mod requires, with its `v`. */
+/** The version of a module that a go.mod requires, with its `v`; "v0.0.0" if it does not require the module. */
 export function moduleVersion(goMod: string, module: string): string {
   return (
     goMod
@@ -28,7 +28,7 @@ export function moduleVersion(goMod: string, module: string): string {
   );
 }
 
-/** Paths of the archives of all modules of a go.mod in the module cache, where an upper-case letter is `!` and the lower-case one. */
+/** Paths of the archives of all modules of a go.mod, in `cache/download` of the module cache. `!a` stands for an upper-case A. */
 export function moduleZips(file: ModFile): string[] {
   const replaced = new Map((file.Replace ?? []).map(({ Old, New }) => [Old.Path, New]));
   return (file.Require ?? []).flatMap((module) => {

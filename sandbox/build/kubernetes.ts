@@ -1,4 +1,4 @@
-/** Versions of Kubernetes. The go.mod and go.sum of the default version are in `kubernetes`, those of others in `kubernetes/versions`. */
+/** Versions of Kubernetes. The go.mod and go.sum of the default version are in `sandbox/kubernetes`, those of others in its folder `versions`. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

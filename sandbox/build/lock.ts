@@ -8,7 +8,7 @@ import { identify, isAlive, type ProcessIdentity } from "./process.ts";
 export interface LockOptions {
   /** Time to wait for a holder that runs, in milliseconds. */
   readonly timeoutMs: number;
-  /** The work that the lock protects, in errors. */
+  /** Name of the protected work, for errors. */
   readonly what: string;
   readonly signal?: AbortSignal;
   /** Called repeatedly while another process holds the lock. */

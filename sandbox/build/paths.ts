@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { SandboxError } from "./errors.ts";
 
-/** Folder of files that can be created again: `$XDG_CACHE_HOME` or `~/.cache`, then `k8sauth`. */
+/** Folder of files that can be created again: `$XDG_CACHE_HOME` or `~/.cache`, then `k8sauth`. @throws SandboxError SANDBOX_NO_HOME */
 export function cacheHome(env: NodeJS.ProcessEnv): string {
   return join(base(env, "XDG_CACHE_HOME", ".cache"), "k8sauth");
 }
 
-/** Folder of persistent files: `$XDG_STATE_HOME` or `~/.local/state`, then `k8sauth`. */
+/** Folder of persistent files: `$XDG_STATE_HOME` or `~/.local/state`, then `k8sauth`. @throws SandboxError SANDBOX_NO_HOME */
 export function stateHome(env: NodeJS.ProcessEnv): string {
   return join(base(env, "XDG_STATE_HOME", join(".local", "state")), "k8sauth");
 }
@@ -42,7 +42,7 @@ export function checkName(name: string): string {
   if (/^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/.test(name)) return name;
   throw new SandboxError(
     "SANDBOX_NAME_INVALID",
-    `${JSON.stringify(name)} cannot be the name of a sandbox: expected 1 to 40 lower-case letters, digits and dashes, with no dash at the ends.`,
+    `${JSON.stringify(name)} cannot be the name of a sandbox: expected 1 to 40 lower-case letters, digits and dashes, with no dash at the start or end.`,
   );
 }
 

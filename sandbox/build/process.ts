@@ -37,7 +37,7 @@ export function identify(pid: number): ProcessIdentity {
   return { pid, started: startTime(pid) ?? "" };
 }
 
-/** Whether the process runs, and not another one with its pid. */
+/** Whether the process runs. A later process with the same pid does not count. */
 export function isAlive(id: ProcessIdentity): boolean {
   const started = startTime(id.pid);
   return started !== undefined && (id.started === "" || started === "" || started === id.started);

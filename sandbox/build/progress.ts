@@ -9,11 +9,11 @@ export interface Progress {
   /** Finished steps of `total`: modules, packages or servers. `total` is 0 if they are not counted. */
   readonly done: number;
   readonly total: number;
-  /** Time since the phase started. */
+  /** Time since the phase started, in milliseconds. */
   readonly elapsedMs: number;
 }
 
-/** Creates reports from counts, and repeats the last one each second, so that a wait does not look like a hang. */
+/** Creates reports from counts, and repeats the last one each second, so that a long step does not look like a hang. */
 export class ProgressMeter {
   readonly #report: (progress: Progress) => void;
   readonly #subject: string | undefined;
@@ -66,8 +66,8 @@ const titles: Record<Phase, { title: string; unit: string }> = {
   inspect: { title: "Counting the packages to build", unit: "" },
   compile: { title: "Building SUBJECT (first use only)", unit: "packages" },
   link: { title: "Linking", unit: "" },
-  certificates: { title: "Making certificates", unit: "" },
-  images: { title: "Making the node's images (first use only)", unit: "images" },
+  certificates: { title: "Creating certificates", unit: "" },
+  images: { title: "Creating the node's images (first use only)", unit: "images" },
   start: { title: "Starting the sandbox", unit: "parts" },
 };
 
@@ -85,14 +85,14 @@ export interface ProgressPrinter {
   finish(): void;
 }
 
-/** Shortest time between two plain lines of a phase. */
+/** Shortest time between two plain lines of a phase, in milliseconds. */
 const plainIntervalMs = 3500;
 
 /**
- * Shows progress: a bar on a terminal, otherwise a plain line for each phase and about every four seconds. Phases of less than a second have
- * no line.
+ * Shows progress: a bar on a terminal, otherwise a plain line for each phase and about every four seconds. A phase of less than a second is not
+ * shown, unless it belongs to a build.
  *
- * @param now milliseconds, for tests
+ * @param now the current time in milliseconds
  */
 export function progressPrinter(
   write: (text: string) => void,

@@ -1,6 +1,6 @@
 /**
- * Audit policy of a sandbox: all token requests, and all requests of users other than the cluster's components and its administrator, whose
- * requests are too many.
+ * Audit policy of a sandbox. It logs all token requests. It logs other requests of all users except the cluster's components and its
+ * administrator, who send too many.
  */
 export const auditPolicy = {
   apiVersion: "audit.k8s.io/v1",

@@ -1,4 +1,4 @@
-/** Certificates for servers on this machine that run as long as the process that creates them. */
+/** Short-lived certificates, for servers that the process itself runs. */
 import { generateKeyPairSync } from "node:crypto";
 import forge from "node-forge";
 
@@ -15,14 +15,16 @@ export interface CertificateOptions {
   readonly authority?: boolean;
   /** DNS names and IP addresses. */
   readonly names?: readonly string[];
-  /** Lifetime in milliseconds. */
+  /** Start of its validity, in milliseconds from now. @default an hour ago */
   readonly notBeforeMs?: number;
+  /** Expiry, in milliseconds from now. @default in an hour */
   readonly notAfterMs?: number;
 }
 
 const hourMs = 3_600_000;
 let serial = 1;
 
+/** Creates an RSA key of 2048 bits and a certificate for it, both PEM. */
 export function makeCertificate(options: CertificateOptions): Identity {
   const { privateKey, publicKey } = generateKeyPairSync("rsa", {
     modulusLength: 2048,

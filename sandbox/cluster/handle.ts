@@ -33,7 +33,7 @@ export interface Component {
 export interface SandboxNode {
   /** Name of the Node object. */
   readonly name: string;
-  /** Images in the node's store, for `imagePullPolicy: IfNotPresent` or `Never`. The node reaches no registry. */
+  /** Built-in images in the node's store, for `imagePullPolicy: IfNotPresent` or `Never`. The node reaches no registry. */
   readonly images: readonly string[];
   /**
    * Imports an image into the node's store.
@@ -61,7 +61,7 @@ export interface Sandbox {
   readonly clientCaPem: string;
   /** Path of a kubeconfig of `kubernetes-admin` with embedded data and mode 0600. */
   readonly kubeconfig: string;
-  /** Path of the API server's audit log: one JSON event a line, for users other than the cluster's components and its administrator. */
+  /** Path of the API server's audit log: one JSON event a line. `auditPolicy` selects the requests. */
   readonly auditLog: string;
   /** Path of the binary with the servers and kubectl (`k8s kubectl …`). */
   readonly binary: string;

@@ -116,7 +116,7 @@ function plan(
   if (!node) return controlPlanePlan(input);
   const setup = nodeSetup({ dir, sandboxName: name, server, apiserverPort, pki, parts: node });
   for (const [file, text] of Object.entries(setup.texts)) write(dir, file, text);
-  // By default, pods do not reach addresses of this machine.
+  // The default is a URL of this machine, which pods do not reach.
   const jwksUri = issuer === server ? undefined : clusterJwksUri;
   return [...controlPlanePlan({ ...input, jwksUri, apiserverArgs: nodeApiserverArgs() }), ...nodePlan(setup.plan)];
 }
@@ -150,8 +150,8 @@ async function importAll(archives: readonly string[], { dir, signal, timeoutMs, 
  */
 function spawnSupervisor({ binary, dir, env, node }: LaunchOptions, ports: readonly number[]) {
   const log = openSync(join(dir, files.supervisorLog), "a", 0o600);
-  // As the working directory, the folder stays the same one even if another folder gets its name. The supervisor gets no other variables of
-  // the environment, because they may contain secrets.
+  // The working directory stays the same folder even if another folder gets its name. Of the environment, the supervisor gets only the variables
+  // below, because others may contain secrets.
   const supervise = ["supervise", "--dir", "."];
   const [program, args] = node
     ? [
@@ -214,7 +214,7 @@ async function freePorts(): Promise<[number, number]> {
               reject(
                 new SandboxError(
                   "SANDBOX_PLATFORM",
-                  "No port of 127.0.0.1 could be had: is the loopback interface up?",
+                  "127.0.0.1 has no free port. Check that the loopback interface is up.",
                 ),
               );
           });

@@ -16,8 +16,9 @@ export interface SandboxPki {
   readonly serving: KeyPair;
   /** `kubernetes-admin` in `system:masters`. */
   readonly admin: KeyPair;
-  /** Signs service account tokens; PKCS #8 and SubjectPublicKeyInfo, PEM. */
+  /** Signs ServiceAccount tokens. PKCS #8. */
   readonly serviceAccountKeyPem: string;
+  /** SubjectPublicKeyInfo. */
   readonly serviceAccountPublicPem: string;
 }
 

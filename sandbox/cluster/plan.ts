@@ -3,7 +3,7 @@ import { join } from "node:path";
 /** A process of a sandbox: the Kubernetes binary under one of its names, or another program. */
 export interface PlannedProcess {
   readonly name: ComponentName;
-  /** Path of another program. */
+  /** Path of the program. @default the Kubernetes binary, whose first argument is the name of the server */
   readonly path?: string;
   readonly args: readonly string[];
   /** `NAME=value`, in addition to the environment of the supervisor. */
@@ -30,7 +30,7 @@ export interface PlanInput {
   readonly controllerManagerPort: number;
   /** URL of the issuer's keys. @default at the API server's address on this machine */
   readonly jwksUri?: string;
-  /** Addresses of the API server. @default the loopback interface, which endpoints do not reach */
+  /** Options for the addresses of the API server. @default the loopback interface, without endpoints */
   readonly apiserverArgs?: readonly string[];
 }
 

@@ -94,7 +94,12 @@ function answers({ url, accept }: Check, agent: Agent): Promise<boolean> {
   });
 }
 
-/** Throws if a process of the sandbox has ended. The supervisor reports its children once it has started all of them. */
+/**
+ * Throws if a process of the sandbox has ended. The supervisor reports its children once it has started all of them.
+ *
+ * @param seen whether the supervisor has reported all children before
+ * @returns whether it has now
+ */
 function checkProcesses({ dir, components }: ReadyOptions, seen: boolean): boolean {
   const { supervisor, children, machine } = knownProcesses(dir);
   const all = components.every((name) => children.has(name));

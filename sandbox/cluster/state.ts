@@ -22,7 +22,7 @@ export interface SandboxRecord {
   readonly node?: { readonly name: string; readonly cgroup: string };
   /** The spawned supervisor, or with a node the machine on which it runs. Absent before it is spawned. */
   readonly supervisor?: ProcessIdentity;
-  /** Whether all servers were ready and the sandbox runs in the background. */
+  /** Whether the start was completed: all servers were ready. */
   readonly ready: boolean;
 }
 
@@ -50,7 +50,7 @@ export interface SandboxStatus {
   readonly pids: Pids;
 }
 
-/** Besides the servers: the supervisor, and with a node the processes that create and watch its machine. */
+/** Process ids of the servers, the supervisor, and with a node the processes that create and watch its machine. */
 export type Pids = Readonly<Partial<Record<ComponentName | "supervisor" | keyof MachineState, number>>>;
 
 /** Folder of a sandbox that runs in the background. */
@@ -131,7 +131,7 @@ export function sandboxNames(env: NodeJS.ProcessEnv): string[] {
     .sort();
 }
 
-/** Time for the processes of a sandbox to end: after SIGTERM, then after SIGKILL. */
+/** Time for the processes of a sandbox to end, in milliseconds: after SIGTERM, then after SIGKILL. */
 const endMs = { terminated: 3000, killed: 5000 };
 
 /**
@@ -166,7 +166,7 @@ export async function removeSandbox(dir: string): Promise<void> {
   }
 }
 
-/** Waits for the pods' processes. The kernel ends them, and their pids are unknown here. */
+/** Removes the cgroups as soon as the pods' processes have ended. The kernel ends these, and their pids are unknown here. */
 async function removeCgroupsOf(cgroup: string): Promise<void> {
   const deadline = Date.now() + endMs.killed;
   for (;;) {

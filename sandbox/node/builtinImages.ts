@@ -8,7 +8,7 @@ import { cacheRoot } from "../build/paths.ts";
 import { type ImageFile, type ImageSpec, writeImageArchive } from "./image.ts";
 import { pauseImage } from "./plan.ts";
 
-/** Node.js of npm's package `node`, with libraries of this machine. */
+/** Name of the image with Node.js: the binary of npm's package `node`, with libraries of this machine. */
 export const nodeImage = "localhost/node:24";
 
 const run = promisify(execFile);
@@ -32,7 +32,7 @@ export async function builtinImages(machineBinary: string): Promise<ImageSpec[]>
 export async function nodeImageSpec(): Promise<ImageSpec> {
   return {
     name: nodeImage,
-    files: await nodeFiles(realpathSync(nodeBinary())),
+    files: await nodejsFiles(realpathSync(nodejsBinary())),
     entrypoint: ["/usr/local/bin/node"],
     env: ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/home/nonroot"],
     user: "65532:65532",
@@ -40,14 +40,14 @@ export async function nodeImageSpec(): Promise<ImageSpec> {
   };
 }
 
-function nodeBinary(): string {
+function nodejsBinary(): string {
   const folder = dirname(createRequire(import.meta.url).resolve("node/package.json"));
   return join(folder, "bin", "node");
 }
 
-async function nodeFiles(binary: string): Promise<ImageFile[]> {
+async function nodejsFiles(binary: string): Promise<ImageFile[]> {
   const libraries = sharedLibraries((await run("ldd", [binary])).stdout);
-  // The C library loads it by name to look up host names. Since glibc 2.34 it is part of the C library.
+  // The C library loads the resolver by name to look up host names. Since glibc 2.34 it is part of the C library.
   const libc = libraries.find((path) => /\/libc\.so\.6$/.test(path));
   const resolver = ["libnss_dns.so.2", "libnss_files.so.2", "libresolv.so.2"]
     .map((name) => join(dirname(libc ?? "/"), name))

@@ -39,7 +39,7 @@ interface Blob {
 
 /**
  * Writes an image as an archive of the OCI image layout (image-spec 1.1), which containerd imports. Equal files give equal
- * bytes. The file must not exist. The same folder contains a temporary file meanwhile.
+ * bytes. The file must not exist. Meanwhile a temporary file in the same folder holds the layer.
  */
 export function writeImageArchive(spec: ImageSpec, archive: string): void {
   const layerFile = `${archive}.layer`;

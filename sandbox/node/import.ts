@@ -18,7 +18,7 @@ export type ImageSource = ImageSpec | { readonly archive: string };
  * Imports an image into the store of the node of the sandbox in a folder.
  *
  * @param signal cancels the import
- * @throws SandboxError SANDBOX_IMAGE_FAILED
+ * @throws SandboxError SANDBOX_IMAGE_FAILED, SANDBOX_ABORTED
  */
 export async function importImage(dir: string, source: ImageSource, signal?: AbortSignal): Promise<void> {
   if ("archive" in source) return importArchive(dir, source.archive, signal);
@@ -36,13 +36,18 @@ export async function importImage(dir: string, source: ImageSource, signal?: Abo
   }
 }
 
-/** Waits until containerd has opened its socket. Does not check whether containerd runs. */
+/**
+ * Waits until containerd has opened its socket. Does not check whether containerd runs.
+ *
+ * @throws SandboxError SANDBOX_TIMEOUT, SANDBOX_ABORTED
+ */
 export async function containerdListens(dir: string, timeoutMs: number, signal?: AbortSignal): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!existsSync(join(dir, nodeFiles.containerdSocket))) {
     if (Date.now() > deadline || signal?.aborted) {
+      if (signal?.aborted) throw new SandboxError("SANDBOX_ABORTED", "Starting the sandbox was cancelled.");
       throw new SandboxError(
-        signal?.aborted ? "SANDBOX_ABORTED" : "SANDBOX_TIMEOUT",
+        "SANDBOX_TIMEOUT",
         `containerd of the sandbox in ${dir} did not open its socket within ${timeoutMs / 1000} s. Its log is in ${join(dir, "logs")}.`,
       );
     }

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { identify, isAlive, type ProcessIdentity } from "../build/process.ts";
 
 /**
- * The machine of a sandbox with a node: Linux namespaces with separate processes, mounts and network, in which control plane and node run. The
- * sandbox's folder has a short path there.
+ * Paths and addresses in the machine of a sandbox with a node. The machine consists of Linux namespaces with separate processes, mounts and
+ * network. Control plane and node run in it. The sandbox's folder has a short path there.
  */
 export const inside = {
   home: "/run/sandbox",

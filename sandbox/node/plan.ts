@@ -199,7 +199,7 @@ const proxyConfig = {
   nftables: { minSyncPeriod: "100ms" },
   clusterCIDR: inside.podRange,
   detectLocalMode: "ClusterCIDR",
-  // The limit of tracked connections is that of the real machine.
+  // The limit of tracked connections is a setting of the host, which a sandbox does not change.
   conntrack: { maxPerCore: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
 };
 

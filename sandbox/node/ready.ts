@@ -9,7 +9,7 @@ import { dnsReadyPort } from "./plan.ts";
 export async function nodeReady(options: ReadyOptions, nodeName: string): Promise<void> {
   const node = `${options.server}/api/v1/nodes`;
   await waitForChecks(options, [
-    { what: `Node ${nodeName} (Ready and without taints)`, url: `${node}/${nodeName}`, accept: takesPods },
+    { what: `Node ${nodeName} (Ready and without taints)`, url: `${node}/${nodeName}`, accept: acceptsPods },
     { what: "CoreDNS (/ready)", url: `${node}/http:${nodeName}:${dnsReadyPort}/proxy/ready` },
   ]);
 }
@@ -19,7 +19,7 @@ interface NodeObject {
   readonly status: { readonly conditions?: readonly { type: string; status: string }[] };
 }
 
-function takesPods(body: string): boolean {
+function acceptsPods(body: string): boolean {
   const { spec, status } = JSON.parse(body) as NodeObject;
   const ready = status.conditions?.some((condition) => condition.type === "Ready" && condition.status === "True");
   return ready === true && !spec.taints?.length;

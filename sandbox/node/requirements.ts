@@ -27,10 +27,12 @@ const programs = {
   conntrack: "conntrack",
 } as const;
 
-/** How to get what {@link canRunNode} misses, in messages. */
+/** The remedy for requirements that {@link canRunNode} misses, for messages. */
 export function nodeRemedy(missing: readonly string[]): string {
   if (missing.includes("Linux")) return "A node runs on Linux only.";
-  const packages = missing.flatMap((what) => (what.startsWith(debian) ? [what.slice(debian.length)] : []));
+  const packages = missing.flatMap((what) =>
+    what.startsWith(packagePrefix) ? [what.slice(packagePrefix.length)] : [],
+  );
   const sentences = [
     ...(packages.length > 0 ? [`On Debian, as root: apt-get install ${packages.join(" ")}.`] : []),
     ...(missing.includes("root") ? ["Only root can run a node: sudo npm start."] : []),
@@ -41,8 +43,8 @@ export function nodeRemedy(missing: readonly string[]): string {
   return sentences.join(" ");
 }
 
-/** How a missing package starts in {@link NodeSupport}. */
-const debian = "Debian package ";
+/** Prefix of a missing package in {@link NodeSupport}. */
+const packagePrefix = "Debian package ";
 
 /** Capabilities (capabilities(7)) that namespaces, mounts and networks require. */
 const capabilities = { CAP_NET_ADMIN: 12, CAP_SYS_ADMIN: 21 } as const;
@@ -58,9 +60,9 @@ export function canRunNode(): NodeSupport {
   else for (const name of missingCapabilities(readFileSync("/proc/self/status", "utf8"))) missing.add(name);
   if (!cgroupsAreWritable(readFileSync("/proc/self/mounts", "utf8"))) missing.add("cgroups that can be written");
   for (const [program, debianPackage] of Object.entries(programs)) {
-    if (!findProgram(program)) missing.add(debian + debianPackage);
+    if (!findProgram(program)) missing.add(packagePrefix + debianPackage);
   }
-  if (!findCni()) missing.add(`${debian}containernetworking-plugins`);
+  if (!findCni()) missing.add(`${packagePrefix}containernetworking-plugins`);
   return missing.size === 0 ? { ok: true } : { ok: false, missing: [...missing] };
 }
 

@@ -5,6 +5,7 @@ export class TarWriter {
   readonly #file: number;
   readonly #onData: (data: Buffer) => void;
   #size = 0;
+  #isClosed = false;
 
   /** @param onData called with all written bytes, in order */
   constructor(path: string, onData: (data: Buffer) => void = () => {}) {
@@ -49,17 +50,20 @@ export class TarWriter {
   /** Completes the archive and returns its size in bytes. */
   close(): number {
     this.#write(Buffer.alloc(1024));
-    closeSync(this.#file);
+    this.#closeFile();
     return this.#size;
   }
 
-  /** Closes the file without completing the archive. */
+  /** Closes the file without completing the archive. Does nothing after `close`. */
   abandon(): void {
-    try {
-      closeSync(this.#file);
-    } catch {
-      // It is closed already.
-    }
+    this.#closeFile();
+  }
+
+  /** Closes the file once: afterwards its descriptor may belong to another file. */
+  #closeFile(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    closeSync(this.#file);
   }
 
   #header(entry: { path: string; mode: number; size: number; type: string; target?: string }): void {

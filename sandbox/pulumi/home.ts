@@ -109,7 +109,7 @@ export function passphraseFile(env: NodeJS.ProcessEnv): string {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     if (isFilled(file)) return file;
     writeFileSync(draft, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
-    // Fails if another process has created the file, whose passphrase is then used.
+    // Fails if another process has created the file. Its passphrase is used then.
     linkSync(draft, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") {

@@ -14,7 +14,7 @@ export { oldestVersion } from "./installed.ts";
 export interface Pulumi {
   /** Path of the executable. */
   readonly command: string;
-  /** Whether it was built from Go modules; false: found on the PATH. */
+  /** Whether it was built from Go modules. If false, it was found on the PATH. */
   readonly built: boolean;
   /** Environment to run it in: home, backend, passphrase, and a PATH with Node.js 24 and this CLI. */
   readonly env: NodeJS.ProcessEnv & { readonly PULUMI_HOME: string; readonly PULUMI_BACKEND_URL: string };
@@ -29,7 +29,8 @@ export interface PulumiOptions extends BuildOptions {
  * Finds the Pulumi CLI on the PATH with its plugins, or builds both from Go modules on first use (minutes). The environment variable
  * `K8SAUTH_PULUMI=build` always builds them.
  *
- * @throws SandboxError PULUMI_TOO_OLD, PULUMI_UNUSABLE, PULUMI_NO_NODE_HOST, PULUMI_PLUGIN_MISSING, and those of {@link ensureProgram}
+ * @throws SandboxError SANDBOX_OPTION_INVALID, PULUMI_TOO_OLD, PULUMI_UNUSABLE, PULUMI_NO_NODE_HOST, PULUMI_PLUGIN_MISSING, and those of
+ *   {@link ensureProgram}
  */
 export async function ensurePulumi(options: PulumiOptions = {}): Promise<Pulumi> {
   const env = options.env ?? process.env;
@@ -78,7 +79,7 @@ async function build(options: Options): Promise<Pulumi> {
   if (missing.length > 0) {
     const reason = env.K8SAUTH_PULUMI === "build" ? "K8SAUTH_PULUMI is build" : "There is no `pulumi` on the PATH";
     onNotice?.(
-      `${reason}: building ${missing.join(" and ")} from Go modules, once (about four minutes each on two cores). ${installHint} to spare this.`,
+      `${reason}: building ${missing.join(" and ")} from Go modules, once (about four minutes each on two cores). ${installHint} to avoid the build.`,
     );
   }
   const command = await ensureProgram(cliProgram, options);
@@ -121,7 +122,7 @@ async function useInstalled(command: string, { env, onNotice, signal }: Options)
 
 const bundledNode = fileURLToPath(new URL("../../node_modules/.bin", import.meta.url));
 
-/** Keeps the user's backend and passphrase. Replaces the user's PULUMI_HOME. */
+/** The environment of the CLI. Keeps the user's backend and passphrase. Replaces the user's PULUMI_HOME. */
 function environment(home: string, env: NodeJS.ProcessEnv, commandFolder?: string): Pulumi["env"] {
   const folder = stackFolder(env);
   const givenPassphrase = env.PULUMI_CONFIG_PASSPHRASE !== undefined || Boolean(env.PULUMI_CONFIG_PASSPHRASE_FILE);

@@ -20,7 +20,7 @@ export interface CommandResult {
 /** Exit status of a command that cannot be started, as in shells. */
 const notStarted = 127;
 
-/** Runs a command of the CLI and returns what it prints on both streams. */
+/** Runs a command of the CLI and returns its output on both streams. If it cannot be started, the status is 127. */
 export function runPulumi(
   command: string,
   args: readonly string[],
@@ -70,7 +70,7 @@ export async function checkInstalled(command: string, env: NodeJS.ProcessEnv, si
   if (!existsSync(join(dirname(realpathSync(command)), host)) && findCommands(host, env).length === 0) {
     throw new SandboxError(
       "PULUMI_NO_NODE_HOST",
-      `${command} has no ${host} beside it or on the PATH, which runs programs in TypeScript. Install Pulumi whole (https://www.pulumi.com/docs/install/), or set K8SAUTH_PULUMI=build to build the CLI from Go modules.`,
+      `${command} has no ${host} beside it or on the PATH. Pulumi runs programs in TypeScript with it. Install all of Pulumi (https://www.pulumi.com/docs/install/), or set K8SAUTH_PULUMI=build to build the CLI from Go modules.`,
     );
   }
   return version;

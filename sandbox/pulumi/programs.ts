@@ -6,7 +6,7 @@ const folder = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 const commonModule = folder("engine");
 
-/** Versions of the plugins, which follow from the packages that package.json pins. */
+/** Versions of the plugins. They are those of the packages that package.json pins. */
 export const pluginVersions = { kubernetes: "4.25.0", tls: "5.6.1" } as const;
 
 /**

@@ -33,7 +33,7 @@ export class TemporaryFolder implements Disposable {
     }
   }
 
-  /** Keeps the folder while another process runs, if this one is killed. */
+  /** If this process is killed, keeps the folder as long as another process runs. */
   keepFor(pid: number | undefined): void {
     if (pid !== undefined) writeFileSync(join(this.path, `.${nameOf(identify(pid))}`), "");
   }

@@ -4,7 +4,7 @@ import type { ErrorText } from "./text.ts";
 export const command: Readonly<Record<SandboxErrorCode, ErrorText>> = {
   SANDBOX_NAME_INVALID: {
     meaning: "The name of the sandbox has a form that is not accepted. Exit status 2.",
-    remedy: "Use 1 to 40 lower-case letters, digits and dashes, with no dash at the ends.",
+    remedy: "Use 1 to 40 lower-case letters, digits and dashes, with no dash at the start or end.",
   },
   SANDBOX_OPTION_INVALID: {
     meaning: "An issuer, an audience, a version of Kubernetes or `K8SAUTH_PULUMI` has a value that is not accepted.",

@@ -75,7 +75,7 @@ export const kubernetes: Readonly<Record<KubeErrorCode, ErrorText>> = {
   },
   KUBECONFIG_EXEC_RECURSION: {
     meaning:
-      "The exec plugin calls itself: it, or a command that it starts, uses the kubeconfig that it provides the credential for.",
+      "The exec plugin calls itself: the plugin, or a command that it starts, uses the kubeconfig that names the plugin.",
     remedy:
       "Give the plugin a separate kubeconfig, or another credential. [Exec plugins](kubeconfig.md#exec-plugins) has the limits.",
   },

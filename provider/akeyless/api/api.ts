@@ -19,15 +19,18 @@ import { type AkeylessEndpoint, post } from "./transport.ts";
 export const publicApi = "https://api.akeyless.io";
 
 /**
- * Effect of a call, which decides about retries. `read`: it changes nothing. `repeatable`: a repetition has the same result. `once`: a
- * repetition has another result, so a lost answer is an error, and the next run finds out what exists.
+ * Effect of a call, which decides about retries.
+ *
+ * - `read`: it changes nothing.
+ * - `repeatable`: a repetition has the same result.
+ * - `once`: a repetition has another result, so a lost answer is an error. The next run looks for the object.
  */
 export type Effect = "read" | "repeatable" | "once";
 
 export interface ApiOptions {
   /** Time for a call with all its retries, in milliseconds. @default 30000 */
   readonly timeoutMs?: number;
-  /** @default 5 */
+  /** Maximum number of attempts of one call. @default 5 */
   readonly attempts?: number;
   /** First pause before a retry, in milliseconds; doubles with each, up to 4 s, with jitter. @default 200 */
   readonly retryMs?: number;
@@ -39,7 +42,7 @@ type NoFields = Record<never, never>;
 /** Tokens of this process's logins, by a digest of endpoint and credentials. */
 const logins = new Map<string, Promise<string>>();
 
-/** Calls commands with the credentials of the environment. */
+/** Calls commands of the API with the credentials of the environment. This process logs in once for an endpoint and credentials. */
 export class AkeylessApi {
   readonly endpoint: AkeylessEndpoint;
   readonly #context: Context;
@@ -96,7 +99,7 @@ export class AkeylessApi {
     return this.#send(command, body, "read", shape);
   }
 
-  /** The session of the environment, or of a login. `renew` discards the login. */
+  /** The session of the environment, or of a login. `renew` discards the login, so that the next call logs in again. */
   async #session(): Promise<{ readonly session: Session; readonly renew?: () => void }> {
     const credentials = credentialsOf(this.#context.env, this.endpoint.url);
     if ("session" in credentials) return credentials;
@@ -151,7 +154,7 @@ export class AkeylessApi {
     }
   }
 
-  /** Makes one attempt. `again` says whether a retry is safe. */
+  /** Makes one attempt. `again`: a retry is safe. `askedMs`: the pause that the server requests. */
   async #attempt(command: string, body: object, effect: Effect, signal: AbortSignal) {
     let answer: HttpResponse;
     try {

@@ -6,7 +6,7 @@ export type Session = { readonly token: string } | { readonly "uid-token": strin
 /** The caller's credentials: a session, or the body of a login that returns one. */
 export type Credentials = { readonly session: Session } | { readonly login: Readonly<Record<string, string>> };
 
-const ways =
+const missingRemedy =
   "Set AKEYLESS_ACCESS_ID with AKEYLESS_ACCESS_KEY or AKEYLESS_AUTH_JWT, or set AKEYLESS_AUTH_TOKEN or AKEYLESS_AUTH_UID, in the environment of up. They are not stored.";
 
 /** Access types whose login needs a cloud's metadata service. */
@@ -46,6 +46,6 @@ export function credentialsOf(env: NodeJS.ProcessEnv, url: string): Credentials 
   throw new ProviderError(
     "AKEYLESS_CREDENTIALS_MISSING",
     `There are no credentials for ${url} in the environment.`,
-    ways,
+    missingRemedy,
   );
 }

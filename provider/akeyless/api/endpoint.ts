@@ -6,6 +6,7 @@ import { AkeylessApi, publicApi } from "./api.ts";
 /** Where the objects of an account are managed. */
 export interface ApiInputs {
   readonly apiUrl: string;
+  /** CA certificates of that server, PEM; "" or undefined for public CAs. */
   readonly caPem?: string;
 }
 
@@ -14,7 +15,7 @@ export const apiFields: Fields = {
   caPem: { type: "string" },
 };
 
-/** Outputs that say for `delete` and `read` which API has the object. */
+/** Outputs that record the API that has the object, for `delete` and `read`. */
 export function apiOutputs({ apiUrl = publicApi, caPem = "" }: Partial<ApiInputs>) {
   return { apiUrl, caPem };
 }
@@ -39,7 +40,7 @@ export function apiFor({ apiUrl, caPem }: Partial<ApiInputs>, context: Context):
   return new AkeylessApi({ url: apiUrl ?? publicApi, caPem }, context, { timeoutMs: context.timeoutMs });
 }
 
-/** A path with its leading slash. Akeyless accepts paths with and without it, and answers them without it. */
+/** A path with its leading slash. Akeyless accepts paths with and without it, and returns them without it. */
 export function absolute(path: string): string {
   return path.startsWith("/") ? path : `/${path}`;
 }
@@ -54,7 +55,7 @@ export function checkEndpoint(property: string, url: string | undefined, caPem: 
   const failures: CheckFailure[] = [];
   const parsed = url !== undefined && URL.canParse(url) ? new URL(url) : undefined;
   if (url !== undefined && (parsed?.protocol !== "https:" || parsed.username || parsed.search || parsed.hash)) {
-    const reason = `"${property}" must be an https URL without credentials, query and fragment, such as https://gateway.example.com:8000/api/v2: credentials travel to it.`;
+    const reason = `"${property}" must be an https URL without credentials, query and fragment, such as https://gateway.example.com:8000/api/v2. Credentials are sent to it.`;
     failures.push({ property, reason });
   }
   if (caPem && !isCertificateBundle(caPem)) {

@@ -6,9 +6,8 @@ import type { AkeylessApi } from "./api.ts";
 import { type ApiInputs, type ObjectState, samePath, storedApi } from "./endpoint.ts";
 import { isUnanswered } from "./transport.ts";
 
-/** The output with which `read` reports changes outside of this stack to `diff`. */
+/** The output in which `read` lists, for `diff`, the fields that were changed outside of this stack. */
 export const driftField = {
-  // Fields that the last refresh found changed outside of this stack.
   drift: { type: "strings" },
 } as const satisfies Fields;
 
@@ -18,7 +17,7 @@ export interface Described {
   readonly deleteProtection?: boolean;
 }
 
-/** Request fields of description and deletion protection, which is text there. An unset input has no field. */
+/** Request fields of description and deletion protection. Deletion protection is a string in requests. An unset input has no field. */
 export function describedBody({ description, deleteProtection }: Described): object {
   return {
     ...(description !== undefined && { description }),
@@ -49,7 +48,7 @@ export function changed(
   );
 }
 
-/** Changes of every object: drift that the last refresh found, and another API. */
+/** Changes that every type can have: drift that the last refresh found, and another API. */
 export function commonChanges(state: ObjectState, known: object, unknown: ReadonlySet<string>): Changes {
   return {
     ...(state.outputs.drift?.length ? { drift: "update" as const } : {}),
@@ -83,7 +82,7 @@ export function orphanWarning(what: string, apiUrl: string | undefined): string 
   return `${what} does not exist at the new API, so it is created there. It stays at ${apiUrl}: delete it if nothing uses it.`;
 }
 
-/** The error of an import, which no object supports: answers lack a part of each. */
+/** The error of an import. No type supports imports, because Akeyless returns no object completely. */
 export function notImportable(message: string, remedy: string): ProviderError {
   return new ProviderError("AKEYLESS_NOT_IMPORTABLE", message, remedy);
 }
@@ -93,10 +92,10 @@ export async function refreshObject<Outputs extends ObjectState["outputs"], Live
   what: string,
   state: { readonly id: string; readonly inputs: Partial<ApiInputs>; readonly outputs: Outputs },
   context: Context,
-  look: (api: AkeylessApi) => Promise<Live | undefined>,
+  read: (api: AkeylessApi) => Promise<Live | undefined>,
   differences: (live: Live) => string[],
 ) {
-  const live = await readForRefresh(what, context, () => look(storedApi(state, context)));
+  const live = await readForRefresh(what, context, () => read(storedApi(state, context)));
   if (live === undefined) return undefined;
   if (live === "unseen") return { id: state.id, outputs: state.outputs };
   const drift = differences(live);
@@ -105,14 +104,15 @@ export async function refreshObject<Outputs extends ObjectState["outputs"], Live
 }
 
 /**
- * Reads an object for a refresh. "unseen" with a warning if Akeyless cannot be reached. A missing right is an error.
+ * Reads an object for a refresh. Returns "unseen", with a warning, if Akeyless cannot be reached, limits the rate of calls, or fails. A missing
+ * right is an error.
  */
-export async function readForRefresh<T>(what: string, context: Context, look: () => Promise<T>): Promise<T | "unseen"> {
+export async function readForRefresh<T>(what: string, context: Context, read: () => Promise<T>): Promise<T | "unseen"> {
   try {
-    return await look();
+    return await read();
   } catch (error) {
     if (!isUnanswered(error) && !isProviderError(error, "AKEYLESS_BUSY", "AKEYLESS_FAILED")) throw error;
-    context.log.warn(`${what} was not looked at. ${(error as Error).message}`);
+    context.log.warn(`${what} was not checked. ${(error as Error).message}`);
     return "unseen";
   }
 }

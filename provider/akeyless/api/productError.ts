@@ -2,7 +2,7 @@
 export interface ProductError {
   /** The product's own code, such as `UnauthorizedAccess`, `AlreadyExists`, `InvalidParam`; undefined if none is named. */
   readonly code?: string;
-  /** One line, without the secrets of the request. "" if the answer has no words. */
+  /** One line of at most 500 characters, without the secrets of the request. "" if the answer has none. */
   readonly message: string;
   /** Whether the answer has the `error` field that every error of the product has. */
   readonly isFromAkeyless: boolean;

@@ -87,7 +87,7 @@ export function statusError(
 }
 
 function kindOf(command: string, status: number, { code, message }: ProductError): Kind {
-  // The service's own API answers so to every command that only gateways have, with different statuses.
+  // The service's own API gives this answer to every command that only gateways have. The status varies.
   if (/not available on public gateway/i.test(message)) {
     return {
       code: "AKEYLESS_PUBLIC_GATEWAY",
@@ -122,8 +122,8 @@ function kindOf(command: string, status: number, { code, message }: ProductError
  */
 function isDenied(status: number, code: string | undefined, message: string): boolean {
   if (status === 403) return true;
-  const ended = /expired|(invalid|missing|malformed) (token|creds|credentials|session)/i.test(message);
-  return status === 401 && code === "UnauthorizedAccess" && !ended;
+  const isSessionInvalid = /expired|(invalid|missing|malformed) (token|creds|credentials|session)/i.test(message);
+  return status === 401 && code === "UnauthorizedAccess" && !isSessionInvalid;
 }
 
 /** The remedy for a missing right: what the caller's role needs for a command. */

@@ -43,9 +43,9 @@ function isList(type: readonly [FieldType] | Shape): type is readonly [FieldType
   return Array.isArray(type);
 }
 
-function firstOf(looks: readonly (() => string | undefined)[]): string | undefined {
-  for (const look of looks) {
-    const found = look();
+function firstOf(checks: readonly (() => string | undefined)[]): string | undefined {
+  for (const check of checks) {
+    const found = check();
     if (found !== undefined) return found;
   }
   return undefined;

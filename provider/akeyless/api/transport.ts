@@ -65,7 +65,7 @@ function networkError(error: unknown, { url, caPem }: AkeylessEndpoint, path: st
     return new ProviderError(
       "AKEYLESS_RESET",
       `${url} closed the connection during ${path}.`,
-      "Run up again; if it stays, look at the server and at proxies on the way.",
+      "Run up again. If the error stays, check the server and the proxies on the way.",
     );
   }
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {

@@ -151,7 +151,7 @@ describe("what signers and servers may do", () => {
   test("a request that cannot be deleted in the end is no reason to lose the certificate", async () => {
     bench.proxy.add({ method: "DELETE", path: object, answer: { status: 403 } });
     expect((await make()).proved).toBe(true);
-    expect(said(bench, "warning")).toMatch(/could not be deleted; Kubernetes does it an hour after/);
+    expect(said(bench, "warning")).toMatch(/could not be deleted; Kubernetes deletes it an hour after/);
   });
 
   test("EKS is recognised before anything is posted, and the token flow proposed", async () => {

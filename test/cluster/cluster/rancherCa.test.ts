@@ -216,7 +216,7 @@ test("a whole stack goes through Rancher with its API key, checksum and cluster 
 });
 
 test.each([
-  [{ kubernetesCaPin: "12:34" }, /k8sauth:kubernetesCaPin is no SHA-256/],
+  [{ kubernetesCaPin: "12:34" }, /k8sauth:kubernetesCaPin is not a SHA-256/],
   [{ kubernetesCaPin: "ab".repeat(32), trustOnFirstUse: true }, /Set one of the three/],
   [{ kubernetesCaPin: "ab".repeat(32), proveHost: false }, /k8sauth:proveHost is false/],
 ])("%o is refused", async (settings, expected) => {

@@ -69,7 +69,7 @@ describe("a cluster without a token controller", () => {
     await fill("no token");
     await expect(plugin.create(reviewerType, inputsOf(reviewer), { timeout: 1 })).rejects.toThrow(/TOKEN_NOT_FILLED/);
     expect(await isEmpty()).toBe(true);
-    expect(await warnings()).toMatch(/not a JWT.*It is emptied/);
+    expect(await warnings()).toMatch(/not a JWT.*The Secret is emptied/);
     const foreign = await adminToken(admin);
     tokens.add(foreign);
     await fill(foreign);

@@ -35,7 +35,11 @@ describe("a request that the API server attributes to system:anonymous", () => {
 
   test.each([
     ["nothing", {}, /User "u" .*has no credential/],
-    ["a token", { token: "t" }, /unknown token is answered with 401\. A proxy on the way removes the header/],
+    [
+      "a token",
+      { token: "t" },
+      /answers an expired or unknown token with 401, so a proxy on the way removes the header/,
+    ],
     [
       "a certificate",
       {

@@ -72,6 +72,13 @@ describe("what is wrong with it", () => {
       "KUBECONFIG_CREDENTIAL_MISSING",
       "none.crt",
     ],
+    [
+      "a certificate file in a folder below, whose folder is not that of the kubeconfig",
+      { user: { "client-key": "certs/none.key", "client-certificate": "certs/none.crt" } },
+      {},
+      "KUBECONFIG_CREDENTIAL_MISSING",
+      "A relative path in a kubeconfig starts at the folder of the kubeconfig.",
+    ],
   ])("%s", async (_what, parts, choice, code, hint) => {
     const error = await failureOf(loadConnection({ kubeconfig: kubeconfig(parts), ...choice }, {}));
     expect(error.code).toBe(code);

@@ -1,21 +1,25 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { sharedLibraries } from "../../../sandbox/node/builtinImages.ts";
 import { type ImageSpec, writeImageArchive } from "../../../sandbox/node/image.ts";
+import { TarWriter } from "../../../sandbox/node/tar.ts";
 
 const home = mkdtempSync(join(tmpdir(), "sandbox-image-"));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
@@ -94,6 +98,15 @@ test("an archive with unreadable files is an error", () => {
   const bad = { ...spec, files: [{ path: "/a", from: join(home, "none") }] };
   expect(() => writeImageArchive(bad, archive)).toThrow(/ENOENT/);
   expect(existsSync(`${archive}.layer`)).toBe(false);
+});
+
+test("abandoning a complete archive closes no file that got its descriptor", () => {
+  const tar = new TarWriter(join(home, "complete.tar"));
+  tar.close();
+  const other = openSync(join(home, "other"), "w");
+  tar.abandon();
+  expect(writeSync(other, "open")).toBe(4);
+  closeSync(other);
 });
 
 test("the libraries of a program are the files in the output of ldd", () => {

@@ -7,6 +7,7 @@ import { readSources } from "../../../sandbox/build/build.ts";
 import { identify } from "../../../sandbox/build/process.ts";
 import { componentNames, controlPlanePlan } from "../../../sandbox/cluster/plan.ts";
 import { canRunNode, startSandbox } from "../../../sandbox/index.ts";
+import { containerdListens } from "../../../sandbox/node/import.ts";
 import { machineArgs, outsideIdentity } from "../../../sandbox/node/machine.ts";
 import { nodeApiserverArgs, nodeConfiguration, nodeFiles, nodePlan } from "../../../sandbox/node/plan.ts";
 import { cgroupsAreWritable, missingCapabilities } from "../../../sandbox/node/requirements.ts";
@@ -20,6 +21,14 @@ const input = {
   cni: "/usr/lib/cni",
   snapshotter: "overlayfs",
 } as const;
+
+test("a cancelled wait for containerd is reported as cancelled, and not as a timeout", async () => {
+  const waiting = containerdListens(folder, 60_000, AbortSignal.abort());
+  await expect(waiting).rejects.toMatchObject({
+    code: "SANDBOX_ABORTED",
+    message: expect.stringContaining("was cancelled"),
+  });
+});
 
 describe("whether a machine can run a node", () => {
   test("is true, or lists the missing requirements", () => {

@@ -36,7 +36,7 @@ export const cluster = {
   CLUSTER_CA_REQUIRED: {
     meaning: "A product of `products` needs the CA of the host in its auth config, and the kubeconfig contains none.",
     remedy:
-      "Set `kubernetesCa` to the certificate of the CA that signed the host's certificate, also if it is a public CA.",
+      "Set `kubernetesCa` to the certificate of the CA that signed the host's certificate, even if it is a public CA.",
   },
   CLUSTER_RIGHTS_MISSING: {
     meaning: "The deployer lacks rights that the run needs. The message names each by verb, resource and namespace.",

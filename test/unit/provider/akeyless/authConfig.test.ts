@@ -246,7 +246,7 @@ describe("a refresh", () => {
     const outputs = { ...state.outputs, gatewayApi: "https://gateway.invalid/api/v2" };
     const { context, lines } = contextFor(gateway.env);
     expect((await resource.read({ ...state, outputs }, context))?.outputs).toEqual(outputs);
-    expect(lines.join("\n")).toMatch(/was not looked at.*cannot be resolved/);
+    expect(lines.join("\n")).toMatch(/was not checked.*cannot be resolved/);
   });
 });
 
