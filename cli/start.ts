@@ -189,7 +189,7 @@ async function demonstrate(target: Target, pulumi: Pulumi, steps: Steps, io: Io)
   );
   io.out(formatFindings(findings, io.terminal, indent));
   io.out(`\n${formatExpiries(expiries, new Date(), io.terminal, indent)}`);
-  const failed = findings.filter(({ holds }) => !holds).length;
+  const failed = findings.filter(({ holds }) => holds === false).length;
   io.out(summary(target, folder, failed, io.terminal));
   return failed > 0 ? 1 : 0;
 }

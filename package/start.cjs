@@ -11,12 +11,12 @@ if (isOlder(process.version, required)) {
   process.exit(1);
 }
 
-// Node.js executes the cached code, so other users must not be able to write to the folder. Without a home there is no such folder.
+// Node.js executes the cached code, so other users must not be able to write to the folder. A relative path could lead to such a folder.
 const home = process.env.HOME || process.env.USERPROFILE;
 if (home && !process.env.NODE_COMPILE_CACHE) {
-  const { join } = require("node:path");
+  const { isAbsolute, join } = require("node:path");
   const caches = process.env.XDG_CACHE_HOME || join(home, ".cache");
-  require("node:module").enableCompileCache(join(caches, "k8sauth", "compile"));
+  if (isAbsolute(caches)) require("node:module").enableCompileCache(join(caches, "k8sauth", "compile"));
 }
 
 Promise.resolve()

@@ -50,8 +50,8 @@ export function uncheckedAnswer(): Pick<AcceptedAnswer, "headers" | "body"> {
 }
 
 /** Estimated memory of an accepted answer, in bytes. A character has up to two. The headers share the strings of the identity. */
-export function acceptedBytes({ identity, headers, body }: AcceptedAnswer): number {
-  return emptyAnswerBytes + 2 * (identityJson(identity).length + body.length + headers.length);
+export function acceptedBytes({ identity, body }: AcceptedAnswer): number {
+  return emptyAnswerBytes + 2 * (identityJson(identity).length + body.length);
 }
 
 /** The same answer with a JSON body. */

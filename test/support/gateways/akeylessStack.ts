@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { vi } from "vitest";
 import { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
 import { type KubeClient, type KubeObject, pathFor } from "../../../kubernetes/index.ts";
 import type { Value } from "../pulumi/stack.ts";
@@ -128,11 +129,13 @@ export class Workloads implements AsyncDisposable {
     const metadata = { name: `${account}-token`, annotations: { "kubernetes.io/service-account.name": account } };
     const secret = { apiVersion: "v1", kind: "Secret", type: "kubernetes.io/service-account-token", metadata };
     await this.#admin.create(pathFor("v1", "Secret", this.namespace), secret as KubeObject);
-    for (;;) {
-      const path = pathFor("v1", "Secret", this.namespace, metadata.name);
+    const path = pathFor("v1", "Secret", this.namespace, metadata.name);
+    const read = async () => {
       const { data } = await this.#admin.get<{ data?: { token?: string } }>(path);
-      if (data?.token) return Buffer.from(data.token, "base64").toString();
-    }
+      return data?.token;
+    };
+    const token = (await vi.waitUntil(read, { timeout: 30_000, interval: 50 })) ?? "";
+    return Buffer.from(token, "base64").toString();
   }
 
   async remove(account: string): Promise<void> {

@@ -58,7 +58,7 @@ const characterWidth = 8;
 
 test("README.md says what the charts show", () => {
   const readme = readFileSync(join(program, "README.md"), "utf8");
-  const [, rate] = /token that it has seen at ([\d.]+) of the rate/.exec(readme) ?? [];
+  const [, rate] = /the verifier answers ([\d.]+) times as many requests/.exec(readme) ?? [];
   expect(saved("verifier-bench.svg")).toContain(`remembered token ${rate},`);
   const [, times] =
     /!\[With both flows, an up from nothing takes ([\d.]+) times .*\]\(docs\/flows-bench\.svg\)/.exec(readme) ?? [];
