@@ -105,7 +105,7 @@ export const akeyless = {
       "Set `akeylessGatewayUrl` to the URL of the gateway's Configuration Manager (port 8000, with its path), and run `pulumi up` again.",
   },
   AKEYLESS_NOT_IMPORTABLE: {
-    meaning: "`pulumi import` was asked for an Akeyless resource. Akeyless does not return all that the state needs.",
+    meaning: "`pulumi import` cannot import an Akeyless resource. Akeyless does not return all that the state needs.",
     remedy:
       "Declare the resource in the program and run `pulumi up`. For an auth method, set `akeylessAccessId` and `akeylessSigningKey` instead.",
   },

@@ -96,7 +96,7 @@ export const certificate = {
       "If its ClusterRole or binding was deleted or edited, run `pulumi up --refresh`. Otherwise bind the user to a ClusterRole that grants `create` on `tokenreviews.authentication.k8s.io`.",
   },
   CERTIFICATE_NOT_IMPORTABLE: {
-    meaning: "`pulumi import` was asked for a `SignedCertificate`. Its certificate is signed when it is created.",
+    meaning: "`pulumi import` cannot import a `SignedCertificate`. Its certificate is signed when it is created.",
     remedy: "Declare the resource in the program and run `pulumi up`.",
   },
 } satisfies Partial<Record<ProviderErrorCode, ErrorText>>;

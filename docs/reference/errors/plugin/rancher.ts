@@ -17,7 +17,7 @@ export const rancher = {
       "Set `rancherUrl` to the root URL of the server, and `rancherClusterId` to the id in the address of the cluster's page (`c-…`, `c-m-…`, `local`).",
   },
   RANCHER_NOT_IMPORTABLE: {
-    meaning: "`pulumi import` was asked for a `RancherKey`. Rancher shows a key only once, when it is created.",
+    meaning: "`pulumi import` cannot import a `RancherKey`. Rancher shows a key only once, when it is created.",
     remedy: "Declare the resource in the program and run `pulumi up`.",
   },
 } satisfies Partial<Record<ProviderErrorCode, ErrorText>>;

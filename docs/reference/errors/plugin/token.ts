@@ -32,7 +32,7 @@ export const token = {
       "For a Secret, delete it and run `pulumi up --refresh`. For a TokenRequest, check that the address leads to an API server, or set `tokenMode` to `secret`.",
   },
   TOKEN_NOT_IMPORTABLE: {
-    meaning: "`pulumi import` was asked for a `ReviewerToken`. Its token comes from the cluster when it is created.",
+    meaning: "`pulumi import` cannot import a `ReviewerToken`. Its token comes from the cluster when it is created.",
     remedy: "Declare the resource in the program and run `pulumi up`.",
   },
   TOKEN_SUBJECT_OTHER: {
