@@ -28,6 +28,7 @@ export default defineConfig({
           name: "process",
           include: ["test/process/**/*.test.ts"],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
           maxWorkers: workers,
           sequence: { groupOrder: 1 },
         },
