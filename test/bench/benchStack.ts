@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileBackend } from "../../sandbox/pulumi/home.ts";
 import type { Pulumi } from "../../sandbox/pulumi/index.ts";
+import type { Bench } from "./bench.ts";
 import { type Run, run } from "./measure.ts";
 
 export type Settings = Readonly<Record<string, string | boolean | readonly string[]>>;
@@ -25,7 +26,7 @@ export class BenchStack {
   }
 
   /** @param project text of Pulumi.yaml; its project is called k8sauth */
-  static async make(pulumi: Pulumi, base: string, project: string, settings: Settings): Promise<BenchStack> {
+  static async make({ pulumi, folder: base }: Bench, project: string, settings: Settings): Promise<BenchStack> {
     const folder = await mkdtemp(join(base, "stack-"));
     await mkdir(join(folder, "state"));
     await mkdir(join(folder, "tmp"));

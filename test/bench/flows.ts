@@ -1,10 +1,7 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { progressPrinter, type Sandbox, startSandbox } from "../../sandbox/index.ts";
-import { ensurePulumi, type Pulumi } from "../../sandbox/pulumi/index.ts";
 import { program, projectFile } from "../support/project.ts";
+import { Bench } from "./bench.ts";
 import { BenchStack, type Settings } from "./benchStack.ts";
 import { type Group, saveChart } from "./chart.ts";
 import { median, type Run, run } from "./measure.ts";
@@ -16,21 +13,12 @@ import { certificateSteps, cleanSteps, tokenSteps } from "./shellSteps.ts";
  * draws them to docs/flows-bench.svg.
  */
 export async function benchFlows(rounds = 10): Promise<void> {
-  const printer = progressPrinter((text) => process.stderr.write(text), process.stderr.isTTY);
-  const pulumi = await ensurePulumi({ onProgress: printer.onProgress });
-  const sandbox = await startSandbox({ ephemeral: true, onProgress: printer.onProgress });
-  printer.finish();
-  const folder = await mkdtemp(join(tmpdir(), "k8sauth-bench-"));
-  try {
-    const groups: Group[] = [];
-    for (const flow of ["token", "both"] as const) {
-      groups.push(...(await compare({ flow, sandbox, pulumi, folder, rounds })));
-    }
-    await saveChart("flows-bench.svg", rounds, { title: flowsTitle, groups });
-  } finally {
-    await sandbox.stop();
-    await rm(folder, { recursive: true, force: true });
+  await using bench = await Bench.start();
+  const groups: Group[] = [];
+  for (const flow of ["token", "both"] as const) {
+    groups.push(...(await compare({ flow, bench, rounds })));
   }
+  await saveChart("flows-bench.svg", rounds, { title: flowsTitle, groups });
 }
 
 const ourName = "k8sauth";
@@ -38,10 +26,7 @@ const flowsTitle = "Time of pulumi up, as a multiple of a bare Pulumi program's"
 
 interface Setting {
   readonly flow: "token" | "both";
-  readonly sandbox: Sandbox;
-  readonly pulumi: Pulumi;
-  /** For files of the contenders. */
-  readonly folder: string;
+  readonly bench: Bench;
   readonly rounds: number;
 }
 
@@ -111,8 +96,8 @@ function flowGroup(heading: string, times: readonly Time[]): Group {
   return { heading, bars };
 }
 
-function shell({ flow, sandbox: { kubeconfig, binary }, folder }: Setting): Contender {
-  const env = { ...process.env, K: `${binary} kubectl`, KUBECONFIG: kubeconfig, W: folder };
+function shell({ flow, bench: { sandbox, folder } }: Setting): Contender {
+  const env = { ...process.env, K: `${sandbox.binary} kubectl`, KUBECONFIG: sandbox.kubeconfig, W: folder };
   let count = 0;
   const own = () => ({ ...env, N: `bench-${flow}-${count}` });
   return {
@@ -136,11 +121,11 @@ async function bareProgram(setting: Setting): Promise<Contender> {
 }
 
 async function contender(name: string, setting: Setting, project: string): Promise<Contender> {
-  const { flow, sandbox, pulumi, folder } = setting;
-  const { kubeconfig } = sandbox;
-  const own: Settings = name === ourName ? { context: `sandbox-${sandbox.name}`, allowLoopbackHost: true } : {};
+  const { flow, bench } = setting;
+  const { name: context, kubeconfig } = bench.sandbox;
+  const own: Settings = name === ourName ? { context: `sandbox-${context}`, allowLoopbackHost: true } : {};
   const settings = { kubeconfig, certificateFlow: flow === "both", ...own };
-  const stack = await BenchStack.make(pulumi, folder, project, settings);
+  const stack = await BenchStack.make(bench, project, settings);
   return {
     name,
     ours: name === ourName,

@@ -1,13 +1,11 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { startTimes } from "../../package/startTime.ts";
 import manifest from "../../package.json" with { type: "json" };
-import { progressPrinter, startSandbox } from "../../sandbox/index.ts";
-import { ensurePulumi } from "../../sandbox/pulumi/index.ts";
 import { buildPackages, installDependencies } from "../package/build.ts";
 import { program } from "../support/project.ts";
+import { Bench } from "./bench.ts";
 import { BenchStack } from "./benchStack.ts";
 import { median } from "./measure.ts";
 
@@ -18,45 +16,37 @@ const runtime = { name: "nodejs", options: { typescript: false } };
  * how long the plugin takes to start. Ratios are what counts.
  */
 export async function benchPackage(rounds = 10): Promise<void> {
-  const printer = progressPrinter((text) => process.stderr.write(text), process.stderr.isTTY);
-  const pulumi = await ensurePulumi({ onProgress: printer.onProgress });
-  const sandbox = await startSandbox({ ephemeral: true, onProgress: printer.onProgress });
-  printer.finish();
-  const folder = await mkdtemp(join(tmpdir(), "k8sauth-bench-"));
-  try {
-    const tarball = await buildPackages(join(folder, "built"));
-    const main = await consumer(folder, tarball, pulumi.env);
-    const path = join(main, "node_modules", "k8sauth", "plugin");
-    const plugins = { providers: [{ name: "k8sauth", path }] };
-    const bare = stringify({ name: "k8sauth", runtime, main: join(program, "test", "bench", "bare") });
-    const own = stringify({ name: "k8sauth", runtime, main, plugins });
-    const { kubeconfig } = sandbox;
-    const contenders = [
-      { name: "bare Pulumi program", stack: await BenchStack.make(pulumi, folder, bare, { kubeconfig }) },
-      { name: "npm package", stack: await BenchStack.make(pulumi, folder, own, { kubeconfigPath: kubeconfig }) },
-    ].map((contender) => ({ ...contender, fresh: [] as number[], unchanged: [] as number[] }));
-    // The first round of each warms caches and is not counted.
-    for (let round = 0; round <= rounds; round++) {
-      for (const { stack, fresh, unchanged } of contenders) {
-        const times = [await stack.operate("up"), await stack.operate("up")].map(({ seconds }) => seconds);
-        await stack.operate("destroy");
-        if (round === 0) continue;
-        fresh.push(times[0] ?? 0);
-        unchanged.push(times[1] ?? 0);
-      }
+  await using bench = await Bench.start();
+  const { pulumi, sandbox, folder } = bench;
+  const tarball = await buildPackages(join(folder, "built"));
+  const main = await consumer(folder, tarball, pulumi.env);
+  const path = join(main, "node_modules", "k8sauth", "plugin");
+  const plugins = { providers: [{ name: "k8sauth", path }] };
+  const bare = stringify({ name: "k8sauth", runtime, main: join(program, "test", "bench", "bare") });
+  const own = stringify({ name: "k8sauth", runtime, main, plugins });
+  const { kubeconfig } = sandbox;
+  const contenders = [
+    { name: "bare Pulumi program", stack: await BenchStack.make(bench, bare, { kubeconfig }) },
+    { name: "npm package", stack: await BenchStack.make(bench, own, { kubeconfigPath: kubeconfig }) },
+  ].map((contender) => ({ ...contender, fresh: [] as number[], unchanged: [] as number[] }));
+  // The first round of each warms caches and is not counted.
+  for (let round = 0; round <= rounds; round++) {
+    for (const { stack, fresh, unchanged } of contenders) {
+      const times = [await stack.operate("up"), await stack.operate("up")].map(({ seconds }) => seconds);
+      await stack.operate("destroy");
+      if (round === 0) continue;
+      fresh.push(times[0] ?? 0);
+      unchanged.push(times[1] ?? 0);
     }
-    console.log(`\nThe npm package's TokenReviewer, median of ${rounds} rounds`);
-    for (const { name, fresh, unchanged } of contenders) {
-      const figures = [`from nothing ${compared(fresh, contenders[0]?.fresh)}`];
-      figures.push(`unchanged ${compared(unchanged, contenders[0]?.unchanged)}`);
-      console.log(`  ${name.padEnd(20)} ${figures.join(", ")}`);
-    }
-    const times = await startTimes(join(path, "pulumi-resource-k8sauth"), Math.max(rounds, 10));
-    console.log(`  plugin ready after ${median(times).toFixed(0)} ms`);
-  } finally {
-    await sandbox.stop();
-    await rm(folder, { recursive: true, force: true });
   }
+  console.log(`\nThe npm package's TokenReviewer, median of ${rounds} rounds`);
+  for (const { name, fresh, unchanged } of contenders) {
+    const figures = [`from nothing ${compared(fresh, contenders[0]?.fresh)}`];
+    figures.push(`unchanged ${compared(unchanged, contenders[0]?.unchanged)}`);
+    console.log(`  ${name.padEnd(20)} ${figures.join(", ")}`);
+  }
+  const times = await startTimes(join(path, "pulumi-resource-k8sauth"), Math.max(rounds, 10));
+  console.log(`  plugin ready after ${median(times).toFixed(0)} ms`);
 }
 
 function compared(seconds: readonly number[], bare: readonly number[] = []): string {

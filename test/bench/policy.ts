@@ -1,19 +1,14 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { progressPrinter, startSandbox } from "../../sandbox/index.ts";
-import { ensurePulumi } from "../../sandbox/pulumi/index.ts";
 import { program, projectFile } from "../support/project.ts";
+import { Bench } from "./bench.ts";
 import { BenchStack, type Settings } from "./benchStack.ts";
 import { median } from "./measure.ts";
 
 /** Measures what the policy pack adds to a preview: with and without it in turns, on one machine at one time. */
 export async function benchPolicy(rounds = 7): Promise<void> {
-  const printer = progressPrinter((text) => process.stderr.write(text), process.stderr.isTTY);
-  const pulumi = await ensurePulumi({ onProgress: printer.onProgress });
-  const sandbox = await startSandbox({ ephemeral: true, onProgress: printer.onProgress });
-  printer.finish();
-  const folder = await mkdtemp(join(tmpdir(), "k8sauth-bench-"));
+  await using bench = await Bench.start();
+  const { sandbox, folder } = bench;
   const policies = join(folder, "policy.json");
   await writeFile(policies, JSON.stringify({ "gateway-host": { allowLoopback: true } }));
   const pack = ["--policy-pack", join(program, "policy"), "--policy-pack-config", policies];
@@ -25,21 +20,16 @@ export async function benchPolicy(rounds = 7): Promise<void> {
       allowLoopbackHost: true,
       certificateFlow: true,
     };
-    return BenchStack.make(pulumi, folder, project, { ...own, ...settings });
+    return BenchStack.make(bench, project, { ...own, ...settings });
   };
 
-  try {
-    console.log(`\nWhat the policy pack adds to a preview, median of ${rounds} rounds`);
-    const verifierImage = `registry.example/nodejs@sha256:${"0".repeat(64)}`;
-    const fresh = await stack({ verifier: true, verifierAudiences: ["shop"], verifierImage });
-    await compare("both flows and a verifier, from nothing", rounds, (more) => fresh.operate("preview", more), pack);
-    const made = await stack({});
-    await made.operate("up");
-    await compare("both flows, unchanged", rounds, (more) => made.operate("preview", more), pack);
-  } finally {
-    await sandbox.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
+  console.log(`\nWhat the policy pack adds to a preview, median of ${rounds} rounds`);
+  const verifierImage = `registry.example/nodejs@sha256:${"0".repeat(64)}`;
+  const fresh = await stack({ verifier: true, verifierAudiences: ["shop"], verifierImage });
+  await compare("both flows and a verifier, from nothing", rounds, (more) => fresh.operate("preview", more), pack);
+  const made = await stack({});
+  await made.operate("up");
+  await compare("both flows, unchanged", rounds, (more) => made.operate("preview", more), pack);
 }
 
 async function compare(
