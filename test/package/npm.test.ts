@@ -10,8 +10,9 @@ import { formatMessage } from "publint/utils";
 import { expect, inject, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { least, outputs, providers } from "../support/plugin/componentCalls.ts";
+import { startEngine } from "../support/plugin/engine.ts";
 import { startMonitor } from "../support/plugin/monitor.ts";
-import { Plugin, startEngine } from "../support/plugin/plugin.ts";
+import { Plugin } from "../support/plugin/plugin.ts";
 import { program } from "../support/project.ts";
 
 const run = promisify(execFile);

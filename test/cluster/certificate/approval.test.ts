@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Plugin, type Properties } from "../../support/plugin/plugin.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import type { Properties } from "../../support/plugin/properties.ts";
 import {
   bound,
   certificateInputs,

@@ -2,7 +2,7 @@ import { createPublicKey } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { CN, forgeCertificate } from "../../support/forgery.ts";
-import { type Properties, revealed, unknownMark } from "../../support/plugin/plugin.ts";
+import { type Properties, revealed, unknownMark } from "../../support/plugin/properties.ts";
 import { bindingPath } from "../providerFixture.ts";
 import {
   bindUser,

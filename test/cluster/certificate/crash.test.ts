@@ -5,7 +5,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { KubeClient } from "../../../kubernetes/index.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
 import { CN, forgeCertificate } from "../../support/forgery.ts";
-import { type FakeEngine, Plugin, type Properties, startEngine } from "../../support/plugin/plugin.ts";
+import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import type { Properties } from "../../support/plugin/properties.ts";
 import { type Fault, FaultProxy, type Json } from "../../support/proxies/faultProxy.ts";
 import { adminClient, adminToken, kubeconfigFor } from "../providerFixture.ts";
 import {

@@ -1,6 +1,6 @@
 /** Faults on the way to the API server, caused by a proxy in front of the real one. */
 import { describe, expect, test } from "vitest";
-import type { Properties } from "../../support/plugin/plugin.ts";
+import type { Properties } from "../../support/plugin/properties.ts";
 import type { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import {
   bound,

@@ -14,14 +14,9 @@ import {
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
 import { certificateRequest } from "../../support/certificateRequest.ts";
 import { deleteAll } from "../../support/inventory.ts";
-import {
-  type FakeEngine,
-  Plugin,
-  type Properties,
-  revealed,
-  secretOf,
-  startEngine,
-} from "../../support/plugin/plugin.ts";
+import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import { type Properties, revealed, secretOf } from "../../support/plugin/properties.ts";
 import { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import { adminClient, adminKeyData, adminToken, bindingPath, fresh, kubeconfigFor } from "../providerFixture.ts";
 

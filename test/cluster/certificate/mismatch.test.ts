@@ -2,7 +2,7 @@
 import { createPublicKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { CN, forgeCertificate, O } from "../../support/forgery.ts";
-import { type Properties, secretOf } from "../../support/plugin/plugin.ts";
+import { type Properties, secretOf } from "../../support/plugin/properties.ts";
 import type { Json } from "../../support/proxies/faultProxy.ts";
 import {
   bound,

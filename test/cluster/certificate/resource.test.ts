@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { KubeClient } from "../../../kubernetes/index.ts";
-import type { Properties } from "../../support/plugin/plugin.ts";
+import type { Properties } from "../../support/plugin/properties.ts";
 import { kubeconfigFor } from "../providerFixture.ts";
 import {
   bindUser,

@@ -1,7 +1,7 @@
 /** Credentials and rights of the deployer, as a Cluster checks them. */
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { secretOf } from "../../support/plugin/plugin.ts";
+import { secretOf } from "../../support/plugin/properties.ts";
 import { clusterType, faultyProxy, kubeconfigFor } from "../providerFixture.ts";
 import { engine, inputs, plugin, sandbox } from "./resourceFixture.ts";
 

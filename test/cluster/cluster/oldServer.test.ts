@@ -1,6 +1,8 @@
 /** A server older than those that the sandbox runs: a real one, behind a proxy that answers with an older version. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type FakeEngine, Plugin, secretOf, startEngine } from "../../support/plugin/plugin.ts";
+import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import { secretOf } from "../../support/plugin/properties.ts";
 import { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import { sharedSandbox } from "../../support/sandbox.ts";
 import { adminClient, adminToken, clusterType, kubeconfigFor } from "../providerFixture.ts";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { startSandbox } from "../../../sandbox/index.ts";
-import { secretOf, unknownMark } from "../../support/plugin/plugin.ts";
+import { secretOf, unknownMark } from "../../support/plugin/properties.ts";
 import { answer, closedPort, localServer } from "../../support/server.ts";
 import { bindingOf, bindingPath, clusterType, fresh, kubeconfigFor, tcpProxy } from "../providerFixture.ts";
 import { admin, crb, disposable, engine, inputs, plugin, sandbox } from "./resourceFixture.ts";

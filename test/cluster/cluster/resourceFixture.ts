@@ -2,7 +2,9 @@
 import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import type { KubeClient } from "../../../kubernetes/index.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
-import { type FakeEngine, Plugin, secretOf, startEngine } from "../../support/plugin/plugin.ts";
+import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import { secretOf } from "../../support/plugin/properties.ts";
 import { adminClient, adminKeyData } from "../providerFixture.ts";
 
 export let sandbox: Sandbox;

@@ -1,14 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type KubeClient, loadConnection } from "../../../kubernetes/index.ts";
 import { adminOf } from "../../support/inventory.ts";
-import {
-  type FakeEngine,
-  Plugin,
-  type Properties,
-  revealed,
-  secretOf,
-  startEngine,
-} from "../../support/plugin/plugin.ts";
+import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import { type Properties, revealed, secretOf } from "../../support/plugin/properties.ts";
 import { FaultProxy } from "../../support/proxies/faultProxy.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
 import {

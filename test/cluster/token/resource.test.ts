@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
-import { revealed, secretOf } from "../../support/plugin/plugin.ts";
+import { revealed, secretOf } from "../../support/plugin/properties.ts";
 import {
   accountPath,
   adminToken,

@@ -2,15 +2,9 @@
 import { afterAll, beforeAll, beforeEach, expect } from "vitest";
 import type { KubeClient } from "../../../kubernetes/index.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
-import {
-  type FakeEngine,
-  isSecret,
-  Plugin,
-  type Properties,
-  revealed,
-  secretOf,
-  startEngine,
-} from "../../support/plugin/plugin.ts";
+import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import { isSecret, type Properties, revealed, secretOf } from "../../support/plugin/properties.ts";
 import { adminClient, type Reviewer, reviewerType } from "../providerFixture.ts";
 
 export let sandbox: Sandbox;

@@ -2,15 +2,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { AkeylessTestGateway } from "../../../demo/akeyless/index.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { keyPair, tokenConfig } from "../../support/akeyless.ts";
-import {
-  type FakeEngine,
-  isSecret,
-  Plugin,
-  revealed,
-  secretOf,
-  startEngine,
-  unknownMark,
-} from "../../support/plugin/plugin.ts";
+import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import { isSecret, revealed, secretOf, unknownMark } from "../../support/plugin/properties.ts";
 
 const types = {
   method: "k8sauth:index:AkeylessAuthMethod",

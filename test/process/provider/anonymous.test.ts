@@ -1,7 +1,9 @@
 /** A request without a credential must not lead to advice that opens the cluster to everyone. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { defaultKey, requestPem } from "../../support/forgery.ts";
-import { type FakeEngine, Plugin, type Properties, secretOf, startEngine } from "../../support/plugin/plugin.ts";
+import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import { type Properties, secretOf } from "../../support/plugin/properties.ts";
 import { answer, failure, type LocalServer, localServer, testCa } from "../../support/server.ts";
 
 const refusal = 'User "system:anonymous" cannot create resource "x" in API group "y" at the cluster scope';

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { Plugin, secretOf, startEngine, unknownMark } from "../../support/plugin/plugin.ts";
+import { startEngine } from "../../support/plugin/engine.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import { secretOf, unknownMark } from "../../support/plugin/properties.ts";
 import { failure, localServer, testCa } from "../../support/server.ts";
 import { cluster, kubeconfig, plugin, reviewer, token } from "./pluginFixture.ts";
 

@@ -2,16 +2,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import schema from "../../../provider/schema.json" with { type: "json" };
 import { cluster, least, outputs, providers, token } from "../../support/plugin/componentCalls.ts";
+import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
 import { type FakeMonitor, startMonitor } from "../../support/plugin/monitor.ts";
-import {
-  type FakeEngine,
-  isSecret,
-  Plugin,
-  type Properties,
-  secretOf,
-  startEngine,
-  unknownMark,
-} from "../../support/plugin/plugin.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import { isSecret, type Properties, secretOf, unknownMark } from "../../support/plugin/properties.ts";
 
 let engine: FakeEngine;
 let monitor: FakeMonitor;

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import * as gateways from "../../../gateways/index.ts";
 import schema from "../../../provider/schema.json" with { type: "json" };
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { isSecret, Plugin, type Properties, revealed, secretOf, unknownMark } from "../../support/plugin/plugin.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import { isSecret, type Properties, revealed, secretOf, unknownMark } from "../../support/plugin/properties.ts";
 import { testCa } from "../../support/server.ts";
 
 const part = (json: object) => Buffer.from(JSON.stringify(json)).toString("base64url");

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
-import { Plugin, pluginPath, startEngine } from "../../support/plugin/plugin.ts";
+import { startEngine } from "../../support/plugin/engine.ts";
+import { Plugin, pluginPath } from "../../support/plugin/plugin.ts";
 
 function isAlive(pid: number): boolean {
   try {

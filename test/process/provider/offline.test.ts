@@ -2,7 +2,9 @@ import { mkdtempDisposableSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { Plugin, secretOf, startEngine, unknownMark } from "../../support/plugin/plugin.ts";
+import { startEngine } from "../../support/plugin/engine.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
+import { secretOf, unknownMark } from "../../support/plugin/properties.ts";
 import { closedPort, localServer, testCa } from "../../support/server.ts";
 import { cluster, engine, kubeconfig, plugin, reviewer, reviewerInputs, token } from "./pluginFixture.ts";
 

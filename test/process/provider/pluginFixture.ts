@@ -1,6 +1,7 @@
 /** A plugin with an engine, for each file of tests that imports this. */
 import { afterAll, beforeAll, beforeEach } from "vitest";
-import { type FakeEngine, Plugin, startEngine } from "../../support/plugin/plugin.ts";
+import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
+import { Plugin } from "../../support/plugin/plugin.ts";
 import { testCa } from "../../support/server.ts";
 
 export const cluster = "k8sauth:index:Cluster";

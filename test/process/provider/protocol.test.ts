@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { secretOf, unknownMark } from "../../support/plugin/plugin.ts";
+import { secretOf, unknownMark } from "../../support/plugin/properties.ts";
 import { cluster, plugin, reviewer, reviewerInputs, token } from "./pluginFixture.ts";
 
 const rancher = "k8sauth:index:RancherKey";

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { engineLink } from "../../../provider/protocol/engine.ts";
-import { startEngine } from "../../support/plugin/plugin.ts";
+import { startEngine } from "../../support/plugin/engine.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 

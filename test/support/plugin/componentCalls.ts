@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { testCa } from "../server.ts";
 import { referenceTo } from "./monitor.ts";
-import { type Properties, secretOf } from "./plugin.ts";
+import { type Properties, secretOf } from "./properties.ts";
 
 const part = (json: object) => Buffer.from(JSON.stringify(json)).toString("base64url");
 export const token = `${part({ alg: "RS256" })}.${part({ sub: "reviewer" })}.c2lnbmF0dXJl`;

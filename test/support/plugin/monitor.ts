@@ -5,7 +5,7 @@ import type * as pb from "@pulumi/pulumi/proto/resource_pb.js";
 import resourcePb from "@pulumi/pulumi/proto/resource_pb.js";
 import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
 import structPb from "google-protobuf/google/protobuf/struct_pb.js";
-import type { Properties } from "./plugin.ts";
+import type { Properties } from "./properties.ts";
 
 export interface Registered {
   readonly type: string;

@@ -3,82 +3,17 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { credentials, Server, ServerCredentials, type ServiceError } from "@grpc/grpc-js";
-import engineGrpc from "@pulumi/pulumi/proto/engine_grpc_pb.js";
-import type * as engine from "@pulumi/pulumi/proto/engine_pb.js";
-import enginePb from "@pulumi/pulumi/proto/engine_pb.js";
+import { credentials, type ServiceError } from "@grpc/grpc-js";
 import providerGrpc from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
 import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
-import structPb from "google-protobuf/google/protobuf/struct_pb.js";
+import type structPb from "google-protobuf/google/protobuf/struct_pb.js";
 import { expect } from "vitest";
+import type { FakeEngine } from "./engine.ts";
+import { isSecret, type Properties, plain, struct } from "./properties.ts";
 
 export const pluginPath = fileURLToPath(new URL("../../../provider/pulumi-resource-k8sauth", import.meta.url));
-
-export const unknownMark = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
-const signature = "4dabf18193072939515e22adb298388d";
-const secretMark = "1b47061264138c4ac30d75fd1eb44270";
-
-export type Properties = Readonly<Record<string, unknown>>;
-
-export function secretOf(value: unknown): Properties {
-  return { [signature]: secretMark, value };
-}
-
-export function isSecret(value: unknown): boolean {
-  return (value as Properties | undefined)?.[signature] === secretMark;
-}
-
-export interface LogLine {
-  readonly severity: "debug" | "info" | "warning" | "error";
-  readonly message: string;
-  readonly urn: string;
-  readonly ephemeral: boolean;
-}
-
-/** The part of an engine that plugins call back. */
-export interface FakeEngine extends AsyncDisposable {
-  readonly address: string;
-  readonly lines: LogLine[];
-  stop(): void;
-}
-
-export async function startEngine(): Promise<FakeEngine> {
-  const lines: LogLine[] = [];
-  const server = new Server();
-  server.addService(engineGrpc.EngineService, {
-    log(call: { request: engine.LogRequest }, callback: (error: null, answer: object) => void) {
-      const severity = (["debug", "info", "warning", "error"] as const)[call.request.getSeverity()] ?? "error";
-      lines.push({
-        severity,
-        message: call.request.getMessage(),
-        urn: call.request.getUrn(),
-        ephemeral: call.request.getEphemeral(),
-      });
-      callback(null, new emptyPb.Empty());
-    },
-    getRootResource(_call: unknown, callback: (error: null, answer: object) => void) {
-      callback(null, new enginePb.GetRootResourceResponse());
-    },
-    setRootResource(_call: unknown, callback: (error: null, answer: object) => void) {
-      callback(null, new enginePb.SetRootResourceResponse());
-    },
-  });
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
-  });
-  return {
-    address: `127.0.0.1:${port}`,
-    lines,
-    stop: () => server.forceShutdown(),
-    async [Symbol.asyncDispose]() {
-      server.forceShutdown();
-    },
-  };
-}
 
 export interface Diff {
   readonly changes: boolean;
@@ -342,19 +277,4 @@ function differing(answer: pb.DiffResponse): Diff {
 
 export function urn(type: string): string {
   return `urn:pulumi:dev::test::my:component$${type}::it`;
-}
-
-function struct(value: Properties): InstanceType<typeof structPb.Struct> {
-  return structPb.Struct.fromJavaScript(JSON.parse(JSON.stringify(value)));
-}
-
-function plain(value: InstanceType<typeof structPb.Struct> | undefined): Properties {
-  return (value?.toJavaScript() ?? {}) as Properties;
-}
-
-/** Removes the marks of secrets. */
-export function revealed(properties: Properties): Properties {
-  return Object.fromEntries(
-    Object.entries(properties).map(([key, value]) => [key, isSecret(value) ? (value as Properties).value : value]),
-  );
 }
