@@ -1,7 +1,7 @@
 import type { CertificateAccess } from "../../gateways/index.ts";
 import type { Finding } from "../../kubernetes/finding.ts";
-import { KubeClient } from "../../kubernetes/index.ts";
-import { reviewToken } from "../../kubernetes/reviews.ts";
+import { isKubeError, KubeClient } from "../../kubernetes/index.ts";
+import { reviewSelf, reviewToken } from "../../kubernetes/reviews.ts";
 import { forbidden, readsNoSecrets } from "./forbidden.ts";
 import { ifPermitted } from "./permitted.ts";
 import { sampleCertificate, sampleCertificateRights } from "./sampleCertificate.ts";
@@ -12,7 +12,7 @@ const noToken = "k8sauth-check";
 const otherName = "A certificate for another name reviews nothing";
 
 /**
- * Proves a client certificate by calls that a gateway makes: it reviews tokens, and it reads no Secrets. A certificate for another name, which
+ * Proves a client certificate by calls that a gateway makes: it is the subject's, it reviews tokens, and it reads no Secrets. A certificate for another name, which
  * is signed for the check, reviews no tokens. If the deployer may not request and approve that one, a finding with the missing rights
  * replaces this proof.
  */
@@ -24,7 +24,7 @@ export async function checkCertificateFlow(
   const { host, caPem, certificatePem, privateKeyPem } = access;
   const label = "the client certificate";
   using client = KubeClient.direct({ server: host, caPem, certPem: certificatePem, keyPem: privateKeyPem, label });
-  const itself = await reviewsTokens(client, `The certificate of ${subject} reviews tokens`);
+  const itself = await reviewsTokens(client, subject);
   if (!itself.holds) return [itself];
   return [
     itself,
@@ -37,12 +37,28 @@ export async function checkCertificateFlow(
   ];
 }
 
-async function reviewsTokens(client: KubeClient, claim: string): Promise<Finding> {
+/** The API server names the subject as the client's user, if it names one, and answers its TokenReviews. */
+async function reviewsTokens(client: KubeClient, subject: string): Promise<Finding> {
+  const claim = `The certificate of ${subject} reviews tokens`;
   try {
+    const username = await nameOf(client);
+    if (username !== undefined && username !== subject) {
+      return { claim, holds: false, seen: `the API server calls its user ${JSON.stringify(username)}` };
+    }
     const { authenticated } = await reviewToken(client, noToken);
     return { claim, holds: !authenticated, seen: "the API server answers its reviews" };
   } catch (error) {
     return { claim, holds: false, seen: (error as Error).message };
+  }
+}
+
+/** The user of the client. Undefined where the API server does not say it: before 1.28, or without the rights of `system:basic-user`. */
+async function nameOf(client: KubeClient): Promise<string | undefined> {
+  try {
+    return (await reviewSelf(client))?.username;
+  } catch (error) {
+    if (isKubeError(error, "KUBE_FORBIDDEN")) return undefined;
+    throw error;
   }
 }
 
