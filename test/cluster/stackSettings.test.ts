@@ -82,7 +82,7 @@ test("an error about an input of a resource names the setting that the value com
     }),
   );
   expect(loopback).toMatch(
-    /k8sauth:kubernetesHost: CLUSTER_HOST_LOOPBACK.*Set k8sauth:kubernetesHost to .*, or k8sauth:allowLoopbackHost/s,
+    /k8sauth:kubernetesHost: CLUSTER_HOST_LOOPBACK.*Set k8sauth:kubernetesHost to .*, or set k8sauth:allowLoopbackHost/s,
   );
   expect(unpinned).toMatch(/CLUSTER_CA_NOT_SHOWN.*Set k8sauth:kubernetesCa to/s);
 });
