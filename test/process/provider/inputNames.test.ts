@@ -22,7 +22,7 @@ test("a check's failures have the names that the program gave, and its own names
     {
       property: "",
       reason: expect.stringMatching(
-        /^shop:apiServer: CLUSTER_HOST_LOOPBACK: .*Set shop:apiServer to .*, or shop:loopback when/,
+        /^shop:apiServer: CLUSTER_HOST_LOOPBACK: .*Set shop:apiServer to .*, or set shop:loopback to true if/,
       ),
     },
   ]);
