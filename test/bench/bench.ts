@@ -1,4 +1,4 @@
-/** What a benchmark of `pulumi up` runs on: the Pulumi CLI, a cluster, and a folder for files of its own. */
+/** Resources of a benchmark of `pulumi up`: the Pulumi CLI, a cluster and a temporary folder. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -69,7 +69,7 @@ describe("Try it", () => {
   });
 });
 
-/** What `npm start` prints where no node runs. */
+/** Checks the output of `npm start` on a machine without a node. */
 function expectDemonstration(output: string): void {
   expect(output).toContain(
     "No node (the sandbox was started without one): the verifier and its callers run as processes",
