@@ -28,7 +28,7 @@ export class Reader implements AsyncDisposable {
       TMPDIR: join(home, "tmp"),
       KUBECONFIG: join(home, "kubeconfig"),
       PATH: [join(home, "bin"), process.env.PATH].join(delimiter),
-      // Stands in for the "yes" that a user types.
+      // Instead of the "yes" that a user types.
       PULUMI_SKIP_CONFIRMATIONS: "true",
     };
   }
@@ -69,7 +69,7 @@ export class Reader implements AsyncDisposable {
     return (await ensurePulumi({ env: this.env })).env;
   }
 
-  /** Stands in for `npm ci`. The folder is not a link itself, so no command of npm deletes this checkout's packages. */
+  /** Links the packages, in place of `npm ci`. The folder is not a link itself, so no command of npm deletes this checkout's packages. */
   async linkPackages(): Promise<void> {
     const [from, to] = [join(program, "node_modules"), join(this.clone, "node_modules")];
     await mkdir(to);

@@ -32,7 +32,7 @@ export async function writeCommands(folder: string, scripts: Readonly<Record<str
   }
 }
 
-/** A line of shell script that stands in for the CLI of a product. */
+/** A line of shell script that starts the replacement of a product's CLI. */
 export function productCommand(product: "vault" | "bao" | "consul"): string {
   const tool = join(program, "test", "support", "gateways", "productCli.ts");
   return `exec "${process.execPath}" "${tool}" ${product} "$@"`;

@@ -40,7 +40,7 @@ export const gateways: Section = {
       tests: [["cluster/akeyless/certificate.test.ts", "brings the config before back where it is refused"]],
     },
     {
-      fault: "The login that proves a config cannot be tried",
+      fault: "The gateway cannot be asked for the login that proves a config",
       behaviour: "The new config stays, and the error says so.",
       tests: [
         [

@@ -3,7 +3,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { pinsOf, RancherFront, type RancherOptions } from "../../../demo/gateways/rancher.ts";
 import { caCertificates, type KubeClient, loadConnection } from "../../../kubernetes/index.ts";
 import { adminOf, lodging } from "../../support/inventory.ts";
-import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
 import { Plugin } from "../../support/plugin/plugin.ts";
 import { secretOf } from "../../support/plugin/properties.ts";
 import { TestStack } from "../../support/pulumi/stack.ts";
@@ -69,19 +68,12 @@ const clusterInputs = (rancher: RancherFront, caPin: string) => ({
 });
 
 describe("a pin takes the CA, and never the server's own certificate", () => {
-  let engine: FakeEngine;
   let plugin: Plugin;
-  let reviewer: string;
 
   beforeAll(async () => {
-    engine = await startEngine();
-    plugin = await Plugin.start(engine);
-    reviewer = await adminToken(admin);
+    plugin = await Plugin.start();
   });
-  afterAll(async () => {
-    await plugin?.[Symbol.asyncDispose]();
-    engine?.stop();
-  });
+  afterAll(() => plugin?.[Symbol.asyncDispose]());
 
   test.each<[string, Partial<RancherOptions>, (rancher: RancherFront) => string, "root" | "intermediate"]>([
     ["fingerprint of a root that is sent", {}, ({ root }) => pinsOf(root).certificate, "root"],
@@ -105,9 +97,8 @@ describe("a pin takes the CA, and never the server's own certificate", () => {
       caSource: "pin",
       caFingerprint: pinsOf(rancher[taken]).certificate,
     });
-    expect(await reviewSelf({ host: rancher.clusterUrl, caPem, token: reviewer })).toMatchObject({
-      authenticated: true,
-    });
+    const token = behind.clusterToken;
+    expect(await reviewSelf({ host: rancher.clusterUrl, caPem, token })).toMatchObject({ authenticated: true });
     expect(new Set(rancher.serverNames)).toEqual(new Set(["localhost"]));
     expect(await plugin.diff(clusterType, id, outputs, inputs, inputs)).toMatchObject({ changes: false });
     expect(await plugin.read(clusterType, id, outputs, inputs)).toMatchObject({ id, outputs });

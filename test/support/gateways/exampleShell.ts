@@ -34,7 +34,7 @@ export class ExampleShell implements AsyncDisposable {
       consul: productCommand("consul"),
     });
     const PATH = `${bin}${delimiter}${stack.env.PATH}`;
-    // Stands in for the "yes" that a user types.
+    // Instead of the "yes" that a user types.
     const confirmed = { PULUMI_SKIP_CONFIRMATIONS: "true" };
     return new ExampleShell(folder, { ...stack.env, ...confirmed, KUBECONFIG: kubeconfig, ...env, PATH });
   }

@@ -4,7 +4,7 @@ import { explainGoFailure, goEnvironment } from "../../../sandbox/build/go.ts";
 test.each([
   ["SANDBOX_GO_TOO_OLD", "go: go.mod requires go >= 1.26.0 (running go 1.22.1; GOTOOLCHAIN=local)"],
   ["SANDBOX_GO_TOO_OLD", "go: errors parsing go.mod:\ngo.mod:3: invalid go version '1.26.0': must match format 1.23"],
-  ["SANDBOX_DISK_FULL", "k8s.io/api/core/v1\nwrite /tmp/go-build1/b001/_pkg_.a: no space left on device"],
+  ["SANDBOX_DISK_FULL", "k8s.io/api/core/v1\nwrite b001/_pkg_.a: no space left on device"],
   [
     "SANDBOX_DOWNLOAD_FAILED",
     'go: k8s.io/api@v0.36.3: Get "https://proxy.example/x.mod": dial tcp: lookup proxy.example: no such host',
