@@ -1,4 +1,5 @@
 /** The API server's review APIs and TokenRequest. Fields of an answer with another type than documented count as missing. */
+import { refusedUser } from "./anonymous.ts";
 import type { KubeClient } from "./client.ts";
 import { isKubeError } from "./errors.ts";
 import { pathFor } from "./paths.ts";
@@ -62,6 +63,26 @@ export async function reviewSelf(client: KubeClient): Promise<SelfReview | undef
   } catch (error) {
     if (isKubeError(error, "KUBE_NOT_FOUND")) return undefined;
     throw error;
+  }
+}
+
+/**
+ * The user to which the server attributes the client's requests; without `username` from a server older than 1.28. A refusal names the user
+ * too.
+ *
+ * @throws KubeError
+ */
+export async function attributedUser(
+  client: KubeClient,
+): Promise<{ readonly username?: string; readonly date?: Date }> {
+  try {
+    return (await reviewSelf(client)) ?? {};
+  } catch (error) {
+    const username = isKubeError(error, "KUBE_FORBIDDEN", "KUBE_ANONYMOUS")
+      ? refusedUser(error.serverMessage)
+      : undefined;
+    if (username === undefined) throw error;
+    return { username };
   }
 }
 

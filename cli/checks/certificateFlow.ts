@@ -1,7 +1,7 @@
 import type { CertificateAccess } from "../../gateways/index.ts";
 import type { Finding } from "../../kubernetes/finding.ts";
-import { isKubeError, KubeClient } from "../../kubernetes/index.ts";
-import { reviewSelf, reviewToken } from "../../kubernetes/reviews.ts";
+import { KubeClient } from "../../kubernetes/index.ts";
+import { attributedUser, reviewToken } from "../../kubernetes/reviews.ts";
 import { forbidden, readsNoSecrets } from "./forbidden.ts";
 import { ifPermitted } from "./permitted.ts";
 import { sampleCertificate, sampleCertificateRights } from "./sampleCertificate.ts";
@@ -37,28 +37,18 @@ export async function checkCertificateFlow(
   ];
 }
 
-/** The API server names the subject as the client's user, if it names one, and answers its TokenReviews. */
+/** The API server answers the client's TokenReviews, and names the subject as its user if it names one. */
 async function reviewsTokens(client: KubeClient, subject: string): Promise<Finding> {
   const claim = `The certificate of ${subject} reviews tokens`;
   try {
-    const username = await nameOf(client);
-    if (username !== undefined && username !== subject) {
+    const { authenticated } = await reviewToken(client, noToken);
+    const { username = subject } = await attributedUser(client);
+    if (username !== subject) {
       return { claim, holds: false, seen: `the API server calls its user ${JSON.stringify(username)}` };
     }
-    const { authenticated } = await reviewToken(client, noToken);
     return { claim, holds: !authenticated, seen: "the API server answers its reviews" };
   } catch (error) {
     return { claim, holds: false, seen: (error as Error).message };
-  }
-}
-
-/** The user of the client. Undefined where the API server does not say it: before 1.28, or without the rights of `system:basic-user`. */
-async function nameOf(client: KubeClient): Promise<string | undefined> {
-  try {
-    return (await reviewSelf(client))?.username;
-  } catch (error) {
-    if (isKubeError(error, "KUBE_FORBIDDEN")) return undefined;
-    throw error;
   }
 }
 

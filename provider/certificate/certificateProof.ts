@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { refusedUser } from "../../kubernetes/anonymous.ts";
 import { KubeClient } from "../../kubernetes/client.ts";
 import { isKubeError } from "../../kubernetes/errors.ts";
-import { reviewOwnAccess, reviewSelf, reviewToken } from "../../kubernetes/reviews.ts";
+import { attributedUser, reviewOwnAccess, reviewToken } from "../../kubernetes/reviews.ts";
 import { failUnlessOffline, isTlsError, quickTimeoutFor, rememberTimeout } from "../cluster/reachability.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
@@ -63,7 +63,7 @@ function clientFor(use: CertificateUse, context: Context, timeoutMs?: number): K
 /** Tries the proof once. Undefined if it succeeds. */
 async function attempt(client: KubeClient, use: CertificateUse, proof: Proof): Promise<ProviderError | undefined> {
   try {
-    const { username } = await authenticatedAs(client);
+    const { username } = await attributedUser(client);
     if (username !== undefined && username !== use.commonName) return otherUser(use, username);
     if (proof === "tokenReview") await reviewToken(client, placeholderToken);
     else if (username === undefined) await reviewOwnAccess(client);
@@ -74,20 +74,6 @@ async function attempt(client: KubeClient, use: CertificateUse, proof: Proof): P
     const username = refusedUser(error.serverMessage);
     if (username !== undefined && username !== use.commonName) return otherUser(use, username);
     return mayNotReview(use);
-  }
-}
-
-/** The user to which the server attributes the request; undefined if it does not state one. */
-async function authenticatedAs(client: KubeClient): Promise<{ readonly username?: string; readonly date?: Date }> {
-  try {
-    return (await reviewSelf(client)) ?? {};
-  } catch (error) {
-    // A 403 names the user.
-    const username = isKubeError(error, "KUBE_FORBIDDEN", "KUBE_ANONYMOUS")
-      ? refusedUser(error.serverMessage)
-      : undefined;
-    if (username === undefined) throw error;
-    return { username };
   }
 }
 
@@ -132,7 +118,7 @@ export async function probe(use: CertificateUse, proof: Proof, context: Context)
   const untried = `The certificate of "${commonName}" was not tried.`;
   using client = clientFor(use, context, quickTimeoutFor(use.host));
   try {
-    const { username, date: now } = await authenticatedAs(client);
+    const { username, date: now } = await attributedUser(client);
     if (username !== undefined && username !== commonName) {
       context.log.warn(otherUser(use, username).message);
       return { verdict: "powerless", now };
