@@ -82,7 +82,7 @@ export default defineConfig({
           include: ["test/node/**/*.test.ts"],
           globalSetup: ["test/node/setup.ts"],
           ...patience,
-          fileParallelism: false,
+          maxWorkers: workers,
           sequence: { groupOrder: 3 },
         },
       },
