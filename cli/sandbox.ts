@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { constants } from "node:os";
-import { parseArgs } from "node:util";
 import {
   defaultKubernetes,
   kubernetesVersions,
@@ -16,6 +15,7 @@ import {
   stopSandbox,
 } from "../sandbox/index.ts";
 import type { Command, Io } from "./command.ts";
+import { parse, UsageError } from "./usage.ts";
 
 const minors = kubernetesVersions()
   .map(({ minor }) => minor)
@@ -64,60 +64,28 @@ Exit status
   For kubectl: kubectl's own exit status.
 `;
 
-class UsageError extends Error {}
-
 /** `k8sauth sandbox`: start, stop and use a local control plane. */
 export const sandboxCommand: Command = {
   name: "sandbox",
   summary: "Start, stop and use a throw-away Kubernetes on this machine",
   help,
-  async run(args, io) {
+  async run([action, ...args], io) {
+    if (action === undefined) throw new UsageError(`an action is missing: expected ${Object.keys(actions).join(", ")}`);
+    const act = Object.hasOwn(actions, action) && actions[action];
+    if (!act) throw new UsageError(`there is no action "${action}": expected ${Object.keys(actions).join(", ")}`);
     try {
-      return await dispatch(args, io);
+      return await act(args, io);
     } catch (error) {
-      if (error instanceof UsageError) {
-        io.err(`${error.message}\nSee \`k8sauth sandbox --help\`.\n`);
-        return 2;
-      }
-      if (error instanceof SandboxError) {
-        io.err(`${error.message} [${error.code}]\n`);
-        return error.code === "SANDBOX_NAME_INVALID" || error.code === "SANDBOX_OPTION_INVALID" ? 2 : 1;
-      }
-      throw error;
+      const isWrongOption = error instanceof SandboxError && /^SANDBOX_(NAME|OPTION)_INVALID$/.test(error.code);
+      throw isWrongOption ? new UsageError(`${error.message} (${error.code})`) : error;
     }
   },
 };
 
-async function dispatch(args: readonly string[], io: Io): Promise<number> {
-  const [action, ...rest] = args;
-  switch (action) {
-    case "start":
-      return start(rest, io);
-    case "stop":
-      return stop(rest, io);
-    case "status":
-      return status(rest, io);
-    case "kubeconfig": {
-      const { name } = options(rest, { name: { type: "string" } });
-      io.out(readFileSync((await openSandbox(name ?? "default", io.env)).kubeconfig, "utf8"));
-      return 0;
-    }
-    case "kubectl":
-      return kubectl(rest, io);
-    case "help":
-    case "--help":
-    case "-h":
-      io.out(help);
-      return 0;
-    default:
-      throw new UsageError(
-        `${action === undefined ? "A command is missing" : `Unknown command ${JSON.stringify(action)}`}: expected start, stop, status, kubeconfig or kubectl.`,
-      );
-  }
-}
+const actions: Readonly<Record<string, Command["run"]>> = { start, stop, status, kubeconfig, kubectl };
 
 async function start(args: readonly string[], io: Io): Promise<number> {
-  const given = options(args, {
+  const { values: given } = parse(args, {
     name: { type: "string" },
     kubernetes: { type: "string" },
     node: { type: "boolean" },
@@ -149,7 +117,7 @@ async function start(args: readonly string[], io: Io): Promise<number> {
 }
 
 async function stop(args: readonly string[], io: Io): Promise<number> {
-  const { name = "default" } = options(args, { name: { type: "string" } });
+  const { name = "default" } = parse(args, { name: { type: "string" } }).values;
   const stopped = await stopSandbox(name, io.env);
   io.err(
     stopped ? `The sandbox ${name} was stopped and removed.\n` : `There is no sandbox ${name}: nothing to stop.\n`,
@@ -158,7 +126,7 @@ async function stop(args: readonly string[], io: Io): Promise<number> {
 }
 
 async function status(args: readonly string[], io: Io): Promise<number> {
-  const { name, json } = options(args, { name: { type: "string" }, json: { type: "boolean" } });
+  const { name, json } = parse(args, { name: { type: "string" }, json: { type: "boolean" } }).values;
   const all = name === undefined ? await listSandboxes(io.env) : [await sandboxStatus(name, io.env)];
   if (json) io.out(`${JSON.stringify(name === undefined ? all : all[0], null, 2)}\n`);
   else io.out(all.length === 0 ? "No sandbox runs.\n" : all.map(describe).join(""));
@@ -194,9 +162,15 @@ function describe({
   return `${name}: ${condition}\n${lines.join("")}`;
 }
 
+async function kubeconfig(args: readonly string[], io: Io): Promise<number> {
+  const { name = "default" } = parse(args, { name: { type: "string" } }).values;
+  io.out(readFileSync((await openSandbox(name, io.env)).kubeconfig, "utf8"));
+  return 0;
+}
+
 async function kubectl(args: readonly string[], io: Io): Promise<number> {
   const at = args.indexOf("--");
-  const { name = "default" } = options(at < 0 ? args : args.slice(0, at), { name: { type: "string" } });
+  const { name = "default" } = parse(at < 0 ? args : args.slice(0, at), { name: { type: "string" } }).values;
   const sandbox = await openSandbox(name, io.env);
   const child = spawn(sandbox.binary, ["kubectl", ...(at < 0 ? [] : args.slice(at + 1))], {
     stdio: "inherit",
@@ -211,15 +185,4 @@ async function kubectl(args: readonly string[], io: Io): Promise<number> {
       resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
     });
   });
-}
-
-type OptionTypes = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>["options"]>;
-
-function options<const T extends OptionTypes>(args: readonly string[], types: T) {
-  try {
-    return parseArgs({ args: [...args], options: types, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    // The message of parseArgs names the argument and the expected form.
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  }
 }
