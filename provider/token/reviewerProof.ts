@@ -23,22 +23,27 @@ export function subjectOf(account: { readonly namespace: string; readonly servic
 }
 
 /** Checks the subject of the token before a call with it. @throws ProviderError TOKEN_MALFORMED, TOKEN_SUBJECT_OTHER */
-export function requireSubject(token: string, inputs: ReviewerTokenInputs): void {
-  const where = `Secret ${inputs.namespace}/${inputs.secretName}`;
+export function requireSubject({ kind, token }: Credential, inputs: ReviewerTokenInputs): void {
+  const { namespace, serviceAccountName, secretName } = inputs;
+  const [where, remedy] =
+    kind === "Secret"
+      ? [
+          `Secret ${namespace}/${secretName}`,
+          "Find what else writes to this Secret. Then delete the Secret, run refresh, then up.",
+        ]
+      : [
+          `The answer to a TokenRequest for ServiceAccount ${namespace}/${serviceAccountName}`,
+          "Check that the address leads to an API server.",
+        ];
   const found = claims(token);
-  if (found === undefined) {
-    throw new ProviderError(
-      "TOKEN_MALFORMED",
-      `${where} holds something in data.token that is not a JWT.`,
-      "Delete the Secret, run refresh, then up.",
-    );
-  }
+  if (found === undefined)
+    throw new ProviderError("TOKEN_MALFORMED", `${where} contains a token that is not a JWT.`, remedy);
   const subject = subjectOf(inputs);
   if (found.sub === subject) return;
   throw new ProviderError(
     "TOKEN_SUBJECT_OTHER",
-    `${where} holds a token of ${JSON.stringify(found.sub)}, expected ${subject}.`,
-    "Something else writes to this Secret: delete it, run refresh, then up.",
+    `${where} contains a token of ${JSON.stringify(found.sub)}, expected ${subject}.`,
+    remedy,
   );
 }
 

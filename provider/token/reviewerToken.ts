@@ -174,7 +174,7 @@ async function createToken(
       : fromSecret(client, inputs, cancellable),
     workloadToken(client, inputs, cancellable),
   ]).finally(() => other.abort());
-  requireSubject(credential.token, inputs);
+  requireSubject(credential, inputs);
   return proveToken(client, inputs, credential, minted, context);
 }
 

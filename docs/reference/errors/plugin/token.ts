@@ -36,8 +36,9 @@ export const token = {
     remedy: "Declare the resource in the program and run `pulumi up`.",
   },
   TOKEN_SUBJECT_OTHER: {
-    meaning: "The token Secret holds the token of another account.",
-    remedy: "Find what else writes to this Secret. Then delete the Secret and run `pulumi up --refresh`.",
+    meaning: "The token Secret, or the answer to a TokenRequest, contains the token of another account.",
+    remedy:
+      "For a Secret, find what else writes to it. Then delete the Secret and run `pulumi up --refresh`. For a TokenRequest, check that the address leads to an API server.",
   },
   TOKEN_REFUSED: {
     meaning: "The API server does not accept the token at the address that the gateway uses.",
