@@ -41,23 +41,19 @@ export interface Role {
 
 const rbacGroup = "rbac.authorization.k8s.io";
 
-/**
- * Group and kind of a type token; undefined if it is none of a Kubernetes object. The group is "" for the core group, else its first part, such
- * as `rbac` of `rbac.authorization.k8s.io`.
- */
+/** Group ("" for the core group) and kind of a type token; undefined if it is none of a Kubernetes object. */
 export function kindOf(type: string): { readonly group: string; readonly kind: string } | undefined {
   const match = /^kubernetes:([^/:]+)\/[^:]+:(\w+?)(?:Patch)?$/.exec(type);
   if (!match) return undefined;
   const [, group = "", kind = ""] = match;
-  return { group: group === "core" ? "" : (group.split(".")[0] as string), kind };
+  return { group: group === "core" ? "" : group, kind };
 }
 
 /** Whether a type is one of the kinds of a group, in any version, or the `Patch` resource of one. */
 export function ofKinds(group: string, ...kinds: readonly string[]): (type: string) => boolean {
-  const short = group.split(".")[0];
   return (type) => {
     const found = kindOf(type);
-    return found !== undefined && found.group === short && kinds.includes(found.kind);
+    return found !== undefined && found.group === group && kinds.includes(found.kind);
   };
 }
 

@@ -41,7 +41,8 @@ test.each(podRules)("%s accepts a hardened pod in any workload", (rule) => {
     expect(judge(rule, { type: `kubernetes:${kind}`, props })).toEqual(passed);
     expect(judge(rule, { type: `kubernetes:${kind}Patch`, props })).toEqual(passed);
   }
-  expect(judge(rule, { type: "kubernetes:core/v1:Service", props: {} }).applies).toBe(false);
+  for (const type of ["core/v1:Service", "apps.kruise.io/v1alpha1:StatefulSet"])
+    expect(judge(rule, { type: `kubernetes:${type}`, props: {} }).applies).toBe(false);
 });
 
 test.each(podRules)("%s does not pass an unknown pod", (rule) => {
