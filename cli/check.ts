@@ -167,12 +167,21 @@ function expiriesOf(outputs: Outputs): Expiry[] {
   }));
 }
 
+/** @throws UsageError if the file does not contain the outputs of a stack with the secret ones */
 async function readOutputs(file: string): Promise<Outputs> {
   const { readFile } = await import("node:fs/promises");
-  const outputs = JSON.parse(await readFile(file === "-" ? "/dev/stdin" : file, "utf8")) as Outputs;
-  if (JSON.stringify(outputs).includes('"[secret]"'))
-    throw new UsageError("the outputs are masked; print them with --show-secrets");
-  return outputs;
+  const text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8");
+  const print = "print them with `pulumi stack output --json --show-secrets`";
+  let outputs: unknown;
+  try {
+    outputs = JSON.parse(text);
+  } catch {
+    // The text of a SyntaxError could contain a secret.
+  }
+  if (typeof outputs !== "object" || outputs === null || Array.isArray(outputs))
+    throw new UsageError(`--outputs: expected the outputs of a stack as a JSON object; ${print}`);
+  if (text.includes('"[secret]"')) throw new UsageError(`--outputs: the secret outputs are masked; ${print}`);
+  return outputs as Outputs;
 }
 
 /**
