@@ -36,8 +36,8 @@ export {
   type Progress,
   progressPrinter,
 } from "./build/progress.ts";
+export type { KeyPair } from "./cluster/certificate.ts";
 export type { Sandbox, SandboxNode } from "./cluster/handle.ts";
-export type { KeyPair } from "./cluster/pki.ts";
 export type { SandboxStatus } from "./cluster/state.ts";
 export { nodeImage } from "./node/builtinImages.ts";
 export type { ImageFile, ImageSpec } from "./node/image.ts";

@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Identity, makeCertificate } from "../../sandbox/cluster/certificate.ts";
+import { type KeyPair, makeCertificate } from "../../sandbox/cluster/certificate.ts";
 import { Account } from "./account.ts";
 import { configFrom, type StoredConfig } from "./authConfigs.ts";
 import { type Body, errorBody, optional, Refusal, required } from "./failures.ts";
@@ -33,7 +33,7 @@ export interface Call {
 }
 
 /** The certificate of a gateway on this machine, and its CA. */
-export function makeGatewayIdentity(): { readonly ca: Identity; readonly identity: Identity } {
+export function makeGatewayIdentity(): { readonly ca: KeyPair; readonly identity: KeyPair } {
   const ca = makeCertificate({ commonName: "gateway-ca" });
   return { ca, identity: makeCertificate({ commonName: "gateway", issuer: ca, names: ["127.0.0.1", "localhost"] }) };
 }
@@ -69,7 +69,7 @@ export class AkeylessTestGateway implements AsyncDisposable {
   /** Valid sessions: the login of a workload, or undefined for the caller, by token. */
   readonly #sessions = new Map<string, Login | undefined>();
 
-  private constructor(ca: Identity, server: Identity) {
+  private constructor(ca: KeyPair, server: KeyPair) {
     this.caPem = ca.certPem;
     this.#server = createServer({ cert: server.certPem, key: server.keyPem }, (incoming, outgoing) => {
       void this.#serve(incoming, outgoing);

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, request } from "node:https";
 import type { AddressInfo } from "node:net";
-import { type Identity, makeCertificate } from "../../sandbox/cluster/certificate.ts";
+import { type KeyPair, makeCertificate } from "../../sandbox/cluster/certificate.ts";
 
 export interface RancherOptions {
   /** URL of the API server that receives the requests. */
@@ -23,7 +23,7 @@ export interface RancherOptions {
   readonly leaf?: { readonly notAfterMs?: number; readonly names?: readonly string[] };
   readonly maxVersion?: "TLSv1.1";
   readonly port?: number;
-  readonly root?: Identity;
+  readonly root?: KeyPair;
 }
 
 export class RancherFront implements AsyncDisposable {
@@ -32,9 +32,9 @@ export class RancherFront implements AsyncDisposable {
   readonly apiKeys = new Map<string, string>();
   /** One of `apiKeys`. It does not expire. */
   readonly apiKey = this.makeKey();
-  readonly root: Identity;
-  readonly intermediate: Identity;
-  readonly leaf: Identity;
+  readonly root: KeyPair;
+  readonly intermediate: KeyPair;
+  readonly leaf: KeyPair;
   /** Names that clients asked for by SNI. */
   readonly serverNames: string[] = [];
   readonly #options: RancherOptions;
@@ -184,7 +184,7 @@ export class RancherFront implements AsyncDisposable {
 }
 
 /** SHA-256 of a certificate and of its public key, as `openssl x509 -fingerprint` and kubeadm write them. */
-export function pinsOf({ certPem }: Identity): { readonly certificate: string; readonly publicKey: string } {
+export function pinsOf({ certPem }: KeyPair): { readonly certificate: string; readonly publicKey: string } {
   const certificate = new X509Certificate(certPem);
   const key = certificate.publicKey.export({ type: "spki", format: "der" });
   return {

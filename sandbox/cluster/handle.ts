@@ -6,8 +6,9 @@ import { isAlive, type ProcessIdentity, signalProcess, waitForEnd } from "../bui
 import { nodeImage } from "../node/builtinImages.ts";
 import { type ImageSource, importImage } from "../node/import.ts";
 import { nodeReady } from "../node/ready.ts";
+import type { KeyPair } from "./certificate.ts";
 import { readAdmin } from "./kubeconfig.ts";
-import { type ClientCertificateOptions, issueClientCertificate, type KeyPair } from "./pki.ts";
+import { type ClientCertificateOptions, issueClientCertificate } from "./pki.ts";
 import { type ComponentName, componentNames, files } from "./plan.ts";
 import { type ReadyOptions, waitUntilReady } from "./ready.ts";
 import { inspect, knownProcesses, type Pids, type SandboxRecord } from "./state.ts";

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { KeyPair } from "./pki.ts";
+import type { KeyPair } from "./certificate.ts";
 
 /** The user's certificate and key in a kubeconfig of {@link kubeconfigText}. */
 export function readAdmin(kubeconfig: string): KeyPair {

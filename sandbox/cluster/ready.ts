@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { SandboxError } from "../build/errors.ts";
 import { isAlive } from "../build/process.ts";
-import type { KeyPair } from "./pki.ts";
+import type { KeyPair } from "./certificate.ts";
 import { type ComponentName, files } from "./plan.ts";
 import { knownProcesses } from "./state.ts";
 

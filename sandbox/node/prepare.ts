@@ -4,14 +4,9 @@ import { join } from "node:path";
 import { ensureProgram, nodePrograms } from "../build/build.ts";
 import { SandboxError } from "../build/errors.ts";
 import { type Progress, ProgressMeter } from "../build/progress.ts";
+import type { KeyPair } from "../cluster/certificate.ts";
 import { kubeconfigText } from "../cluster/kubeconfig.ts";
-import {
-  issueClientCertificate,
-  issueServingCertificate,
-  type KeyPair,
-  type SandboxPki,
-  tenYearsSeconds,
-} from "../cluster/pki.ts";
+import { issueClientCertificate, issueServingCertificate, type SandboxPki, tenYearsSeconds } from "../cluster/pki.ts";
 import { files } from "../cluster/plan.ts";
 import { builtinImages, cachedArchive } from "./builtinImages.ts";
 import { inside } from "./machine.ts";
@@ -89,7 +84,7 @@ async function makeNodeKeys(name: string, pki: SandboxPki): Promise<Pick<NodePar
       organizations: ["system:nodes"],
       ttlSeconds: tenYearsSeconds,
     }),
-    issueServingCertificate(pki.servingCa, { commonName: name, names: [name], addresses: [inside.address] }),
+    issueServingCertificate(pki.servingCa, name, [name, inside.address]),
   ]);
   return { client, serving };
 }

@@ -4,14 +4,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { type Identity, makeCertificate } from "../../sandbox/cluster/certificate.ts";
+import { type KeyPair, makeCertificate } from "../../sandbox/cluster/certificate.ts";
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export interface LocalServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  readonly ca: Identity;
+  readonly ca: KeyPair;
   readonly requests: { readonly method: string; readonly url: string; readonly headers: IncomingMessage["headers"] }[];
   handler: Handler;
 }
@@ -22,7 +22,7 @@ const standard = makeCertificate({ commonName: "server", issuer: testCa, names: 
 /** @param ciphers in the format of OpenSSL, for certificates that its defaults do not permit */
 export async function localServer(
   handler: Handler,
-  identity: Identity = standard,
+  identity: KeyPair = standard,
   ciphers?: string,
 ): Promise<LocalServer> {
   const requests: LocalServer["requests"] = [];

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as tlsConnect } from "node:tls";
 import { afterAll, describe, expect, test } from "vitest";
-import { type Identity, makeCertificate } from "../../../sandbox/cluster/certificate.ts";
+import { type KeyPair, makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { testCa } from "../../support/server.ts";
 import { VerifierProcess } from "../../support/verifier/process.ts";
 import { mint } from "../../support/verifier/tokens.ts";
@@ -34,7 +34,7 @@ function current(more: object = {}): string {
 
 const serving = (commonName: string) => makeCertificate({ commonName, issuer: testCa, names: ["127.0.0.1"] });
 
-function tlsSettings(identity: Identity, more: object = {}): object {
+function tlsSettings(identity: KeyPair, more: object = {}): object {
   const tlsCertFile = folder.write("tls.crt", identity.certPem);
   return keySettings(folder, { tlsCertFile, tlsKeyFile: folder.write("tls.key", identity.keyPem), ...more });
 }
@@ -181,7 +181,7 @@ describe.concurrent("a process", () => {
     timeout: 40_000,
   }, async () => {
     using mount = new Folder();
-    const put = (version: string, identity: Identity) => {
+    const put = (version: string, identity: KeyPair) => {
       mkdirSync(join(mount.path, version));
       mount.write(`${version}/tls.crt`, identity.certPem);
       mount.write(`${version}/tls.key`, identity.keyPem);

@@ -4,7 +4,7 @@ import { createServer as createHttpServer, type IncomingMessage } from "node:htt
 import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Identity } from "../../../sandbox/cluster/certificate.ts";
+import type { KeyPair } from "../../../sandbox/cluster/certificate.ts";
 
 export interface LocalProxy extends AsyncDisposable {
   readonly port: number;
@@ -15,7 +15,7 @@ export interface LocalProxy extends AsyncDisposable {
 }
 
 /** An HTTP proxy, or an HTTPS one with the certificate given; `answer` is its status line for CONNECT. */
-export async function httpProxy(target: number, answer = "200 OK", identity?: Identity): Promise<LocalProxy> {
+export async function httpProxy(target: number, answer = "200 OK", identity?: KeyPair): Promise<LocalProxy> {
   const server = identity ? createHttpsServer({ cert: identity.certPem, key: identity.keyPem }) : createHttpServer();
   const proxy = await listening(server);
   server.on("connect", (request: IncomingMessage, client: Duplex) => {
