@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
+import { closeIdleConnections } from "../net/idleConnections.ts";
 import { ClientError } from "./errors.ts";
 import { TokenFile } from "./tokenFile.ts";
 
@@ -145,7 +146,10 @@ export class ServiceClient implements Disposable {
     } catch (error) {
       if (call.signal?.aborted) throw aborted();
       const { host } = this.#url;
-      if (deadline.aborted) throw new ClientError("CLIENT_TIMEOUT", `${host} did not answer within ${timeoutMs} ms.`);
+      if (deadline.aborted) {
+        closeIdleConnections(agent);
+        throw new ClientError("CLIENT_TIMEOUT", `${host} did not answer within ${timeoutMs} ms.`);
+      }
       this.#forget(agent);
       const { code = "unknown" } = error as NodeJS.ErrnoException;
       throw new ClientError("CLIENT_UNREACHABLE", `${host} cannot be reached (${code}).`);

@@ -6,6 +6,7 @@ import type { Clock } from "../clock.ts";
 import type { Endpoint, HttpProxy } from "../config/config.ts";
 import { VerifierError } from "../errors.ts";
 import { FileSource, tokenOf } from "./fileSource.ts";
+import { closeIdleConnections } from "./idleConnections.ts";
 
 export interface HttpsRequest {
   readonly method: "GET" | "POST";
@@ -124,8 +125,10 @@ function exchange(agent: Agent, wanted: HttpsRequest, headers: Record<string, st
       reject(error);
       outgoing.destroy();
     };
-    const slow = (limitMs: number) => () =>
+    const slow = (limitMs: number) => () => {
+      if (outgoing.reusedSocket) closeIdleConnections(agent);
       stop(new VerifierError("NET_TIMEOUT", `${where} was not answered within ${limitMs} ms.`));
+    };
     const timer = setTimeout(slow(wanted.timeoutMs), wanted.timeoutMs);
     let connecting: NodeJS.Timeout | undefined;
     const clear = () => {

@@ -48,6 +48,17 @@ export const verifiers: Section = {
       ],
     },
     {
+      fault: "A replica of the API server, or of the service, is lost without a word: open connections get no answer",
+      behaviour: "One timeout closes the idle connections, so the next attempt has a new one.",
+      tests: [
+        [
+          "unit/verifier/keys/discovery.test.ts",
+          "lost connections to a server cost one timeout, however many are idle",
+        ],
+        ["unit/verifier/client.test.ts", "tries once more after a timeout, on a new connection, however many are idle"],
+      ],
+    },
+    {
       fault: "The API server rejects reviews (401, 403, 404, 429, HTML, TLS)",
       behaviour: "This is not an outage: no token is accepted without a review, and the verifier is not ready.",
       tests: [

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
 import { backoffMs, retryAfterMs, ServiceClient } from "../../../verifier/client/client.ts";
 import { TokenFile } from "../../../verifier/client/tokenFile.ts";
+import { LostConnections } from "../../support/lostConnections.ts";
 import { closedPort, localServer, testCa } from "../../support/server.ts";
 import { type Handler, service, text } from "../../support/verifier/clientService.ts";
 import { Folder } from "../../support/verifier/verifier.ts";
@@ -49,6 +50,13 @@ describe("a call", () => {
     await using one = await service(text(503));
     expect(await one.client.call()).toMatchObject({ status: 503, attempts: 4 });
     expect(one.seen).toHaveLength(4);
+  });
+  test("tries once more after a timeout, on a new connection, however many are idle", async () => {
+    const connections = new LostConnections(4);
+    await using one = await service(connections.handler, { timeoutMs: 1_000 });
+    await Promise.all(Array.from({ length: 4 }, () => one.client.call()));
+    connections.lose();
+    expect(await one.client.call()).toMatchObject({ status: 200, attempts: 2 });
   });
   test.each([400, 401, 403, 404])("does not try %i again", async (status) => {
     await using one = await service(text(status));

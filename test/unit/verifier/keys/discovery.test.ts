@@ -3,6 +3,7 @@ import { makeCertificate } from "../../../../sandbox/cluster/certificate.ts";
 import { systemClock } from "../../../../verifier/clock.ts";
 import { keyLoader } from "../../../../verifier/keys/keySource.ts";
 import { HttpsClient } from "../../../../verifier/net/httpsClient.ts";
+import { LostConnections } from "../../../support/lostConnections.ts";
 import { answer, closedPort, type Handler, localServer, testCa } from "../../../support/server.ts";
 import { goodKey, issuer } from "../../../support/verifier/tokens.ts";
 import { Folder } from "../../../support/verifier/verifier.ts";
@@ -184,5 +185,21 @@ test("a server that accepts a connection and does not answer costs at most the t
     code: "NET_TIMEOUT",
   });
   expect(performance.now() - started).toBeLessThan(2_000);
+  client.close();
+});
+
+test("lost connections to a server cost one timeout, however many are idle", async () => {
+  using folder = new Folder();
+  const connections = new LostConnections(4);
+  await using server = await localServer(connections.handler);
+  const client = new HttpsClient(
+    { url: server.url, caFile: folder.write("ca", testCa.certPem), tokenFile: undefined },
+    systemClock,
+  );
+  const send = (timeoutMs: number) => client.send({ method: "GET", url: server.url, timeoutMs, maxBytes: 100 });
+  await Promise.all(Array.from({ length: 4 }, () => send(10_000)));
+  connections.lose();
+  await expect(send(200)).rejects.toMatchObject({ code: "NET_TIMEOUT" });
+  expect((await send(10_000)).status).toBe(200);
   client.close();
 });
