@@ -1,5 +1,5 @@
 /** Sends TokenReviews to an API server, a bounded number at a time. */
-import { DigestSet } from "../cache/caches.ts";
+import type { DigestSet } from "../cache/caches.ts";
 import type { Clock } from "../clock.ts";
 import { isOutage, Refusal, VerifierError } from "../errors.ts";
 import { errorFields, LineLimit, type Log } from "../log.ts";
@@ -22,8 +22,8 @@ export interface ReviewerOptions {
   readonly signal: AbortSignal;
   readonly timeoutMs: number;
   readonly maxReviews: number;
-  /** Number of accepted tokens whose next review has the highest priority. */
-  readonly maxRemembered: number;
+  /** Tokens that their last review accepted. Their next review has the highest priority. */
+  readonly accepted: DigestSet;
   /** Called after each review of a caller's token. */
   readonly onReview: (outcome: ReviewOutcome, ms: number) => void;
 }
@@ -40,8 +40,6 @@ const probeToken = "k8sauth-verifier-readiness";
 export class Reviewer {
   readonly #options: ReviewerOptions;
   readonly #queue: ReviewQueue;
-  /** Tokens that their last review accepted. */
-  readonly #accepted: DigestSet;
   readonly #errorLines: LineLimit;
   readonly readiness: ReviewReadiness;
   #failures = 0;
@@ -51,7 +49,6 @@ export class Reviewer {
   constructor(options: ReviewerOptions) {
     this.#options = options;
     this.#queue = new ReviewQueue(options.maxReviews, options.maxReviews * 4);
-    this.#accepted = new DigestSet(options.maxRemembered);
     this.#errorLines = new LineLimit(maxErrorLines, options.clock.monotonic);
     this.readiness = new ReviewReadiness({
       ...options,
@@ -72,10 +69,10 @@ export class Reviewer {
    */
   async review(token: string, audiences: readonly string[], priority: ReviewPriority): Promise<ReviewedUser> {
     this.#checkPause();
-    return this.#queue.run(this.#accepted.has(token) ? "accepted" : priority, async () => {
+    const { accepted, onReview } = this.#options;
+    return this.#queue.run(accepted.has(token) ? "accepted" : priority, async () => {
       // Earlier reviews in the queue can have failed.
       this.#checkPause();
-      const { onReview } = this.#options;
       const startedAt = performance.now();
       let user: ReviewedUser | undefined;
       let detail: string | undefined;
@@ -84,14 +81,14 @@ export class Reviewer {
         user = reviewedUser(review, audiences);
         detail = reviewError(review);
         this.#failures = 0;
-        if (user) this.#accepted.add(token);
-        else this.#accepted.delete(token);
+        if (user) accepted.add(token);
+        else accepted.delete(token);
         this.readiness.reviewed();
         onReview(user ? "accepted" : "refused", performance.now() - startedAt);
       } catch (error) {
         const ms = performance.now() - startedAt;
         if (error instanceof Refusal) {
-          this.#accepted.delete(token);
+          accepted.delete(token);
           this.readiness.reviewed();
           onReview("refused", ms);
           throw error;

@@ -1,4 +1,5 @@
 /** All configured issuers: finds the issuer of a token, and reports whether the service is ready. */
+import { DigestSet } from "../cache/caches.ts";
 import type { Clock } from "../clock.ts";
 import type { Config, Endpoint, IssuerConfig } from "../config/config.ts";
 import { Refusal, VerifierError } from "../errors.ts";
@@ -85,9 +86,12 @@ class Servers {
   readonly #options: IssuersOptions;
   readonly #clients = new Map<string, HttpsClient>();
   readonly #reviewers = new Map<string, Reviewer>();
+  /** One for all, so that its memory is limited whatever the number of issuers. */
+  readonly #accepted: DigestSet;
 
   constructor(config: Config, options: IssuersOptions) {
     this.#config = config;
+    this.#accepted = new DigestSet(config.cacheEntries);
     this.#options = options;
   }
 
@@ -116,7 +120,7 @@ class Servers {
       client: this.client(endpoint),
       timeoutMs: this.#config.reviewTimeoutSeconds * 1000,
       maxReviews: this.#config.maxReviews,
-      maxRemembered: this.#config.cacheEntries,
+      accepted: this.#accepted,
     });
   }
 }
