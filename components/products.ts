@@ -1,6 +1,6 @@
 import type { PolicyRule } from "./rbac/rules.ts";
 
-/** Products of the setting `products`. Each adds its auth config, and the permissions that it needs. */
+/** Products of the setting `products`. A product adds its auth config, or permissions that its gateway needs, or both. */
 export const products = ["consul", "infisical", "spire"] as const;
 export type Product = (typeof products)[number];
 

@@ -40,7 +40,7 @@ export interface TokenReviewerArgs {
    * @default "tokenreviews"
    */
   readonly role?: ReviewerRole;
-  /** Products that the reviewer works for. The permissions that they need are added to the role. @default [] */
+  /** Products whose further permissions are added to the role: `consul` and `spire` need some, `infisical` none. @default [] */
   readonly products?: readonly Product[];
   /**
    * Name of the ClusterRoleBinding. The guides of several products use `role-tokenreview-binding`, so that installations overwrite each

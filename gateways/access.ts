@@ -1,4 +1,4 @@
-/** Access of a gateway to the TokenReviews of a cluster: the neutral core of the auth configs of all products. */
+/** Access of a gateway to the TokenReviews of a cluster. The auth configs of all products are made from it. */
 export interface ClusterAccess {
   /** https URL of the API server, as the gateway reaches it. */
   readonly host: string;

@@ -41,45 +41,60 @@ export interface AkeylessOptions {
  * Terraform's arguments have `_` instead of `-`. Optional fields that do not apply are absent.
  */
 interface AkeylessClusterAuthConfig {
+  /** Name of the auth config, which workloads pass when they log in. */
   readonly name: string;
+  /** Access id of the auth method, `p-…`. */
   readonly "access-id": string;
+  /** The auth method's private key, with which the gateway confirms logins. Secret. */
   readonly "signing-key": Base64Pem;
+  /** https URL of the API server, or of Rancher, without a trailing slash. */
   readonly "k8s-host": string;
   /** CA certificates of the host. Absent if a public CA signed the host's certificate. */
   readonly "k8s-ca-cert"?: Base64Pem;
+  /** Issuer of workloads' tokens. Absent if it is unknown. */
   readonly "k8s-issuer"?: string;
   /** Text, not a boolean. Always set, because documents and clients disagree about its default. */
   readonly "disable-issuer-validation": "true" | "false";
+  /** Lifetime in seconds of the token by which the gateway confirms a login. Absent for the gateway's default, 300. */
   readonly "token-exp"?: number;
 }
 
 interface AkeylessNativeAuthConfig extends AkeylessClusterAuthConfig {
+  /** The gateway calls the API server itself. */
   readonly "cluster-api-type": "native_k8s";
 }
 
 /** Auth config of the token flow: `gateway-create-k8s-auth-config` with a reviewer's bearer token. */
 export interface AkeylessTokenAuthConfig extends AkeylessNativeAuthConfig {
+  /** The gateway authenticates with the bearer token. */
   readonly "k8s-auth-type": "token";
+  /** The reviewer's token. Secret. */
   readonly "token-reviewer-jwt": Jwt;
 }
 
 /** Auth config of the certificate flow: `gateway-create-k8s-auth-config` with a client certificate. */
 export interface AkeylessCertificateAuthConfig extends AkeylessNativeAuthConfig {
+  /** The gateway authenticates with the client certificate. */
   readonly "k8s-auth-type": "certificate";
+  /** The certificate, followed by the chain that its signer added. */
   readonly "k8s-client-certificate": Base64Pem;
+  /** Its private key. Secret. */
   readonly "k8s-client-key": Base64Pem;
 }
 
 /** Auth config through Rancher: `gateway-create-k8s-auth-config` with an API key. */
 export interface AkeylessRancherAuthConfig extends AkeylessClusterAuthConfig {
+  /** The gateway calls the API server through Rancher. */
   readonly "cluster-api-type": "rancher";
-  /** The bearer token, without "Bearer ". */
+  /** The bearer token `NAME:SECRET`, without "Bearer ". Secret. */
   readonly "rancher-api-key": string;
+  /** Id of the cluster in Rancher, such as `c-m-abcd1234` or `local`. */
   readonly "rancher-cluster-id": string;
 }
 
 /** Auth config of a gateway that runs in the cluster and reviews as its own ServiceAccount, with the CA and token of its pod. */
 export interface AkeylessGatewayAccountAuthConfig extends Omit<AkeylessNativeAuthConfig, "k8s-ca-cert"> {
+  /** The gateway authenticates with the bearer token of its pod. */
   readonly "k8s-auth-type": "token";
   /** Terraform and the answers of the API call it `use_local_ca_jwt`. */
   readonly "use-gw-service-account": true;
@@ -229,13 +244,19 @@ export function akeylessSigningKey(field: string, value: string): Base64Pem {
 
 /** The parameters and the volume with which a workload logs in at Akeyless. None of them is secret. */
 export interface AkeylessWorkloadLogin {
+  /** Kind of auth method. */
   readonly accessType: "k8s";
+  /** Access id of the auth method, `p-…`. */
   readonly accessId: string;
+  /** URL of the gateway. */
   readonly gatewayUrl: string;
+  /** Name of the auth config at the gateway. */
   readonly k8sAuthConfigName: string;
   /** Path of the token that `volume` and `volumeMount` mount. */
   readonly k8sTokenPath: string;
+  /** Volume for the pod's spec, with the projected token. */
   readonly volume: Readonly<Record<string, unknown>>;
+  /** Mount of the volume for the container's spec. */
   readonly volumeMount: Readonly<Record<string, unknown>>;
 }
 

@@ -7,8 +7,11 @@ import { apiServer, certificatesPem, type Jwt, type Pem, requiredToken } from ".
  * signed the host's certificate. It names no audience in its reviews.
  */
 export interface ConsulAuthMethodConfig {
+  /** https URL of the API server, without a trailing slash. */
   readonly Host: string;
+  /** CA certificates of the host. */
   readonly CACert: Pem;
+  /** The reviewer's token. Secret. */
   readonly ServiceAccountJWT: Jwt;
 }
 

@@ -1,4 +1,4 @@
-/** Auth configs of gateway products: pure functions from one neutral core, `ClusterAccess`. */
+/** Auth configs of gateway products: pure functions of the access to a cluster, `ClusterAccess`. */
 export * from "./access.ts";
 export * from "./akeyless.ts";
 export * from "./consul.ts";

@@ -13,12 +13,19 @@ export interface InfisicalOptions {
  * joined by commas.
  */
 export interface InfisicalKubernetesAuth {
+  /** https URL of the API server, without a trailing slash. */
   readonly kubernetesHost: string;
+  /** CA certificates of the host. Empty if a public CA signed the host's certificate. */
   readonly caCert: Pem | "";
+  /** Infisical calls the API server itself. */
   readonly tokenReviewMode: "api";
+  /** The reviewer's token. Secret. */
   readonly tokenReviewerJwt: Jwt;
+  /** Namespaces of workloads that may log in. Empty for all. */
   readonly allowedNamespaces: string;
+  /** Names of ServiceAccounts that may log in. Empty for all. */
   readonly allowedNames: string;
+  /** Required audience of workloads' tokens. Empty for the API server's own. */
   readonly allowedAudience: string;
 }
 

@@ -6,8 +6,11 @@ import { apiServer, certificatesPem, type Jwt, type Pem, requiredToken } from ".
  * newline. The token is a raw JWT. `issuer` is deprecated by both products and absent, because the API server checks it.
  */
 export interface VaultKubernetesAuthConfig {
+  /** https URL of the API server, without a trailing slash. */
   readonly kubernetes_host: string;
+  /** CA certificates of the host. Absent if a public CA signed the host's certificate. */
   readonly kubernetes_ca_cert?: Pem;
+  /** The reviewer's token. Secret. */
   readonly token_reviewer_jwt: Jwt;
   /** Without it, a Vault that runs in a pod of another cluster uses the CA of that pod if `kubernetes_ca_cert` is absent. */
   readonly disable_local_ca_jwt: true;

@@ -45,6 +45,12 @@ describe("outputs of the stack", () => {
   });
 });
 
+test("every field of an auth config has a meaning", () => {
+  const fields = authConfigFields().flatMap(({ name, fields }) => fields.map((field) => ({ of: name, ...field })));
+  expect(fields.length).toBeGreaterThan(40);
+  expect(fields.filter(({ meaning }) => !/^([A-Z`]|https ).*\.$/.test(meaning))).toEqual([]);
+});
+
 test("README.md shows the fields of Vault's auth config", () => {
   const [, json = ""] = /^```json\n(.*?)^```/ms.exec(readFileSync(join(program, "README.md"), "utf8")) ?? [];
   const { fields } = authConfigFields().find(({ name }) => name === "VaultKubernetesAuthConfig") ?? { fields: [] };

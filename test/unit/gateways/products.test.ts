@@ -114,7 +114,16 @@ test("Consul without a CA is refused, because Consul requires one", () => {
 
 test("Infisical gets lists as text, and a name that would break a list is refused", () => {
   const allowed = { allowedNamespaces: ["a", "b"], allowedNames: [] };
-  expect(infisicalKubernetesAuth(tokenAccess, allowed)).toMatchObject({ allowedNamespaces: "a,b", allowedNames: "" });
+  expect(infisicalKubernetesAuth({ ...tokenAccess, audience: "infisical" }, allowed)).toEqual({
+    kubernetesHost: "https://api.example.com:6443",
+    caCert: ca,
+    tokenReviewMode: "api",
+    tokenReviewerJwt: jwt,
+    allowedNamespaces: "a,b",
+    allowedNames: "",
+    allowedAudience: "infisical",
+  });
+  expect(infisicalKubernetesAuth({ ...tokenAccess, caPem: "" }, allowed)).toMatchObject({ caCert: "" });
   expect(() => infisicalKubernetesAuth(tokenAccess, { ...allowed, allowedNames: ["a,b"] })).toThrow(
     expect.objectContaining({ field: "allowedNames" }),
   );
@@ -191,6 +200,35 @@ describe("invalid input is refused with the product's name of the field, and not
     expect(format).toThrow(expect.objectContaining({ code: "GATEWAY_INPUT_INVALID", field }));
     expect(format).not.toThrow(hush);
   });
+});
+
+test.each<[string, object, readonly string[]]>([
+  ["Akeyless, token", akeylessTokenAuthConfig(tokenAccess, method, options), ["signing-key", "token-reviewer-jwt"]],
+  [
+    "Akeyless, certificate",
+    akeylessCertificateAuthConfig(certificateAccess, method, options),
+    ["signing-key", "k8s-client-key"],
+  ],
+  [
+    "Akeyless, rancher",
+    akeylessRancherAuthConfig({ ...core, apiKey: "token-a:b", clusterId: "c-1" }, method, options),
+    ["signing-key", "rancher-api-key"],
+  ],
+  ["Vault", vaultAuthConfig(tokenAccess), ["token_reviewer_jwt"]],
+  ["Consul", consulAuthMethodConfig(tokenAccess), ["ServiceAccountJWT"]],
+  [
+    "Infisical",
+    infisicalKubernetesAuth(tokenAccess, { allowedNamespaces: [], allowedNames: [] }),
+    ["tokenReviewerJwt"],
+  ],
+])("%s: its secret fields are masked whatever their text", (_product, config, secret) => {
+  const opaque = Object.fromEntries(Object.keys(config).map((field) => [field, "opaque"]));
+  const shown = maskSecretFields(opaque) as Record<string, string>;
+  expect(
+    Object.keys(shown)
+      .filter((field) => shown[field] === "[secret]")
+      .sort(),
+  ).toEqual([...secret].sort());
 });
 
 describe("masking for display", () => {
