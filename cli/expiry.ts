@@ -22,10 +22,14 @@ export function describeExpiry(expiry: Expiry, now: Date, terminal?: Terminal): 
   if (unknown) return "the expiry is not known";
   if (notAfter === "") return "does not expire";
   const end = new Date(notAfter);
-  if (end <= now) return paint(terminal, "red", `expired ${relativeTime(end, now)} (${notAfter})`);
+  const run = "run `pulumi up`";
+  if (end <= now) {
+    const remedy = renewAfter === undefined ? "" : `; ${run}`;
+    return paint(terminal, "red", `expired ${relativeTime(end, now)} (${notAfter})${remedy}`);
+  }
   const text = `expires ${relativeTime(end, now)} (${notAfter})`;
   const due = renewAfter !== undefined && new Date(renewAfter) <= now;
-  return due ? paint(terminal, "yellow", `${text}; renewal is due, run \`pulumi up\``) : text;
+  return due ? paint(terminal, "yellow", `${text}; renewal is due, ${run}`) : text;
 }
 
 const units = [

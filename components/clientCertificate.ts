@@ -71,7 +71,8 @@ export interface ClientCertificateArgs {
  *
  * Kubernetes cannot revoke certificates. To disable one, delete its user's binding; a rotation therefore changes the user's name.
  *
- * The resource option `protect` protects the component and its ClusterRole. Renewal and rotation replace key, certificate and binding.
+ * The resource option `protect` protects the component and its ClusterRole. It cannot protect the rest: a renewal replaces the certificate, and a
+ * rotation also key and binding.
  *
  * @example
  * const client = new ClientCertificate("client", { cluster, commonName: "vault" }, { providers: [kubernetes, deployer] });

@@ -56,10 +56,14 @@ function expiryNotes({ tokenFlow, token, certificateFlow, bearerTokenUsers }: Se
   const renewal = "expire, and only `pulumi up` renews them: schedule runs (docs/renewal.md).";
   return [
     ...(tokenFlow && token.tokenMode === "tokenRequest"
-      ? ["The reviewer's token expires, and only `pulumi up` renews it: schedule runs (docs/renewal.md)."]
+      ? [
+          "The reviewer's token expires, and only `pulumi up` renews it: schedule runs, and send each new auth config to the gateway (docs/renewal.md).",
+        ]
       : []),
     ...(certificateFlow
-      ? ["The reviewer's certificate expires, and only `pulumi up` renews it: schedule runs (docs/renewal.md)."]
+      ? [
+          "The reviewer's certificate expires, and only `pulumi up` renews it: schedule runs, and send each new auth config to the gateway (docs/renewal.md).",
+        ]
       : []),
     ...(users.length > 0 ? [`The tokens of the bearer-token users ${users.join(", ")} ${renewal}`] : []),
   ];

@@ -23,7 +23,7 @@ export function credentialRules(now: () => Date): Policies {
     description: "Credentials are renewed before they expire.",
     reason: "Once the credential has expired, the gateway refuses every workload.",
     remedy:
-      "Run up, and schedule it. It renews a credential from k8sauth:tokenRenewBefore or k8sauth:certificateRenewBefore seconds before its expiry.",
+      "Run up, and schedule it. k8sauth:tokenRenewBefore and k8sauth:certificateRenewBefore say how many seconds before its expiry a credential is renewed.",
     url: hardening,
     tags: ["token", "certificate", "expiry"],
     settings: {

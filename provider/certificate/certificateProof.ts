@@ -80,7 +80,7 @@ async function attempt(client: KubeClient, use: CertificateUse, proof: Proof): P
 function refused({ host, commonName }: CertificateUse): ProviderError {
   return new ProviderError(
     "CERTIFICATE_REFUSED",
-    `${host} does not accept the certificate that was just signed for "${commonName}".`,
+    `${host} does not accept the certificate of "${commonName}".`,
     "Check that the host leads to the same cluster as the kubeconfig, that its --client-ca-file holds the CA that the controller manager signs with, and the clocks of both.",
   );
 }

@@ -1,12 +1,12 @@
 import type { KubeClient } from "../../kubernetes/client.ts";
 import { readVersion } from "../../kubernetes/cluster/version.ts";
+import { type Lifetime, renewalDate, rfc3339 } from "../lifetime.ts";
 import { isProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
 import { commonNames, nameText, organizations } from "../x509/x509.ts";
 import type { SignedCertificateInputs, SignedCertificateOutputs } from "./certificateFields.ts";
 import { type CertificateUse, prove } from "./certificateProof.ts";
-import { type IssuedCertificate, readIssued, requireMatch, rfc3339 } from "./issuedCertificate.ts";
-import { type Lifetime, renewalDate } from "./renewal.ts";
+import { type IssuedCertificate, readIssued, requireMatch } from "./issuedCertificate.ts";
 import { requireSigners } from "./signers.ts";
 import { Signing } from "./signing.ts";
 import { cancelled } from "./signingErrors.ts";
@@ -27,7 +27,7 @@ export async function issueCertificate(
 ): Promise<SignedCertificateOutputs> {
   const { approval, renewBefore, expirationSeconds } = inputs;
   const limitMs = limitOf(inputs, context);
-  warnOfLifetime(expirationSeconds, context);
+  warnIfLong(expirationSeconds, context);
   using client = await context.deployer.client(context, Math.min(limitMs, 15_000));
   const [{ version, distribution }, requester] = await Promise.all([readVersion(client), requesterOf(client, wanted)]);
   requireSigners(client, distribution, [wanted.signerName]);
@@ -65,7 +65,7 @@ async function acceptCertificate(
   requireMatch(issued, wanted, collected.now);
   const { x509, subject } = issued.leaf;
   const life = lifetime(issued, collected);
-  reportLifetime(life, inputs, version, context);
+  warnOfLifetime(life, inputs, version, context);
   const untilValidMs = Math.max(0, x509.validFromDate.getTime() - collected.now.getTime());
   const [commonName = ""] = commonNames(subject);
   const outputs = {
@@ -132,15 +132,15 @@ export async function proveAgain(
 const daySeconds = 24 * 3600;
 
 /** Warns of a long lifetime: client certificates cannot be revoked, and the Kubernetes hardening guide recommends short ones. */
-export function warnOfLifetime(expirationSeconds: number, context: Context): void {
+export function warnIfLong(expirationSeconds: number, context: Context): void {
   if (expirationSeconds <= 90 * daySeconds) return;
   context.log.warn(
     `The certificate is requested for ${Math.floor(expirationSeconds / daySeconds)} days and cannot be revoked in that time: 90 days or less are better.`,
   );
 }
 
-/** Warns if the signer chose another lifetime than the requested one. */
-function reportLifetime(
+/** Warns if the signer chose another lifetime than the requested one, or if daily runs can miss the renewal. */
+function warnOfLifetime(
   { notAfter, issuedAt }: Lifetime,
   { expirationSeconds, renewBefore }: SignedCertificateInputs,
   version: string,
@@ -154,6 +154,12 @@ function reportLifetime(
   }
   if (seconds < expirationSeconds - 900 || seconds < expirationSeconds * 0.9) {
     context.log.warn(`The certificate is valid for less than requested, ${until}.`);
+  }
+  const renewAfter = renewalDate({ notAfter, issuedAt }, renewBefore);
+  if (notAfter.getTime() - renewAfter.getTime() < 2 * daySeconds * 1000) {
+    context.log.warn(
+      `Only pulumi up renews the certificate: schedule a run between ${rfc3339(renewAfter)} and the expiry, ${rfc3339(notAfter)}. Daily runs can miss that time.`,
+    );
   }
   if (renewBefore !== undefined && renewBefore >= seconds) {
     context.log.warn(

@@ -1,4 +1,5 @@
 import { pemBlocks, toPem } from "../../kubernetes/pem.ts";
+import { rfc3339 } from "../lifetime.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import { DerError } from "../x509/der.ts";
 import { samePublicKey } from "../x509/samePublicKey.ts";
@@ -95,9 +96,4 @@ function rejected(why: string): ProviderError {
     `The signer's certificate is not what was requested: ${why}.`,
     "It was discarded. Check the signer, and webhooks that change CertificateSigningRequests; then run up again.",
   );
-}
-
-/** A date in UTC to the second ("2026-11-22T14:00:00Z"). */
-export function rfc3339(date: Date): string {
-  return date.toISOString().replace(/\.\d+Z$/, "Z");
 }

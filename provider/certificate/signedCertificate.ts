@@ -1,4 +1,5 @@
 import { failUnlessOffline, quickTimeoutMs } from "../cluster/reachability.ts";
+import { renewalDate, rfc3339 } from "../lifetime.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Inputs } from "../protocol/fields.ts";
 import type { Context, Resource } from "../protocol/resource.ts";
@@ -13,9 +14,8 @@ import { checkCertificateInputs } from "./certificateInputsCheck.ts";
 import { type CertificateUse, type Probe, probe } from "./certificateProof.ts";
 import { type CertificationRequest, readRequest } from "./csr.ts";
 import { defaultUsages, sameSet } from "./csrRules.ts";
-import { issueCertificate, notProved, proveAgain, warnOfLifetime } from "./issuance.ts";
-import { rfc3339 } from "./issuedCertificate.ts";
-import { dueProperties, hasExpired, lifetimeOf, renewalDate, warnOfExpiry } from "./renewal.ts";
+import { issueCertificate, notProved, proveAgain, warnIfLong } from "./issuance.ts";
+import { dueProperties, hasExpired, lifetimeOf, warnOfExpired } from "./renewal.ts";
 import {
   type CertificateSpec,
   differences,
@@ -43,7 +43,7 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
 
   async previewCreate({ known, unknown }, context) {
     const request = known.csrPem === undefined ? undefined : await readRequest(known.csrPem);
-    if (known.expirationSeconds !== undefined) warnOfLifetime(known.expirationSeconds, context);
+    if (known.expirationSeconds !== undefined) warnIfLong(known.expirationSeconds, context);
     const keyless = known.privateKeyPem === undefined && !unknown.has("privateKeyPem");
     return { outputs: { ...requestOutputs(request), ...(keyless ? notProved : {}) } };
   },
@@ -55,14 +55,17 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
     }
     Object.assign(changes, await otherRequest(state, inputs));
     if (Object.values(changes).includes("replace")) return changes;
-    const { verdict, now } = await probeStored(state, inputs, context);
-    if (verdict === "dead") changes.certificatePem = "replace";
-    if (verdict === "powerless") changes.proof = "update";
     const renewBefore = inputs.unknown.has("renewBefore") ? state.inputs.renewBefore : inputs.known.renewBefore;
     const outputs = state.outputs as SignedCertificateOutputs;
-    for (const name of dueProperties(outputs, renewBefore, now ?? new Date(context.now()), context)) {
-      changes[name] = "replace";
-    }
+    const due = (now = new Date(context.now())) => dueProperties(outputs, renewBefore, now, context);
+    const { verdict, now } = await probeStored(state, inputs, context).catch((error: unknown) => {
+      // The run fails, but its log shows that the certificate expires.
+      due();
+      throw error;
+    });
+    if (verdict === "dead") changes.certificatePem = "replace";
+    if (verdict === "powerless" || isProofNew(outputs, inputs)) changes.proof = "update";
+    for (const name of due(now)) changes[name] = "replace";
     return changes;
   },
 
@@ -72,12 +75,14 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
     return { ...outputs, ...proof, renewAfter: rfc3339(renewalDate(lifetimeOf(outputs), inputs.renewBefore)) };
   },
 
-  async previewUpdate(state, { known, unknown }) {
+  async previewUpdate(state, inputs) {
+    const { known, unknown } = inputs;
     const outputs = state.outputs as SignedCertificateOutputs;
+    const proof = isProofNew(outputs, inputs) ? { proved: undefined, proofNote: undefined } : {};
     const renewAfter = unknown.has("renewBefore")
       ? undefined
       : rfc3339(renewalDate(lifetimeOf(outputs), known.renewBefore));
-    return { id: state.id, outputs: { ...outputs, renewAfter } };
+    return { id: state.id, outputs: { ...outputs, ...proof, renewAfter } };
   },
 
   async read(state, context) {
@@ -90,7 +95,7 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
     }
     const { verdict, now } = await probeStored(state, { known: state.inputs, unknown: new Set() }, context);
     const expired = hasExpired(state.outputs, now ?? new Date(context.now()));
-    if (expired) warnOfExpiry(state.outputs, context);
+    if (expired) warnOfExpired(state.outputs, context);
     return verdict === "dead" || expired ? undefined : { id: state.id, outputs: state.outputs };
   },
 
@@ -107,6 +112,14 @@ async function specOf(inputs: SignedCertificateInputs): Promise<CertificateSpec>
   const { csrPem, signerName, expirationSeconds } = inputs;
   const request = await readRequest(csrPem);
   return { request, signerName, expirationSeconds, usages: inputs.usages ?? defaultUsages(request) };
+}
+
+/** Whether the certificate was signed without its private key, and the inputs have the key now. */
+function isProofNew(
+  { proved }: SignedCertificateOutputs,
+  { known, unknown }: Inputs<SignedCertificateInputs>,
+): boolean {
+  return !proved && (known.privateKeyPem !== undefined || unknown.has("privateKeyPem"));
 }
 
 function requestOutputs(request: CertificationRequest | undefined): Partial<SignedCertificateOutputs> {

@@ -119,11 +119,18 @@ export class Signing {
     const waits = this.#options.approval === "external" && !isProviderError(error, ...errors.afterApproval);
     if (waits || isProviderError(error, "CERTIFICATE_DENIED") || this.#uid === undefined) return;
     if (this.#context.engineGone()) return;
-    await this.#removeEvenIfCancelled().catch((reason: Error) => {
+    try {
+      await this.#removeEvenIfCancelled();
+      if (this.#options.approval === "external") {
+        this.#context.log.warn(
+          `The approved CertificateSigningRequest ${this.name} was deleted. The next up creates it again with the same name, and it needs a new approval.`,
+        );
+      }
+    } catch (reason) {
       this.#context.log.warn(
-        `The CertificateSigningRequest ${this.name} could not be deleted: the next run resumes it. ${reason.message}`,
+        `The CertificateSigningRequest ${this.name} could not be deleted: the next run resumes it. ${(reason as Error).message}`,
       );
-    });
+    }
   }
 
   /** Deletes the request, even after a cancellation: then with a client that the context's signal does not cancel. */

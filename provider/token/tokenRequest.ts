@@ -1,6 +1,7 @@
 import type { KubeClient } from "../../kubernetes/client.ts";
 import { KubeError } from "../../kubernetes/errors.ts";
 import { requestToken } from "../../kubernetes/reviews.ts";
+import { renewalDate, rfc3339 } from "../lifetime.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
 import { claims } from "./tokenProof.ts";
@@ -51,7 +52,7 @@ export async function boundToken(
   }
   const start = millisecondsOf(found?.nbf) ?? millisecondsOf(found?.iat) ?? context.now();
   const credential = { kind: "TokenRequest", token, ...datesOf(start, end, life.renewBefore) } as const;
-  warnOfExpiry(credential, { ...life, lifeSeconds: (end - start) / 1000 }, wanted, context);
+  warnToSchedule(credential, { ...life, lifeSeconds: (end - start) / 1000 }, wanted, context);
   return credential;
 }
 
@@ -68,19 +69,15 @@ function earliest(...times: readonly (number | undefined)[]): number | undefined
   return known.length === 0 ? undefined : Math.min(...known);
 }
 
-/**
- * Dates of a token that is valid from `start` to `end`, in milliseconds since the epoch. It is renewed `renewBefore` seconds before its expiry,
- * or after two thirds of its lifetime if `renewBefore` is unset or not shorter than the lifetime.
- */
+/** Dates of a token that is valid from `start` to `end`, in milliseconds since the epoch. */
 export function datesOf(start: number, end: number, renewBefore?: number): Omit<Credential, "kind" | "token"> {
-  const lifeMs = end - start;
-  const asked = renewBefore === undefined ? undefined : renewBefore * 1000;
-  const beforeMs = asked === undefined || asked >= lifeMs ? lifeMs / 3 : asked;
-  const text = (time: number) => new Date(Math.floor(time / 1000) * 1000).toISOString().replace(".000Z", "Z");
-  return { notBefore: text(start), notAfter: text(end), renewAfter: text(end - beforeMs) };
+  const life = { issuedAt: new Date(start), notAfter: new Date(end) };
+  const renewAfter = renewalDate(life, renewBefore);
+  return { notBefore: rfc3339(life.issuedAt), notAfter: rfc3339(life.notAfter), renewAfter: rfc3339(renewAfter) };
 }
 
-function warnOfExpiry(
+/** Warns that the token expires. */
+function warnToSchedule(
   { notAfter, renewAfter }: Credential,
   asked: { readonly expirationSeconds: number; readonly renewBefore?: number; readonly lifeSeconds: number },
   { namespace, serviceAccountName }: TokenSecret,

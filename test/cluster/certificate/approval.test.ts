@@ -7,6 +7,7 @@ import {
   certificateInputs,
   certificateType,
   decide,
+  makeRequest,
   posted,
   type Request,
   requests,
@@ -72,6 +73,18 @@ describe("external approval", () => {
     expect(await outcome).toMatch(/CERTIFICATE_DENIED.*ByATest: not this one.*kubectl delete csr/);
     await expect(made(request, external)).rejects.toThrow(/CERTIFICATE_DENIED/);
     await expect(made(request)).rejects.toThrow(/CERTIFICATE_DENIED/);
+  });
+
+  test("of a request whose user may not review is lost, and the next one needs another", async () => {
+    const work = made(await makeRequest(), external);
+    const outcome = work.catch((error: unknown) => String(error));
+    const { metadata } = await posted(bench.admin);
+    await decide(bench.admin, "Approved");
+    expect(await outcome).toMatch(/CERTIFICATE_MAY_NOT_REVIEW/);
+    expect(await requests(bench.admin)).toEqual([]);
+    expect(said(bench, "warning")).toContain(
+      `${metadata.name} was deleted. The next up creates it again with the same name, and it needs a new approval.`,
+    );
   });
 
   test("of a request that is deleted meanwhile is asked for again", async () => {

@@ -55,6 +55,20 @@ describe("renewal", () => {
     expect(said(bench, "warning")).toMatch(/expired on 2026-01-01/);
     expect((await bench.plugin.read(certificateType, id, expired, inputs)).id).toBe("");
   });
+
+  test("is in the log of a run that fails because the server is away", async () => {
+    const { id, outputs, inputs } = await made(await bound(bench), { renewBefore: 599 });
+    const due = { ...outputs, issuedAt: "2026-01-01T00:00:00Z" };
+    const away = { ...inputs, host: "https://127.0.0.1:1" };
+    await expect(bench.plugin.diff(certificateType, id, due, away, away)).rejects.toThrow(/KUBE_REFUSED/);
+    expect(said(bench, "info")).toMatch(/due for renewal since/);
+  });
+
+  test("has a warning with its dates if daily runs can miss them", async () => {
+    const { outputs } = await made(await bound(bench));
+    const { renewAfter, notAfter } = outputs as Record<string, string>;
+    expect(said(bench, "warning")).toContain(`schedule a run between ${renewAfter} and the expiry, ${notAfter}.`);
+  });
 });
 
 describe("what changes", () => {
@@ -101,6 +115,21 @@ describe("what changes", () => {
     expect(await bench.plugin.update(certificateType, id, outputs, inputs, news, true)).toEqual(updated);
     const nowhere = { ...news, host: "https://127.0.0.1:1" };
     await expect(bench.plugin.update(certificateType, id, outputs, inputs, nowhere)).rejects.toThrow(/KUBE_REFUSED/);
+  });
+
+  test("a private key that is set later proves the certificate", async () => {
+    const request = await bound(bench);
+    const { id, outputs, inputs } = await made(request, { privateKeyPem: undefined });
+    expect(outputs).toMatchObject({ proved: false, proofNote: expect.stringContaining("private key") });
+    const unchanged = await bench.plugin.diff(certificateType, id, outputs, inputs, inputs);
+    expect(unchanged).toMatchObject({ changes: false });
+    const news = inputsOf(request);
+    const diff = await bench.plugin.diff(certificateType, id, outputs, inputs, news);
+    expect(diff).toMatchObject({ diffs: ["proof"], replaces: [] });
+    const preview = await bench.plugin.update(certificateType, id, outputs, inputs, news, true);
+    expect(preview).toEqual({ ...outputs, proved: unknownMark, proofNote: unknownMark });
+    const updated = await bench.plugin.update(certificateType, id, outputs, inputs, news);
+    expect(updated).toEqual({ ...outputs, proved: true, proofNote: "" });
   });
 
   test("a preview of what is not there yet says what is known", async () => {

@@ -55,7 +55,7 @@ describe("the report of a check", () => {
         "  rancher      key       the expiry is not known\n",
         "  jane         jane      expires in 10 days (2026-01-20T12:00:00Z)\n",
         "  joe          joe       expires in 5 hours (2026-01-10T17:00:00Z); renewal is due, run `pulumi up`\n",
-        "  certificate  gateway   expired 3 days ago (2026-01-07T12:00:00Z)\n",
+        "  certificate  gateway   expired 3 days ago (2026-01-07T12:00:00Z); run `pulumi up`\n",
       ].join(""),
     );
   });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { SignedCertificateOutputs } from "../../../../provider/certificate/certificateFields.ts";
-import { dueProperties, hasExpired, renewalDate } from "../../../../provider/certificate/renewal.ts";
+import { dueProperties, hasExpired } from "../../../../provider/certificate/renewal.ts";
+import { renewalDate } from "../../../../provider/lifetime.ts";
 import type { Context } from "../../../../provider/protocol/resource.ts";
 
 test.each([
