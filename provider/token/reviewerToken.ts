@@ -90,7 +90,8 @@ export const reviewerToken: Resource<ReviewerTokenInputs, ReviewerTokenOutputs> 
     if (inputs.known.mode === "tokenRequest") {
       if (changed("renewBefore")) changes.renewBefore = "update";
       if (changed("expirationSeconds")) changes.expirationSeconds = "replace";
-      if (isDue(state, context)) changes.renewAfter = "replace";
+      const renewBefore = inputs.unknown.has("renewBefore") ? state.inputs.renewBefore : inputs.known.renewBefore;
+      if (isDue(state, renewBefore, context)) changes.renewAfter = "replace";
     }
     if (Object.values(changes).includes("replace")) return changes;
     const verdict = await probe(state, inputs, context);
@@ -179,9 +180,11 @@ async function createToken(
 }
 
 /** Whether the token is due for renewal. Logs it. */
-function isDue({ inputs, outputs }: TokenState, { now, log }: Context): boolean {
-  const { renewAfter = "", notAfter = "" } = outputs;
-  if (renewAfter === "" || now() < Date.parse(renewAfter)) return false;
+function isDue({ inputs, outputs }: TokenState, renewBefore: number | undefined, { now, log }: Context): boolean {
+  const { notBefore = "", notAfter = "" } = outputs;
+  if (notAfter === "") return false;
+  const { renewAfter } = datesOf(Date.parse(notBefore), Date.parse(notAfter), renewBefore);
+  if (now() < Date.parse(renewAfter)) return false;
   const whose = `The token of ServiceAccount ${inputs.namespace}/${inputs.serviceAccountName}`;
   if (now() < Date.parse(notAfter)) {
     log.info(`${whose} is due for renewal since ${renewAfter}; it is valid until ${notAfter}.`);

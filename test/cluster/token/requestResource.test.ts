@@ -67,6 +67,18 @@ test("the end that the API server answers counts, not the one asked for", async 
   );
 });
 
+test("a longer renewBefore makes a token due in the same run", async () => {
+  const reviewer = await makeReviewer(admin, target);
+  const inputs = inputsOf(reviewer);
+  const { id, outputs } = await plugin.create(reviewerType, inputs);
+  const issuedAt = new Date(Date.now() - 1_000_000).toISOString();
+  const older = { ...outputs, notBefore: issuedAt };
+  const diff = (more: object) => plugin.diff(reviewerType, id, older, inputs, { ...inputs, ...more });
+  expect(await diff({})).toMatchObject({ changes: false });
+  expect(await diff({ renewBefore: 3_700 })).toMatchObject({ replaces: ["renewAfter"] });
+  expect(said()).toMatch(/is due for renewal since/);
+});
+
 test.each([
   [
     403,
