@@ -57,7 +57,7 @@ describe("renewal", () => {
   });
 
   test("is in the log of a run that fails because the server is away", async () => {
-    const { id, outputs, inputs } = await made(await bound(bench), { renewBefore: 599 });
+    const { id, outputs, inputs } = await made(await bound(bench));
     const due = { ...outputs, issuedAt: "2026-01-01T00:00:00Z" };
     const away = { ...inputs, host: "https://127.0.0.1:1" };
     await expect(bench.plugin.diff(certificateType, id, due, away, away)).rejects.toThrow(/KUBE_REFUSED/);
