@@ -12,16 +12,17 @@ const inputs = {
   expirationSeconds: 3600,
 };
 
-const hours = (count: number) => new Date(Date.now() + count * 3_600_000).toISOString();
+const hours = (count: number) => `${new Date(Date.now() + count * 3_600_000).toISOString().slice(0, 19)}Z`;
 
-function diff(renewAfter: string, notAfter: string) {
-  const olds = { kind: "TokenRequest", token: "not-shown", notBefore: hours(-2), notAfter, renewAfter };
+/** Of a token whose last third began at `renewAfter`. */
+function diff(notBefore: string, renewAfter: string, notAfter: string) {
+  const olds = { kind: "TokenRequest", token: "not-shown", notBefore, notAfter, renewAfter };
   return plugin.diff(reviewer, "auth/gateway-token-reviewer-token", olds, inputs, inputs);
 }
 
 test("a token that is due for renewal is announced with its dates", async () => {
-  const [since, until] = [hours(-1), hours(1)];
-  expect(await diff(since, until)).toMatchObject({ changes: true, replaces: ["renewAfter"] });
+  const [from, since, until] = [hours(-5), hours(-1), hours(1)];
+  expect(await diff(from, since, until)).toMatchObject({ changes: true, replaces: ["renewAfter"] });
   expect(engine.lines).toMatchObject([
     {
       severity: "info",
@@ -32,7 +33,7 @@ test("a token that is due for renewal is announced with its dates", async () => 
 
 test("a token that has expired is a warning", async () => {
   const until = hours(-1);
-  expect(await diff(hours(-2), until)).toMatchObject({ changes: true, replaces: ["renewAfter"] });
+  expect(await diff(hours(-4), hours(-2), until)).toMatchObject({ changes: true, replaces: ["renewAfter"] });
   expect(engine.lines).toMatchObject([
     {
       severity: "warning",
