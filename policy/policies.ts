@@ -3,7 +3,7 @@ import type { Policies } from "@pulumi/policy";
 import { bindingRules } from "./rules/bindings.ts";
 import { certificateRules } from "./rules/certificates.ts";
 import { credentialRules } from "./rules/credentials.ts";
-import { gatewayRules } from "./rules/gateways.ts";
+import { hostRules } from "./rules/hosts.ts";
 import { namespaceRules } from "./rules/namespaces.ts";
 import { reviewerRules } from "./rules/reviewers.ts";
 import { roleRules } from "./rules/roles.ts";
@@ -25,7 +25,7 @@ export function makePolicies(now: () => Date = () => new Date()): Policies {
     ...workloadRules,
     ...verifierRules,
     ...secretRules,
-    ...gatewayRules,
+    ...hostRules,
   ];
 }
 

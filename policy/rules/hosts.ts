@@ -51,4 +51,4 @@ function withoutPassword(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : "the given value";
 }
 
-export const gatewayRules: Policies = [reachable];
+export const hostRules: Policies = [reachable];
