@@ -124,7 +124,9 @@ export async function check(
   const { token, certificate, rancher } = credentials;
   const users = Object.entries((outputs.bearerTokenUsers ?? {}) as Record<string, Omit<BearerTokenUser, "name">>);
   if (!access?.host || !(token || certificate || rancher || users.length > 0)) {
-    throw new Error("The stack has no outputs clusterAccess and credentials. Has its `up` been run?");
+    throw new Error(
+      "The stack has no outputs clusterAccess and credentials. Run `up` first. A program that uses the library has no such outputs, and check cannot prove it.",
+    );
   }
   const findings: Finding[] = [];
   if (token && "token" in access) {

@@ -27,8 +27,8 @@ const reachable = resourceRule<{ allowLoopback: boolean }>({
   reason:
     "A loopback address is the gateway's own machine. Another program that listens there would receive the tokens.",
   remedy:
-    "Set k8sauth:kubernetesHost (k8sauth:rancherUrl for Rancher) to an https URL of the server that works where the gateway runs.",
-  url: "https://docs.akeyless.io/docs/kubernetes-auth",
+    "Set k8sauth:kubernetesHost (k8sauth:rancherUrl for Rancher) to an https URL of the server that works where the gateway runs. For a sandbox, set allowLoopback of this policy to true.",
+  url: "https://developer.hashicorp.com/vault/docs/auth/kubernetes",
   tags: ["gateway"],
   settings: {
     allowLoopback: {

@@ -24,7 +24,7 @@ export async function requireRights(client: KubeClient, rights: readonly Right[]
   throw new ProviderError(
     "CLUSTER_RIGHTS_MISSING",
     `User "${connection.user}"${known} lacks ${missing.length === 1 ? "a right" : `${missing.length} rights`} in the cluster at ${connection.server}: ${missing.map(describeRight).join("; ")}.`,
-    "Grant them to that user, or deploy as a user who has them.",
+    "Grant them to that user, or deploy as a user who has them. The files in examples/deployer-rights grant them, flow by flow; with namespace and createNamespace: false fewer are needed.",
   );
 }
 

@@ -29,7 +29,7 @@ export function requireSubject({ kind, token }: Credential, inputs: ReviewerToke
     kind === "Secret"
       ? [
           `Secret ${namespace}/${secretName}`,
-          "Find what else writes to this Secret. Then delete the Secret, run refresh, then up.",
+          "Find what else writes to this Secret. Then delete the Secret, run pulumi up --refresh.",
         ]
       : [
           `The answer to a TokenRequest for ServiceAccount ${namespace}/${serviceAccountName}`,

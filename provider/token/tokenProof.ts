@@ -119,7 +119,7 @@ export async function mint(
       throw new ProviderError(
         "TOKEN_ACCOUNT_MISSING",
         `ServiceAccount ${namespace}/${serviceAccountName} is gone.`,
-        "Run refresh, then up.",
+        "Run pulumi up --refresh.",
       );
     }
     if (!(error instanceof KubeError) || error.status === undefined) throw error;

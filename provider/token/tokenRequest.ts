@@ -113,21 +113,21 @@ function requestError(error: unknown, wanted: TokenSecret): unknown {
     return new ProviderError(
       "TOKEN_SECRET_OTHER",
       `Secret ${namespace}/${secretName} is not this stack's: its UID is not ${secretUid}.`,
-      "Run refresh, then up.",
+      "Run pulumi up --refresh.",
     );
   }
   if (error.code === "KUBE_NOT_FOUND" && message.includes(`serviceaccounts "${serviceAccountName}"`)) {
     return new ProviderError(
       "TOKEN_ACCOUNT_MISSING",
       `ServiceAccount ${namespace}/${serviceAccountName} was deleted, which revoked its tokens.`,
-      "Run refresh, then up: this creates it and its token again.",
+      "Run pulumi up --refresh: it creates it and its token again.",
     );
   }
   if (error.code === "KUBE_NOT_FOUND" && message.includes(`"${secretName}"`)) {
     return new ProviderError(
       "TOKEN_SECRET_MISSING",
       `Secret ${namespace}/${secretName} was deleted, which revoked every token that was bound to it.`,
-      "Run refresh, then up: this creates it again.",
+      "Run pulumi up --refresh: it creates it again.",
     );
   }
   if (error.status === undefined || ["KUBE_UNAUTHORIZED", "KUBE_ANONYMOUS", "KUBE_DENIED"].includes(error.code))

@@ -136,14 +136,14 @@ async function readSecret(client: KubeClient, wanted: TokenSecret): Promise<Secr
     throw new ProviderError(
       "TOKEN_SECRET_MISSING",
       `Secret ${namespace}/${secretName} was deleted after this stack created it.`,
-      "Run refresh, then up: this creates it again.",
+      "If its token has leaked, first set another rotation.current: a Secret of the same name gets the same token again. Otherwise run pulumi up --refresh: it creates it again.",
     );
   }
   if (secret.metadata?.uid !== secretUid) {
     throw new ProviderError(
       "TOKEN_SECRET_OTHER",
       `Secret ${namespace}/${secretName} is not this stack's: its UID is ${secret.metadata?.uid}, expected ${secretUid}.`,
-      "Run refresh, then up.",
+      "Run pulumi up --refresh.",
     );
   }
   return secret;
@@ -157,14 +157,14 @@ async function requireAccount(client: KubeClient, wanted: TokenSecret): Promise<
     throw new ProviderError(
       "TOKEN_ACCOUNT_MISSING",
       `ServiceAccount ${name} was deleted, which revoked its tokens.`,
-      "Run refresh, then up: this creates it and its token again.",
+      "Run pulumi up --refresh: it creates it and its token again.",
     );
   }
   if (account.metadata?.uid !== serviceAccountUid) {
     throw new ProviderError(
       "TOKEN_ACCOUNT_OTHER",
       `ServiceAccount ${name} was created again: its UID is ${account.metadata?.uid}, expected ${serviceAccountUid}.`,
-      "Run refresh, then up.",
+      "Run pulumi up --refresh.",
     );
   }
 }

@@ -76,7 +76,7 @@ describe("a plain up", () => {
       (error: Error) => error.message,
     );
     expect(failure).toMatch(/TOKEN_SECRET_MISSING/);
-    expect(failure).toMatch(/refresh, then up/);
+    expect(failure).toMatch(/pulumi up --refresh/);
     expect(stack.said).toMatch(/is dead/);
     await stack.refresh();
     await stack.up();

@@ -81,7 +81,7 @@ describe("a token by TokenRequest", () => {
 
     await admin.delete(secretPath());
     while ((await reviewSelf(clusterAccess)).authenticated) await sleep(200);
-    await expect(stack.up()).rejects.toThrow(/TOKEN_SECRET_MISSING.*refresh, then up/);
+    await expect(stack.up()).rejects.toThrow(/TOKEN_SECRET_MISSING.*pulumi up --refresh/);
     await stack.refresh();
     await stack.up();
     expect(await reviewSelf((await outputs()).clusterAccess)).toMatchObject({ authenticated: true });

@@ -4,7 +4,8 @@ import type { ErrorText } from "../text.ts";
 export const token = {
   TOKEN_SECRET_MISSING: {
     meaning: "The Secret that the token is stored in or bound to was deleted after the stack created it.",
-    remedy: "Run `pulumi up --refresh`. It creates the Secret and the token again.",
+    remedy:
+      "If the token has leaked, first set another `rotation.current`: a Secret of the same name gets the same token again ([after a leak](leak.md#a-token)). Otherwise run `pulumi up --refresh`. It creates the Secret and the token again.",
   },
   TOKEN_SECRET_OTHER: {
     meaning: "The Secret has another UID than the one that the stack created: it was deleted and created again.",
