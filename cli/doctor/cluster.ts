@@ -103,7 +103,11 @@ async function audiences(client: KubeClient): Promise<Omit<Diagnosis, "subject">
 async function rights(client: KubeClient, flow: Flow, options: ClusterOptions): Promise<Omit<Diagnosis, "subject">> {
   const needed = rightsOf(flow, options.namespace);
   const missing = await missingRights(client, needed);
-  if (missing.length === 0) return { status: "ok", seen: `all ${needed.length} of the flow` };
+  if (missing.length === 0)
+    return {
+      status: "ok",
+      seen: `all ${needed.length} of the flow, for namespace: ${options.namespace} and createNamespace: false`,
+    };
   const status = options.required.includes(flow) ? "failed" : "note";
   const list = missing.slice(0, 3).map(describeRight).join("; ");
   const more = missing.length > 3 ? `; and ${missing.length - 3} more` : "";

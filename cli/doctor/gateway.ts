@@ -56,7 +56,9 @@ export async function examineGateway(
     refused === undefined ? [await addressOf(target, services)] : [],
     connectionTo(client, target, options.signal),
   ]);
-  return [host, ...address, connection, ...proxyBetween(client, target), fromGateway(options)];
+  // A loopback address is used on this machine, which the lines above have tested.
+  const elsewhere = refused === undefined ? [fromGateway(options)] : [];
+  return [host, ...address, connection, ...proxyBetween(client, target), ...elsewhere];
 }
 
 /** A command for a POSIX shell on the gateway's machine. It requests `/version`, and trusts only the given CA, or the system's if it is "". */
