@@ -4,6 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -65,6 +66,8 @@ function npmCi() {
   const child = spawn(command, [...first, "ci", "--no-audit", "--no-fund", "--loglevel=error"], {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
+    // A separate group, so that a signal ends npm and all processes that it started. A second `npm ci` beside them would fail.
+    detached: process.platform !== "win32",
     // `npm start` sets variables that describe its own run. They must not configure the inner `npm ci`.
     env: Object.fromEntries(
       Object.entries(process.env).filter(([key]) => !/^npm_(lifecycle|package|command)/.test(key)),
@@ -72,6 +75,14 @@ function npmCi() {
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
+  let cancelledBy;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => {
+      cancelledBy ??= signal;
+      // npm answers SIGTERM only when its downloads are done. `npm ci` begins with an empty folder, so nothing is lost.
+      if (child.pid !== undefined) process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
+    });
+  }
   const heartbeat = setInterval(() => {
     const seconds = Math.round((Date.now() - started) / 1000);
     console.error(`  ${Math.min(countPackages(), total)} of about ${total} packages unpacked, ${seconds} s`);
@@ -79,7 +90,10 @@ function npmCi() {
   return new Promise((resolve) => {
     child.on("close", (code) => {
       clearInterval(heartbeat);
-      if (code === 0) {
+      if (cancelledBy) {
+        console.error("Installing the dependencies was cancelled. The next run starts it again.");
+        process.exit(128 + constants.signals[cancelledBy]);
+      } else if (code === 0) {
         console.error(`Dependencies installed in ${Math.round((Date.now() - started) / 1000)} s.`);
         resolve();
       } else {
@@ -95,7 +109,8 @@ function failure(output, status) {
   const network = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT)\b/.exec(
     output,
   );
-  if (!network) return `${output}\nInstalling the dependencies failed (npm ci, exit status ${status}).`;
+  if (!network)
+    return `${output}\nInstalling the dependencies failed (npm ci, exit status ${status}). Run the command again. If it fails again, delete node_modules first.`;
   return `Installing the dependencies failed: npm cannot reach its registry (${network[1]}). Connect to the network, or set a registry that this machine can reach: npm config set registry URL.`;
 }
 

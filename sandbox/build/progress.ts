@@ -61,17 +61,17 @@ export class ProgressMeter {
 }
 
 const titles: Record<Phase, { title: string; unit: string }> = {
-  wait: { title: "Waiting for another build of the sandbox", unit: "" },
+  wait: { title: "Waiting for another build", unit: "" },
   download: { title: "Downloading Go modules", unit: "modules" },
   inspect: { title: "Counting the packages to build", unit: "" },
-  compile: { title: "Building SUBJECT (first use only)", unit: "packages" },
+  compile: { title: "Building SUBJECT (once)", unit: "packages" },
   link: { title: "Linking", unit: "" },
   certificates: { title: "Creating certificates", unit: "" },
-  images: { title: "Creating the node's images (first use only)", unit: "images" },
+  images: { title: "Creating the node's images (once)", unit: "images" },
   start: { title: "Starting the sandbox", unit: "parts" },
 };
 
-/** One line of text for a report, for example `Building Kubernetes (first use only): 812 of 2640 packages, 31 %, 88 s`. */
+/** One line of text for a report, for example `Building Kubernetes (once): 812 of 2640 packages, 31 %, 88 s`. */
 export function describeProgress({ phase, subject = "Kubernetes", done, total, elapsedMs }: Progress): string {
   const { title, unit } = titles[phase];
   const parts = total > 0 ? [`${done} of ${total} ${unit}`, `${Math.floor((100 * done) / total)} %`] : [];
@@ -114,7 +114,8 @@ export function progressPrinter(
       const text = describeProgress(progress);
       if (!tty) return write(`${text}\n`);
       drawn = true;
-      write(`\r\u001b[K${bar(progress)}${text}`);
+      // Without automatic wrapping (DECAWM), a line that is too long is cut and stays one line.
+      write(`\r\u001b[K\u001b[?7l${bar(progress)}${text}\u001b[?7h`);
     },
     finish() {
       if (drawn) write("\r\u001b[K");

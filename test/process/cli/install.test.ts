@@ -1,8 +1,10 @@
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { constants, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { program } from "../../support/project.ts";
 
 let folder: string;
@@ -15,10 +17,26 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+/** The environment without the variables of the `npm` that runs the tests. */
+function environment(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
+  return { ...Object.fromEntries(inherited), ...more };
+}
+
+/** Ids of the processes whose working directory is a folder. */
+function processesIn(path: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/cwd`) === path;
+    } catch {
+      return false;
+    }
+  });
+}
+
 /** Runs the command of a checkout without its dependencies. */
 function run(env: NodeJS.ProcessEnv) {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
-  const options = { cwd: folder, encoding: "utf8", env: { ...Object.fromEntries(inherited), ...env } } as const;
+  const options = { cwd: folder, encoding: "utf8", env: environment(env) } as const;
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [join(folder, "cli", "k8sauth.mjs"), "start"],
@@ -45,6 +63,33 @@ describe("a fresh checkout", () => {
       ),
     ]);
   });
+
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "that is interrupted by %s leaves no npm that goes on installing",
+    async (signal) => {
+      // A registry that accepts connections and does not answer.
+      const registry = createServer().listen(0, "127.0.0.1");
+      await once(registry, "listening");
+      const { port } = registry.address() as AddressInfo;
+      const env = environment({
+        npm_config_registry: `http://127.0.0.1:${port}/`,
+        npm_config_cache: join(folder, "cache"),
+      });
+      const child = spawn(process.execPath, [join(folder, "cli", "k8sauth.mjs"), "start"], { cwd: folder, env });
+      let said = "";
+      child.stderr.setEncoding("utf8").on("data", (text) => {
+        said += text;
+      });
+      await once(registry, "connection");
+      expect(processesIn(folder).length).toBeGreaterThan(1);
+      child.kill(signal);
+      const [status] = await once(child, "close");
+      registry.close();
+      expect(status).toBe(128 + constants.signals[signal]);
+      expect(said).toMatch(/was cancelled\. The next run starts it again\.\n$/);
+      await vi.waitFor(() => expect(processesIn(folder)).toEqual([]), 10_000);
+    },
+  );
 
   test("without npm says in one line that it is needed", () => {
     symlinkSync(process.execPath, join(folder, "node"));
