@@ -177,6 +177,19 @@ describe("the commands of docs/leak.md", () => {
     expect(last.clusterAccess.token).toBe(fresh.clusterAccess.token);
   });
 
+  test("replace a token in two steps, and the old one is accepted until the second", async () => {
+    const old = (await make({})).clusterAccess.token;
+    const [first = "", second = ""] = leakCommands("In two steps")
+      .join("")
+      .split(/^# Send .*\n/m);
+    await shell.run(first);
+    const fresh = await outputs();
+    expect(fresh.clusterAccess.token).not.toBe(old);
+    expect((await reviewToken(admin, old)).authenticated).toBe(true);
+    expectForgotten(await endToken(old, () => shell.run(second)));
+    expect((await outputs()).clusterAccess.token).toBe(fresh.clusterAccess.token);
+  });
+
   test("replace the certificate of a request that the user supplied, whose old user loses its rights", async () => {
     const [first, second] = ["gateway-1", "gateway-2"].map((commonName) => {
       const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
