@@ -16,7 +16,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
-          testTimeout: 60_000,
+          testTimeout: 15_000,
           hookTimeout: 60_000,
           // A worker runs many files and loads each module once: loading them again takes longer than the tests.
           isolate: false,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { expect } from "vitest";
 import { stopSandbox } from "../../sandbox/index.ts";
-import { homesFolder } from "../../sandbox/pulumi/home.ts";
+import { stackFolder } from "../../sandbox/pulumi/home.ts";
 import { program } from "./pulumi/stack.ts";
 
 /** `k8sauth start` for a separate user: it shares no settings, state, sandbox or Pulumi home with other tests. */
@@ -38,8 +38,14 @@ export class Demonstration implements AsyncDisposable {
   /** Kubeconfigs that Pulumi's Kubernetes plugin left among temporary files. */
   kubeconfigsLeft(): string[] {
     const isCopy = (path: string) => /^kubeconfig\d+$/.test(basename(path));
-    const folders = [this.#temporary, homesFolder(this.env)];
-    return folders.flatMap((folder) => readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(isCopy));
+    // Below the sandbox, folders of running pods can disappear while they are read.
+    const state = stackFolder(this.env);
+    const kept = readdirSync(state, { withFileTypes: true }).filter(({ name }) => name !== "sandbox");
+    const inState = kept.filter((entry) => entry.isDirectory()).map(({ name }) => join(state, name));
+    const files = [this.#temporary, this.#folder, ...inState].flatMap((folder) =>
+      readdirSync(folder, { recursive: true, encoding: "utf8" }),
+    );
+    return [...kept.map(({ name }) => name), ...files].filter(isCopy);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -56,8 +62,8 @@ export function expectProofs(output: string): void {
   expect(output).toMatch(/is refused +401 .*another audience/);
   expect(output).toMatch(/is refused +403 /);
   expect(output).not.toMatch(/^ +FAIL/m);
-  // No value of an output is shown, least of all base64 and PEM.
-  expect(output).not.toMatch(/[A-Za-z0-9+]{60,}|-----BEGIN/);
+  // No value of an output is shown, least of all tokens, base64 and PEM.
+  expect(output).not.toMatch(/eyJhbGciOi|[A-Za-z0-9+]{60,}|-----BEGIN/);
 }
 
 /** Creates a folder with links to the content of another one, except the settings files of stacks: new ones are written to the new folder. */
