@@ -1,5 +1,5 @@
 import { failUnlessOffline, quickTimeoutMs } from "../cluster/reachability.ts";
-import { renewalDate, rfc3339 } from "../lifetime.ts";
+import { lifetimeOf, renewalDate, rfc3339 } from "../lifetime.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Inputs } from "../protocol/fields.ts";
 import type { Context, Resource } from "../protocol/resource.ts";
@@ -15,7 +15,7 @@ import { type CertificateUse, type Probe, probe } from "./certificateProof.ts";
 import { type CertificationRequest, readRequest } from "./csr.ts";
 import { defaultUsages, sameSet } from "./csrRules.ts";
 import { issueCertificate, notProved, proveAgain, warnIfLong } from "./issuance.ts";
-import { dueProperties, hasExpired, lifetimeOf, warnOfExpired } from "./renewal.ts";
+import { dueProperties, hasExpired, warnOfExpiredCertificate } from "./renewal.ts";
 import {
   type CertificateSpec,
   differences,
@@ -95,7 +95,7 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
     }
     const { verdict, now } = await probeStored(state, { known: state.inputs, unknown: new Set() }, context);
     const expired = hasExpired(state.outputs, now ?? new Date(context.now()));
-    if (expired) warnOfExpired(state.outputs, context);
+    if (expired) warnOfExpiredCertificate(state.outputs, context);
     return verdict === "dead" || expired ? undefined : { id: state.id, outputs: state.outputs };
   },
 

@@ -1,6 +1,7 @@
 import type { KubeClient } from "../../kubernetes/client.ts";
 import { shortestLifetime } from "../../kubernetes/lifetimes.ts";
 import type { ReservedName } from "../cluster/reservedNames.ts";
+import { dueReason } from "../lifetime.ts";
 import { isProviderError, ProviderError } from "../protocol/errors.ts";
 import type { CheckFailure } from "../protocol/fields.ts";
 import type { Context, Resource } from "../protocol/resource.ts";
@@ -183,15 +184,8 @@ async function createToken(
 function isDue({ inputs, outputs }: TokenState, renewBefore: number | undefined, { now, log }: Context): boolean {
   const { notBefore = "", notAfter = "" } = outputs;
   if (notAfter === "") return false;
-  const { renewAfter } = datesOf(Date.parse(notBefore), Date.parse(notAfter), renewBefore);
-  if (now() < Date.parse(renewAfter)) return false;
   const whose = `The token of ServiceAccount ${inputs.namespace}/${inputs.serviceAccountName}`;
-  if (now() < Date.parse(notAfter)) {
-    log.info(`${whose} is due for renewal since ${renewAfter}; it is valid until ${notAfter}.`);
-  } else {
-    log.warn(`${whose} expired on ${notAfter}. The API server refuses it.`);
-  }
-  return true;
+  return dueReason(whose, { issuedAt: notBefore, notAfter }, renewBefore, new Date(now()), log) !== undefined;
 }
 
 const noExpiry = { kind: "Secret", notBefore: "", notAfter: "", renewAfter: "" } as const;
