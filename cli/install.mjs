@@ -76,13 +76,14 @@ function npmCi() {
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
   let cancelledBy;
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-    process.on(signal, () => {
-      cancelledBy ??= signal;
-      // npm answers SIGTERM only when its downloads are done. `npm ci` begins with an empty folder, so nothing is lost.
-      if (child.pid !== undefined) process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
-    });
-  }
+  const cancel = (signal) => {
+    if (cancelledBy || child.exitCode !== null) return;
+    cancelledBy = signal;
+    // npm answers SIGTERM only when its downloads are done. `npm ci` begins with an empty folder, so nothing is lost.
+    if (child.pid !== undefined) process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
+  };
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) process.on(signal, cancel);
   const heartbeat = setInterval(() => {
     const seconds = Math.round((Date.now() - started) / 1000);
     console.error(`  ${Math.min(countPackages(), total)} of about ${total} packages unpacked, ${seconds} s`);
@@ -90,6 +91,7 @@ function npmCi() {
   return new Promise((resolve) => {
     child.on("close", (code) => {
       clearInterval(heartbeat);
+      for (const signal of signals) process.removeListener(signal, cancel);
       if (cancelledBy) {
         console.error("Installing the dependencies was cancelled. The next run starts it again.");
         process.exit(128 + constants.signals[cancelledBy]);

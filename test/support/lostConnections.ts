@@ -11,7 +11,7 @@ export class LostConnections {
   readonly #waiting: ServerResponse[] = [];
   readonly #concurrent: number;
 
-  /** @param concurrent number of requests that are answered together before the loss, so that each has a connection of its own */
+  /** @param concurrent number of requests that are answered together before the loss, so that each uses a separate connection */
   constructor(concurrent: number) {
     this.#concurrent = concurrent;
   }
