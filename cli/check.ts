@@ -15,36 +15,45 @@ import { type Outputs, projectFolder, Stack } from "./stack.ts";
 import { parse, UsageError } from "./usage.ts";
 
 export const checkCommand: Command = {
-  name: "check",
-  summary: "Prove every credential of the stack by real calls",
-  help: `Prove every credential of a stack by real calls, as the gateway makes them, and show when each expires. The outputs are read through
-Pulumi, as \`k8sauth pulumi stack output\` reads them. If the stack is in a backend that this login cannot read, pass its outputs with
---outputs.
+  help: `Prove every credential of a stack by real calls, as the gateway makes them, and
+show when each expires. The outputs are read through Pulumi, as \`k8sauth pulumi
+stack output\` reads them. If the stack is in a backend that this login cannot
+read, pass its outputs with --outputs.
 
 Usage: k8sauth check [OPTIONS]
        k8sauth check --stack NAME --stack NAME... [OPTIONS]
-       pulumi stack output --show-secrets --json | k8sauth check --outputs - [OPTIONS]
+       pulumi stack output --show-secrets --json |
+         k8sauth check --outputs - [OPTIONS]
 
 Options:
-  -s, --stack NAME        The stack; default the selected one. May be repeated: several stacks of the project have a row each, with
+  -s, --stack NAME        The stack; default the selected one. May be repeated:
+                          several stacks of the project have a row each, with
                           cluster, host, credentials, checks and next expiry
-  -C, --cwd FOLDER        The folder of Pulumi.yaml; default the current one or the nearest one above it, else that of k8sauth
-      --outputs FILE      Take the outputs from a JSON file (- is standard input) instead
-      --kubeconfig FILE   Kubeconfig of a user with the rights for the test objects; default that of the stack. Not for several stacks
+  -C, --cwd FOLDER        The folder of Pulumi.yaml; default the current one or
+                          the nearest one above it, else that of k8sauth
+      --outputs FILE      Take the outputs from a JSON file instead; - is
+                          standard input
+      --kubeconfig FILE   Kubeconfig of a user with the rights for the test
+                          objects; default that of the stack. Not for several
+                          stacks
       --context NAME      Its context. Not for several stacks
   -j, --json              Print findings and expiry dates as JSON
 
-Check writes to the cluster, and deletes what it created: a ServiceAccount named k8sauth-check-… in the namespace of the reviewer and
-of each bearer-token user, and for a client certificate a CertificateSigningRequest of that name, which it approves. A user without
-the rights for these objects (examples/deployer-rights/README.md) gets "?" for the claims that need them, and nothing is created.
+Check writes to the cluster, and deletes what it created: a ServiceAccount named
+k8sauth-check-… in the namespace of the reviewer and of each bearer-token user,
+and for a client certificate a CertificateSigningRequest of that name, which it
+approves. A user without the rights for these objects
+(examples/deployer-rights/README.md) gets "?" for the claims that need them, and
+nothing is created.
 
-Check also lists objects in the cluster that have the stack's label and are not in its state: a killed run may leave them. This needs
-the right to list and is skipped with --outputs.
+Check also lists objects in the cluster that have the stack's label and are not
+in its state: a killed run may leave them. This needs the right to list and is
+skipped with --outputs.
 
 Colours are used on a terminal only, and not if NO_COLOR is set.
 
-Exit status: 0 everything holds, 1 something does not, 2 wrong usage. A claim that could not be checked is marked "?" and does not
-fail the command.
+Exit status: 0 everything holds, 1 something does not, 2 wrong usage. A claim
+that could not be checked is marked "?" and does not fail the command.
 `,
   async run(args, io) {
     const options = {
@@ -172,7 +181,9 @@ function expiriesOf(outputs: Outputs): Expiry[] {
 /** @throws UsageError if the file does not contain the outputs of a stack with the secret ones */
 async function readOutputs(file: string): Promise<Outputs> {
   const { readFile } = await import("node:fs/promises");
-  const text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8");
+  const text = await readFile(file === "-" ? "/dev/stdin" : file, "utf8").catch(({ code }: NodeJS.ErrnoException) => {
+    throw new UsageError(`--outputs: the file ${file} cannot be read (${code})`);
+  });
   const print = "print them with `pulumi stack output --json --show-secrets`";
   let outputs: unknown;
   try {

@@ -22,9 +22,6 @@ export interface Terminal {
 
 /** One `k8sauth` command. */
 export interface Command {
-  readonly name: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
   /** Full help text with usage, options, examples and exit statuses. */
   readonly help: string;
   /** Whether `k8sauth NAME --help` prints `help`. False for a command that passes its arguments to another program. @default true */

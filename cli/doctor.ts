@@ -12,35 +12,46 @@ import { examineMachine } from "./doctor/machine.ts";
 import { parse, UsageError } from "./usage.ts";
 
 export const doctorCommand: Command = {
-  name: "doctor",
-  summary: "Examine this machine and a cluster before the first run",
   help: `Examine what a first run needs, and show each problem with its remedy:
 
   this machine  Node.js, Pulumi, Go, and the requirements of a sandbox's node
-  the cluster   connection, difference between the clocks, issuer, audiences, the deployer's rights by flow, client certificates
+  the cluster   connection, difference between the clocks, issuer, audiences,
+                the deployer's rights by flow, client certificates
   the gateway   its way to the API server, as far as this machine can test it
 
-Doctor builds nothing, and without --sign it changes nothing in the cluster.
+Doctor builds nothing, and without --sign it changes nothing in the cluster. It
+does not read the settings of a stack.
 
 Usage: k8sauth doctor [OPTIONS]
 
 Options:
-      --kubeconfig FILE   Kubeconfig of the deployer; default as kubectl finds it
+      --kubeconfig FILE   Kubeconfig of the deployer; default as kubectl finds
+                          it
       --context NAME      Its context; default the current one
-      --namespace NAME    Namespace of reviewer and verifier, for which rights are checked; default gateway-auth. It need not exist.
-      --flow FLOW         A flow that must be possible: ${flows.join(", ")}; may be repeated; default token
-      --sign              Request a client certificate, for 10 minutes and for a user without rights, and delete the request
-      --host URL          API server as the gateway reaches it (setting kubernetesHost); default the kubeconfig's server
-      --ca FILE           CA certificates of the host, PEM (setting kubernetesCa); default the kubeconfig's CA
-      --allow-loopback    The gateway runs on this machine (setting allowLoopbackHost)
-      --gateway-check     Print a shell command that tests host and CA, and do nothing else. It contains no secret. Run it on the
-                          gateway's machine: k8sauth doctor --gateway-check | ssh GATEWAY sh
+      --namespace NAME    Namespace of reviewer and verifier, for which rights
+                          are checked; default gateway-auth. It need not exist.
+      --flow FLOW         A flow that must be possible, default token:
+                          ${flows.join(", ")}; may be repeated
+      --sign              Request a client certificate, for 10 minutes and for a
+                          user without rights, and delete the request
+      --host URL          API server as the gateway reaches it (setting
+                          kubernetesHost); default the kubeconfig's server
+      --ca FILE           CA certificates of the host, PEM (setting
+                          kubernetesCa); default the kubeconfig's CA
+      --allow-loopback    The gateway runs on this machine (setting
+                          allowLoopbackHost)
+      --gateway-check     Print a shell command that tests host and CA, and do
+                          nothing else. It contains no secret. Run it on the
+                          gateway's machine:
+                          k8sauth doctor --gateway-check | ssh GATEWAY sh
   -j, --json              Print the result as JSON
 
-The rights are those of examples/deployer-rights. A stack with other settings may need more: \`pulumi preview\` names them.
+The rights are those of examples/deployer-rights. A stack with other settings
+may need more: \`pulumi preview\` names them.
 
-Exit status: 0 nothing failed, 1 something failed, 2 wrong usage. "note" (something optional is missing) and "?" (could not be
-determined) do not fail the command.
+Exit status: 0 nothing failed, 1 something failed, 2 wrong usage. "note"
+(something optional is missing) and "?" (could not be determined) do not fail
+the command.
 `,
   async run(args, io) {
     const options = {
@@ -99,16 +110,17 @@ interface Remote {
   readonly check?: string;
 }
 
-/** Examines cluster and gateway as the deployer. A missing kubeconfig is a failure only if an option names a kubeconfig or a context. */
+/** Examines cluster and gateway as the deployer. A missing kubeconfig is a failure only if an option is about the cluster. */
 async function examineRemote(choice: Choice, required: readonly Flow[], { env, signal }: Io): Promise<Remote> {
   let connection: Connection;
   try {
     connection = await loadConnection(choice, env);
   } catch (error) {
     const diagnosis = failure("kubeconfig", error);
-    const named = choice.kubeconfig !== undefined || choice.context !== undefined;
+    const { kubeconfig, context, host, ca, sign } = choice;
+    const wanted = [kubeconfig, context, host, ca].some((value) => value !== undefined) || sign;
     const absent = (error as { code?: unknown }).code === "KUBECONFIG_NOT_FOUND";
-    return { cluster: [absent && !named ? { ...diagnosis, status: "note" } : diagnosis], gateway: [] };
+    return { cluster: [absent && !wanted ? { ...diagnosis, status: "note" } : diagnosis], gateway: [] };
   }
   const target = await targetOf(connection, choice);
   const { namespace, sign } = choice;

@@ -2,12 +2,12 @@ import { enableCompileCache } from "node:module";
 import { isAbsolute, join } from "node:path";
 import type { WriteStream } from "node:tty";
 import type { Command, Io, Terminal } from "./command.ts";
-import { isUsageError } from "./usage.ts";
+import { UsageError } from "./usage.ts";
 
 /** Commands by name; each is loaded only when it runs. */
 const commands: Readonly<Record<string, { summary: string; load: () => Promise<Command> }>> = {
   start: {
-    summary: "Show everything: a sandbox cluster, the stack in it, its outputs, and the proofs that they work",
+    summary: "Show everything: a sandbox, the stack in it, proofs that it works",
     load: async () => (await import("./start.ts")).startCommand,
   },
   check: {
@@ -23,7 +23,7 @@ const commands: Readonly<Record<string, { summary: string; load: () => Promise<C
     load: async () => (await import("./doctor.ts")).doctorCommand,
   },
   pulumi: {
-    summary: "Run the Pulumi CLI: the one on the PATH, or one built from Go modules",
+    summary: "Run the Pulumi CLI: the one on the PATH, or one built here",
     load: async () => (await import("./pulumi.ts")).pulumiCommand,
   },
 };
@@ -37,10 +37,11 @@ ${Object.entries(commands)
   .map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`)
   .join("\n")}
 
-k8sauth help COMMAND has details. Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted; with pulumi, Pulumi's own.
+k8sauth help COMMAND has details. Exit status: 0 done, 1 failed, 2 wrong usage,
+130 interrupted; with pulumi, Pulumi's own.
 
-up, preview, refresh, destroy, config and stack output are commands of Pulumi: k8sauth pulumi up, or pulumi up where Pulumi is
-installed.
+up, preview, refresh, destroy, config and stack output are commands of Pulumi:
+k8sauth pulumi up, or pulumi up where Pulumi is installed.
 
 Examples:
   k8sauth start                       try everything in a sandbox
@@ -74,8 +75,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   try {
     return await command.run(args, io);
   } catch (error) {
-    if (isUsageError(error)) {
-      io.err(`k8sauth ${name}: ${error.message}\nk8sauth help ${name} has details.\n`);
+    if (error instanceof UsageError) {
+      io.err(`k8sauth ${name}: ${error.message}\nFor details: npx --no k8sauth help ${name}\n`);
       return 2;
     }
     const message = error instanceof Error ? error.message : String(error);

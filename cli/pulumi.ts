@@ -17,25 +17,29 @@ const exported = [
 ] as const;
 
 export const pulumiCommand: Command = {
-  name: "pulumi",
-  summary: "Run the Pulumi CLI: the one on the PATH, or one built from Go modules",
-  help: `Run the Pulumi CLI. \`pulumi\` on the PATH is used if it is ${oldestVersion} or later; otherwise the CLI and its plugins are built from
-Go modules on first use (minutes; needs Go 1.26).
+  help: `Run the Pulumi CLI. \`pulumi\` on the PATH is used if it is ${oldestVersion} or later;
+otherwise the CLI and its plugins are built from Go modules on first use
+(minutes; needs Go 1.26).
 
 Usage: k8sauth pulumi ARGUMENTS...
        k8sauth pulumi --print-env
 
-All arguments go to Pulumi, and its exit status comes back. \`k8sauth pulumi --help\` is Pulumi's own help.
+All arguments go to Pulumi, and its exit status comes back. \`k8sauth pulumi
+--help\` is Pulumi's own help.
 
-  --print-env   Print the environment as lines for a POSIX shell: eval "$(npx --no k8sauth pulumi --print-env)"
+  --print-env   Print the environment as lines for a POSIX shell:
+                eval "$(npx --no k8sauth pulumi --print-env)"
 
 Environment
-  K8SAUTH_PULUMI=build           Build the CLI even if \`pulumi\` is on the PATH.
-  PULUMI_BACKEND_URL             Where stacks are kept. Default: files in ~/.local/state/k8sauth.
+  K8SAUTH_PULUMI=build   Build the CLI even if \`pulumi\` is on the PATH.
+  PULUMI_BACKEND_URL     Where stacks are kept.
+                         Default: files in ~/.local/state/k8sauth.
   PULUMI_CONFIG_PASSPHRASE, PULUMI_CONFIG_PASSPHRASE_FILE
-                                 Passphrase of the stacks' secrets. Default: a generated one in ~/.local/state/k8sauth/passphrase.
+                         Passphrase of the stacks' secrets. Default: a generated
+                         one in ~/.local/state/k8sauth/passphrase.
 
-The CLI's home (logins, plugins, logs) is a folder below ~/.local/state/k8sauth/pulumi. ~/.pulumi is never touched.
+The CLI's home (logins, plugins, logs) is a folder below
+~/.local/state/k8sauth/pulumi. ~/.pulumi is never touched.
 
 Examples
   k8sauth pulumi preview --stack sandbox
@@ -57,9 +61,9 @@ function exportLine(name: string, value: string | undefined): string {
   return value === undefined ? "" : `export ${name}='${value.replaceAll("'", "'\\''")}'\n`;
 }
 
-/** Finds or builds the CLI, with its progress on standard error. */
-export async function preparePulumi(io: Io): Promise<Pulumi> {
-  const printer = progressPrinter(io.err, io.tty);
+/** Finds or builds the CLI, with its progress on standard error. @param step the number of the caller's step, for the lines of progress */
+export async function preparePulumi(io: Io, step?: string): Promise<Pulumi> {
+  const printer = progressPrinter(io.err, io.tty, step === undefined ? {} : { prefix: `${step}  ` });
   // The terminal may show a progress line, which the notice replaces.
   const onNotice = (line: string) => io.err(`${io.tty ? "\r\u001b[K" : ""}${line}\n`);
   const options = { env: io.env, signal: io.signal, onProgress: printer.onProgress, onNotice };

@@ -21,31 +21,42 @@ const minors = kubernetesVersions()
   .map(({ minor }) => minor)
   .join(", ");
 
-const help = `A throw-away Kubernetes on this machine, for trials and tests: a real control plane and, with --node, a node.
+const help = `A throw-away Kubernetes on this machine, for trials and tests: a real control
+plane and, with --node, a node.
 
 Usage
-  k8sauth sandbox start [--name NAME] [--kubernetes VERSION] [--node] [--issuer ISSUER] [--api-audience AUDIENCE]...
+  k8sauth sandbox start [--name NAME] [--kubernetes VERSION] [--node]
+                        [--issuer ISSUER] [--api-audience AUDIENCE]...
   k8sauth sandbox stop [--name NAME]
   k8sauth sandbox status [--name NAME] [--json]
   k8sauth sandbox kubeconfig [--name NAME]
   k8sauth sandbox kubectl [--name NAME] -- ARGUMENTS...
 
-  start       Builds Kubernetes on first use (minutes, from Go modules; needs Go 1.26), starts the sandbox and prints the path of
-              its kubeconfig. A running sandbox stays as it is.
+  start       Builds Kubernetes on first use (minutes, from Go modules; needs
+              Go 1.26), starts the sandbox and prints the path of its
+              kubeconfig. A running sandbox stays as it is.
   stop        Stops the sandbox and deletes its data.
   status      Shows the state of the sandbox; without --name, of all sandboxes.
-  kubeconfig  Prints the kubeconfig of its administrator. It holds a private key.
+  kubeconfig  Prints the kubeconfig of its administrator. It holds a private
+              key.
   kubectl     Runs kubectl against it.
 
 Options
-  --name NAME               Name of the sandbox. Several can run at the same time (default: default).
-  --kubernetes VERSION      Version of Kubernetes: ${minors}, or one of these in full (default: K8SAUTH_KUBERNETES, or
-                            ${defaultKubernetes().minor}). Each is built on first use.
-  --node                    With a node, so that pods run in it: needs Linux, root, and the Debian packages containerd, runc,
-                            containernetworking-plugins, nftables and conntrack. Its image is ${nodeImage}.
-  --issuer ISSUER           Issuer of service account tokens: "cluster" (https://kubernetes.default.svc.cluster.local, the
-                            default), "self" (its own https address), or any other value as it is.
-  --api-audience AUDIENCE   A further audience of the API server; may be repeated.
+  --name NAME               Name of the sandbox. Several can run at the same
+                            time (default: default).
+  --kubernetes VERSION      Version of Kubernetes: ${minors}, or
+                            one of these in full (default: K8SAUTH_KUBERNETES,
+                            or ${defaultKubernetes().minor}). Each is built on first use.
+  --node                    With a node, so that pods run in it: needs Linux,
+                            root, and the Debian packages containerd, runc,
+                            containernetworking-plugins, nftables and conntrack.
+                            Its image is ${nodeImage}.
+  --issuer ISSUER           Issuer of service account tokens: "cluster"
+                            (https://kubernetes.default.svc.cluster.local, the
+                            default), "self" (its own https address), or any
+                            other value as it is.
+  --api-audience AUDIENCE   A further audience of the API server; may be
+                            repeated.
   --json                    Prints the status as JSON.
 
 Examples
@@ -66,8 +77,6 @@ Exit status
 
 /** `k8sauth sandbox`: start, stop and use a local control plane. */
 export const sandboxCommand: Command = {
-  name: "sandbox",
-  summary: "Start, stop and use a throw-away Kubernetes on this machine",
   help,
   async run([action, ...args], io) {
     if (action === undefined) throw new UsageError(`an action is missing: expected ${Object.keys(actions).join(", ")}`);

@@ -32,25 +32,30 @@ import { parse } from "./usage.ts";
 const stackName = "sandbox";
 
 export const startCommand: Command = {
-  name: "start",
-  summary: "Show everything: a sandbox cluster, the stack in it, its outputs, and the proofs that they work",
   help: `Show the product in five steps:
 
   1  Find Pulumi, or build it.
-  2  Start a sandbox: a real Kubernetes, built on first use, with a node for pods if this machine can run one.
+  2  Start a sandbox: a real Kubernetes, built on first use, with a node for
+     pods if this machine can run one.
   3  Provision the stack "${stackName}" in it.
   4  Summarize the outputs of the stack.
-  5  Prove by calls that they work: gateways log a workload in, and the verifier reports to a service who its callers are.
+  5  Prove by calls that they work: gateways log a workload in, and the verifier
+     reports to a service who its callers are.
 
 Usage: npm start [-- OPTIONS]
        k8sauth start [OPTIONS]
 
 Options:
-      --kubeconfig FILE   Use the cluster of a kubeconfig instead of a sandbox; the stack is then called "start"
+      --kubeconfig FILE   Use the cluster of a kubeconfig instead of a sandbox;
+                          the stack is then called "start"
       --context NAME      Its context; the current one by default
-      --allow-loopback    Accept a cluster that only this machine reaches (kind, minikube)
-      --token-only        Without the certificate flow (EKS signs no client certificates)
-  -v, --verbose           Show everything: Pulumi's progress also without a terminal, all outputs with secrets masked, whole errors
+      --allow-loopback    Accept a cluster that only this machine reaches (kind,
+                          minikube)
+      --token-only        Without the certificate flow (EKS signs no client
+                          certificates)
+  -v, --verbose           Show everything: Pulumi's progress also without a
+                          terminal, all outputs with secrets masked, and
+                          whole errors
 
 Exit status: 0 everything holds, 1 something failed, 2 wrong usage.
 `,
@@ -103,7 +108,7 @@ async function start(options: StartOptions, io: Io): Promise<number> {
   const steps = new Steps(io, 5);
   const pulumi = await steps.run(
     "Pulumi",
-    () => preparePulumi(io),
+    (number) => preparePulumi(io, number),
     ({ built, command }) => `${built ? "built from Go modules" : "found"}: ${command}`,
   );
   const shared = { context, certificate, verbose };
@@ -116,7 +121,7 @@ async function start(options: StartOptions, io: Io): Promise<number> {
   }
   const { cluster } = await steps.run(
     "Cluster",
-    () => startCluster(io),
+    (number) => startCluster(io, number),
     ({ server }) => server,
   );
   await using _gateways = cluster.gateways;
@@ -125,8 +130,8 @@ async function start(options: StartOptions, io: Io): Promise<number> {
   return await demonstrate({ ...shared, kubeconfig, stack: stackName, loopback: true, cluster }, pulumi, steps, io);
 }
 
-async function startCluster(io: Io): Promise<{ readonly cluster: DemoCluster; readonly server: string }> {
-  const printer = progressPrinter(io.err, io.tty);
+async function startCluster(io: Io, step: string): Promise<{ readonly cluster: DemoCluster; readonly server: string }> {
+  const printer = progressPrinter(io.err, io.tty, { prefix: `${step}  ` });
   const options = { env: io.env, signal: io.signal, onProgress: printer.onProgress };
   const cluster = await startDemoCluster(options).finally(() => printer.finish());
   return { cluster, server: await describeServer(cluster.sandbox.kubeconfig, undefined, io) };

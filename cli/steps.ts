@@ -15,22 +15,28 @@ export class Steps {
     this.#now = now;
   }
 
-  /** Runs a step. @param describe its result in a few words, for the line of the step */
-  async run<T>(title: string, work: () => Promise<T>, describe: (result: T) => string): Promise<T> {
-    const { out, err, tty, terminal } = this.#io;
-    const label = `${++this.#number}/${this.#total}  ${paint(terminal, "bold", title.padEnd(8))}`;
+  /**
+   * Runs a step.
+   *
+   * @param work gets the number of the step, as "2/5", for its own lines of progress
+   * @param describe its result in a few words, for the line of the step
+   */
+  async run<T>(title: string, work: (number: string) => Promise<T>, describe: (result: T) => string): Promise<T> {
+    const { out, err, tty, terminal, signal } = this.#io;
+    const number = `${++this.#number}/${this.#total}`;
+    const label = `${number}  ${paint(terminal, "bold", title.padEnd(8))}`;
     const start = this.#now();
     const line = (text: string) => {
       this.clear();
       out(`${label}  ${duration(this.#now() - start).padStart(9)}  ${text}\n`);
     };
-    if (tty) err(`${this.#number}/${this.#total}  ${title} …`);
+    if (tty) err(`${number}  ${title} …`);
     try {
-      const result = await work();
+      const result = await work(number);
       line(describe(result));
       return result;
     } catch (error) {
-      line(paint(terminal, "red", "failed"));
+      line(paint(terminal, "red", signal.aborted ? "cancelled" : "failed"));
       throw error;
     }
   }

@@ -34,9 +34,11 @@ export async function examineCluster(client: KubeClient, options: ClusterOptions
       throw anonymousError("its SelfSubjectReview", client.connection, await client.connection.credentials.get());
     }
     const { version, distribution } = await readVersion(client);
+    const { server, context } = client.connection;
     const as = self === undefined ? "" : `, as ${self.username}`;
+    const seen = `${distribution} ${version} at ${server} (context "${context}")${as}`;
     return [
-      { subject, status: "ok", seen: `${distribution} ${version} at ${client.connection.server}${as}` },
+      { subject, status: "ok", seen },
       clock(self, at),
       ...(await Promise.all([
         attempt("issuer", () => issuer(client)),

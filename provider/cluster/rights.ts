@@ -21,9 +21,10 @@ export async function requireRights(client: KubeClient, rights: readonly Right[]
     throw anonymousError(request, connection, await connection.credentials.get());
   }
   const known = username && username !== connection.user ? ` (known to the API server as "${username}")` : "";
+  const what = missing.length === 1 ? "a right" : `${missing.length} rights`;
   throw new ProviderError(
     "CLUSTER_RIGHTS_MISSING",
-    `User "${connection.user}"${known} lacks ${missing.length === 1 ? "a right" : `${missing.length} rights`} in the cluster at ${connection.server}: ${missing.map(describeRight).join("; ")}.`,
+    `User "${connection.user}"${known} lacks ${what} in the cluster at ${connection.server}:\n${missing.map((right) => `  ${describeRight(right)}\n`).join("")}`,
     "Grant them to that user, or deploy as a user who has them. The files in examples/deployer-rights grant them, flow by flow; with namespace and createNamespace: false fewer are needed.",
   );
 }

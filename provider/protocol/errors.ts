@@ -80,12 +80,12 @@ export type ProviderErrorCode =
   // a bug, or an error without a code
   | "INTERNAL";
 
-/** An error that the user can act on. Its message never holds a secret. */
+/** An error that the user can act on. Its message never holds a secret. The remedy stands on a line of its own after a list. */
 export class ProviderError extends Error {
   readonly code: ProviderErrorCode;
 
   constructor(code: ProviderErrorCode, what: string, remedy = "") {
-    super(scrub(remedy ? `${what} ${remedy}` : what));
+    super(scrub([what, remedy].join(what.endsWith("\n") ? "" : " ").trim()));
     this.name = "ProviderError";
     this.code = code;
   }

@@ -88,16 +88,21 @@ export interface ProgressPrinter {
 /** Shortest time between two plain lines of a phase, in milliseconds. */
 const plainIntervalMs = 3500;
 
+export interface ProgressPrinterOptions {
+  /** Text before each line, for example the number of a step. */
+  readonly prefix?: string;
+  /** The current time in milliseconds. */
+  readonly now?: () => number;
+}
+
 /**
  * Shows progress: a bar on a terminal, otherwise a plain line for each phase and about every four seconds. A phase of less than a second is not
  * shown, unless it belongs to a build.
- *
- * @param now the current time in milliseconds
  */
 export function progressPrinter(
   write: (text: string) => void,
   tty: boolean,
-  now: () => number = Date.now,
+  { prefix = "", now = Date.now }: ProgressPrinterOptions = {},
 ): ProgressPrinter {
   let lastPhase: Phase | undefined;
   let lastAt = Number.NEGATIVE_INFINITY;
@@ -112,10 +117,10 @@ export function progressPrinter(
       lastPhase = progress.phase;
       lastAt = at;
       const text = describeProgress(progress);
-      if (!tty) return write(`${text}\n`);
+      if (!tty) return write(`${prefix}${text}\n`);
       drawn = true;
       // Without automatic wrapping (DECAWM), a line that is too long is cut and stays one line.
-      write(`\r\u001b[K\u001b[?7l${bar(progress)}${text}\u001b[?7h`);
+      write(`\r\u001b[K\u001b[?7l${prefix}${bar(progress)}${text}\u001b[?7h`);
     },
     finish() {
       if (drawn) write("\r\u001b[K");

@@ -111,6 +111,11 @@ describe("k8sauth doctor", () => {
     });
   });
 
+  test("fails without a kubeconfig if an option is about the cluster", async () => {
+    const { out } = await run("--json", "--host", "https://api.example.com");
+    expect(JSON.parse(out)).toMatchObject({ cluster: [{ subject: "kubeconfig", status: "failed" }] });
+  });
+
   test("refuses an unknown flow as wrong usage", async () => {
     await expect(run("--flow", "basic")).rejects.toThrow(
       'there is no flow "basic": expected token, certificate, verifier',

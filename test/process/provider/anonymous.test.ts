@@ -97,6 +97,6 @@ test("rights that are missing are asked for by the name that the API server know
   };
   const inputs = { kubeconfig: kubeconfig(), allowLoopback: true, rights: [{ verb: "get", resource: "pods" }] };
   await expect(plugin.create("k8sauth:index:Cluster", inputs)).rejects.toThrow(
-    /CLUSTER_RIGHTS_MISSING.*User "deployer" \(known to the API server as "jane@example\.com"\) lacks a right/,
+    /CLUSTER_RIGHTS_MISSING.*User "deployer" \(known to the API server as "jane@example\.com"\) lacks a right .*:\n {2}get pods in the whole cluster\nGrant them/,
   );
 });

@@ -3,13 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { checkCommand } from "../../../cli/check.ts";
-import { isUsageError } from "../../../cli/usage.ts";
+import { UsageError } from "../../../cli/usage.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "k8sauth-outputs-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const none = () => {};
 const io = { out: none, err: none, tty: false, env: {}, signal: new AbortController().signal };
+
+test("a file of outputs that does not exist is a usage error", async () => {
+  await expect(checkCommand.run(["--outputs", join(folder, "none")], io)).rejects.toThrow(
+    new UsageError(`--outputs: the file ${join(folder, "none")} cannot be read (ENOENT)`),
+  );
+});
 
 test.each([
   ["no JSON", "canary-of-a-token", "as a JSON object"],
@@ -21,7 +27,7 @@ test.each([
   const file = join(folder, "outputs.json");
   writeFileSync(file, text);
   const error = await checkCommand.run(["--outputs", file], io).catch((thrown: unknown) => thrown);
-  expect(error).toSatisfy(isUsageError);
+  expect(error).toBeInstanceOf(UsageError);
   expect(String(error)).toContain(message);
   expect(String(error)).toContain("--show-secrets");
   expect(String(error)).not.toContain("canary");

@@ -41,6 +41,26 @@ describe("the steps of a command", () => {
   });
 });
 
+test("a step that Ctrl-C ended was cancelled, and knows its number", async () => {
+  const controller = new AbortController();
+  let out = "";
+  const io = {
+    out: (text: string) => {
+      out += text;
+    },
+    err: () => {},
+    tty: false,
+    env: {},
+    signal: controller.signal,
+  };
+  const work = async (number: string) => {
+    controller.abort(new Error("Interrupted."));
+    throw new Error(number);
+  };
+  await expect(new Steps(io, 2, () => 0).run("Cluster", work, () => "")).rejects.toThrow("1/2");
+  expect(out).toBe("1/2  Cluster       0.0 s  cancelled\n");
+});
+
 test.each([
   [0, "0.0 s"],
   [59_900, "59.9 s"],

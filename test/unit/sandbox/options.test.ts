@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { sandboxCommand } from "../../../cli/sandbox.ts";
-import { isUsageError } from "../../../cli/usage.ts";
+import { UsageError } from "../../../cli/usage.ts";
 import { cacheRoot, stateRoot } from "../../../sandbox/build/paths.ts";
 import { controlPlanePlan } from "../../../sandbox/cluster/plan.ts";
 import { listSandboxes, openSandbox, sandboxStatus, startSandbox, stopSandbox } from "../../../sandbox/index.ts";
@@ -103,7 +103,7 @@ describe("k8sauth sandbox", () => {
     [["status", "--name"]],
     [["stop", "--name", "X"]],
   ])("%j is a usage error", async (args) => {
-    await expect(run(...args)).rejects.toSatisfy(isUsageError);
+    await expect(run(...args)).rejects.toBeInstanceOf(UsageError);
   });
 
   test("status of none says so, also as JSON", async () => {

@@ -42,11 +42,7 @@ describe("printed where there is no terminal", () => {
   test("reports of every second become a line at least every five seconds, without control characters", () => {
     let now = 0;
     const lines: { at: number; text: string }[] = [];
-    const printer = progressPrinter(
-      (text) => lines.push({ at: now, text }),
-      false,
-      () => now,
-    );
+    const printer = progressPrinter((text) => lines.push({ at: now, text }), false, { now: () => now });
     for (now = 0; now <= 60_000; now += 1000) printer.onProgress(at("compile", now / 1000, 60, now));
     printer.finish();
     const gaps = lines.slice(1).map((line, index) => line.at - (lines[index]?.at ?? 0));
@@ -65,15 +61,11 @@ describe("printed where there is no terminal", () => {
 test("on a terminal one line is drawn over and over, and cleared at the end", () => {
   let now = 0;
   const parts: string[] = [];
-  const printer = progressPrinter(
-    (part) => parts.push(part),
-    true,
-    () => now,
-  );
+  const printer = progressPrinter((part) => parts.push(part), true, { prefix: "2/5  ", now: () => now });
   for (now = 0; now < 1000; now += 100) printer.onProgress(at("compile", now / 100, 10, now));
   printer.finish();
   // Without automatic wrapping.
-  const isOneLine = (part: string) => part.startsWith("\r\u001b[K\u001b[?7l[") && part.endsWith("\u001b[?7h");
+  const isOneLine = (part: string) => part.startsWith("\r\u001b[K\u001b[?7l2/5  [") && part.endsWith("\u001b[?7h");
   expect(parts.slice(0, -1).every((part) => isOneLine(part) && !part.includes("\n"))).toBe(true);
   expect(parts.at(-1)).toBe("\r\u001b[K");
 });
