@@ -48,6 +48,8 @@ const pool = {
   keepAlive: true,
   maxSockets: 3,
   scheduling: "lifo",
+  // Whatever NODE_TLS_REJECT_UNAUTHORIZED says, which would send credentials to any server.
+  rejectUnauthorized: true,
   checkServerIdentity,
   sigalgs: signatureAlgorithms,
 } as const;

@@ -81,6 +81,8 @@ function throughHttp(proxy: URL, host: string, port: number, { ca, tunnelSignal 
         ? requestHttps({
             ...options,
             ca: proxyAuthorities(ca),
+            // Whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+            rejectUnauthorized: true,
             allowPartialTrustChain: true,
             servername: isIP(address.host) ? "" : address.host,
           } as RequestOptions)

@@ -171,7 +171,13 @@ export class ServiceClient implements Disposable {
     }
     const { caFile } = this.#options;
     const ca = caFile === undefined ? undefined : await readCa(caFile);
-    this.#agent ??= new HttpsAgent({ keepAlive: true, ca, minVersion: "TLSv1.2" });
+    this.#agent ??= new HttpsAgent({
+      keepAlive: true,
+      ca,
+      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says, which would send the token to any server.
+      rejectUnauthorized: true,
+      minVersion: "TLSv1.2",
+    });
     return this.#agent;
   }
 }

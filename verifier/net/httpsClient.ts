@@ -90,6 +90,8 @@ export class HttpsClient {
       maxFreeSockets: 8,
       scheduling: "lifo",
       ca: ca || undefined,
+      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says, which would accept keys and reviews of any server.
+      rejectUnauthorized: true,
       minVersion: "TLSv1.2",
       ...(this.#proxy && { proxyEnv: { HTTPS_PROXY: this.#proxy.url, NO_PROXY: this.#proxy.except } }),
     });

@@ -122,6 +122,17 @@ export const clusters: Section = {
       tests: [[configErrors, "what is wrong with it > %s"]],
     },
     {
+      fault: "`NODE_TLS_REJECT_UNAUTHORIZED=0` in the environment",
+      behaviour: "It has no effect: plugin, commands, verifier and the client of services verify every server.",
+      tests: [
+        ["unit/tlsVariable.test.ts", "the plugin and the commands verify the API server"],
+        ["unit/tlsVariable.test.ts", "they verify the API server behind a proxy"],
+        ["unit/tlsVariable.test.ts", "they verify a proxy"],
+        ["unit/tlsVariable.test.ts", "the verifier verifies the issuer and the API server"],
+        ["unit/tlsVariable.test.ts", "the client of services verifies the service"],
+      ],
+    },
+    {
       fault: "Several clusters, users and contexts in one or several files",
       behaviour: "Only the named context counts, as for kubectl.",
       tests: [
