@@ -1,16 +1,17 @@
 /** Subjects and roles of bindings. */
 import type { Policies } from "@pulumi/policy";
-import { type Binding, type BindingSubject, isBinding, subjectName } from "../kubernetes.ts";
+import { type Binding, type BindingSubject, isBinding, matches, subjectName } from "../kubernetes.ts";
 import { resourceRule } from "../rule.ts";
 import { each } from "../unknowns.ts";
 
 const goodPractices = "https://kubernetes.io/docs/concepts/security/rbac-good-practices/";
 
-/** Subjects that include all users or all anonymous requests, or that are exempt from authorization. */
-const broad: readonly BindingSubject[] = [
+/** Subjects that include all users or all anonymous requests, or that are exempt from authorization. `*` stands for any text. */
+const broad: readonly Required<Pick<BindingSubject, "kind" | "name">>[] = [
   { kind: "Group", name: "system:masters" },
   { kind: "Group", name: "system:authenticated" },
   { kind: "Group", name: "system:unauthenticated" },
+  { kind: "Group", name: "system:serviceaccounts*" },
   { kind: "User", name: "system:anonymous" },
 ];
 
@@ -38,8 +39,9 @@ const noBroadSubjects = resourceRule({
   name: "no-broad-subjects",
   level: "mandatory",
   severity: "critical",
-  description: "Nothing is bound to system:masters, system:authenticated, system:unauthenticated or system:anonymous.",
-  reason: "Every client that can reach the API server has the rights of these groups, or the rights can't be revoked.",
+  description:
+    "Nothing is bound to system:masters, system:authenticated, system:unauthenticated, system:anonymous, or the ServiceAccounts of the cluster or of a namespace.",
+  reason: "Others than the one that needs the right have it too, or the rights can't be revoked.",
   remedy: "Name the ServiceAccount or the user that needs the right.",
   url: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects",
   tags: ["rbac"],
@@ -47,8 +49,8 @@ const noBroadSubjects = resourceRule({
   check: ({ props }, report) =>
     each((props as Binding).subjects, (subject) => {
       // The kind is compared first, because reading the name of a ServiceAccount throws if it is unknown.
-      const found = broad.find(({ kind, name }) => subject.kind === kind && subject.name === name);
-      if (found) report(`It binds ${subjectName(found)}.`);
+      const found = broad.some(({ kind, name }) => subject.kind === kind && matches(subject.name ?? "", [name]));
+      if (found) report(`It binds ${subjectName(subject)}.`);
     }),
 });
 

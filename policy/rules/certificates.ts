@@ -9,6 +9,7 @@ const csrDocs = "https://kubernetes.io/docs/reference/access-authn-authz/certifi
 const hardening = "https://kubernetes.io/docs/concepts/security/hardening-guide/authentication-mechanisms/";
 
 const isSigned = ofType("k8sauth:index:SignedCertificate");
+const isKeysRequest = ofType("tls:index/certRequest:CertRequest");
 const isRequest = either(isSigned, ofKinds("certificates.k8s.io", "CertificateSigningRequest"));
 
 interface Request {
@@ -137,8 +138,13 @@ const subject = resourceRule({
     "Choose another common name and organization (k8sauth:certificateCommonName, k8sauth:certificateOrganization).",
   url: csrDocs,
   tags: ["certificate"],
-  appliesTo: ofType("tls:index/certRequest:CertRequest"),
-  check: ({ props }, report) => {
+  appliesTo: either(isKeysRequest, isRequest),
+  check: ({ type, props }, report) => {
+    if (!isKeysRequest(type)) {
+      const pem = isSigned(type) ? props.csrPem : (props.spec as { request?: string } | undefined)?.request;
+      if (hasReservedName(String(pem ?? ""))) report("Its request contains a name that starts with system:.");
+      return;
+    }
     const requested = (props.subject ?? {}) as Readonly<Record<string, string | undefined>>;
     all(
       ...["commonName", "organization", "organizationalUnit"].map((field) => () => {
@@ -147,5 +153,28 @@ const subject = resourceRule({
     );
   },
 });
+
+/** Tags of ASN.1 strings: UTF8String, PrintableString, T61String, IA5String; BMPString has two bytes for each character. */
+const stringTags: readonly (number | undefined)[] = [0x0c, 0x13, 0x14, 0x16, 0x1e];
+const reservedNames = [Buffer.from("system:"), Buffer.from("\0s\0y\0s\0t\0e\0m\0:")];
+
+/** Whether a request has a reserved name anywhere. @param request PEM, or PEM in base64 as in a CertificateSigningRequest */
+function hasReservedName(request: string): boolean {
+  const pem = request.includes("-----BEGIN ") ? request : Buffer.from(request, "base64").toString("latin1");
+  const blocks = pem.matchAll(/-----BEGIN [^-]+-----([^-]+)-----END /g);
+  return Array.from(blocks, ([, text = ""]) => Buffer.from(text, "base64")).some((der) =>
+    reservedNames.some((name) => {
+      for (let at = der.indexOf(name); at >= 0; at = der.indexOf(name, at + 1)) if (startsString(der, at)) return true;
+      return false;
+    }),
+  );
+}
+
+/** Whether a string starts at a position. Before it stand its tag and its length, which has one to three bytes. */
+function startsString(der: Buffer, at: number): boolean {
+  const [short = 0x80] = der.subarray(at - 1);
+  if (stringTags.includes(der[at - 2]) && short < 0x80) return true;
+  return [1, 2].some((bytes) => stringTags.includes(der[at - 2 - bytes]) && der[at - 1 - bytes] === 0x80 + bytes);
+}
 
 export const certificateRules: Policies = [lifetime, signer, usages, keyStrength, subject];

@@ -1,14 +1,6 @@
 /** Reviewers: the identities that a gateway reviews tokens with. */
 import type { Policies } from "@pulumi/policy";
-import {
-  type Binding,
-  isBinding,
-  isClusterRole,
-  matches,
-  type PolicyRule,
-  type Role,
-  subjectName,
-} from "../kubernetes.ts";
+import { type Binding, isBinding, isRole, matches, type PolicyRule, type Role, subjectName } from "../kubernetes.ts";
 import { ofType, resourceRule, type Setting } from "../rule.ts";
 import { each, every, some } from "../unknowns.ts";
 
@@ -79,13 +71,13 @@ interface Reads {
 const reviewerRole = resourceRule<Reads>({
   ...bound,
   name: "reviewer-role",
-  description: "A reviewer role lets its holder review, and nothing else.",
+  description: "A reviewer role, which the policy recognizes by name, lets its holder review, and nothing else.",
   remedy:
     "Grant only create on tokenreviews and subjectaccessreviews, and get on the resources in the policy's setting mayRead (k8sauth:products adds them).",
   settings: {
     names: {
       type: "array",
-      description: "Resource names of reviewer roles, with * for anything.",
+      description: "Names of reviewer roles, of the Pulumi resource or of the object, with * for anything.",
       default: reviewerNames,
     },
     mayRead: {
@@ -94,10 +86,12 @@ const reviewerRole = resourceRule<Reads>({
       default: ["serviceaccounts", "pods", "nodes"],
     },
   },
-  appliesTo: isClusterRole,
+  appliesTo: isRole,
   check: ({ name, props }, report, settings) => {
-    if (!matches(name, settings.names)) return;
-    each((props as Role).rules, (rule, index) => {
+    const { metadata, rules, aggregationRule } = props as Role;
+    if (!matches(name, settings.names) && !matches(metadata?.name ?? "", settings.names)) return;
+    if (aggregationRule) report("It aggregates ClusterRoles, whose rules this policy does not see.");
+    each(rules, (rule, index) => {
       if (!isReviewing(rule, settings.mayRead)) report(`rules[${index}] is more than a review.`);
     });
   },

@@ -1,7 +1,7 @@
 /** Permissions of roles. */
 import type { Policies } from "@pulumi/policy";
 import { isClusterRole, isRole, matches, type PolicyRule, type Role } from "../kubernetes.ts";
-import { type Report, resourceRule } from "../rule.ts";
+import { resourceRule } from "../rule.ts";
 import { all, each, some } from "../unknowns.ts";
 
 const goodPractices = "https://kubernetes.io/docs/concepts/security/rbac-good-practices/";
@@ -44,37 +44,80 @@ interface Escalation {
   /** Action of the holder, which completes the sentence "It lets its holder …". */
   readonly what: string;
   readonly verbs: readonly string[];
-  readonly group?: string;
-  readonly resource?: string;
+  readonly groups: readonly string[];
+  /** @default all resources */
+  readonly resources?: readonly string[];
   /** Whether the permissions are an escalation only in a ClusterRole. */
   readonly clusterOnly?: boolean;
+  /** Whether the permissions are no escalation for named objects. */
+  readonly unlessNamed?: boolean;
 }
 
+const changes = ["create", "update", "patch"];
+
 const escalations: readonly Escalation[] = [
+  { what: "grant itself further rights", verbs: ["escalate", "bind"], groups: ["rbac.authorization.k8s.io"] },
   {
-    what: "grant itself further rights",
-    verbs: ["escalate", "bind"],
-    group: "rbac.authorization.k8s.io",
+    what: "impersonate other users",
+    verbs: ["impersonate"],
+    groups: [""],
+    resources: ["users", "groups", "serviceaccounts"],
   },
-  { what: "impersonate other users", verbs: ["impersonate"] },
-  { what: "create tokens of ServiceAccounts", verbs: ["create"], group: "", resource: "serviceaccounts/token" },
+  {
+    what: "create tokens of ServiceAccounts",
+    verbs: ["create"],
+    groups: [""],
+    resources: ["serviceaccounts/token"],
+  },
   {
     what: "approve certificate requests, and so become any user",
     verbs: ["update", "patch"],
-    group: "certificates.k8s.io",
-    resource: "certificatesigningrequests/approval",
+    groups: ["certificates.k8s.io"],
+    resources: ["certificatesigningrequests/approval"],
   },
   {
     what: "approve or sign certificates",
     verbs: ["approve", "sign"],
-    group: "certificates.k8s.io",
-    resource: "signers",
+    groups: ["certificates.k8s.io"],
+    resources: ["signers"],
   },
   {
     what: "read the Secrets of every namespace, tokens included",
     verbs: ["get", "list", "watch"],
-    group: "",
-    resource: "secrets",
+    groups: [""],
+    resources: ["secrets"],
+    clusterOnly: true,
+    unlessNamed: true,
+  },
+  {
+    what: "run programs as every ServiceAccount of every namespace",
+    verbs: changes,
+    groups: ["", "apps", "batch"],
+    resources: [
+      "pods",
+      "pods/ephemeralcontainers",
+      "replicationcontrollers",
+      "deployments",
+      "statefulsets",
+      "daemonsets",
+      "replicasets",
+      "jobs",
+      "cronjobs",
+    ],
+    clusterOnly: true,
+  },
+  {
+    what: "run commands in the pods of every namespace",
+    verbs: ["get", "create"],
+    groups: [""],
+    resources: ["pods/exec", "pods/attach", "nodes/proxy"],
+    clusterOnly: true,
+  },
+  {
+    what: "read and change every request of other users",
+    verbs: changes,
+    groups: ["admissionregistration.k8s.io"],
+    resources: ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
     clusterOnly: true,
   },
 ];
@@ -83,33 +126,37 @@ const noEscalation = resourceRule<Exempt>({
   name: "no-escalation-rights",
   level: "mandatory",
   severity: "high",
-  description: "Roles grant no rights with which a user can gain further rights.",
-  reason:
-    "A user who may bind, impersonate, create tokens, approve certificates or read all Secrets can become any user.",
-  remedy: "Remove the rule, or restrict it by resourceNames (k8sauth:bearerTokenUsers for the rules of a user).",
+  description:
+    "Roles do not grant escalate, bind and impersonate, tokens, and approval and signing of certificates; ClusterRoles also not Secrets, pods, commands in pods, nodes/proxy and admission webhooks, and they aggregate no others.",
+  reason: "A user with such a right can become another user, and often any user.",
+  remedy:
+    "Remove the rule, use a Role, or name the role in the policy's setting exempt (k8sauth:bearerTokenUsers for the rules of a user).",
   url: goodPractices,
   tags: ["rbac", "cis-5.1.8", "cis-5.1.11", "cis-5.1.13"],
   settings: { exempt },
   appliesTo: isRole,
   check: ({ name, type, props }, report, settings) => {
     if (matches(name, settings.exempt)) return;
+    const { rules, aggregationRule } = props as Role;
     const clusterWide = isClusterRole(type);
-    each((props as Role).rules, (rule, index) =>
+    if (aggregationRule) report("It aggregates ClusterRoles, whose rules this policy does not see.");
+    each(rules, (rule, index) =>
       all(
         ...escalations
           .filter(({ clusterOnly }) => clusterWide || !clusterOnly)
-          .map((escalation) => () => refuse(rule, escalation, index, report)),
+          .map((escalation) => () => {
+            if (grants(rule, escalation)) report(`rules[${index}] lets its holder ${escalation.what}.`);
+          }),
       ),
     );
   },
 });
 
-function refuse(rule: PolicyRule, { what, verbs, group, resource }: Escalation, index: number, report: Report): void {
-  const grants =
-    some(rule.verbs, (verb) => verbs.includes(verb)) &&
-    (group === undefined || some(rule.apiGroups, (text) => text === group || text === "*")) &&
-    (resource === undefined || some(rule.resources, (text) => text === resource || text === "*"));
-  if (grants && !some(rule.resourceNames, () => true)) report(`rules[${index}] lets its holder ${what}.`);
+function grants(rule: PolicyRule, { verbs, groups, resources, unlessNamed }: Escalation): boolean {
+  const covers = (granted: readonly string[] | undefined, wanted: readonly string[] | undefined) =>
+    wanted === undefined || some(granted, (text) => text === "*" || wanted.includes(text));
+  if (!covers(rule.verbs, verbs) || !covers(rule.apiGroups, groups) || !covers(rule.resources, resources)) return false;
+  return !(unlessNamed && some(rule.resourceNames, () => true));
 }
 
 export const roleRules: Policies = [noWildcardRules, noEscalation];

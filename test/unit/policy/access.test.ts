@@ -38,7 +38,12 @@ describe("no-broad-subjects", () => {
     name,
   }));
 
-  test.each([...broad, { kind: "User", name: "system:anonymous" }])("refuses $kind $name", (subject) => {
+  const accounts = ["system:serviceaccounts", "system:serviceaccounts:gateways"].map((name) => ({
+    kind: "Group",
+    name,
+  }));
+
+  test.each([...broad, ...accounts, { kind: "User", name: "system:anonymous" }])("refuses $kind $name", (subject) => {
     const { violations } = judge("no-broad-subjects", binding("view", account, subject));
     expect(violations).toEqual([expect.stringContaining(`It binds ${subject.kind} ${subject.name}.`)]);
   });
@@ -99,8 +104,8 @@ describe("reviewer-binding", () => {
   });
 });
 
-function role(rules: unknown, { kind = "ClusterRole", name = "gateway-token-reviewer" } = {}) {
-  return { type: rbac + kind, name, props: { rules } };
+function role(rules: unknown, { kind = "ClusterRole", name = "gateway-token-reviewer", metadata = {} } = {}) {
+  return { type: rbac + kind, name, props: { rules, metadata } };
 }
 
 const review = { apiGroups: ["authentication.k8s.io"], resources: ["tokenreviews"], verbs: ["create"] };
@@ -121,6 +126,21 @@ describe("reviewer-role", () => {
   ])("refuses %s", (_what, rule) => {
     const { violations } = judge("reviewer-role", role([review, rule]));
     expect(violations).toEqual([expect.stringContaining("rules[1] is more than a review.")]);
+  });
+
+  test("judges Roles too, and recognizes an object's name", () => {
+    const secrets = [{ apiGroups: [""], resources: ["secrets"], verbs: ["get"] }];
+    expect(judge("reviewer-role", role(secrets, { kind: "Role" })).violations).toHaveLength(1);
+    const metadata = { name: "gateway-token-reviewer-x" };
+    expect(judge("reviewer-role", role(secrets, { name: "x", metadata })).violations).toHaveLength(1);
+  });
+
+  test("refuses a role that aggregates others", () => {
+    const props = { aggregationRule: { clusterRoleSelectors: [{}] } };
+    const aggregated = { type: `${rbac}ClusterRole`, name: "gateway-token-reviewer", props };
+    for (const rule of ["reviewer-role", "no-escalation-rights"]) {
+      expect(judge(rule, aggregated).violations).toEqual([expect.stringContaining("aggregates ClusterRoles")]);
+    }
   });
 
   test("ignores roles of other names, and does not pass unknown values", () => {
@@ -192,23 +212,38 @@ describe("no-escalation-rights", () => {
     ["approve requests", rule("certificates.k8s.io", "certificatesigningrequests/approval", "update")],
     ["approve for a signer", rule("certificates.k8s.io", "signers", "approve")],
     ["read all Secrets", rule("", "secrets", "list")],
+    ["create pods", rule("", "pods", "create")],
+    ["change Deployments", rule("apps", "deployments", "patch")],
+    ["run commands in pods", rule("", "pods/exec", "get")],
+    ["reach the kubelets", rule("", "nodes/proxy", "get")],
+    ["change webhooks", rule("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "update")],
+    ["do everything with a resource", rule("", "serviceaccounts/token", "*")],
   ])("refuses a role that may %s", (_what, refused) => {
     expect(judge("no-escalation-rights", role([review, refused])).violations).toEqual([
       expect.stringContaining("rules[1]"),
     ]);
   });
 
-  test("accepts them for named objects, for Secrets of one namespace, and with other verbs", () => {
-    const named = {
-      ...rule("rbac.authorization.k8s.io", "clusterroles", "bind"),
-      resourceNames: ["system:auth-delegator"],
-    };
+  test.each([
+    ["bind a role", rule("rbac.authorization.k8s.io", "clusterroles", "bind"), "cluster-admin"],
+    ["impersonate a group", rule("", "groups", "impersonate"), "system:masters"],
+    ["approve for a signer", rule("certificates.k8s.io", "signers", "approve"), "kubernetes.io/kube-apiserver-client"],
+    ["create tokens of an account", rule("", "serviceaccounts/token", "create"), "deployer"],
+  ])("refuses a role that may %s by its name", (_what, refused, name) => {
+    const named = { ...refused, resourceNames: [name] };
+    expect(judge("no-escalation-rights", role([named])).violations).toHaveLength(1);
+    expect(judge("no-escalation-rights", role([named]), { exempt: ["gateway-*"] })).toEqual(passed);
+  });
+
+  test("accepts named Secrets, Secrets and pods of one namespace, and other verbs", () => {
+    const named = { ...rule("", "secrets", "get"), resourceNames: ["settings"] };
     const others = [
       rule("", "serviceaccounts", "create"),
       rule("certificates.k8s.io", "certificatesigningrequests", "update"),
     ];
     expect(judge("no-escalation-rights", role([review, named, ...others]))).toEqual(passed);
-    expect(judge("no-escalation-rights", role([rule("", "secrets", "get")], { kind: "Role" }))).toEqual(passed);
+    const ofNamespace = [rule("", "secrets", "get"), rule("", "pods", "create"), rule("", "pods/exec", "create")];
+    expect(judge("no-escalation-rights", role(ofNamespace, { kind: "Role" }))).toEqual(passed);
   });
 
   test("does not pass unknown verbs", () => {

@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { certificateRequest } from "../../support/certificateRequest.ts";
 import { judge, judgeStack, passed, unknown } from "./judge.ts";
 
 const day = 24 * 3600;
@@ -119,7 +121,44 @@ describe("certificates", () => {
       unknown: true,
     });
   });
+
+  test("certificate-subject reads requests, whatever types their strings have", () => {
+    const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const verdicts = (pem: string) => [
+      judge("certificate-subject", { type: signedType, props: { csrPem: pem } }),
+      judge("certificate-subject", {
+        type: "kubernetes:certificates.k8s.io/v1:CertificateSigningRequest",
+        props: { spec: { request: Buffer.from(pem).toString("base64") } },
+      }),
+    ];
+    const refused = { violations: [expect.stringContaining("a name that starts with system:")], unknown: false };
+    for (const subject of [
+      { commonName: "system:kube-controller-manager" },
+      { commonName: `system:node:${"n".repeat(40)}`, organization: "example" },
+      { commonName: "gateway", organization: "system:masters" },
+    ]) {
+      expect(verdicts(certificateRequest(privateKey, subject))).toMatchObject([refused, refused]);
+    }
+    expect(verdicts(certificateRequest(privateKey, { commonName: "ecosystem:x" }))).toEqual([passed, passed]);
+    const key = publicKey.export({ type: "spki", format: "der" });
+    for (const name of [
+      derString(0x13, "system:a"),
+      derString(0x1e, "\0s\0y\0s\0t\0e\0m\0:\0a"),
+      derString(0x0c, `system:${"a".repeat(300)}`),
+    ]) {
+      const der = Buffer.concat([name, key]);
+      const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString("base64")}\n-----END CERTIFICATE REQUEST-----\n`;
+      expect(verdicts(pem)).toMatchObject([refused, refused]);
+    }
+  });
 });
+
+/** A string in DER. */
+function derString(tag: number, content: string): Buffer {
+  const body = Buffer.from(content, "latin1");
+  const length = body.length < 0x80 ? [body.length] : [0x82, body.length >> 8, body.length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...length]), body]);
+}
 
 describe("credential-near-expiry, on 1 June", () => {
   const rule = "credential-near-expiry";

@@ -40,6 +40,7 @@ const inputs: Readonly<Record<string, readonly string[]>> = {
   ],
   "k8sauth:index:SignedCertificate": [
     "host",
+    "csrPem",
     "signerName",
     "usages",
     "expirationSeconds",

@@ -38,7 +38,7 @@ const role = (rule: Properties, name = "reader"): StackResource => ({
   name,
   inputs: { metadata: { name }, rules: [rule] },
 });
-const reading = { apiGroups: [""], resources: ["pods"], verbs: ["get"] };
+const reading = { apiGroups: [""], resources: ["configmaps"], verbs: ["get"] };
 
 const secret = (more: Properties, secretOutputs = ["data", "stringData"]): StackResource => ({
   type: "kubernetes:core/v1:Secret",
