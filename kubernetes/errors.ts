@@ -110,6 +110,8 @@ export function isUnreachable(error: unknown): error is KubeError {
 
 const userinfo = /(:\/\/)[^/?#\s"'\\]*@/g;
 const jwt = /\beyJ[\w-]{6,}\.[\w-]+(?:\.[\w-]*)?/g;
+/** Tokens of EKS, GKE, OpenShift and Vault. */
+const productToken = /\b(?:k8s-aws-v1\.|ya29\.|sha256~|hv[sbr]\.)[\w.~-]{8,}/g;
 const privateKey = /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g;
 // Words are not credentials: "Basic constraints", "the token: it has expired".
 const bearer = /\b(Bearer|Basic)\s+(?!(?-i:[a-z]{1,19})(?:[ ,.;:)]|$))[\w.~+/=-]{8,}/gi;
@@ -121,6 +123,7 @@ export function scrub(text: string): string {
   return text
     .replace(privateKey, "[private key]")
     .replace(jwt, "[token]")
+    .replace(productToken, "[token]")
     .replace(bearer, "$1 [credential]")
     .replace(credentialField, "$1[credential]")
     .replace(userinfo, "$1[user]@");

@@ -166,7 +166,7 @@ describe("the workflow for GitHub Actions", () => {
   test("runs from a fresh clone: with Node.js 24 and the packages, before Pulumi", () => {
     const prepared = steps.slice(0, steps.indexOf(pulumi[0] ?? expect.fail("no step runs Pulumi")));
     expect(prepared.map(({ uses, run }) => uses?.replace(/@.*/, "") ?? run)).toEqual(
-      expect.arrayContaining(["actions/checkout", "actions/setup-node", "npm ci"]),
+      expect.arrayContaining(["actions/checkout", "actions/setup-node", "npm ci --ignore-scripts"]),
     );
     expect(prepared.find(({ uses }) => uses?.startsWith("actions/setup-node"))?.with).toMatchObject({
       "node-version": 24,

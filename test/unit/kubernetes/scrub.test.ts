@@ -21,6 +21,10 @@ test.each([
   ['{"token":"hunter two","a":1}', "hunter"],
   ["client-key-data: LS0tLS1CRUdJTg==", "LS0tLS1CRUdJTg=="],
   ["it printed eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.", "eyJ"],
+  ["got k8s-aws-v1.aHR0cHM6Ly9zdHMuZXhhbXBsZQ and", "aHR0cHM6Ly9zdHM"],
+  ["got ya29.a0AfB_byC-canary", "canary"],
+  ["sha256~canary_of-a-token", "canary"],
+  ["hvs.canaryOfAToken1", "canary"],
 ])("a credential is removed: %s", (text, secret) => {
   expect(scrub(text)).not.toContain(secret);
 });
