@@ -161,8 +161,9 @@ const reservedNames = [Buffer.from("system:"), Buffer.from("\0s\0y\0s\0t\0e\0m\0
 /** Whether a request has a reserved name anywhere. @param request PEM, or PEM in base64 as in a CertificateSigningRequest */
 function hasReservedName(request: string): boolean {
   const pem = request.includes("-----BEGIN ") ? request : Buffer.from(request, "base64").toString("latin1");
-  const blocks = pem.matchAll(/-----BEGIN [^-]+-----([^-]+)-----END /g);
-  return Array.from(blocks, ([, text = ""]) => Buffer.from(text, "base64")).some((der) =>
+  const blocks = pem.matchAll(/-----BEGIN [^-\n]+-----([\s\S]*?)-----END /g);
+  // Kubernetes accepts headers in a block: lines with a colon.
+  return Array.from(blocks, ([, text = ""]) => Buffer.from(text.replace(/^.*:.*$/gm, ""), "base64")).some((der) =>
     reservedNames.some((name) => {
       for (let at = der.indexOf(name); at >= 0; at = der.indexOf(name, at + 1)) if (startsString(der, at)) return true;
       return false;

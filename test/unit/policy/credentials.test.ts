@@ -139,6 +139,8 @@ describe("certificates", () => {
     ]) {
       expect(verdicts(certificateRequest(privateKey, subject))).toMatchObject([refused, refused]);
     }
+    const plain = certificateRequest(privateKey, { commonName: "system:admin" });
+    expect(verdicts(plain.replace("-----\n", "-----\nX-Name: a-b\n\n"))).toMatchObject([refused, refused]);
     expect(verdicts(certificateRequest(privateKey, { commonName: "ecosystem:x" }))).toEqual([passed, passed]);
     const key = publicKey.export({ type: "spki", format: "der" });
     for (const name of [
