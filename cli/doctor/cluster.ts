@@ -36,7 +36,7 @@ export async function examineCluster(client: KubeClient, options: ClusterOptions
     const { version, distribution } = await readVersion(client);
     const { server, context } = client.connection;
     const as = self === undefined ? "" : `, as ${self.username}`;
-    const seen = `${distribution} ${version} at ${server} (context "${context}")${as}`;
+    const seen = `${distribution} ${version} at ${server}${context && ` (context "${context}")`}${as}`;
     return [
       { subject, status: "ok", seen },
       clock(self, at),

@@ -198,7 +198,7 @@ describe.each(flows)("as a deployer with the rights of the example %s", (flow, s
           (error: Error) => error.message,
         );
       }
-      expect(failure, words).toContain(`lacks a right in the cluster at ${target.server}: ${words}.`);
+      expect(failure, words).toContain(`lacks a right in the cluster at ${target.server}:\n  ${words}\n`);
       await setRules(role, role.rules);
     }
     await vi.waitFor(preflight, { timeout: 10_000 });
@@ -225,7 +225,7 @@ describe.each(flows)("as a deployer with the rights of the example %s", (flow, s
       missing.role,
       others.filter(({ role }) => role === missing.role).map(({ rule }) => rule),
     );
-    await expect(stack.up()).rejects.toThrow(`${missing.words}.`);
+    await expect(stack.up()).rejects.toThrow(`  ${missing.words}\n`);
     expect(stack.steps.filter((step) => !/ (Stack|k8sauth|kubernetes)$/.test(step))).toEqual([]);
   });
 });

@@ -48,18 +48,22 @@ async function allRightsOf(client: KubeClient): Promise<string[]> {
     kind: "SelfSubjectRulesReview",
     spec: { namespace: "default" },
   };
-  const { status } = await client.create<KubeObject & { status: { resourceRules: Rule[] } }>(
+  const { status } = await client.create<KubeObject & { status: Rules }>(
     "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
     body,
   );
-  return status.resourceRules.flatMap(({ verbs, resources }) =>
-    resources.flatMap((resource) => verbs.map((verb) => `${verb} ${resource}`)),
+  const paths = status.nonResourceRules.flatMap(({ verbs, nonResourceURLs = [] }) =>
+    verbs.flatMap((verb) => nonResourceURLs.map((path) => `${verb} ${path}`)),
   );
+  const resources = status.resourceRules.flatMap(({ verbs, apiGroups = [], resources = [] }) =>
+    verbs.flatMap((verb) => apiGroups.flatMap((group) => resources.map((name) => `${verb} ${name}.${group}`))),
+  );
+  return [...resources, ...paths];
 }
 
-interface Rule {
-  readonly verbs: string[];
-  readonly resources: string[];
+interface Rules {
+  readonly resourceRules: { readonly verbs: string[]; readonly apiGroups?: string[]; readonly resources?: string[] }[];
+  readonly nonResourceRules: { readonly verbs: string[]; readonly nonResourceURLs?: string[] }[];
 }
 
 const reads = ["/api/v1/secrets", "/api/v1/namespaces", "/api/v1/pods", `/apis/${rbac}/clusterroles`];
@@ -67,7 +71,7 @@ const reads = ["/api/v1/secrets", "/api/v1/namespaces", "/api/v1/pods", `/apis/$
 describe("the reviewer's own role", () => {
   test("lets it create TokenReviews and do nothing else", async () => {
     using reviewer = await upWith({});
-    expect(await rightsOf(reviewer)).toEqual(["create tokenreviews"]);
+    expect(await rightsOf(reviewer)).toEqual(["create tokenreviews.authentication.k8s.io"]);
     for (const path of reads) await expect(reviewer.get(path)).rejects.toMatchObject({ code: "KUBE_FORBIDDEN" });
     const account = `${pathFor("v1", "ServiceAccount", home.settings.namespace, "gateway-token-reviewer")}/token`;
     await expect(reviewer.create(account, { spec: {} })).rejects.toMatchObject({ code: "KUBE_FORBIDDEN" });
@@ -77,7 +81,10 @@ describe("the reviewer's own role", () => {
 describe("the role auth-delegator", () => {
   test("is the cluster's own, which may create SubjectAccessReviews too; no role is created", async () => {
     using reviewer = await upWith({ reviewerRole: "auth-delegator" });
-    expect(await rightsOf(reviewer)).toEqual(["create subjectaccessreviews", "create tokenreviews"]);
+    expect(await rightsOf(reviewer)).toEqual([
+      "create subjectaccessreviews.authorization.k8s.io",
+      "create tokenreviews.authentication.k8s.io",
+    ]);
     const objects = added(before, await inventory(admin));
     expect(objects.filter((object) => object.startsWith("ClusterRole "))).toEqual([]);
     const name = (await inventory(admin)).find(
