@@ -48,8 +48,6 @@ const pool = {
   keepAlive: true,
   maxSockets: 3,
   scheduling: "lifo",
-  // Whatever NODE_TLS_REJECT_UNAUTHORIZED says, which would send credentials to any server.
-  rejectUnauthorized: true,
   checkServerIdentity,
   sigalgs: signatureAlgorithms,
 } as const;
@@ -76,6 +74,8 @@ export function exchange(asked: HttpsRequest): Promise<HttpResponse> {
     port: url.port || 443,
     path: url.pathname + url.search,
     ca: caPem || undefined,
+    // Whatever NODE_TLS_REJECT_UNAUTHORIZED says, which would send credentials to any server.
+    rejectUnauthorized: true,
     // A CA need not be a root, as in Go's clients.
     allowPartialTrustChain: true,
     cert: certPem,
