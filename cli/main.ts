@@ -79,10 +79,14 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       io.err(`k8sauth ${name}: ${error.message}\nFor details: npx --no k8sauth help ${name}\n`);
       return 2;
     }
+    if (io.signal.aborted) {
+      io.err("Interrupted. Run the command again to continue.\n");
+      return 130;
+    }
     const message = error instanceof Error ? error.message : String(error);
     const code = (error as { code?: unknown }).code;
     io.err(`error: ${message}${typeof code === "string" ? ` (${code})` : ""}\n`);
-    return io.signal.aborted ? 130 : 1;
+    return 1;
   }
 }
 

@@ -53,9 +53,23 @@ Examples
       io.out(exported.map((name) => exportLine(name, pulumi.env[name])).join(""));
       return 0;
     }
-    return runPulumi(pulumi, args, io);
+    const status = await runPulumi(pulumi, args, io);
+    if (status === 0) io.err(passphraseNotice(args, pulumi.env, io.env));
+    return status;
   },
 };
+
+/** Where the passphrase of a new stack is, if it is the generated one. Without the file nobody can decrypt the stack. */
+export function passphraseNotice(args: readonly string[], used: NodeJS.ProcessEnv, given: NodeJS.ProcessEnv): string {
+  const file = used.PULUMI_CONFIG_PASSPHRASE_FILE;
+  const creates = args[0] === "new" || (args[0] === "stack" && args[1] === "init");
+  const otherProvider = args.some((arg) => arg.startsWith("--secrets-provider"));
+  // Pulumi Cloud encrypts secrets itself.
+  const cloud = used.PULUMI_BACKEND_URL?.startsWith("http");
+  if (!creates || otherProvider || cloud || file === undefined || file === given.PULUMI_CONFIG_PASSPHRASE_FILE)
+    return "";
+  return `The stack's secrets are encrypted with the generated passphrase in ${file}. Keep a copy of this file: without it, no machine can decrypt them.\n`;
+}
 
 function exportLine(name: string, value: string | undefined): string {
   return value === undefined ? "" : `export ${name}='${value.replaceAll("'", "'\\''")}'\n`;
@@ -63,7 +77,8 @@ function exportLine(name: string, value: string | undefined): string {
 
 /** Finds or builds the CLI, with its progress on standard error. @param step the number of the caller's step, for the lines of progress */
 export async function preparePulumi(io: Io, step?: string): Promise<Pulumi> {
-  const printer = progressPrinter(io.err, io.tty, step === undefined ? {} : { prefix: `${step}  ` });
+  const prefix = step === undefined ? "" : `${step}  `;
+  const printer = progressPrinter(io.err, io.tty, { prefix, columns: io.terminal?.columns });
   // The terminal may show a progress line, which the notice replaces.
   const onNotice = (line: string) => io.err(`${io.tty ? "\r\u001b[K" : ""}${line}\n`);
   const options = { env: io.env, signal: io.signal, onProgress: printer.onProgress, onNotice };

@@ -101,7 +101,7 @@ async function start(args: readonly string[], io: Io): Promise<number> {
     issuer: { type: "string" },
     "api-audience": { type: "string", multiple: true },
   });
-  const printer = progressPrinter(io.err, io.tty);
+  const printer = progressPrinter(io.err, io.tty, { columns: io.terminal?.columns });
   try {
     const sandbox = await startSandbox({
       name: given.name,

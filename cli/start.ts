@@ -131,7 +131,7 @@ async function start(options: StartOptions, io: Io): Promise<number> {
 }
 
 async function startCluster(io: Io, step: string): Promise<{ readonly cluster: DemoCluster; readonly server: string }> {
-  const printer = progressPrinter(io.err, io.tty, { prefix: `${step}  ` });
+  const printer = progressPrinter(io.err, io.tty, { prefix: `${step}  `, columns: io.terminal?.columns });
   const options = { env: io.env, signal: io.signal, onProgress: printer.onProgress };
   const cluster = await startDemoCluster(options).finally(() => printer.finish());
   return { cluster, server: await describeServer(cluster.sandbox.kubeconfig, undefined, io) };
@@ -260,19 +260,19 @@ function summary({ stack, cluster, certificate }: Target, folder: string, failed
   const flags = `--stack ${stack}${folder === process.cwd() ? "" : ` --cwd ${folder}`}`;
   const next = [
     [`pulumi stack output authConfigs --show-secrets --json ${flags}`, "the auth configs for the gateways"],
-    [`pulumi up ${flags}`, "run the program again: nothing changes"],
-    ["doctor", 'examine your own cluster; then README.md, "On your own cluster"'],
+    [`pulumi up ${flags}`, "another run of the program, which changes nothing"],
+    ["doctor", 'an examination of your own cluster; then README.md, "On your own cluster"'],
   ];
   const remove = [`pulumi destroy ${flags}`, ...(cluster ? ["sandbox stop"] : [])];
   const command = (text: string) => `npx --no k8sauth ${text}`;
   return `
 ${failed > 0 ? paint(terminal, "red", `${failed} of the claims above do not hold. Expected:`) : "Shown:"}
-${shown.map((line) => `  - ${line}\n`).join("")}
-Next:
 ${table(
-  next.map(([text = "", what = ""]) => [command(text), what]),
+  shown.map((line) => ["-", line]),
   terminal,
 )}
+Next:
+${next.map(([text = "", what = ""]) => `  ${what}:\n    ${command(text)}\n`).join("")}
 Delete everything: ${remove.map(command).join(" && ")}
 `;
 }

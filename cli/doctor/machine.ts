@@ -61,7 +61,7 @@ async function pulumi(
         return {
           subject,
           status: "note",
-          seen: "not on the PATH; the first run of `k8sauth pulumi` or `npm start` builds it (about 8 minutes on two cores)",
+          seen: "not on the PATH; the first run of `k8sauth pulumi` or `npm start` builds it (8 to 25 minutes on two cores)",
           remedy: installPulumi,
         };
     }
@@ -83,7 +83,7 @@ function goDiagnosis(go: string | SandboxError, built: boolean): Diagnosis {
   }
   const kubernetes = built
     ? "the sandbox's Kubernetes is built"
-    : "the first sandbox builds Kubernetes (about 5 minutes on two cores)";
+    : "the first sandbox builds Kubernetes (5 to 15 minutes on two cores)";
   return { subject, status: "ok", seen: `${go}; ${kubernetes}` };
 }
 

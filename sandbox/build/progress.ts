@@ -71,11 +71,14 @@ const titles: Record<Phase, { title: string; unit: string }> = {
   start: { title: "Starting the sandbox", unit: "parts" },
 };
 
-/** One line of text for a report, for example `Building Kubernetes (once): 812 of 2640 packages, 31 %, 88 s`. */
+/** One line of text for a report, for example `Building Kubernetes (once): 31 %, 88 s, 812 of 2640 packages`. */
 export function describeProgress({ phase, subject = "Kubernetes", done, total, elapsedMs }: Progress): string {
   const { title, unit } = titles[phase];
-  const parts = total > 0 ? [`${done} of ${total} ${unit}`, `${Math.floor((100 * done) / total)} %`] : [];
-  if (elapsedMs >= 1000) parts.push(`${Math.round(elapsedMs / 1000)} s`);
+  const parts = [
+    ...(total > 0 ? [`${Math.floor((100 * done) / total)} %`] : []),
+    ...(elapsedMs >= 1000 ? [`${Math.round(elapsedMs / 1000)} s`] : []),
+    ...(total > 0 ? [`${done} of ${total} ${unit}`] : []),
+  ];
   return [title.replace("SUBJECT", subject), ...(parts.length > 0 ? [parts.join(", ")] : [])].join(": ");
 }
 
@@ -91,6 +94,8 @@ const plainIntervalMs = 3500;
 export interface ProgressPrinterOptions {
   /** Text before each line, for example the number of a step. */
   readonly prefix?: string;
+  /** Width of the terminal. @default 80 */
+  readonly columns?: number | undefined;
   /** The current time in milliseconds. */
   readonly now?: () => number;
 }
@@ -102,7 +107,7 @@ export interface ProgressPrinterOptions {
 export function progressPrinter(
   write: (text: string) => void,
   tty: boolean,
-  { prefix = "", now = Date.now }: ProgressPrinterOptions = {},
+  { prefix = "", columns = 80, now = Date.now }: ProgressPrinterOptions = {},
 ): ProgressPrinter {
   let lastPhase: Phase | undefined;
   let lastAt = Number.NEGATIVE_INFINITY;
@@ -119,8 +124,8 @@ export function progressPrinter(
       const text = describeProgress(progress);
       if (!tty) return write(`${prefix}${text}\n`);
       drawn = true;
-      // Without automatic wrapping (DECAWM), a line that is too long is cut and stays one line.
-      write(`\r\u001b[K\u001b[?7l${prefix}${bar(progress)}${text}\u001b[?7h`);
+      // A line that fills the terminal would wrap, and could not be cleared as one line.
+      write(`\r\u001b[K${`${prefix}${bar(progress)}${text}`.slice(0, columns - 1)}`);
     },
     finish() {
       if (drawn) write("\r\u001b[K");
@@ -131,7 +136,7 @@ export function progressPrinter(
 
 function bar({ done, total }: Progress): string {
   if (total === 0) return "";
-  const width = 24;
+  const width = 12;
   const filled = Math.floor((width * done) / total);
   return `[${"#".repeat(filled)}${".".repeat(width - filled)}] `;
 }

@@ -79,7 +79,7 @@ async function build(options: Options): Promise<Pulumi> {
   if (missing.length > 0) {
     const reason = env.K8SAUTH_PULUMI === "build" ? "K8SAUTH_PULUMI is build" : "There is no `pulumi` on the PATH";
     onNotice?.(
-      `${reason}: building ${missing.join(" and ")} from Go modules, once (about four minutes each on two cores). ${installHint} to avoid the build.`,
+      `${reason}: building ${missing.join(" and ")} from Go modules, once (4 to 15 minutes each on two cores). ${installHint} to avoid the build.`,
     );
   }
   const command = await ensureProgram(cliProgram, options);

@@ -11,13 +11,13 @@ const at = (phase: Progress["phase"], done: number, total: number, elapsedMs: nu
 describe("a report", () => {
   test("says what is done of what, and for how long", () => {
     expect(describeProgress(at("compile", 812, 2640, 88_200))).toBe(
-      "Building Kubernetes (once): 812 of 2640 packages, 30 %, 88 s",
+      "Building Kubernetes (once): 30 %, 88 s, 812 of 2640 packages",
     );
   });
 
   test("says what is built", () => {
     expect(describeProgress({ ...at("compile", 1, 4, 0), subject: "CoreDNS" })).toBe(
-      "Building CoreDNS (once): 1 of 4 packages, 25 %",
+      "Building CoreDNS (once): 25 %, 1 of 4 packages",
     );
   });
 
@@ -58,14 +58,14 @@ describe("printed where there is no terminal", () => {
   });
 });
 
-test("on a terminal one line is drawn over and over, and cleared at the end", () => {
+test("on a terminal one line is drawn over and over, cut to the terminal's width, and cleared at the end", () => {
   let now = 0;
   const parts: string[] = [];
-  const printer = progressPrinter((part) => parts.push(part), true, { prefix: "2/5  ", now: () => now });
-  for (now = 0; now < 1000; now += 100) printer.onProgress(at("compile", now / 100, 10, now));
+  const printer = progressPrinter((part) => parts.push(part), true, { prefix: "2/5  ", columns: 60, now: () => now });
+  for (now = 0; now <= 9000; now += 1000) printer.onProgress(at("compile", now / 1000, 10, now));
   printer.finish();
-  // Without automatic wrapping.
-  const isOneLine = (part: string) => part.startsWith("\r\u001b[K\u001b[?7l2/5  [") && part.endsWith("\u001b[?7h");
-  expect(parts.slice(0, -1).every((part) => isOneLine(part) && !part.includes("\n"))).toBe(true);
-  expect(parts.at(-1)).toBe("\r\u001b[K");
+  const [clear, lines] = ["\r\u001b[K", parts.slice(0, -1)];
+  expect(lines.every((line) => line.startsWith(`${clear}2/5  [`) && !line.includes("\n"))).toBe(true);
+  expect(lines.at(-1)).toBe(`${clear}2/5  [##########..] Building Kubernetes (once): 90 %, 9 s, `);
+  expect(parts.at(-1)).toBe(clear);
 });
