@@ -59,7 +59,7 @@ Examples
   },
 };
 
-/** Where the passphrase of a new stack is, if it is the generated one. Without the file nobody can decrypt the stack. */
+/** Where the passphrase of a new stack is, if it is the generated one. The stack cannot be decrypted without the file. */
 export function passphraseNotice(args: readonly string[], used: NodeJS.ProcessEnv, given: NodeJS.ProcessEnv): string {
   const file = used.PULUMI_CONFIG_PASSPHRASE_FILE;
   const creates = args[0] === "new" || (args[0] === "stack" && args[1] === "init");
