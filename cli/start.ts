@@ -109,7 +109,7 @@ async function start(options: StartOptions, io: Io): Promise<number> {
   const pulumi = await steps.run(
     "Pulumi",
     (number) => preparePulumi(io, number),
-    ({ built, command }) => `${built ? "built from Go modules" : "found"}: ${command}`,
+    ({ built, command }) => (built ? "built from Go modules" : `found: ${command}`),
   );
   const shared = { context, certificate, verbose };
   if (options.kubeconfig !== undefined) {
