@@ -6,8 +6,8 @@ import type { CertificateAccess } from "../../gateways/index.ts";
 import { KubeClient, pathFor } from "../../kubernetes/index.ts";
 import { ExampleShell } from "../support/gateways/exampleShell.ts";
 import { adminOf, type Lodging, lodging } from "../support/inventory.ts";
-import { commandsBelow } from "../support/pageCommands.ts";
 import { TestStack } from "../support/pulumi/stack.ts";
+import { commandsBelow } from "../support/reader/pageCommands.ts";
 import type { Access } from "../support/reviewing.ts";
 import { sharedSandbox, workerKubeconfig } from "../support/sandbox.ts";
 

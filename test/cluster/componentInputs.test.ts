@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { KubeClient } from "../../kubernetes/index.ts";
-import { certificateRequest } from "../support/certificateRequest.ts";
+import { certificateRequest } from "../support/crypto/certificateRequest.ts";
 import { adminOf, type Lodging, lodging } from "../support/inventory.ts";
 import { program, TestStack } from "../support/pulumi/stack.ts";
 import { workerKubeconfig } from "../support/sandbox.ts";

@@ -6,8 +6,8 @@ import { stringify } from "yaml";
 import { AkeylessTestGateway } from "../../demo/akeyless/index.ts";
 import { VaultAuth } from "../../demo/gateways/vault/index.ts";
 import { sandboxStatus, startSandbox, stopSandbox } from "../../sandbox/index.ts";
-import { expectProofs } from "../support/demonstration.ts";
 import { vaultServer } from "../support/gateways/productServers.ts";
+import { expectProofs } from "../support/reader/demonstration.ts";
 import {
   commandBlocks,
   commandsBelow,
@@ -15,8 +15,8 @@ import {
   networkCommands,
   withExamples,
   withValues,
-} from "../support/pageCommands.ts";
-import { Reader } from "../support/reader.ts";
+} from "../support/reader/pageCommands.ts";
+import { Reader } from "../support/reader/reader.ts";
 import { sharedSandbox, workerKubeconfig } from "../support/sandbox.ts";
 
 /** Each runs many commands, one after the other. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Demonstration, expectProofs } from "../support/demonstration.ts";
+import { Demonstration, expectProofs } from "../support/reader/demonstration.ts";
 import { noNode } from "./pods.ts";
 
 describe.skipIf(noNode)("the demonstration on a machine that can have a node", () => {

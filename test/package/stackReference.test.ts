@@ -12,10 +12,10 @@ import { type KubeClient, pathFor } from "../../kubernetes/index.ts";
 import { workloadToken } from "../../kubernetes/reviews.ts";
 import { vaultServer } from "../support/gateways/productServers.ts";
 import { adminOf } from "../support/inventory.ts";
-import { commandsBelow, localCommands, withExamples } from "../support/pageCommands.ts";
 import { program, TestStack } from "../support/pulumi/stack.ts";
+import { commandsBelow, localCommands, withExamples } from "../support/reader/pageCommands.ts";
+import { runShell } from "../support/reader/shell.ts";
 import { workerKubeconfig } from "../support/sandbox.ts";
-import { runShell } from "../support/shell.ts";
 
 const example = join("examples", "stack-reference");
 /** The namespace of the workload in the example. */

@@ -1,7 +1,7 @@
 import { createPublicKey } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { CN, forgeCertificate } from "../../support/forgery.ts";
+import { CN, forgeCertificate } from "../../support/crypto/forgery.ts";
 import { type Properties, revealed, unknownMark } from "../../support/plugin/properties.ts";
 import { bindingPath } from "../providerFixture.ts";
 import {

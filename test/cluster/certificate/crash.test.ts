@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { KubeClient } from "../../../kubernetes/index.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
-import { CN, forgeCertificate } from "../../support/forgery.ts";
+import { CN, forgeCertificate } from "../../support/crypto/forgery.ts";
 import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
 import { Plugin } from "../../support/plugin/plugin.ts";
 import type { Properties } from "../../support/plugin/properties.ts";

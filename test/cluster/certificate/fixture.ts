@@ -12,7 +12,7 @@ import {
   signingPath,
 } from "../../../provider/certificate/signingObject.ts";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
-import { certificateRequest } from "../../support/certificateRequest.ts";
+import { certificateRequest } from "../../support/crypto/certificateRequest.ts";
 import { deleteAll } from "../../support/inventory.ts";
 import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
 import { Plugin } from "../../support/plugin/plugin.ts";

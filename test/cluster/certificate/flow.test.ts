@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { CertificateAccess } from "../../../gateways/index.ts";
 import { KubeClient, loadConnection, pathFor } from "../../../kubernetes/index.ts";
 import { reviewToken } from "../../../kubernetes/reviews.ts";
-import { certificateRequest } from "../../support/certificateRequest.ts";
+import { certificateRequest } from "../../support/crypto/certificateRequest.ts";
 import { added, adminOf, inventory } from "../../support/inventory.ts";
 import { hasChanges } from "../../support/pulumi/engineEvents.ts";
 import { TestStack } from "../../support/pulumi/stack.ts";

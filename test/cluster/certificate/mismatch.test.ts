@@ -1,7 +1,7 @@
 /** Right and wrong answers of servers and signers, changed by a proxy in front of the real ones. */
 import { createPublicKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { CN, forgeCertificate, O } from "../../support/forgery.ts";
+import { CN, forgeCertificate, O } from "../../support/crypto/forgery.ts";
 import { type Properties, secretOf } from "../../support/plugin/properties.ts";
 import type { Json } from "../../support/proxies/faultProxy.ts";
 import {

@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type KubeClient, type KubeObject, loadConnection, pathFor } from "../../../kubernetes/index.ts";
-import { certificateRequest } from "../../support/certificateRequest.ts";
+import { certificateRequest } from "../../support/crypto/certificateRequest.ts";
 import { adminOf, inventory, lodging } from "../../support/inventory.ts";
 import type { Value } from "../../support/pulumi/stack.ts";
 import { TestStack } from "../../support/pulumi/stack.ts";

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { parse } from "yaml";
 import { type KubeClient, loadConnection, pathFor } from "../../../kubernetes/index.ts";
 import { Canaries } from "../../support/canaries.ts";
-import { certificateRequest } from "../../support/certificateRequest.ts";
+import { certificateRequest } from "../../support/crypto/certificateRequest.ts";
 import { PushingStack } from "../../support/gateways/akeylessStack.ts";
 import { adminOf, type Lodging, lodging } from "../../support/inventory.ts";
 import { changedKubeconfig } from "../../support/kubeconfigs.ts";

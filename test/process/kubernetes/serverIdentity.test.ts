@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KubeClient, KubeError, type KubeErrorCode } from "../../../kubernetes/index.ts";
 import { askGo } from "../../goClient/index.ts";
-import * as forge from "../../support/forgery.ts";
+import * as forge from "../../support/crypto/forgery.ts";
 import { answer, type LocalServer, localServer } from "../../support/server.ts";
 
 const host = "api.internal";

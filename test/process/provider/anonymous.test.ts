@@ -1,6 +1,6 @@
 /** A request without a credential must not lead to advice that opens the cluster to everyone. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { defaultKey, requestPem } from "../../support/forgery.ts";
+import { defaultKey, requestPem } from "../../support/crypto/forgery.ts";
 import { type FakeEngine, startEngine } from "../../support/plugin/engine.ts";
 import { Plugin } from "../../support/plugin/plugin.ts";
 import { type Properties, secretOf } from "../../support/plugin/properties.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { ensureBinary } from "../../../sandbox/build/kubernetes.ts";
 import { program, type TestStack } from "../pulumi/stack.ts";
-import { productCommand, runShell, writeCommands } from "../shell.ts";
+import { productCommand, runShell, writeCommands } from "../reader/shell.ts";
 
 /** A shell for the commands of the documentation. Its `pulumi` is the real CLI, with a test's stack. */
 export class ExampleShell implements AsyncDisposable {

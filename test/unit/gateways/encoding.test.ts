@@ -9,7 +9,7 @@ import {
   rawJwt,
   signingKey,
 } from "../../../gateways/encoding.ts";
-import { oddRsaKeys } from "../../support/oddRsaKeys.ts";
+import { oddRsaKeys } from "../../support/crypto/oddRsaKeys.ts";
 import { base64, ca, client, jwt, signingKeyPem, wrapped } from "./fixtures.ts";
 
 const crlf = (text: string) => text.replaceAll("\n", "\r\n");

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { certificateRequest } from "../../support/certificateRequest.ts";
+import { certificateRequest } from "../../support/crypto/certificateRequest.ts";
 import { judge, judgeStack, passed, unknown } from "./judge.ts";
 
 const day = 24 * 3600;

@@ -9,7 +9,7 @@ import { readRequest } from "../../../provider/certificate/csr.ts";
 import { requireAllowed } from "../../../provider/certificate/csrRules.ts";
 import { isProviderError } from "../../../provider/protocol/errors.ts";
 import { nameText } from "../../../provider/x509/x509.ts";
-import { CN, O, requestPem } from "../../support/forgery.ts";
+import { CN, O, requestPem } from "../../support/crypto/forgery.ts";
 import { rejectionOf, runs, textWith, thrownBy } from "./arbitraries.ts";
 
 const signer = "kubernetes.io/kube-apiserver-client";

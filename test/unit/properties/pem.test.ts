@@ -14,7 +14,7 @@ import { ProviderError } from "../../../provider/protocol/errors.ts";
 import { DerError, readDer, readOid } from "../../../provider/x509/der.ts";
 import { readCertificate } from "../../../provider/x509/x509.ts";
 import { makeCertificate } from "../../../sandbox/cluster/certificate.ts";
-import { forgeCertificate, forgeRequest } from "../../support/forgery.ts";
+import { forgeCertificate, forgeRequest } from "../../support/crypto/forgery.ts";
 import { damaged, rejectionOf, runs, textWith, thrownBy } from "./arbitraries.ts";
 
 const ca = makeCertificate({ commonName: "ca" }).certPem.replaceAll("\r\n", "\n");

@@ -9,9 +9,9 @@ import {
   signerFailure,
   usagesFailure,
 } from "../../../../provider/certificate/csrRules.ts";
-import { certificateRequest } from "../../../support/certificateRequest.ts";
-import { CN, defaultKey, forgeRequest, O, requestPem } from "../../../support/forgery.ts";
-import { oddRsaKeys } from "../../../support/oddRsaKeys.ts";
+import { certificateRequest } from "../../../support/crypto/certificateRequest.ts";
+import { CN, defaultKey, forgeRequest, O, requestPem } from "../../../support/crypto/forgery.ts";
+import { oddRsaKeys } from "../../../support/crypto/oddRsaKeys.ts";
 
 const signer = "kubernetes.io/kube-apiserver-client";
 const { BMPSTRING, PRINTABLESTRING, T61STRING } = { ...forge.asn1.Type, T61STRING: 20 };

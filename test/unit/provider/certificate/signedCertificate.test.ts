@@ -3,7 +3,7 @@ import { certificateInputs, certificateOutputs } from "../../../../provider/cert
 import { signedCertificate } from "../../../../provider/certificate/signedCertificate.ts";
 import { readInputs } from "../../../../provider/protocol/fields.ts";
 import { unknown } from "../../../../provider/protocol/wire.ts";
-import { defaultKey, requestPem } from "../../../support/forgery.ts";
+import { defaultKey, requestPem } from "../../../support/crypto/forgery.ts";
 
 const base = { host: "https://k8s.example.com", caPem: "", csrPem: requestPem() };
 

@@ -5,7 +5,7 @@ import { readIssued, requireMatch } from "../../../../provider/certificate/issue
 import type { CertificateSpec } from "../../../../provider/certificate/signingObject.ts";
 import { signingName } from "../../../../provider/certificate/signingObject.ts";
 import { commonNames, nameText, organizations } from "../../../../provider/x509/x509.ts";
-import { type CertificateOptions, CN, forgeCertificate, O, requestPem } from "../../../support/forgery.ts";
+import { type CertificateOptions, CN, forgeCertificate, O, requestPem } from "../../../support/crypto/forgery.ts";
 
 const signer = "kubernetes.io/kube-apiserver-client";
 const subject = [

@@ -1,7 +1,7 @@
 import { createHmac, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { expect, test } from "vitest";
 import { parseJwks, parseKeyFile } from "../../../../verifier/keys/keySet.ts";
-import { oddRsaKeys } from "../../../support/oddRsaKeys.ts";
+import { oddRsaKeys } from "../../../support/crypto/oddRsaKeys.ts";
 import {
   encode,
   goodKey,

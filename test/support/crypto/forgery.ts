@@ -1,7 +1,7 @@
 /** Creates certificate requests and certificates, valid and invalid ones, with keys that the tests generate. */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import forge from "node-forge";
-import { toPem } from "../../kubernetes/pem.ts";
+import { toPem } from "../../../kubernetes/pem.ts";
 
 const { asn1 } = forge;
 const { UNIVERSAL, CONTEXT_SPECIFIC } = asn1.Class;

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:f
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { expect } from "vitest";
-import { stopSandbox } from "../../sandbox/index.ts";
-import { stackFolder } from "../../sandbox/pulumi/home.ts";
-import { program } from "./pulumi/stack.ts";
+import { stopSandbox } from "../../../sandbox/index.ts";
+import { stackFolder } from "../../../sandbox/pulumi/home.ts";
+import { program } from "../pulumi/stack.ts";
 
 /** `k8sauth start` for a separate user: it shares no settings, state, sandbox or Pulumi home with other tests. */
 export class Demonstration implements AsyncDisposable {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { program } from "./project.ts";
+import { program } from "../project.ts";
 
 /**
  * Runs commands as a shell runs them for a reader, until one fails. Returns standard output.

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { program } from "./project.ts";
+import { program } from "../project.ts";
 
 /** A block of commands of a page. */
 export interface CommandBlock {

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { parse, stringify } from "yaml";
-import { stackFolder } from "../../sandbox/pulumi/home.ts";
-import { ensurePulumi } from "../../sandbox/pulumi/index.ts";
-import { program } from "./project.ts";
-import { deleteObjects } from "./pulumi/stackObjects.ts";
+import { stackFolder } from "../../../sandbox/pulumi/home.ts";
+import { ensurePulumi } from "../../../sandbox/pulumi/index.ts";
+import { program } from "../project.ts";
+import { deleteObjects } from "../pulumi/stackObjects.ts";
 import { productCommand, runShell, writeCommands } from "./shell.ts";
 
 const exec = promisify(execFile);
