@@ -169,9 +169,15 @@ export async function probe(
 async function refusalVerdict({ outputs }: TokenState, why: string, context: Context): Promise<"invalidated" | "dead"> {
   const secret = outputs as TokenSecret;
   const subject = subjectOf(secret);
-  const since = outputs.kind === "TokenRequest" ? undefined : await invalidationDate(secret, context);
-  if (since === undefined) {
+  if (outputs.kind === "TokenRequest") {
     context.log.info(`The token of ${subject} is dead: ${why}.`);
+    return "dead";
+  }
+  const since = await invalidationDate(secret, context);
+  if (since === undefined) {
+    context.log.warn(
+      `The token of ${subject} is dead: ${why}. A Secret of the same name brings the same token back. If the token has leaked, set another rotation.current, and remove its epoch from rotation.previous, before a run creates the Secret again.`,
+    );
     return "dead";
   }
   context.log.warn(

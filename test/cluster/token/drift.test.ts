@@ -77,7 +77,7 @@ describe("a plain up", () => {
     );
     expect(failure).toMatch(/TOKEN_SECRET_MISSING/);
     expect(failure).toMatch(/pulumi up --refresh/);
-    expect(stack.said).toMatch(/is dead/);
+    expect(stack.said).toMatch(/is dead: .* If the token has leaked, set another rotation\.current/);
     await stack.refresh();
     await stack.up();
     await expectWhole();
