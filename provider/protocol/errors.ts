@@ -80,7 +80,7 @@ export type ProviderErrorCode =
   // a bug, or an error without a code
   | "INTERNAL";
 
-/** An error that the user can act on. Its message never holds a secret. The remedy stands on a line of its own after a list. */
+/** An error that the user can act on. Its message never holds a secret. After a list, the remedy is on the next line. */
 export class ProviderError extends Error {
   readonly code: ProviderErrorCode;
 

@@ -208,6 +208,7 @@ describe("no-escalation-rights", () => {
     ["bind", rule("rbac.authorization.k8s.io", "clusterroles", "bind")],
     ["escalate", rule("rbac.authorization.k8s.io", "roles", "escalate")],
     ["impersonate", rule("", "users", "impersonate")],
+    ["impersonate with further fields", rule("authentication.k8s.io", "userextras/scopes", "impersonate")],
     ["make tokens", rule("", "serviceaccounts/token", "create")],
     ["approve requests", rule("certificates.k8s.io", "certificatesigningrequests/approval", "update")],
     ["approve for a signer", rule("certificates.k8s.io", "signers", "approve")],
