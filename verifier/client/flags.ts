@@ -27,6 +27,7 @@ export const clientHelp = `Usage: node client.mjs --url URL --token-file FILE [f
 
 Calls a service with the bearer token in a file, which is read again when it changes. Prints one JSON line for each call.
 Exit codes: 0 after an answer of 200 to 299, 1 after any other answer or none, 2 for invalid flags.
+With --interval, SIGTERM and SIGINT end the command with the exit code of the last call that ended before.
 
 ${Object.entries(flags)
   .map(([flag, help]) => `  ${flag.padEnd(14)} ${help}`)

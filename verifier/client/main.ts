@@ -25,28 +25,38 @@ async function main(args: readonly string[]): Promise<void> {
   const stopped = new AbortController();
   // Process 1 of a container has no default handling of signals.
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopped.abort());
-  do {
-    process.exitCode = (await callOnce(client, command, stopped.signal)) ? 0 : 1;
+  for (let calls = 0; !stopped.signal.aborted; calls++) {
+    const { line, isAccepted, isCancelled } = await callOnce(client, command, stopped.signal);
+    // The end of a series cancels the call that is under way. That call says nothing about the service.
+    if (isCancelled && calls > 0) break;
+    print(line);
+    process.exitCode = isAccepted ? 0 : 1;
     if (command.intervalSeconds === undefined) break;
     await sleep(command.intervalSeconds * 1000, undefined, { signal: stopped.signal }).catch(() => {});
-  } while (!stopped.signal.aborted);
+  }
   client.close();
+}
+
+interface Outcome {
+  readonly line: object;
+  readonly isAccepted: boolean;
+  readonly isCancelled: boolean;
 }
 
 async function callOnce(
   client: ServiceClient,
   { url, showBody }: ClientCommand,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Outcome> {
   const startedAt = performance.now();
   const took = () => Math.round(performance.now() - startedAt);
   try {
     const { status, attempts, body } = await client.call({ signal });
-    print({ url, status, attempts, ms: took(), ...(showBody ? { body } : {}) });
-    return status >= 200 && status <= 299;
+    const line = { url, status, attempts, ms: took(), ...(showBody ? { body } : {}) };
+    return { line, isAccepted: status >= 200 && status <= 299, isCancelled: false };
   } catch (error) {
-    print({ url, ...fields(error), ms: took() });
-    return false;
+    const isCancelled = error instanceof ClientError && error.code === "CLIENT_ABORTED";
+    return { line: { url, ...fields(error), ms: took() }, isAccepted: false, isCancelled };
   }
 }
 

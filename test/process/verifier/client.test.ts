@@ -50,6 +50,30 @@ describe("the command of the client, from its one file", () => {
     expect(await closed).toEqual([0, null]);
     expect(one.connections()).toBe(1);
   });
+  test("SIGTERM during a call of a series leaves no line of that call, and the exit status of the call before", async () => {
+    let requests = 0;
+    await using one = await service((request, response) => {
+      if (++requests < 3) text(200)(request, response);
+    });
+    const { child, lines } = start("--url", one.url, "--token-file", one.tokenFile, "--interval", "0.02");
+    await until(() => requests === 3, "a third call");
+    const closed = once(child, "close");
+    child.kill("SIGTERM");
+    expect(await closed).toEqual([0, null]);
+    expect(lines()).toMatchObject([{ status: 200 }, { status: 200 }]);
+  });
+  test("SIGTERM during the only call is a failure", async () => {
+    let requests = 0;
+    await using one = await service(() => {
+      requests += 1;
+    });
+    const { child, lines } = start("--url", one.url, "--token-file", one.tokenFile);
+    await until(() => requests === 1, "a call");
+    const closed = once(child, "close");
+    child.kill("SIGTERM");
+    expect(await closed).toEqual([1, null]);
+    expect(lines()).toMatchObject([{ error: "CLIENT_ABORTED" }]);
+  });
   test("exits with 2 for invalid flags, and never prints the token", async () => {
     const { child, lines } = start("--url", "http://a");
     expect(await once(child, "close")).toEqual([2, null]);
