@@ -65,8 +65,15 @@ export function budgetSpec(labels: Labels) {
   return { selector: { matchLabels: labels }, maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" };
 }
 
+/** Tells Pulumi's Kubernetes plugin not to wait until the object works. */
+const skipAwaitAnnotations = { "pulumi.com/skipAwait": "true" };
+
 /** Skips the wait for endpoints, which takes 10 s: the Deployment has ready pods already. */
-export const serviceAnnotations = { "pulumi.com/skipAwait": "true" };
+export const serviceAnnotations = skipAwaitAnnotations;
+
+export function deploymentMetadata<Metadata extends object>(metadata: Metadata, skipAwait = false) {
+  return skipAwait ? { ...metadata, annotations: skipAwaitAnnotations } : metadata;
+}
 
 /**
  * Manifests of the objects that a Verifier creates under fixed names, except the NetworkPolicy, which depends on the cluster. The hash of
@@ -74,16 +81,17 @@ export const serviceAnnotations = { "pulumi.com/skipAwait": "true" };
  */
 export function verifierObjects(
   name: string,
-  verifier: Omit<PodOptions, "labels" | "configMap" | "serviceAccount"> & Replicas & { readonly namespace: string },
+  verifier: Omit<PodOptions, "labels" | "configMap" | "serviceAccount"> &
+    Replicas & { readonly namespace: string; readonly skipAwait?: boolean },
 ): PlannedObject[] {
-  const { namespace, replicas, maxReplicas } = verifier;
+  const { namespace, replicas, maxReplicas, skipAwait } = verifier;
   const labels = verifierLabels(name);
   const metadata = { name, namespace, labels };
   const pod = verifierPod({ ...verifier, labels, configMap: name, serviceAccount: name });
   const spec = deploymentSpec({ labels, hash: "", pod, replicas, maxReplicas });
   return [
     { apiVersion: "v1", kind: "ServiceAccount", metadata, automountServiceAccountToken: false },
-    { apiVersion: "apps/v1", kind: "Deployment", metadata, spec },
+    { apiVersion: "apps/v1", kind: "Deployment", metadata: deploymentMetadata(metadata, skipAwait), spec },
     {
       apiVersion: "v1",
       kind: "Service",

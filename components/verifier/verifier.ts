@@ -25,6 +25,7 @@ import { type Callers, cidrsProblem, verifierNetwork } from "./network.ts";
 import {
   autoscalerSpec,
   budgetSpec,
+  deploymentMetadata,
   deploymentSpec,
   serviceAnnotations,
   serviceSpec,
@@ -74,6 +75,12 @@ export interface VerifierArgs {
    * @default as many as `replicas`
    */
   readonly maxReplicas?: number;
+  /**
+   * If true, an `up` does not wait until the pods are ready, so pods that do not start fail no `up`. Otherwise it waits for 10 minutes at most.
+   *
+   * @default false
+   */
+  readonly skipAwait?: boolean;
   /** CPU time and memory of each pod. @default see VerifierResources */
   readonly resources?: VerifierResources;
   /**
@@ -136,7 +143,7 @@ export class Verifier extends pulumi.ComponentResource {
     this.#checkArgs(args);
     const child = { parent: this };
     const { mode = "hybrid", image = defaultVerifierImage, audiences, tlsSecret, createNamespace = true } = args;
-    const { callers = [{}], monitoring = [], replicas = 2, maxReplicas, egressCidrs } = args;
+    const { callers = [{}], monitoring = [], replicas = 2, maxReplicas, skipAwait, egressCidrs } = args;
     this.mode = mode;
     this.image = image;
     this.callers = Object.fromEntries(audiences.map((audience) => [audience, callerToken(audience)]));
@@ -162,7 +169,10 @@ export class Verifier extends pulumi.ComponentResource {
     });
     const deployment = new k8s.apps.v1.Deployment(
       name,
-      { metadata, spec: deploymentSpec({ labels, hash, pod, replicas, maxReplicas }) },
+      {
+        metadata: deploymentMetadata(metadata, skipAwait),
+        spec: deploymentSpec({ labels, hash, pod, replicas, maxReplicas }),
+      },
       { ...child, dependsOn: granted },
     );
     const service = new k8s.core.v1.Service(

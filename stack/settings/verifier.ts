@@ -100,6 +100,11 @@ export const verifierSettings = {
     },
     { least: 1, most: 99 },
   ),
+  verifierSkipAwait: flag({
+    default: false,
+    description:
+      "`true`: an `up` does not [wait](verifier.md#a-rollout-that-does-not-end) until the pods are ready, and pods that do not start fail no `up`.",
+  }),
   verifierResources: object(resources, {
     unset: "100m CPU and 96Mi requested, a limit of 192Mi",
     example: "verifierResources.memoryLimit 256Mi",
@@ -168,6 +173,7 @@ export interface VerifierProgramSettings {
   readonly selfContainedImage: boolean;
   readonly replicas: number;
   readonly maxReplicas?: number;
+  readonly skipAwait?: boolean;
   readonly resources?: VerifierResources;
   readonly hostUsers?: boolean;
   readonly egressCidrs: readonly string[];
@@ -225,6 +231,7 @@ export function verifierOf(
     selfContainedImage: values.verifierSelfContainedImage,
     replicas: values.verifierReplicas,
     maxReplicas: values.verifierMaxReplicas,
+    ...(values.verifierSkipAwait && { skipAwait: true }),
     resources: values.verifierResources,
     ...(!values.verifierHostUsers && { hostUsers: false }),
     egressCidrs: values.verifierEgressCidrs,

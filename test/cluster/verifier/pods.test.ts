@@ -5,9 +5,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { Verifier } from "../../../components/index.ts";
+import { pathFor } from "../../../kubernetes/index.ts";
+import { adminOf } from "../../support/inventory.ts";
 import { kubectl } from "../../support/kubectl.ts";
+import { TestStack } from "../../support/pulumi/stack.ts";
 import { workerKubeconfig } from "../../support/sandbox.ts";
 import { only, render } from "../../unit/components/render.ts";
+import { fresh } from "../providerFixture.ts";
 
 let folder: string;
 let kubeconfig: string;
@@ -74,4 +78,27 @@ test("scale, limits and confinement of the pods", async () => {
   expect(await stored(only(objects, "NetworkPolicy"))).toMatchObject({
     spec: { egress: [{ to: [{ ipBlock: { cidr: "10.0.0.1/32" } }, { ipBlock: { cidr: "fd00::/8" } }] }, {}] },
   });
+});
+
+test("with verifierSkipAwait an up ends though the cluster has no node for the pods, and nothing else of the verifier is missing", async () => {
+  const namespace = fresh("k8sauth-test-skip-await");
+  const verifier = { verifier: true, verifierAudiences: ["orders"], verifierNamespace: namespace };
+  await using stack = await TestStack.make("skip-await", {
+    kubeconfig: workerKubeconfig(),
+    allowLoopbackHost: true,
+    tokenFlow: false,
+    ...verifier,
+    verifierSkipAwait: true,
+  });
+  await stack.up();
+  const admin = await adminOf(workerKubeconfig());
+  using _ = { [Symbol.dispose]: () => admin.close() };
+  const deployment = await admin.find(pathFor("apps/v1", "Deployment", namespace, "verifier"));
+  expect(deployment).toMatchObject({ metadata: { annotations: { "pulumi.com/skipAwait": "true" } } });
+  expect(deployment).not.toHaveProperty("status.readyReplicas");
+  for (const [apiVersion, kind] of [
+    ["v1", "Service"],
+    ["networking.k8s.io/v1", "NetworkPolicy"],
+  ] as const)
+    expect(await admin.find(pathFor(apiVersion, kind, namespace, "verifier"))).toBeDefined();
 });

@@ -31,17 +31,21 @@ test.each(["secret", "tokenRequest"] as const)(
   },
 );
 
-test("a verifier's planned objects are those that it creates, except for the name and hash of its ConfigMap", async () => {
-  const options = { mode: "hybrid", image: "registry.example/node@sha256:0", replicas: 3, maxReplicas: 5 } as const;
-  const { objects } = await render(
-    (cluster) => new Verifier("verifier", { cluster, audiences: ["orders"], ...home, ...options }),
-  );
-  const planned = verifierObjects("verifier", { ...options, namespace: "home" });
-  expect(planned).toHaveLength(5);
-  const without = (object: unknown) =>
-    JSON.parse(
-      JSON.stringify(object, (key, value) => (key === "configMap" || key.endsWith("config-hash") ? {} : value)),
+test.each([false, true])(
+  "a verifier's planned objects are those that it creates, except for the name and hash of its ConfigMap (skipAwait: %s)",
+  async (skipAwait) => {
+    const image = "registry.example/node@sha256:0";
+    const options = { mode: "hybrid", image, replicas: 3, maxReplicas: 5, skipAwait } as const;
+    const { objects } = await render(
+      (cluster) => new Verifier("verifier", { cluster, audiences: ["orders"], ...home, ...options }),
     );
-  for (const object of planned)
-    expect(without(createdFor(object, objects))).toEqual(without(withStackLabels(object, stack)));
-});
+    const planned = verifierObjects("verifier", { ...options, namespace: "home" });
+    expect(planned).toHaveLength(5);
+    const without = (object: unknown) =>
+      JSON.parse(
+        JSON.stringify(object, (key, value) => (key === "configMap" || key.endsWith("config-hash") ? {} : value)),
+      );
+    for (const object of planned)
+      expect(without(createdFor(object, objects))).toEqual(without(withStackLabels(object, stack)));
+  },
+);

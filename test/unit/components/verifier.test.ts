@@ -127,6 +127,16 @@ test("with an image that contains the verifier, the ConfigMap holds no program",
   expect(JSON.stringify(spec)).not.toContain("verifier.mjs");
 });
 
+test("with skipAwait Pulumi does not wait for the pods, and their Deployment is the same otherwise", async () => {
+  const { objects } = await verifier({ skipAwait: true });
+  const { objects: waiting } = await verifier();
+  const { metadata: found, ...rest } = only(objects, "Deployment") as { metadata: { annotations?: object } };
+  const { metadata: usual, ...usualRest } = only(waiting, "Deployment") as { metadata: { annotations?: object } };
+  expect(found.annotations).toEqual({ "pulumi.com/skipAwait": "true" });
+  expect(usual.annotations).toBeUndefined();
+  expect(rest).toEqual(usualRest);
+});
+
 test("with a range of replicas an autoscaler sets their number, by CPU time", async () => {
   // WHEN
   const { objects } = await verifier({ replicas: 3, maxReplicas: 10 });
