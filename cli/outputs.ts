@@ -14,7 +14,7 @@ export function summarizeOutputs(outputs: Outputs, terminal?: Terminal, indent?:
 }
 
 function namesIn(value: unknown): string {
-  if (Array.isArray(value)) return value.length === 0 ? "none" : `${value.length}`;
+  if (Array.isArray(value)) return value.length === 0 ? "none" : `a list of ${value.length}`;
   if (!isObject(value)) return "a value";
   const names = entriesOf(value).map(([key, item]) => {
     const holdsObjects = isObject(item) && Object.values(item).length > 0 && Object.values(item).every(isObject);

@@ -32,7 +32,8 @@ export interface ExportedStack {
 /** A stack of a Pulumi project. Each method runs the Pulumi CLI. @throws Error with standard error of the CLI */
 export class Stack {
   readonly #pulumi: Pulumi;
-  readonly #flags: readonly string[];
+  readonly #name: string | undefined;
+  readonly #folder: string;
 
   /**
    * @param name undefined for the selected stack
@@ -40,12 +41,27 @@ export class Stack {
    */
   constructor(pulumi: Pulumi, name: string | undefined, folder: string) {
     this.#pulumi = pulumi;
-    this.#flags = ["--cwd", folder, ...(name === undefined ? [] : ["--stack", name])];
+    this.#name = name;
+    this.#folder = folder;
   }
 
   /** Runs a command of the CLI on the stack and returns its standard output. */
-  run(args: readonly string[], input?: string): Promise<string> {
-    return readPulumi(this.#pulumi, [...args, ...this.#flags], input === undefined ? {} : { input });
+  async run(args: readonly string[], input?: string): Promise<string> {
+    const flags = ["--cwd", this.#folder, ...(this.#name === undefined ? [] : ["--stack", this.#name])];
+    try {
+      return await readPulumi(this.#pulumi, [...args, ...flags], input === undefined ? {} : { input });
+    } catch (error) {
+      if (!(error instanceof Error) || !/no stack named .* found/.test(error.message)) throw error;
+      throw new Error(`${error.message}. ${await this.#otherStacks()}`);
+    }
+  }
+
+  async #otherStacks(): Promise<string> {
+    const listed = await readPulumi(this.#pulumi, ["stack", "ls", "--json", "--cwd", this.#folder]);
+    const names = (JSON.parse(listed) as { readonly name: string }[]).map(({ name }) => name);
+    return names.length === 0
+      ? "This backend has no stack of the project"
+      : `Stacks of the project: ${names.join(", ")}`;
   }
 
   async outputs(): Promise<Outputs> {

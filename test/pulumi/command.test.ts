@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Stack } from "../../cli/stack.ts";
 import { ensurePulumi } from "../../sandbox/pulumi/index.ts";
 import { processesOf } from "../support/pulumi/pulumiProcess.ts";
 import { built, k8sauth, Machine, run, startK8sauth } from "./machine.ts";
@@ -73,6 +74,17 @@ describe("k8sauth pulumi", () => {
       }
     },
   );
+
+  test("names the stacks that there are when a command of the product asks for another one", async () => {
+    const pulumi = await ensurePulumi({ env });
+    const folder = await machine.project(oneOutput);
+    const missing = new Stack(pulumi, "missing", folder);
+    await expect(missing.outputs()).rejects.toThrow(/no stack named 'missing' found.* has no stack of the project$/s);
+    for (const name of ["dev", "staging"]) await run(pulumi, folder, ["stack", "init", name]);
+    await expect(missing.outputs()).rejects.toThrow(
+      /no stack named 'missing' found.*Stacks of the project: dev, staging$/s,
+    );
+  });
 
   test("leaves no kubeconfig behind, which Pulumi's Kubernetes plugin would", async () => {
     const pulumi = await ensurePulumi({ env });

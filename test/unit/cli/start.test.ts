@@ -119,7 +119,7 @@ test("outputs are summarized by their names, without a value, and those with sec
   bearerTokenUsers          none
   cluster                   caFingerprint, host
   kubeconfigs       secret  certificate
-  notes                     1
+  notes                     a list of 1
 `);
 });
 
