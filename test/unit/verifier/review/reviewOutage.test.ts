@@ -26,13 +26,14 @@ const status = (code: number, headers?: Record<string, string>) => (response: Se
   answer(response, code, { kind: "Status", status: "Failure", code }, headers);
 const bytes = (text: string) => (response: ServerResponse) => void response.socket?.end(text);
 
-const outages: readonly [string, Answer][] = [
+/** A verifier also asks for its first review within the time limit, so a short limit is for the silent server alone. */
+const outages: readonly [string, Answer, object?][] = [
   ["500", status(500)],
   ["502 with HTML", html(502)],
   ["503", status(503)],
   ["504", status(504)],
   ["a connection that is reset", (response) => response.destroy()],
-  ["silence until the timeout", () => {}],
+  ["silence until the timeout", () => {}, { reviewTimeoutSeconds: 0.5 }],
 ];
 
 const rejections: readonly [string, Answer][] = [
@@ -58,9 +59,9 @@ const reviewsOf = async (one: Verifier, outcome: string) => {
   return Number(found?.[1] ?? 0);
 };
 
-describe.each([...outages])("%s in place of a review is an outage", (_, reply) => {
+describe.each([...outages])("%s in place of a review is an outage", (_, reply, settings = {}) => {
   test("local decides by the signature, and the verifier stays ready", async () => {
-    const { api, one } = await hybrid({ reviewOutage: "local", reviewTimeoutSeconds: 0.3 });
+    const { api, one } = await hybrid({ reviewOutage: "local", ...settings });
     api.review = (_review, response) => void reply(response);
     // More than the failures in a row after which the API server is not asked for some time.
     for (let at = 0; at < 5; at++) expect((await one.ask(mint({ jti: `${at}` }))).status).toBe(200);
@@ -69,7 +70,7 @@ describe.each([...outages])("%s in place of a review is an outage", (_, reply) =
     expect(await reviewsOf(one, "rejected")).toBe(0);
   });
   test("refuse answers 503", async () => {
-    const { api, one } = await hybrid({ reviewTimeoutSeconds: 0.3 });
+    const { api, one } = await hybrid(settings);
     api.review = (_review, response) => void reply(response);
     const { status, body } = await one.ask(mint(), { Accept: "application/json" });
     expect({ status, ...JSON.parse(body) }).toMatchObject({ status: 503, reason: "review_unavailable" });
