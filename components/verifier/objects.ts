@@ -65,7 +65,7 @@ export function budgetSpec(labels: Labels) {
   return { selector: { matchLabels: labels }, maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" };
 }
 
-/** Tells Pulumi's Kubernetes plugin not to wait until the object works. */
+/** With it, Pulumi's Kubernetes plugin does not wait until the object works. */
 const skipAwaitAnnotations = { "pulumi.com/skipAwait": "true" };
 
 /** Skips the wait for endpoints, which takes 10 s: the Deployment has ready pods already. */

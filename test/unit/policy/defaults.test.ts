@@ -33,6 +33,7 @@ const features: Readonly<Record<string, Settings>> = {
     verifierAudiences: ["shop"],
     verifierImage: `registry.example/verifier@sha256:${"0".repeat(64)}`,
     verifierSelfContainedImage: "true",
+    verifierSkipAwait: "true",
   },
   "Akeyless with its own auth method": {
     ...push,
