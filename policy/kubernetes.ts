@@ -57,6 +57,7 @@ export function ofKinds(group: string, ...kinds: readonly string[]): (type: stri
   };
 }
 
+export const isClusterRoleBinding = ofKinds(rbacGroup, "ClusterRoleBinding");
 export const isBinding = ofKinds(rbacGroup, "ClusterRoleBinding", "RoleBinding");
 export const isRole = ofKinds(rbacGroup, "ClusterRole", "Role");
 export const isClusterRole = ofKinds(rbacGroup, "ClusterRole");
@@ -93,6 +94,15 @@ export function matches(name: string, patterns: readonly string[]): boolean {
     const parts = pattern.split("*").map((part) => part.replaceAll(/[\\^$.|?+()[\]{}]/g, "\\$&"));
     return new RegExp(`^${parts.join(".*")}$`, "s").test(name);
   });
+}
+
+/** Start of the user name of a ServiceAccount. A binding of this User gives the account the role, as one of the ServiceAccount does. */
+const accountUser = "system:serviceaccount:";
+
+/** Name of the ServiceAccount that a subject stands for. Undefined for other subjects. */
+export function accountName({ kind, name }: BindingSubject): string | undefined {
+  if (kind === "ServiceAccount") return name;
+  return kind === "User" && name?.startsWith(accountUser) ? name.slice(accountUser.length).split(":")[1] : undefined;
 }
 
 /** Name of a binding's subject in a message. */

@@ -1,6 +1,14 @@
 /** Subjects and roles of bindings. */
 import type { Policies } from "@pulumi/policy";
-import { type Binding, type BindingSubject, isBinding, matches, subjectName } from "../kubernetes.ts";
+import {
+  accountName,
+  type Binding,
+  type BindingSubject,
+  isBinding,
+  isClusterRoleBinding,
+  matches,
+  subjectName,
+} from "../kubernetes.ts";
 import { resourceRule } from "../rule.ts";
 import { each } from "../unknowns.ts";
 
@@ -15,23 +23,54 @@ const broad: readonly Required<Pick<BindingSubject, "kind" | "name">>[] = [
   { kind: "User", name: "system:anonymous" },
 ];
 
-const noClusterAdmin = resourceRule<{ roles: readonly string[] }>({
+/** Kubernetes' own roles whose holder can become any user if they apply to the whole cluster. */
+const powerfulRoles = [
+  "admin",
+  "edit",
+  "system:aggregate-to-admin",
+  "system:aggregate-to-edit",
+  "system:certificates.k8s.io:*",
+  "system:controller:*",
+  "system:kube-controller-manager",
+  "system:kube-scheduler",
+  "system:kubelet-api-admin",
+  "system:node",
+] as const;
+
+interface Roles {
+  readonly roles: readonly string[];
+  readonly clusterRoles: readonly string[];
+}
+
+const noClusterAdmin = resourceRule<Roles>({
   name: "no-cluster-admin",
   level: "mandatory",
   severity: "critical",
-  description: "Nothing is bound to cluster-admin.",
+  description:
+    "Nothing is bound to cluster-admin, nor in the whole cluster to another role of Kubernetes whose holder can become any user.",
   reason: "The holder of such a credential controls the cluster. A gateway only needs to review tokens.",
   remedy:
     "Bind a role with only the rights that are used (k8sauth:reviewerRole for a reviewer, k8sauth:bearerTokenUsers for a user).",
   url: goodPractices,
   tags: ["rbac"],
   settings: {
-    roles: { type: "array", description: "Roles that nothing may be bound to.", default: ["cluster-admin"] },
+    roles: {
+      type: "array",
+      description: "Roles that nothing may be bound to, with * for anything.",
+      default: ["cluster-admin"],
+    },
+    clusterRoles: {
+      type: "array",
+      description: "Roles that no ClusterRoleBinding may bind, with * for anything.",
+      default: powerfulRoles,
+    },
   },
   appliesTo: isBinding,
-  check: ({ props }, report, { roles }) => {
+  check: ({ type, props }, report, { roles, clusterRoles }) => {
     const role = (props as Binding).roleRef?.name ?? "";
-    if (roles.includes(role)) report(`It binds the role ${role}.`);
+    if (matches(role, roles)) report(`It binds the role ${role}.`);
+    else if (isClusterRoleBinding(type) && matches(role, clusterRoles))
+      report(`It binds the role ${role} in the whole cluster.`);
   },
 });
 
@@ -65,8 +104,8 @@ const noDefaultAccount = resourceRule({
   tags: ["rbac", "cis-5.1.5"],
   appliesTo: isBinding,
   check: ({ props }, report) =>
-    each((props as Binding).subjects, ({ kind, name }) => {
-      if (kind === "ServiceAccount" && name === "default") report("It binds the ServiceAccount default.");
+    each((props as Binding).subjects, (subject) => {
+      if (accountName(subject) === "default") report("It binds the ServiceAccount default.");
     }),
 });
 

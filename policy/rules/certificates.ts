@@ -127,13 +127,16 @@ const keyStrength = resourceRule<Keys>({
   },
 });
 
+/** Start of the names that Kubernetes and kubeadm reserve. */
+const reservedPrefixes = ["system:", "kubeadm:"] as const;
+
 const subject = resourceRule({
   name: "certificate-subject",
   level: "mandatory",
   severity: "critical",
-  description: "No certificate is requested for a name or group that starts with system:.",
+  description: "No certificate is requested for a name or group that starts with system: or kubeadm:.",
   reason:
-    "Kubernetes reserves these names. The group system:masters is exempt from authorization, and its certificates can't be revoked.",
+    "Kubernetes and kubeadm reserve these names. The group system:masters is exempt from authorization, kubeadm:cluster-admins is bound to cluster-admin, and their certificates can't be revoked.",
   remedy:
     "Choose another common name and organization (k8sauth:certificateCommonName, k8sauth:certificateOrganization).",
   url: csrDocs,
@@ -142,13 +145,15 @@ const subject = resourceRule({
   check: ({ type, props }, report) => {
     if (!isKeysRequest(type)) {
       const pem = isSigned(type) ? props.csrPem : (props.spec as { request?: string } | undefined)?.request;
-      if (hasReservedName(String(pem ?? ""))) report("Its request contains a name that starts with system:.");
+      if (hasReservedName(String(pem ?? "")))
+        report("Its request contains a name that starts with system: or kubeadm:.");
       return;
     }
     const requested = (props.subject ?? {}) as Readonly<Record<string, string | undefined>>;
     all(
       ...["commonName", "organization", "organizationalUnit"].map((field) => () => {
-        if (requested[field]?.startsWith("system:")) report(`${field} is ${requested[field]}.`);
+        if (reservedPrefixes.some((prefix) => requested[field]?.startsWith(prefix)))
+          report(`${field} is ${requested[field]}.`);
       }),
     );
   },
@@ -156,7 +161,10 @@ const subject = resourceRule({
 
 /** Tags of ASN.1 strings: UTF8String, PrintableString, T61String, IA5String; BMPString has two bytes for each character. */
 const stringTags: readonly (number | undefined)[] = [0x0c, 0x13, 0x14, 0x16, 0x1e];
-const reservedNames = [Buffer.from("system:"), Buffer.from("\0s\0y\0s\0t\0e\0m\0:")];
+const reservedNames = reservedPrefixes.flatMap((prefix) => [
+  Buffer.from(prefix),
+  Buffer.from(prefix.replaceAll(/./g, "\0$&")),
+]);
 
 /** Whether a request has a reserved name anywhere. @param request PEM, or PEM in base64 as in a CertificateSigningRequest */
 function hasReservedName(request: string): boolean {

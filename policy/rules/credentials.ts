@@ -120,7 +120,8 @@ function checkIssued(certificate: X509Certificate, subject: Subject, report: Rep
     },
     () => {
       if (certificate.ca) violation("is a CA certificate.");
-      if (/^(?:CN|O|OU)=system:/m.test(certificate.subject)) violation("has a name that begins with system:.");
+      if (/^(?:CN|O|OU)=(?:system|kubeadm):/m.test(certificate.subject))
+        violation("has a name that begins with system: or kubeadm:.");
     },
   );
 }

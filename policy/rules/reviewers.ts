@@ -1,6 +1,15 @@
 /** Reviewers: the identities that a gateway reviews tokens with. */
 import type { Policies } from "@pulumi/policy";
-import { type Binding, isBinding, isRole, matches, type PolicyRule, type Role, subjectName } from "../kubernetes.ts";
+import {
+  accountName,
+  type Binding,
+  isBinding,
+  isRole,
+  matches,
+  type PolicyRule,
+  type Role,
+  subjectName,
+} from "../kubernetes.ts";
 import { ofType, resourceRule, type Setting } from "../rule.ts";
 import { each, every, some } from "../unknowns.ts";
 
@@ -46,7 +55,7 @@ const reviewerBinding = resourceRule<Names>({
   check: ({ props }, report, settings) => {
     const binding = props as Binding;
     each(binding.subjects, (subject) => {
-      if (!matches(subject.name ?? "", settings.reviewers)) return;
+      if (!matches(accountName(subject) ?? subject.name ?? "", settings.reviewers)) return;
       const role = binding.roleRef?.name ?? "";
       if (!matches(role, settings.roles)) report(`It binds the reviewer ${subjectName(subject)} to the role ${role}.`);
     });

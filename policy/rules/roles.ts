@@ -43,6 +43,7 @@ const noWildcardRules = resourceRule<Exempt>({
 interface Escalation {
   /** Action of the holder, which completes the sentence "It lets its holder …". */
   readonly what: string;
+  /** Verbs, or with `*` at the end the start of verbs. */
   readonly verbs: readonly string[];
   /** @default all groups */
   readonly groups?: readonly string[];
@@ -58,7 +59,7 @@ const changes = ["create", "update", "patch"];
 
 const escalations: readonly Escalation[] = [
   { what: "grant itself further rights", verbs: ["escalate", "bind"], groups: ["rbac.authorization.k8s.io"] },
-  { what: "impersonate other users", verbs: ["impersonate"] },
+  { what: "impersonate other users", verbs: ["impersonate*"] },
   {
     what: "create tokens of ServiceAccounts",
     verbs: ["create"],
@@ -84,6 +85,13 @@ const escalations: readonly Escalation[] = [
     resources: ["secrets"],
     clusterOnly: true,
     unlessNamed: true,
+  },
+  {
+    what: "create tokens of every ServiceAccount as Secrets, or replace Secrets",
+    verbs: changes,
+    groups: [""],
+    resources: ["secrets"],
+    clusterOnly: true,
   },
   {
     what: "run programs as every ServiceAccount of every namespace",
@@ -152,7 +160,7 @@ function grants(rule: PolicyRule, { verbs, groups, resources, unlessNamed }: Esc
   const covers = (granted: readonly string[] | undefined, wanted: readonly string[] | undefined) =>
     wanted === undefined || some(granted, (text) => text === "*" || wanted.includes(text));
   // Without a group, every rule with all verbs would be one. The policy no-wildcard-rules refuses those.
-  const hasVerb = groups === undefined ? some(rule.verbs, (verb) => verbs.includes(verb)) : covers(rule.verbs, verbs);
+  const hasVerb = groups === undefined ? some(rule.verbs, (verb) => matches(verb, verbs)) : covers(rule.verbs, verbs);
   if (!hasVerb || !covers(rule.apiGroups, groups) || !covers(rule.resources, resources)) return false;
   return !(unlessNamed && some(rule.resourceNames, () => true));
 }

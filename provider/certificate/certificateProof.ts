@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { refusedUser } from "../../kubernetes/anonymous.ts";
 import { KubeClient } from "../../kubernetes/client.ts";
+import { missingRights } from "../../kubernetes/cluster/rights.ts";
 import { isKubeError } from "../../kubernetes/errors.ts";
 import { attributedUser, reviewOwnAccess, reviewToken } from "../../kubernetes/reviews.ts";
 import { failUnlessOffline, isTlsError, quickTimeoutFor, rememberTimeout } from "../cluster/reachability.ts";
@@ -28,17 +29,21 @@ const propagationMs = 5_000;
 const placeholderToken = "k8sauth-asks-whether-it-may-ask";
 
 /**
- * Proves a certificate by calls with it. Retries for a few seconds, until every API server knows the CA and the user's binding.
+ * Proves a certificate by calls with it. Retries for a few seconds, until every API server knows the CA and the user's binding. A reviewer's
+ * certificate must not read Secrets: its user or its groups may have other bindings.
  *
  * @param waitMs time until the certificate is valid, for a signer whose clock is ahead
- * @throws ProviderError CERTIFICATE_REFUSED, CERTIFICATE_MAY_NOT_REVIEW; KubeError for a failed connection
+ * @throws ProviderError CERTIFICATE_REFUSED, CERTIFICATE_MAY_NOT_REVIEW, CERTIFICATE_READS_SECRETS; KubeError for a failed connection
  */
 export async function prove(use: CertificateUse, proof: Proof, waitMs: number, context: Context): Promise<void> {
   using client = clientFor(use, context);
   const started = performance.now();
   for (let pauseMs = 10; ; pauseMs = Math.min(pauseMs * 2, 500)) {
     const error = await attempt(client, use, proof);
-    if (error === undefined) return;
+    if (error === undefined) {
+      if (proof === "tokenReview" && (await mayListSecrets(client))) throw readsSecrets(use);
+      return;
+    }
     const waitedMs = performance.now() - started;
     if (waitedMs + pauseMs > propagationMs + waitMs) throw error;
     if (waitedMs > 1_000) {
@@ -99,6 +104,24 @@ function mayNotReview({ host, commonName }: CertificateUse): ProviderError {
     `The certificate of "${commonName}" is accepted at ${host}, but its user lacks the right create tokenreviews.authentication.k8s.io in the whole cluster.`,
     'If its ClusterRole or binding was deleted or edited, pulumi up --refresh restores it. Otherwise bind the user to the ClusterRole system:auth-delegator, or to one that grants create on tokenreviews; for another role set proof to "self".',
   );
+}
+
+function readsSecrets({ host, commonName }: CertificateUse): ProviderError {
+  return new ProviderError(
+    "CERTIFICATE_READS_SECRETS",
+    `The certificate of "${commonName}" may list the Secrets of the whole cluster at ${host}. It was discarded.`,
+    'Its user or one of its groups has further bindings: choose another common name and organization, or remove these bindings. For a user that needs such rights set proof to "self".',
+  );
+}
+
+/** Whether the client's user may list all Secrets. False if the server lets the user ask nothing about itself. */
+async function mayListSecrets(client: KubeClient): Promise<boolean> {
+  try {
+    return (await missingRights(client, [{ verb: "list", resource: "secrets" }])).length === 0;
+  } catch (error) {
+    if (isKubeError(error, "KUBE_FORBIDDEN")) return false;
+    throw error;
+  }
 }
 
 /** Result of trying a stored certificate. */

@@ -191,3 +191,11 @@ export function requireOwnKey(request: CertificationRequest, privateKeyPem: stri
     "Set it to the key of this request, or leave it unset: then the certificate is not proved.",
   );
 }
+
+/** The user and the groups that a certificate is for. */
+export function describeUser({ commonName, organizations }: CertificationRequest): string {
+  const user = `user ${JSON.stringify(commonName)}`;
+  return organizations.length === 0
+    ? `${user} in no group`
+    : `${user} in the groups ${organizations.map((name) => JSON.stringify(name)).join(", ")}`;
+}

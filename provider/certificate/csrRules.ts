@@ -1,4 +1,5 @@
 import { apiServerClientSigner } from "../../kubernetes/cluster/signers.ts";
+import { reservedPrefix } from "../../kubernetes/reservedNames.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import { same } from "../protocol/fields.ts";
 import type { CertificationRequest } from "./csr.ts";
@@ -29,10 +30,11 @@ export function requireAllowed(request: CertificationRequest, signerName: string
         "Expected 1 to 64 (RFC 5280, A.1).",
       );
     }
-    if (/^\s*system:/i.test(value)) {
+    const reserved = reservedPrefix(value);
+    if (reserved !== undefined) {
       refuse(
         `has the ${what} ${JSON.stringify(value)}`,
-        'Names that start with "system:" belong to Kubernetes and may have all rights: use another name.',
+        `Names that start with "${reserved}" belong to Kubernetes and may have all rights: use another name.`,
       );
     }
   }

@@ -13,7 +13,7 @@ import {
 import { checkCertificateInputs } from "./certificateInputsCheck.ts";
 import { type CertificateUse, type Probe, probe } from "./certificateProof.ts";
 import { type CertificationRequest, readRequest } from "./csr.ts";
-import { defaultUsages, sameSet } from "./csrRules.ts";
+import { defaultUsages, requireAllowed, sameSet } from "./csrRules.ts";
 import { issueCertificate, notProved, proveAgain, warnIfLong } from "./issuance.ts";
 import { dueProperties, hasExpired, warnOfExpiredCertificate } from "./renewal.ts";
 import {
@@ -111,6 +111,8 @@ export const signedCertificate: Resource<SignedCertificateInputs, SignedCertific
 async function specOf(inputs: SignedCertificateInputs): Promise<CertificateSpec> {
   const { csrPem, signerName, expirationSeconds } = inputs;
   const request = await readRequest(csrPem);
+  // The check before the run skips a request that is not known yet.
+  requireAllowed(request, signerName);
   return { request, signerName, expirationSeconds, usages: inputs.usages ?? defaultUsages(request) };
 }
 

@@ -3,6 +3,7 @@ import { KubeClient } from "../../kubernetes/client.ts";
 import { isKubeError, type KubeError } from "../../kubernetes/errors.ts";
 import { isProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
+import { describeUser } from "./csr.ts";
 import * as errors from "./signingErrors.ts";
 import {
   approved,
@@ -268,7 +269,7 @@ export class Signing {
     const { request, signerName } = this.#wanted;
     const { log } = this.#context;
     log.info(
-      `Another user must approve the certificate of user ${JSON.stringify(request.commonName)} (signer ${signerName}). Run: kubectl certificate approve ${this.name}`,
+      `Another user must approve the certificate of ${describeUser(request)} (signer ${signerName}). Run: kubectl certificate approve ${this.name}`,
     );
   }
 

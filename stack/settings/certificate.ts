@@ -3,6 +3,7 @@ import { type KeyType, keyTypes, userName } from "../../components/clientCertifi
 import { epochsOf, type Rotation } from "../../components/rotation.ts";
 import { defaultServiceAccountName } from "../../components/tokenReviewer.ts";
 import { defaultCertificateLifetime, shortestLifetime } from "../../kubernetes/lifetimes.ts";
+import { reservedPrefix } from "../../kubernetes/reservedNames.ts";
 import { type Refuse, refuseImmediateRenewal } from "./read.ts";
 import { choice, seconds, secretText, shown, text, type Values } from "./setting.ts";
 
@@ -15,7 +16,8 @@ export const certificateSettings = {
   }),
   certificateOrganization: text({
     unset: "none",
-    description: "The certificate's group. The stack grants it no rights.",
+    description:
+      "The certificate's group. The stack grants it no rights; the certificate has those that the cluster grants it.",
   }),
   certificateKeyType: choice(keyTypes, { default: "RSA2048", description: "Kind of the private key." }),
   certificateExpirationSeconds: seconds(shortestLifetime, {
@@ -102,6 +104,7 @@ export function checkCertificate(certificate: CertificateSettings, flow: boolean
 function refuseName(key: string, name: string, refuse: Refuse): void {
   const bytes = Buffer.byteLength(name);
   if (bytes > 64) refuse([key], `has ${bytes} bytes (${shown(name)}). At most 64 are allowed (RFC 5280)`);
-  if (name.startsWith("system:")) refuse([key], 'starts with "system:", which is reserved for Kubernetes');
+  const reserved = reservedPrefix(name);
+  if (reserved !== undefined) refuse([key], `starts with "${reserved}", which is reserved for Kubernetes`);
   if (/\p{C}/u.test(name)) refuse([key], `has control characters: ${shown(name)}`);
 }

@@ -20,11 +20,22 @@ describe("no-cluster-admin", () => {
     }
   });
 
-  test("accepts all other roles, and its setting adds further ones", () => {
-    expect(judge("no-cluster-admin", binding("view", account))).toEqual(passed);
-    expect(judge("no-cluster-admin", binding("admin"), { roles: ["cluster-admin", "admin"] }).violations).toHaveLength(
-      1,
-    );
+  test.each(["admin", "edit", "system:controller:token-cleaner", "system:node"])(
+    "refuses %s in the whole cluster, and not in a namespace",
+    (role) => {
+      expect(judge("no-cluster-admin", binding(role, account)).violations).toEqual([
+        expect.stringContaining(`It binds the role ${role} in the whole cluster.`),
+      ]);
+      const { props } = binding(role, account);
+      expect(judge("no-cluster-admin", { type: `${rbac}RoleBinding`, props })).toEqual(passed);
+    },
+  );
+
+  test("accepts all other roles, and its settings add further ones", () => {
+    for (const role of ["view", "system:auth-delegator"])
+      expect(judge("no-cluster-admin", binding(role, account))).toEqual(passed);
+    for (const setting of ["roles", "clusterRoles"])
+      expect(judge("no-cluster-admin", binding("ops-root"), { [setting]: ["ops-*"] }).violations).toHaveLength(1);
   });
 
   test("does not pass an unknown role", () => {
@@ -63,9 +74,10 @@ describe("no-broad-subjects", () => {
   });
 });
 
-test("no-default-account refuses the default ServiceAccount and no other", () => {
-  const { violations } = judge("no-default-account", binding("view", { ...account, name: "default" }));
-  expect(violations).toHaveLength(1);
+test("no-default-account refuses the default ServiceAccount, also as a User, and no other", () => {
+  const asUser = { kind: "User", name: "system:serviceaccount:shop:default" };
+  for (const subject of [{ ...account, name: "default" }, asUser])
+    expect(judge("no-default-account", binding("view", subject)).violations).toHaveLength(1);
   expect(judge("no-default-account", binding("view", account, { kind: "User", name: "default" }))).toEqual(passed);
   expect(judge("no-default-account", binding("view", { ...account, name: unknown })).unknown).toBe(true);
 });
@@ -80,9 +92,11 @@ describe("reviewer-binding", () => {
 
   test("refuses a reviewer with another role, both a ServiceAccount and a certificate's user", () => {
     const user = { kind: "User", name: "gateway-token-reviewer-prod" };
-    expect(judge("reviewer-binding", binding("view", account, user)).violations).toEqual([
+    const accountAsUser = { kind: "User", name: "system:serviceaccount:gateways:gateway-token-reviewer" };
+    expect(judge("reviewer-binding", binding("view", account, user, accountAsUser)).violations).toEqual([
       expect.stringMatching(/ServiceAccount gateways\/gateway-token-reviewer to the role view/),
       expect.stringMatching(/User gateway-token-reviewer-prod to the role view/),
+      expect.stringMatching(/User system:serviceaccount:gateways:gateway-token-reviewer to the role view/),
     ]);
   });
 
@@ -209,6 +223,9 @@ describe("no-escalation-rights", () => {
     ["escalate", rule("rbac.authorization.k8s.io", "roles", "escalate")],
     ["impersonate", rule("", "users", "impersonate")],
     ["impersonate with further fields", rule("authentication.k8s.io", "userextras/scopes", "impersonate")],
+    ["impersonate some fields", rule("authentication.k8s.io", "users", "impersonate:user-info")],
+    ["impersonate for some requests", rule("", "pods", "impersonate-on:user-info:list")],
+    ["create Secrets", rule("", "secrets", "create")],
     ["make tokens", rule("", "serviceaccounts/token", "create")],
     ["approve requests", rule("certificates.k8s.io", "certificatesigningrequests/approval", "update")],
     ["approve for a signer", rule("certificates.k8s.io", "signers", "approve")],
@@ -228,6 +245,7 @@ describe("no-escalation-rights", () => {
   test.each([
     ["bind a role", rule("rbac.authorization.k8s.io", "clusterroles", "bind"), "cluster-admin"],
     ["impersonate a group", rule("", "groups", "impersonate"), "system:masters"],
+    ["replace a Secret", rule("", "secrets", "update"), "settings"],
     ["approve for a signer", rule("certificates.k8s.io", "signers", "approve"), "kubernetes.io/kube-apiserver-client"],
     ["create tokens of an account", rule("", "serviceaccounts/token", "create"), "deployer"],
   ])("refuses a role that may %s by its name", (_what, refused, name) => {

@@ -115,6 +115,7 @@ describe("certificates", () => {
     const rule = "certificate-subject";
     expect(judge(rule, request({ commonName: "gateway", organization: "system:masters" })).violations).toHaveLength(1);
     expect(judge(rule, request({ commonName: "system:admin" })).violations).toHaveLength(1);
+    expect(judge(rule, request({ organization: "kubeadm:cluster-admins" })).violations).toHaveLength(1);
     expect(judge(rule, request({ commonName: "gateway", organization: "example" }))).toEqual(passed);
     expect(judge(rule, request({ commonName: unknown, organization: "system:masters" }))).toMatchObject({
       violations: { length: 1 },
@@ -136,6 +137,7 @@ describe("certificates", () => {
       { commonName: "system:kube-controller-manager" },
       { commonName: `system:node:${"n".repeat(40)}`, organization: "example" },
       { commonName: "gateway", organization: "system:masters" },
+      { commonName: "gateway", organization: "kubeadm:cluster-admins" },
     ]) {
       expect(verdicts(certificateRequest(privateKey, subject))).toMatchObject([refused, refused]);
     }

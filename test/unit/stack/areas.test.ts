@@ -133,6 +133,7 @@ test("a bearer-token user may have allowed wildcards, but not the name of a flow
 test.each<[Settings, RegExp]>([
   [{ certificateCommonName: "system:admin" }, /certificateCommonName starts with "system:"/],
   [{ certificateOrganization: "system:masters" }, /certificateOrganization starts with "system:"/],
+  [{ certificateOrganization: "kubeadm:cluster-admins" }, /certificateOrganization starts with "kubeadm:"/],
   [{ certificateCommonName: "x".repeat(65) }, /certificateCommonName has 65 bytes/],
   [{ certificateCommonName: "two\nlines" }, /certificateCommonName has control characters/],
   [{ certificateExpirationSeconds: 599 }, /certificateExpirationSeconds is "599"\. .*600 or more/],

@@ -95,6 +95,11 @@ export const certificate = {
     remedy:
       "If its ClusterRole or binding was deleted or edited, run `pulumi up --refresh`. Otherwise bind the user to a ClusterRole that grants `create` on `tokenreviews.authentication.k8s.io`.",
   },
+  CERTIFICATE_READS_SECRETS: {
+    meaning:
+      "The new certificate of a reviewer may list the Secrets of the whole cluster: its user or one of its groups has further bindings, such as one to `cluster-admin`. It was discarded.",
+    remedy: "Choose another common name and organization, or remove these bindings.",
+  },
   CERTIFICATE_NOT_IMPORTABLE: {
     meaning: "`pulumi import` cannot import a `SignedCertificate`. Its certificate is signed when it is created.",
     remedy: "Declare the resource in the program and run `pulumi up`.",

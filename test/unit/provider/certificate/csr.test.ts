@@ -182,6 +182,7 @@ describe("names that are never approved", () => {
   test.each<[string, string]>([
     ["a user of Kubernetes itself", "system:admin"],
     ["one in other letters", "System:Admin"],
+    ["a user of kubeadm", "kubeadm:cluster-admins"],
     ["one behind a blank", " system:admin"],
     ["a line break", "gate\nway"],
     ["a NUL", "gateway\0"],
