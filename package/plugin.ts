@@ -6,16 +6,6 @@ import manifest from "../package.json" with { type: "json" };
 import { bundleVerifier } from "../verifier/bundle/bundle.ts";
 import { bundle, type Files, licensesOf, replaceImports, root, withPrebuiltVerifier } from "./bundle.ts";
 
-/** Defines `require` in an ES module, for the bundled CommonJS packages. */
-const requireBanner = `import { createRequire as k8sauthCreateRequire } from "node:module";
-const require = k8sauthCreateRequire(import.meta.url);`;
-
-const esModule = { format: "esm", banner: { js: requireBanner } } as const;
-
-/** The client library is in a separate file, because it is larger than all other code and only kubeconfigs with an auth-provider need it. */
-const clientLibrary = "@kubernetes/client-node";
-const clientFile = "clientNode.mjs";
-
 /** The components and the SDKs are in a separate file, because only programs in languages other than TypeScript need them in the plugin. */
 const componentsFile = "components.cjs";
 
@@ -48,21 +38,18 @@ const withoutUnused: Plugin = {
 
 /** The files of the plugin. */
 export async function pluginFiles(): Promise<Files> {
-  const separate = replaceImports("client library", new RegExp(`^${clientLibrary}$`), `./${clientFile}`, true);
   const separateComponents = replaceImports("components", /\/components\/construct\.ts$/, `./${componentsFile}`, true);
   const { plugins, define } = withPrebuiltVerifier(verifierFolder);
   const required = JSON.stringify(manifest.engines.node.replace(/^>=/, ">= "));
-  const [main, client, components, start, verifier] = await Promise.all([
+  const [main, components, start, verifier] = await Promise.all([
     bundle({
       entryPoints: ["provider/main.ts"],
       // For a fast start: an ES module that imports node:http also loads Node.js's implementation of fetch, and a file in ASCII needs no
       // decoding.
       format: "cjs",
       charset: "ascii",
-      plugins: [separate, separateComponents, withoutUnused],
+      plugins: [separateComponents, withoutUnused],
     }),
-    // The module of KubeConfig, the only class that is used.
-    bundle({ ...esModule, entryPoints: [`node_modules/${clientLibrary}/dist/config.js`] }),
     bundle({
       entryPoints: ["provider/components/construct.ts"],
       format: "cjs",
@@ -85,11 +72,10 @@ export async function pluginFiles(): Promise<Files> {
     ["pulumi-resource-k8sauth.cmd", { text: await source("provider/pulumi-resource-k8sauth.cmd") }],
     ["start.cjs", { text: start.code }],
     ["plugin.cjs", { text: main.code }],
-    [clientFile, { text: client.code }],
     [componentsFile, { text: components.code }],
     [`${verifierFolder}/verifier.mjs`, { text: verifier.code }],
     [`${verifierFolder}/verifier.licenses.txt`, { text: verifier.licenses }],
     ["LICENSE", { text: await source("LICENSE") }],
-    ["licenses.txt", { text: licensesOf([main, client, components, start]) }],
+    ["licenses.txt", { text: licensesOf([main, components, start]) }],
   ]);
 }

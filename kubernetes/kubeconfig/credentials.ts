@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import type { CredentialSource, Credentials, ExecCluster } from "../connection.ts";
-import { KubeError, scrub } from "../errors.ts";
+import { KubeError } from "../errors.ts";
 import { requireSendable } from "../headers.ts";
+import { claims } from "../jwt.ts";
 import { type ExecOptions, execCredentials } from "./execPlugin.ts";
 import { pairProblem } from "./keyPair.ts";
 import { type Entry, isObject, type JsonObject, nonEmpty, pathOf } from "./kubeconfig.ts";
-import { SharedRun } from "./sharedRun.ts";
 
 export function fixedCredentials(credentials: Credentials): CredentialSource {
   return { refreshable: false, get: async () => credentials };
@@ -65,52 +65,39 @@ export function userCredentials(
   }
   if (isObject(value.exec)) return execCredentials(user, value.exec, cluster, env, execOptions);
   const provider = value["auth-provider"];
-  if (isObject(provider)) return sharedProvider(() => providerCredentials(user, provider, cluster));
+  if (isObject(provider)) {
+    return {
+      refreshable: false,
+      get: async () => ({ ...certificate, authorization: `Bearer ${idToken(user, provider)}` }),
+    };
+  }
   return fixedCredentials(certificate);
 }
 
-/** Credentials of an auth-provider. If several requests are rejected together, it is called again at most once per second. */
-function sharedProvider(load: () => Promise<Credentials>): CredentialSource {
-  const runs = new SharedRun<Credentials>("The login of the auth-provider");
-  let refreshedAt = Number.NEGATIVE_INFINITY;
-  return {
-    refreshable: true,
-    get(refresh = false, signal) {
-      const anew = refresh && performance.now() - refreshedAt > 1_000;
-      if (anew) refreshedAt = performance.now();
-      return runs.join(load, anew, signal);
-    },
-  };
-}
-
-function tail(stderr: string): string {
-  const clean = scrub(stderr).trim().replace(/\s+/g, " ").replace(/\.$/, "");
-  return clean.length > 600 ? `… ${clean.slice(-600)}` : clean;
-}
-
-/** Runs an auth-provider of an old kubeconfig (oidc, gcp, azure) with the client library. */
-async function providerCredentials(user: Entry, provider: JsonObject, cluster: ExecCluster): Promise<Credentials> {
-  const { KubeConfig } = await import("@kubernetes/client-node");
-  // The library follows this variable, and would send a refresh token to any server.
-  delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
-  const config = new KubeConfig();
-  config.loadFromClusterAndUser(
-    { name: "cluster", server: cluster.server, skipTLSVerify: false },
-    { name: user.name, authProvider: provider },
-  );
-  const options: { headers?: Record<string, unknown> } = {};
-  try {
-    await config.applyToHTTPSOptions(options);
-  } catch (error) {
-    const kind = nonEmpty(provider.name) ?? "unknown";
-    throw new KubeError(
-      "KUBECONFIG_AUTH_PROVIDER",
-      `The auth-provider "${kind}" of user "${user.name}" failed: ${tail(String((error as Error).message))}.`,
-      { remedy: "Log in again, or move to an exec plugin: auth-provider was removed from kubectl in 1.26." },
+/**
+ * The ID token that kubectl stored for an auth-provider `oidc`. It is not renewed here: the provider can issue another refresh token with it, and
+ * kubectl's login would be lost. kubectl no longer has the other providers.
+ *
+ * @throws KubeError KUBECONFIG_AUTH_PROVIDER
+ */
+function idToken(user: Entry, provider: JsonObject, now = Date.now): string {
+  const name = nonEmpty(provider.name) ?? "";
+  const who = `User "${user.name}" of the kubeconfig has the auth-provider "${name}"`;
+  const fail = (why: string, remedy: string) => new KubeError("KUBECONFIG_AUTH_PROVIDER", `${who}${why}.`, { remedy });
+  if (name !== "oidc")
+    throw fail(
+      ", which kubectl has not had since 1.26",
+      "Use an exec plugin, such as the one that your provider documents.",
     );
-  }
-  const authorization = options.headers?.Authorization;
-  return typeof authorization === "string" ? { authorization } : {};
+  const token = nonEmpty(isObject(provider.config) ? provider.config["id-token"] : undefined);
+  const expiry = token === undefined ? undefined : claims(token)?.exp;
+  if (token === undefined || typeof expiry !== "number" || expiry * 1_000 <= now())
+    throw fail(
+      " without a valid ID token",
+      "Run a command of kubectl with it, which renews the token, and retry. Use an exec plugin for scheduled runs.",
+    );
+  requireSendable(token, `The ID token of user "${user.name}"`);
+  return token;
 }
 
 function requirePair(user: Entry, certPem: string, keyPem: string): void {

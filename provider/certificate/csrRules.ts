@@ -1,5 +1,5 @@
+import { reservedPrefix } from "../../kubernetes/cluster/reservedNames.ts";
 import { apiServerClientSigner } from "../../kubernetes/cluster/signers.ts";
-import { reservedPrefix } from "../../kubernetes/reservedNames.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import { same } from "../protocol/fields.ts";
 import type { CertificationRequest } from "./csr.ts";

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { KubeClient } from "../../kubernetes/client.ts";
 import { isKubeError } from "../../kubernetes/errors.ts";
+import { claims } from "../../kubernetes/jwt.ts";
 import { authenticatedUser, reviewToken } from "../../kubernetes/reviews.ts";
 import {
   failUnlessOffline,
@@ -13,7 +14,7 @@ import { ProviderError } from "../protocol/errors.ts";
 import type { Inputs } from "../protocol/fields.ts";
 import type { Context } from "../protocol/resource.ts";
 import type { ReviewerTokenInputs, ReviewerTokenOutputs, TokenState } from "./reviewerFields.ts";
-import { checkProjection, claims, mayNotReview, proveReviewer, proveSelf } from "./tokenProof.ts";
+import { checkProjection, mayNotReview, proveReviewer, proveSelf } from "./tokenProof.ts";
 import type { Credential } from "./tokenRequest.ts";
 import { invalidatedSince, invalidSince, type TokenSecret } from "./tokenSecret.ts";
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeClient } from "../../kubernetes/client.ts";
 import { isKubeError, KubeError } from "../../kubernetes/errors.ts";
+import { claims } from "../../kubernetes/jwt.ts";
 import { authenticatedUser, type Review, reviewToken, workloadToken } from "../../kubernetes/reviews.ts";
 import { isProviderError, ProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
@@ -169,22 +170,4 @@ export async function checkProjection(
   }
   const issuer = claims(minted)?.iss;
   return { issuer: typeof issuer === "string" ? issuer : "", audienceAcceptedByDefault: plain.authenticated };
-}
-
-/** Claims of a ServiceAccount token, of a Secret or projected. */
-export interface Claims {
-  readonly iss?: unknown;
-  readonly sub?: unknown;
-  readonly [claim: string]: unknown;
-}
-
-/** Reads the claims of a JWT without verifying it. Undefined if the text is not a JWT. */
-export function claims(token: string): Claims | undefined {
-  const parts = token.split(".");
-  try {
-    const parsed: unknown = JSON.parse(Buffer.from(parts[1] ?? "", "base64url").toString("utf8"));
-    return parts.length === 3 && typeof parsed === "object" && parsed !== null ? (parsed as Claims) : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,10 +1,10 @@
 import type { KubeClient } from "../../kubernetes/client.ts";
 import { KubeError } from "../../kubernetes/errors.ts";
+import { claims } from "../../kubernetes/jwt.ts";
 import { requestToken } from "../../kubernetes/reviews.ts";
 import { renewalDate, rfc3339 } from "../lifetime.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { Context } from "../protocol/resource.ts";
-import { claims } from "./tokenProof.ts";
 import type { TokenSecret } from "./tokenSecret.ts";
 
 /** The longest lifetime that the API server accepts, in seconds. */

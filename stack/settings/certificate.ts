@@ -2,8 +2,8 @@ import type * as pulumi from "@pulumi/pulumi";
 import { type KeyType, keyTypes, userName } from "../../components/clientCertificate.ts";
 import { epochsOf, type Rotation } from "../../components/rotation.ts";
 import { defaultServiceAccountName } from "../../components/tokenReviewer.ts";
+import { reservedPrefix } from "../../kubernetes/cluster/reservedNames.ts";
 import { defaultCertificateLifetime, shortestLifetime } from "../../kubernetes/lifetimes.ts";
-import { reservedPrefix } from "../../kubernetes/reservedNames.ts";
 import { type Refuse, refuseImmediateRenewal } from "./read.ts";
 import { choice, seconds, secretText, shown, text, type Values } from "./setting.ts";
 

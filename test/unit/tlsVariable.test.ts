@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { KubeClient, loadConnection } from "../../kubernetes/index.ts";
+import { KubeClient } from "../../kubernetes/index.ts";
 import { makeCertificate } from "../../sandbox/cluster/certificate.ts";
 import { ServiceClient } from "../../verifier/client/client.ts";
 import { systemClock } from "../../verifier/clock.ts";
@@ -26,30 +26,6 @@ test("the plugin and the commands verify the API server", async () => {
     using client = KubeClient.direct({ server: url, caPem: otherCa, token: "t" });
     await client.get("/x");
   });
-});
-
-test("they verify the identity provider of a kubeconfig's auth-provider", async () => {
-  await refused("KUBECONFIG_AUTH_PROVIDER", async ({ url }) => {
-    const expired = [{ alg: "none" }, { exp: 1 }].map((part) =>
-      Buffer.from(JSON.stringify(part)).toString("base64url"),
-    );
-    const config = {
-      "client-id": "kubectl",
-      "id-token": `${expired.join(".")}.`,
-      "refresh-token": "r",
-      "idp-issuer-url": url,
-      "idp-certificate-authority-data": Buffer.from(otherCa).toString("base64"),
-    };
-    const kubeconfig = JSON.stringify({
-      "current-context": "a",
-      contexts: [{ name: "a", context: { cluster: "a", user: "a" } }],
-      clusters: [{ name: "a", cluster: { server: "https://127.0.0.1:1" } }],
-      users: [{ name: "a", user: { "auth-provider": { name: "oidc", config } } }],
-    });
-    const { credentials } = await loadConnection({ kubeconfig }, {});
-    await credentials?.get();
-  });
-  vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
 });
 
 test("they verify the API server behind a proxy", async () => {

@@ -80,8 +80,9 @@ export const kubernetes: Readonly<Record<KubeErrorCode, ErrorText>> = {
       "Give the plugin a separate kubeconfig, or another credential. [Exec plugins](kubeconfig.md#exec-plugins) has the limits.",
   },
   KUBECONFIG_AUTH_PROVIDER: {
-    meaning: "The `auth-provider` of the user failed.",
-    remedy: "Log in again, or change to an exec plugin. kubectl removed `auth-provider` in 1.26.",
+    meaning: "The `auth-provider` of the user has no valid ID token, or is one that kubectl no longer has.",
+    remedy:
+      "Run a command of kubectl, which renews the ID token of `oidc`. Change to an exec plugin for all others, and for scheduled runs.",
   },
   KUBE_UNREACHABLE_DNS: {
     meaning: "The host name of the API server cannot be resolved.",

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { isKubeError, KubeClient, pathFor } from "../../../kubernetes/index.ts";
-import { claims } from "../../../provider/token/tokenProof.ts";
+import { claims } from "../../../kubernetes/jwt.ts";
 import { adminOf, inventory, type Lodging, lodging } from "../../support/inventory.ts";
 import { program, TestStack } from "../../support/pulumi/stack.ts";
 import { type Access, reviewSelf } from "../../support/reviewing.ts";

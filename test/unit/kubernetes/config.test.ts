@@ -156,6 +156,36 @@ describe("what it may hold", () => {
     expect(await connection.credentials.get()).toEqual({ authorization: `Basic ${base64("u:p")}` });
   });
 
+  describe("an auth-provider", () => {
+    const idToken = (exp: unknown) =>
+      ["{}", JSON.stringify({ exp }), "signature"].map((part) => Buffer.from(part).toString("base64url")).join(".");
+    const credentialsOf = async (name: string, config: object) => {
+      const user = { "auth-provider": { name, config } };
+      const { credentials } = await loadConnection({ kubeconfig: kubeconfig({ user }) }, {});
+      return credentials.get();
+    };
+
+    test("oidc with the ID token that kubectl stored", async () => {
+      const valid = idToken(Date.now() / 1_000 + 60);
+      expect(await credentialsOf("oidc", { "id-token": valid })).toEqual({ authorization: `Bearer ${valid}` });
+    });
+
+    test.each([
+      [
+        "oidc",
+        { "id-token": idToken(Date.now() / 1_000 - 1), "refresh-token": token },
+        /without a valid ID token.*kubectl/,
+      ],
+      ["oidc", { "id-token": idToken("never") }, /without a valid ID token/],
+      ["oidc", { "id-token": "opaque" }, /without a valid ID token/],
+      ["oidc", {}, /without a valid ID token/],
+      ["gcp", { "access-token": token }, /auth-provider "gcp", which kubectl has not had since 1\.26.*exec plugin/],
+    ])("%s with %o is refused with a remedy", async (name, config, reason) => {
+      const failure = await failureOf(credentialsOf(name, config));
+      expect(failure).toMatchObject({ code: "KUBECONFIG_AUTH_PROVIDER", message: expect.stringMatching(reason) });
+    });
+  });
+
   test("impersonation with groups and extra fields", async () => {
     const user = { token, as: "jane", "as-groups": ["a", "b"], "as-user-extra": { "example.com/scope": ["x"] } };
     expect((await loadConnection({ kubeconfig: kubeconfig({ user }) }, {})).impersonation).toEqual({

@@ -2,10 +2,10 @@ import { describe, expect, test } from "vitest";
 import { localReason } from "../../../kubernetes/cluster/hostReach.ts";
 import { describeRight } from "../../../kubernetes/cluster/rights.ts";
 import { distributionOf } from "../../../kubernetes/cluster/version.ts";
+import { claims } from "../../../kubernetes/jwt.ts";
 import { gatewayHost } from "../../../provider/cluster/gatewayHost.ts";
 import { describe as errorText, ProviderError } from "../../../provider/protocol/errors.ts";
 import { decode, encode, hasUnknown, secret, unknown } from "../../../provider/protocol/wire.ts";
-import { claims } from "../../../provider/token/tokenProof.ts";
 
 const mark = "4dabf18193072939515e22adb298388d";
 
