@@ -150,7 +150,8 @@ export const clusters: Section = {
     },
     {
       fault: "An exec plugin is missing, fails, hangs, prints something else or calls itself",
-      behaviour: "The error quotes the plugin's output without credentials, and all its processes end.",
+      behaviour:
+        "The error quotes the plugin's output without credentials of [known forms](kubeconfig.md#exec-plugins), and all its processes end.",
       tests: [
         ["process/kubernetes/execPlugin.test.ts", "an exec plugin that fails"],
         ["process/kubernetes/execPlugin.test.ts", "an exec plugin ends, with everything that it started,"],
