@@ -6,7 +6,7 @@ import { proveHost } from "../../kubernetes/cluster/hostProof.ts";
 import { hostnameOf, limitedReason, localReason, networks, within } from "../../kubernetes/cluster/hostReach.ts";
 import { isKubeError, isUnreachable, type KubeClient, KubeError } from "../../kubernetes/index.ts";
 import { inClusterContext } from "../../kubernetes/kubeconfig/inCluster.ts";
-import { probeServer } from "../../kubernetes/probe.ts";
+import { probeServer } from "../../kubernetes/transport/probe.ts";
 import { proxyText } from "../../kubernetes/transport/proxyAgent.ts";
 import { proxyOf } from "../../kubernetes/transport/transport.ts";
 import { failure } from "./cluster.ts";

@@ -31,6 +31,9 @@ export interface DecisionServerOptions {
   readonly onRefused?: (refused: Refused, requestId: string, request: IncomingMessage, token?: string) => void;
 }
 
+/** With it a gateway or a service accepts only one of several audiences. */
+const requiredAudienceHeader = "x-k8sauth-required-audience";
+
 /** Room for the longest token and 4 KiB of other headers. A client without a token can make the server buffer this much. */
 const maxHeaderBytes = maxTokenLength + 4 * 1024;
 /** Each header uses memory in addition to its bytes. */
@@ -99,6 +102,10 @@ function requestListener(options: DecisionServerOptions): Listener {
     isVerified: boolean,
   ) => {
     const { identity, routes } = answer;
+    const required = request.headers[requiredAudienceHeader];
+    // Several such headers arrive as one text, which is no audience.
+    if (required !== undefined && !identity.audiences.includes(String(required)))
+      return refuse(request, response, { reason: "wrong_audience", identity }, token);
     if (routes !== "all" && !matchesOne(routes, request))
       return refuse(request, response, { reason: "not_allowed", identity }, token);
     send(request, response, wantsJson(request.headers.accept) ? acceptedJson(answer) : answer);

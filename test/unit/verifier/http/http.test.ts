@@ -77,6 +77,23 @@ describe("without a good token (RFC 6750 section 3)", () => {
       request_id: headers["x-request-id"],
     });
   });
+  test.each([
+    ["of the token", "orders", 200],
+    ["of another service", "payments", 401],
+    ["twice", ["orders", "orders"], 401],
+  ] as const)("X-K8sauth-Required-Audience %s", async (_what, required, status) => {
+    await using one = await keyed({ audience: ["orders", "payments"] });
+    const token = mint({ aud: ["orders"] });
+    // The second answer comes from the cache.
+    for (const _ of [1, 2]) {
+      const answer = await one.ask(token, { "X-K8sauth-Required-Audience": required as never });
+      expect(answer.status).toBe(status);
+      if (status === 200) continue;
+      expect(answer.headers["www-authenticate"]).toContain("The token is for another audience.");
+      expect(answer.headers).not.toHaveProperty("x-k8sauth-subject");
+    }
+    expect((await one.ask(token)).status).toBe(200);
+  });
   test("a caller whom no rule allows: 403, insufficient_scope", async () => {
     await using one = await keyed({ allow: ["other/*"] });
     const { status, headers } = await one.ask(mint());
