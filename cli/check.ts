@@ -77,9 +77,14 @@ that could not be checked is marked "?" and does not fail the command.
     if (stack) findings.push(...(await checkOrphans(await stack.export(), deployer)));
     if (values.json) io.out(`${JSON.stringify({ findings, expiries }, undefined, 2)}\n`);
     else io.out(`${formatFindings(findings, io.terminal)}\n${formatExpiries(expiries, new Date(), io.terminal)}`);
-    return findings.every((finding) => finding.holds !== false) ? 0 : 1;
+    if (findings.every((finding) => finding.holds !== false)) return 0;
+    if (!values.json) io.out(`\n${repair}\n`);
+    return 1;
   },
 };
+
+const repair =
+  "To restore what is missing, run `pulumi up --refresh`, and send the new auth configs to the gateways. docs/troubleshooting.md has the causes.";
 
 interface Choice {
   readonly cwd?: string | undefined;

@@ -28,8 +28,9 @@ Options:
       --kubeconfig FILE   Kubeconfig of the deployer; default as kubectl finds
                           it
       --context NAME      Its context; default the current one
-      --namespace NAME    Namespace of reviewer and verifier, for which rights
-                          are checked; default gateway-auth. It need not exist.
+      --namespace NAME    Judge the rights for a stack with namespace: NAME and
+                          createNamespace: false; default those for a generated
+                          namespace. It need not exist.
       --flow FLOW         A flow that must be possible, default token:
                           ${flows.join(", ")}; may be repeated
       --sign              Request a client certificate, for 10 minutes and for a
@@ -57,7 +58,7 @@ the command.
     const options = {
       kubeconfig: { type: "string" },
       context: { type: "string" },
-      namespace: { type: "string", default: "gateway-auth" },
+      namespace: { type: "string" },
       flow: { type: "string", multiple: true },
       sign: { type: "boolean", default: false },
       host: { type: "string" },
@@ -98,7 +99,7 @@ interface Choice {
   readonly host?: string | undefined;
   readonly ca?: string | undefined;
   readonly "allow-loopback": boolean;
-  readonly namespace: string;
+  readonly namespace?: string | undefined;
   readonly sign: boolean;
 }
 

@@ -21,7 +21,10 @@ export const capable = nodeProblem() === undefined;
 export function runOnBundledNode(script, args) {
   const node = join(modules, ".bin", process.platform === "win32" ? "node.cmd" : "node");
   if (!existsSync(node)) {
-    console.error(nodeProblem());
+    const wrong = `${process.execPath} is ${process.version}, and node_modules has no newer Node.js`;
+    console.error(
+      `${wrong}: run \`npm ci\` without --ignore-scripts, which installs one, or put one first on the PATH.`,
+    );
     process.exit(1);
   }
   const child = spawn(node, [script, ...args], { stdio: "inherit" });
@@ -84,9 +87,17 @@ function npmCi() {
   };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) process.on(signal, cancel);
+  let unpacked = 0;
   const heartbeat = setInterval(() => {
     const seconds = Math.round((Date.now() - started) / 1000);
-    console.error(`  ${Math.min(countPackages(), total)} of about ${total} packages unpacked, ${seconds} s`);
+    const before = unpacked;
+    unpacked = Math.min(countPackages(), total);
+    // Packages for other platforms are never unpacked.
+    const isUnpacked = unpacked === before && unpacked > total / 2;
+    const done = isUnpacked
+      ? "packages unpacked, installing Node.js 24"
+      : `${unpacked} of about ${total} packages unpacked`;
+    console.error(`  ${done}, ${seconds} s`);
   }, 3000);
   return new Promise((resolve) => {
     child.on("close", (code) => {

@@ -9,5 +9,5 @@ import * as pulumi from "@pulumi/pulumi";
  */
 export function guardDestroy(protect: boolean, created: readonly (pulumi.Resource | undefined)[]): void {
   const dependsOn = created.filter((resource) => resource !== undefined);
-  new pulumi.ComponentResource("k8sauth:index:DestroyGuard", "destroy-guard", {}, { protect, dependsOn });
+  new pulumi.ComponentResource("k8sauth:index:DestroyGuard", "guard-of-k8sauth-protect", {}, { protect, dependsOn });
 }

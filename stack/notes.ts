@@ -34,6 +34,7 @@ function akeylessNotes(
   flows: Flows,
   pushed: boolean,
 ): Notes {
+  if (!accessId && !signingKey && !gatewayUrl) return [];
   const missing = accessId ? "akeylessSigningKey" : "akeylessAccessId";
   const kinds = pushed || (accessId && signingKey) ? [] : akeylessKinds.filter((kind) => flows[kind]);
   return [
@@ -71,8 +72,17 @@ function expiryNotes({ tokenFlow, token, certificateFlow, bearerTokenUsers }: Se
 
 /** A rotation changes the user name of a certificate. The user name of a supplied request is fixed. */
 export function rotationNotes({ token, certificateFlow, certificate }: Settings): Notes {
-  if (token.rotation === undefined || !certificateFlow || certificate.csrPem === undefined) return [];
+  const { previous = [] } = token.rotation ?? {};
+  const valid = previous.map((epoch) => JSON.stringify(epoch)).join(", ");
+  const previousNotes =
+    previous.length === 0
+      ? []
+      : [
+          `Credentials of earlier epochs are still valid (${valid}). When every gateway uses the new ones, remove these epochs from k8sauth:rotation.previous.`,
+        ];
+  if (token.rotation === undefined || !certificateFlow || certificate.csrPem === undefined) return previousNotes;
   return [
+    ...previousNotes,
     "k8sauth:rotation does not rotate the certificate of k8sauth:certificateRequest: set another request with another k8sauth:certificateCommonName.",
   ];
 }

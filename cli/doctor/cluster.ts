@@ -8,11 +8,11 @@ import { anonymousError, anonymousUser, type KubeClient, KubeError } from "../..
 import { reviewSelf, type SelfReview, workloadToken } from "../../kubernetes/reviews.ts";
 import { sampleCertificate } from "../checks/sampleCertificate.ts";
 import type { Diagnosis } from "./diagnosis.ts";
-import { type Flow, flows, rightsOf, rolesFile } from "./flows.ts";
+import { exampleNamespace, type Flow, flows, rightsOf, rolesFile } from "./flows.ts";
 
 export interface ClusterOptions {
-  /** Namespace of the reviewer and the verifier. It need not exist. */
-  readonly namespace: string;
+  /** Namespace of the reviewer and the verifier. It need not exist. Undefined for the default, a generated namespace. */
+  readonly namespace: string | undefined;
   /** Flows that the deployer must be able to run. */
   readonly required: readonly Flow[];
   /** Whether to request a client certificate. */
@@ -89,7 +89,7 @@ async function issuer(client: KubeClient): Promise<Omit<Diagnosis, "subject">> {
   if (issuer === "" || jwks === "") {
     const seen = issuer === "" ? issuerNote : `${issuer}; its keys at /openid/v1/jwks cannot be read`;
     const remedy =
-      "Bind the ClusterRole system:service-account-issuer-discovery to the deployer, or set `issuer`. Only `oidc-discovery` and `jwt-pubkey` need the issuer.";
+      "Only the modes `oidc-discovery` and `jwt-pubkey` of the verifier need the issuer. For these bind the ClusterRole system:service-account-issuer-discovery to the deployer.";
     return { status: "note", seen, remedy };
   }
   const { keys } = JSON.parse(jwks) as { keys: unknown[] };
@@ -98,23 +98,34 @@ async function issuer(client: KubeClient): Promise<Omit<Diagnosis, "subject">> {
 
 /** Audiences of the API server. A token that is requested without audiences contains them. It is one of the account default/default. */
 async function audiences(client: KubeClient): Promise<Omit<Diagnosis, "subject">> {
-  const { aud = [] } = decodeJwt(await workloadToken(client, "default", "default", ""));
+  let token: string;
+  try {
+    token = await workloadToken(client, "default", "default", "");
+  } catch (error) {
+    if (!(error instanceof KubeError) || error.code !== "KUBE_FORBIDDEN") throw error;
+    const remedy = "No flow needs this. To know them, run doctor as an administrator.";
+    return { status: "unknown", seen: `this user may not create a token of default/default (${error.code})`, remedy };
+  }
+  const { aud = [] } = decodeJwt(token);
   return { status: "ok", seen: [aud].flat().join(", ") };
 }
 
 async function rights(client: KubeClient, flow: Flow, options: ClusterOptions): Promise<Omit<Diagnosis, "subject">> {
   const needed = rightsOf(flow, options.namespace);
   const missing = await missingRights(client, needed);
-  if (missing.length === 0)
-    return {
-      status: "ok",
-      seen: `all ${needed.length} of the flow, for namespace: ${options.namespace} and createNamespace: false`,
-    };
+  const isGenerated = flow === "token" && options.namespace === undefined;
+  const setup = isGenerated
+    ? "with a generated namespace, the default"
+    : `for namespace: ${options.namespace ?? exampleNamespace} and createNamespace: false`;
+  if (missing.length === 0) return { status: "ok", seen: `all ${needed.length} of the flow, ${setup}` };
   const status = options.required.includes(flow) ? "failed" : "note";
   const list = missing.slice(0, 3).map(describeRight).join("; ");
   const more = missing.length > 3 ? `; and ${missing.length - 3} more` : "";
-  const remedy = `Bind the roles of ${rolesFile(flow)} to the deployer.`;
-  return { status, seen: `${missing.length} of ${needed.length} missing: ${list}${more}`, remedy };
+  const narrow = isGenerated
+    ? ` A stack with \`namespace\` and \`createNamespace: false\` needs fewer: see \`k8sauth doctor --namespace ${exampleNamespace}\`.`
+    : "";
+  const remedy = `Bind the roles of ${rolesFile(flow, options.namespace)} to the deployer.${narrow}`;
+  return { status, seen: `${missing.length} of ${needed.length} missing, ${setup}: ${list}${more}`, remedy };
 }
 
 async function signing(

@@ -6,9 +6,13 @@ import type { Right } from "../../kubernetes/cluster/rights.ts";
 export const flows = ["token", "certificate", "verifier"] as const;
 export type Flow = (typeof flows)[number];
 
-/** Path of the roles of a flow in this repository. */
-export function rolesFile(flow: Flow): string {
-  return `examples/deployer-rights/${flow}.yaml`;
+/** Namespace in the roles of the flows that have no roles for a generated namespace. */
+export const exampleNamespace = "gateway-auth";
+
+/** Path of the roles of a flow in this repository. @param namespace undefined for the default, a generated namespace */
+export function rolesFile(flow: Flow, namespace: string | undefined): string {
+  const isGenerated = flow === "token" && namespace === undefined;
+  return `examples/deployer-rights/${flow}${isGenerated ? "-generated-namespace" : ""}.yaml`;
 }
 
 interface Rule {
@@ -22,13 +26,15 @@ interface Rule {
 /**
  * The rights in the roles of a flow.
  *
- * @param namespace namespace in which the rights of a Role apply, instead of the one in the file
+ * @param namespace namespace in which the rights of a Role apply, instead of the one in the file; undefined for the default, a generated one
  */
-export function rightsOf(flow: Flow, namespace: string): Right[] {
-  const text = readFileSync(new URL(`../../${rolesFile(flow)}`, import.meta.url), "utf8");
+export function rightsOf(flow: Flow, namespace: string | undefined): Right[] {
+  const text = readFileSync(new URL(`../../${rolesFile(flow, namespace)}`, import.meta.url), "utf8");
   const objects = parseAllDocuments(text).map((document) => document.toJS() as { kind: string; rules?: Rule[] });
   return objects.flatMap(({ kind, rules = [] }) =>
-    rules.flatMap(rightsOfRule).map((right) => (kind === "Role" ? { ...right, namespace } : right)),
+    rules
+      .flatMap(rightsOfRule)
+      .map((right) => (kind === "Role" ? { ...right, namespace: namespace ?? exampleNamespace } : right)),
   );
 }
 

@@ -27,7 +27,8 @@ export async function up({ pulumi, stack, folder, verbose }: UpOptions, io: Io):
   const status = io.terminal
     ? await runPulumi(pulumi, args, io)
     : await withoutTerminal(pulumi, [...args, "--color", "never"], verbose, io);
-  if (status !== 0) throw new Error(`\`pulumi up\` failed with exit status ${status}.`);
+  if (status !== 0)
+    throw new Error(`\`pulumi up\` ended with exit status ${status}. Run the command again to continue.`);
 }
 
 async function withoutTerminal(pulumi: Pulumi, args: readonly string[], verbose: boolean, io: Io): Promise<number> {

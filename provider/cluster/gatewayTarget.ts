@@ -133,6 +133,8 @@ export async function hostFailure(
   return new ProviderError(
     "CLUSTER_HOST_PROOF_FAILED",
     `The connection to the gateway's host failed (${error.code}). ${error.message}`,
-    'Correct "host" or "caPem"; or set "proveHost" to false if this machine cannot reach the host but the gateway can.',
+    /^KUBE_(UNREACHABLE|REFUSED|TIMEOUT|PROXY)/.test(error.code)
+      ? 'Correct "host"; or set "proveHost" to false if this machine cannot reach the host but the gateway can.'
+      : 'Check that "host" is the address of this cluster\'s API server. If it is, correct "caPem".',
   );
 }

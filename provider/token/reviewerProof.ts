@@ -177,7 +177,7 @@ async function refusalVerdict({ outputs }: TokenState, why: string, context: Con
   const since = await invalidationDate(secret, context);
   if (since === undefined) {
     context.log.warn(
-      `The token of ${subject} is dead: ${why}. A Secret of the same name brings the same token back. If the token has leaked, set another rotation.current, and remove its epoch from rotation.previous, before a run creates the Secret again.`,
+      `The token of ${subject} is dead: ${why}. pulumi up --refresh creates a missing Secret again, and with it the same token. If the token has leaked, set another rotation.current before that, and remove its epoch from rotation.previous.`,
     );
     return "dead";
   }

@@ -22,7 +22,8 @@ export type SandboxErrorCode =
   | "PULUMI_TOO_OLD"
   | "PULUMI_UNUSABLE"
   | "PULUMI_NO_NODE_HOST"
-  | "PULUMI_PLUGIN_MISSING";
+  | "PULUMI_PLUGIN_MISSING"
+  | "PULUMI_PASSPHRASE_MISSING";
 
 /** An error of the sandbox. The message states what happened, where, what was expected and what to do. */
 export class SandboxError extends Error {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import {
+  existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -12,6 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { SandboxError } from "../build/errors.ts";
 import { stateHome, storageError } from "../build/paths.ts";
 
 /** Folder of stacks without `PULUMI_BACKEND_URL`: `$XDG_STATE_HOME/k8sauth` or `~/.local/state/k8sauth`. */
@@ -100,7 +102,7 @@ export function hasPlugin(home: string, name: string, version: string): boolean 
 /**
  * The file with a generated passphrase, for stacks whose user sets none. Only the user can read it.
  *
- * @throws SandboxError SANDBOX_STORAGE, SANDBOX_DISK_FULL
+ * @throws SandboxError SANDBOX_STORAGE, SANDBOX_DISK_FULL; PULUMI_PASSPHRASE_MISSING if there are stacks, which a new passphrase cannot decrypt
  */
 export function passphraseFile(env: NodeJS.ProcessEnv): string {
   const file = join(stateHome(env), "passphrase");
@@ -108,10 +110,12 @@ export function passphraseFile(env: NodeJS.ProcessEnv): string {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     if (isFilled(file)) return file;
+    requireNoStacks(env, file);
     writeFileSync(draft, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
     // Fails if another process has created the file. Its passphrase is used then.
     linkSync(draft, file);
   } catch (error) {
+    if (error instanceof SandboxError) throw error;
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
       throw storageError("Writing the passphrase of the stacks", file, error);
     }
@@ -119,6 +123,21 @@ export function passphraseFile(env: NodeJS.ProcessEnv): string {
     rmSync(draft, { force: true });
   }
   return file;
+}
+
+function requireNoStacks(env: NodeJS.ProcessEnv, file: string): void {
+  const folder = join(stackFolder(env), ".pulumi", "stacks");
+  if (env.PULUMI_BACKEND_URL || !hasFiles(folder)) return;
+  throw new SandboxError(
+    "PULUMI_PASSPHRASE_MISSING",
+    `There are stacks in ${folder}, but no passphrase that decrypts them: ${file} is missing, and PULUMI_CONFIG_PASSPHRASE is not set. Restore the file, or set the variable. If the passphrase is lost, see docs/state.md.`,
+  );
+}
+
+function hasFiles(folder: string): boolean {
+  return (
+    existsSync(folder) && readdirSync(folder, { recursive: true, withFileTypes: true }).some((entry) => entry.isFile())
+  );
 }
 
 function isFilled(file: string): boolean {

@@ -67,12 +67,35 @@ describe("doctor on a cluster", () => {
         audiences: { status: "unknown", seen: expect.stringContaining("KUBE_FORBIDDEN") },
         "rights, token": {
           status: "failed",
-          seen: expect.stringMatching(/^\d+ of \d+ missing: .*serviceaccounts.* and \d+ more$/),
+          seen: expect.stringMatching(
+            /^\d+ of \d+ missing, for namespace: gateway-auth.*serviceaccounts.* and \d+ more$/,
+          ),
           remedy: "Bind the roles of examples/deployer-rights/token.yaml to the deployer.",
         },
         "rights, verifier": { status: "note" },
         "client certificates": { status: "unknown" },
       });
+    } finally {
+      await admin.delete(pathFor("v1", "ServiceAccount", "default", account));
+    }
+  });
+
+  test("judges the rights for the default, a generated namespace, and names the setup that needs fewer", async () => {
+    const account = fresh("doctor");
+    const accounts = pathFor("v1", "ServiceAccount", "default");
+    await admin.create(accounts, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: account } });
+    try {
+      const token = await workloadToken(admin, "default", account, "");
+      const { server, caPem } = admin.connection;
+      using client = KubeClient.direct({ server, caPem, token, label: "an account without rights" });
+      expect(await examine(client, { namespace: undefined })).toMatchObject({
+        "rights, token": {
+          status: "failed",
+          seen: expect.stringMatching(/missing, with a generated namespace, the default: create namespaces/),
+          remedy: expect.stringMatching(/token-generated-namespace\.yaml.*doctor --namespace gateway-auth/),
+        },
+      });
+      expect(await examine(admin, { namespace: undefined })).toMatchObject({ "rights, token": { status: "ok" } });
     } finally {
       await admin.delete(pathFor("v1", "ServiceAccount", "default", account));
     }

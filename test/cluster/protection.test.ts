@@ -70,7 +70,7 @@ async function protectedResources(): Promise<string[]> {
 }
 
 const refused =
-  /resource "urn:pulumi:protected::k8sauth::k8sauth:index:DestroyGuard::destroy-guard" cannot be deleted\s+because it is protected\. To unprotect the resource,.*`pulumi state unprotect/s;
+  /resource "urn:pulumi:protected::k8sauth::k8sauth:index:DestroyGuard::guard-of-k8sauth-protect" cannot be deleted\s+because it is protected\. To unprotect the resource,.*`pulumi state unprotect/s;
 
 test.each([
   ["", []],
@@ -102,7 +102,7 @@ describe("a protected stack", () => {
       "ClusterRole gateway-client-certificate",
       "ClusterRole gateway-token-reviewer",
       "ClusterRoleBinding gateway-token-reviewer",
-      "DestroyGuard destroy-guard",
+      "DestroyGuard guard-of-k8sauth-protect",
       "Namespace gateway-token-reviewer",
       "ServiceAccount gateway-token-reviewer",
       "TokenReviewer gateway-token-reviewer",

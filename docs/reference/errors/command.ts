@@ -101,4 +101,9 @@ export const command: Readonly<Record<SandboxErrorCode, ErrorText>> = {
     remedy:
       "Connect to the network, install the plugin from a file (`pulumi plugin install resource NAME VERSION --file FILE`), or set `K8SAUTH_PULUMI=build`.",
   },
+  PULUMI_PASSPHRASE_MISSING: {
+    meaning: "There are stacks, but the file with their generated passphrase is missing, and no passphrase is set.",
+    remedy:
+      "Restore the file, or set `PULUMI_CONFIG_PASSPHRASE`. Without the passphrase, the secrets of these stacks cannot be decrypted: see [state](state.md).",
+  },
 };

@@ -14,6 +14,13 @@ describe("the rights of a flow", () => {
     expect(rights).toContain("create tokenreviews.authentication.k8s.io in the whole cluster");
   });
 
+  test("are for the default those of a generated namespace", () => {
+    const rights = rightsOf("token", undefined).map(describeRight);
+    expect(rights).toContain('create serviceaccounts/token "gateway-token-reviewer" in the whole cluster');
+    expect(rights).toContain("create namespaces in the whole cluster");
+    expect(rightsOf("verifier", undefined)).toEqual(rightsOf("verifier", "gateway-auth"));
+  });
+
   test.each(flows)("%s are in examples/deployer-rights", (flow) => {
     expect(rightsOf(flow, "auth").length).toBeGreaterThan(10);
   });

@@ -42,7 +42,7 @@ describe("pulumi up without a terminal", () => {
     expect(out).toBe("");
     expect(err).toContain(lines);
     expect(err).toContain("up --stack sandbox");
-    expect(error).toBe("`pulumi up` failed with exit status 255.");
+    expect(error).toBe("`pulumi up` ended with exit status 255. Run the command again to continue.");
   });
 
   test("prints all of it with --verbose", async () => {

@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -10,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createHome, hasPlugin, linkCommand, linkPlugin, passphraseFile } from "../../../sandbox/pulumi/home.ts";
@@ -106,6 +107,19 @@ describe("the passphrase of stacks", () => {
     expect(passphraseFile(env)).toBe(file);
     expect(readFileSync(file, "utf8")).toBe(passphrase);
     expect(readdirSync(join(file, ".."))).toEqual(["passphrase"]);
+  });
+
+  test("is not generated anew while there are stacks, which it could not decrypt", () => {
+    const file = passphraseFile(env);
+    rmSync(file);
+    const stacks = join(dirname(file), ".pulumi", "stacks", "k8sauth");
+    mkdirSync(stacks, { recursive: true });
+    expect(passphraseFile(env)).toBe(file);
+    rmSync(file);
+    writeFileSync(join(stacks, "prod.json"), "{}");
+    expect(() => passphraseFile(env)).toThrow(expect.objectContaining({ code: "PULUMI_PASSPHRASE_MISSING" }));
+    expect(existsSync(file)).toBe(false);
+    expect(passphraseFile({ ...env, PULUMI_BACKEND_URL: "s3://states" })).toBe(file);
   });
 
   test("differs between accounts", () => {

@@ -88,9 +88,13 @@ describe("with a supplied certificate request", () => {
   test("a rotation applies to the tokens only, and a note says so", () => {
     const settings = read({ ...brought, rotation });
     const { certificate, token } = settings;
-    expect(rotationNotes(settings)).toEqual([expect.stringMatching(/does not rotate .*certificateRequest/)]);
+    const previousNote = expect.stringMatching(/epochs are still valid/);
+    expect(rotationNotes(settings)).toEqual([
+      previousNote,
+      expect.stringMatching(/does not rotate .*certificateRequest/),
+    ]);
     expect(rotationNotes(read(brought))).toEqual([]);
-    expect(rotationNotes(read({ rotation, certificateFlow: "true" }))).toEqual([]);
+    expect(rotationNotes(read({ rotation, certificateFlow: "true" }))).toEqual([previousNote]);
     expect(certificate.rotation).toBeUndefined();
     expect(token.rotation).toEqual(rotation);
   });
