@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { KubeClient } from "../../../kubernetes/index.ts";
 import type { Properties } from "../../support/plugin/properties.ts";
-import { kubeconfigFor } from "../providerFixture.ts";
+import { bindingPath, kubeconfigFor } from "../providerFixture.ts";
 import {
   bindUser,
   bound,
@@ -93,6 +93,30 @@ describe("a certificate", () => {
     await expect(made(await makeRequest())).rejects.toThrow(
       /CERTIFICATE_MAY_NOT_REVIEW.*create tokenreviews\.authentication\.k8s\.io/,
     );
+    expect(await requests(bench.admin)).toEqual([]);
+  });
+
+  test("of a reviewer that may also read Secrets is discarded, and one of another user is not", async () => {
+    const request = await bound(bench);
+    const binding = await bindUser(bench.admin, request.commonName, "edit");
+    try {
+      await expect(made(request)).rejects.toThrow(
+        /CERTIFICATE_READS_SECRETS.*may list the Secrets of the whole cluster/,
+      );
+      expect(await requests(bench.admin)).toEqual([]);
+      expect((await made(request, { proof: "self" })).outputs.proved).toBe(true);
+    } finally {
+      await bench.admin.delete(bindingPath(binding));
+    }
+  });
+
+  test.each([
+    ["user", "system:admin", undefined],
+    ["group", "gateway", "system:masters"],
+    ["group of kubeadm", "gateway", "kubeadm:cluster-admins"],
+  ])("for a %s of Kubernetes is not requested, also without the check before", async (_what, name, organization) => {
+    const request = await makeRequest(name, organization === undefined ? {} : { organization });
+    await expect(made(request)).rejects.toThrow(/CSR_SUBJECT_REFUSED/);
     expect(await requests(bench.admin)).toEqual([]);
   });
 
