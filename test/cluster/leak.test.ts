@@ -177,6 +177,16 @@ describe("the commands of docs/leak.md", () => {
     expect(last.clusterAccess.token).toBe(fresh.clusterAccess.token);
   });
 
+  test("end and replace the reviewer's token by the short way", async () => {
+    const old = (await make({})).clusterAccess.token;
+    const [all = ""] = leakCommands("A leaked reviewer token, in short");
+    expectForgotten(await endToken(old, () => shell.run(all)));
+    const { clusterAccess, credentials } = await outputs();
+    expect((await reviewToken(admin, clusterAccess.token)).authenticated).toBe(true);
+    expect(credentials.token?.epoch).toMatch(/^leak-/);
+    expect(await dead(old)).toBe(true);
+  });
+
   test("replace a token in two steps, and the old one is accepted until the second", async () => {
     const old = (await make({})).clusterAccess.token;
     const [first = "", second = ""] = leakCommands("In two steps")

@@ -30,7 +30,7 @@ async function kubeconfigWithContext(name: string, folder: string): Promise<stri
 /** Runs the program of a page in a new project. It reaches the test cluster by a loopback address, which a program has to allow. */
 async function up(page: string): Promise<Record<string, unknown>> {
   const text = await readFile(join(program, page), "utf8");
-  const [, example = ""] = /^```yaml\n(name: .*?)^```$/ms.exec(text) ?? [];
+  const [, example = ""] = /^```yaml\n(name: \w+\nruntime: yaml\n.*?)^```$/ms.exec(text) ?? [];
   const cluster = 'type: "k8sauth:Cluster"';
   expect(example).toContain(cluster);
   project = await YamlProject.make("reviewer");

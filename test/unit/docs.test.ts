@@ -4,6 +4,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import manifest from "../../package.json" with { type: "json" };
+import { pluginVersions } from "../../sandbox/pulumi/programs.ts";
 import { schema } from "../../stack/settings/schema.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -54,6 +56,18 @@ describe("README.md", () => {
     expect(example).not.toBe("");
     expect(read("docs/library.md")).toContain(example);
   });
+});
+
+test("docs/library.md names the versions with which the package is tested, and those of the plugins that are built", () => {
+  const page = read("docs/library.md");
+  const [, json = ""] = /^```json\n(\{\n {2}"name": .*?)^```$/ms.exec(page) ?? [];
+  const { dependencies, devDependencies } = JSON.parse(json) as typeof manifest;
+  const { k8sauth, ...sdks } = dependencies as Record<string, string>;
+  expect(k8sauth).toBe(`file:k8sauth-${manifest.version}.tgz`);
+  expect(manifest.dependencies).toMatchObject(sdks);
+  expect(manifest.devDependencies).toMatchObject(devDependencies);
+  const { kubernetes, tls } = pluginVersions;
+  expect(page).toContain(` @pulumi/kubernetes@${kubernetes} @pulumi/tls@${tls}\n`);
 });
 
 describe("links", () => {

@@ -44,7 +44,11 @@ beforeAll(async () => {
   await stack.up();
 }, 300_000);
 
-beforeEach(() => gateway.configs.clear());
+beforeEach(async () => {
+  gateway.configs.clear();
+  // Removes the settings that the commands of other examples have set. The next up applies that.
+  await stack.configure({});
+});
 
 afterAll(async () => {
   await stack?.[Symbol.asyncDispose]();
@@ -124,6 +128,8 @@ test("Consul: its auth method takes the config, and a workload logs in as the se
 test("Infisical: the identity takes the config, and a workload logs in", async () => {
   await using server = await infisicalServer("a session");
   const env = { INFISICAL_URL: server.url, INFISICAL_TOKEN: "a session", IDENTITY_ID: "1f2e-3d" };
+  // Without the audience of another example.
+  await stack.up();
   await using opened = await shell("infisical", env);
   expect(await opened.readme()).toContain('"accessToken":"shop/shop"');
 });
