@@ -33,7 +33,7 @@ export async function startDemoCluster(options: BuildOptions): Promise<DemoClust
  * @param support requirements of a node that this machine meets. Tests set it
  */
 export function describeNode({ node }: Pick<Sandbox, "node">, support: NodeSupport = canRunNode()): string {
-  if (node) return "A node on which pods run";
+  if (node) return "Pods run on its node";
   const why = support.ok ? "the sandbox was started without one" : `missing here: ${support.missing.join(", ")}`;
   const remedy = support.ok
     ? "To have one: npx --no k8sauth sandbox stop, then npm start."

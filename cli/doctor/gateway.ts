@@ -103,7 +103,11 @@ async function certifiedNames(host: string, signal: AbortSignal): Promise<string
       AbortSignal.any([signal, AbortSignal.timeout(3_000)]),
     );
     const names = chain[0]?.subjectAltName ?? "";
-    return [...names.matchAll(/(?:DNS|IP Address):([^\s,"]+)/g)].map(([, name = ""]) => name.toLowerCase());
+    const found = names.matchAll(/(?:DNS|IP Address):([^\s,"]+)/g);
+    // Node.js prints every group of an IPv6 address.
+    return Array.from(found, ([, name = ""]) =>
+      isIP(name) === 6 ? hostnameOf(`https://[${name}]`) : name.toLowerCase(),
+    );
   } catch (error) {
     if (error instanceof KubeError) return [];
     throw error;

@@ -27,7 +27,7 @@ const reachable = resourceRule<{ allowLoopback: boolean }>({
   reason:
     "A loopback address is the gateway's own machine. Another program that listens there would receive the tokens.",
   remedy:
-    "Set k8sauth:kubernetesHost (k8sauth:rancherUrl for Rancher) to an https URL of the server that works where the gateway runs. For a sandbox, set allowLoopback of this policy to true.",
+    'Set k8sauth:kubernetesHost (k8sauth:rancherUrl for Rancher) to an https URL of the server that works where the gateway runs. For a sandbox, pass --policy-pack-config FILE with {"gateway-host": {"allowLoopback": true}}.',
   url: "https://developer.hashicorp.com/vault/docs/auth/kubernetes",
   tags: ["gateway"],
   settings: {

@@ -9,7 +9,7 @@ describe.skipIf(noNode)("the demonstration on a machine that can have a node", (
       const { status, output } = await demonstration.run("start");
       expect(status, output).toBe(0);
       expectProofs(output);
-      expect(output).toContain("A node on which pods run");
+      expect(output).toContain("Pods run on its node");
       expect(output.match(/ok {4}A workload logs in at Akeyless, .*k8sauth-demo\/shop, pod allowed/g)).toHaveLength(2);
     }
     const preview = ["preview", "--stack", "sandbox", "--expect-no-changes"];

@@ -46,7 +46,8 @@ async function examine({ server = "", host = server, caPem = testCa.certPem, all
 
 describe("the gateway's host", () => {
   test("on loopback fails, with the names of the server's certificate that a gateway may reach", async () => {
-    const names = ["127.0.0.1", "localhost", "kubernetes.default.svc", "10.96.0.1", "192.0.2.7", "api.example.com"];
+    const local = ["127.0.0.1", "::1", "localhost", "kubernetes.default.svc", "10.96.0.1"];
+    const names = [...local, "192.0.2.7", "api.example.com"];
     await using server = await localServer(apiServer, certificateFor(...names));
     expect(await examine({ server: server.url })).toEqual({
       host: {
