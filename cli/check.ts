@@ -7,6 +7,7 @@ import { checkStacks, formatStacks, holds, type StackReport } from "./checks/fle
 import { checkOrphans } from "./checks/orphans.ts";
 import { checkRancherFlow, type RancherConfig } from "./checks/rancherFlow.ts";
 import { checkTokenFlow } from "./checks/tokenFlow.ts";
+import { checkVerifierPods } from "./checks/verifierPods.ts";
 import type { Command, Io } from "./command.ts";
 import type { Expiry } from "./expiry.ts";
 import { preparePulumi } from "./pulumi.ts";
@@ -46,6 +47,8 @@ approves. A user without the rights for these objects
 (examples/deployer-rights/README.md) gets "?" for the claims that need them, and
 nothing is created.
 
+If the stack has a verifier, check compares its ready pods with the wanted ones.
+
 Check also lists objects in the cluster that have the stack's label and are not
 in its state: a killed run may leave them. This needs the right to list and is
 skipped with --outputs.
@@ -74,6 +77,7 @@ that could not be checked is marked "?" and does not fail the command.
     const outputs = stack ? await stack.outputs() : await readOutputs(values.outputs ?? "-");
     using deployer = await deployerOf(await stack?.settings(), values, io);
     const { findings, expiries } = await check(outputs, deployer);
+    findings.push(...(await checkVerifierPods(outputs, deployer)));
     if (stack) findings.push(...(await checkOrphans(await stack.export(), deployer)));
     if (values.json) io.out(`${JSON.stringify({ findings, expiries }, undefined, 2)}\n`);
     else io.out(`${formatFindings(findings, io.terminal)}\n${formatExpiries(expiries, new Date(), io.terminal)}`);
@@ -120,8 +124,9 @@ async function checkStack(name: string, stack: Stack, io: Io): Promise<StackRepo
     report = { ...report, host, kinds, expiries: expiriesOf(outputs) };
     using deployer = await deployerOf(settings, {}, io);
     report = { ...report, findings: (await check(outputs, deployer)).findings };
+    const pods = await checkVerifierPods(outputs, deployer);
     const orphans = await checkOrphans(await stack.export(), deployer);
-    return { ...report, findings: [...report.findings, ...orphans] };
+    return { ...report, findings: [...report.findings, ...pods, ...orphans] };
   } catch (error) {
     const { message, code } = error as Error & { readonly code?: string };
     return { ...report, error: code === undefined ? message : `${message} (${code})` };
