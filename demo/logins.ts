@@ -108,7 +108,7 @@ async function login(gateway: string, logIn: () => Promise<LoggedIn>): Promise<F
   const claim = `A workload logs in at ${gateway}`;
   try {
     const { namespace, account, pod } = await logIn();
-    const seen = `${namespace}/${account}${typeof pod === "string" ? `, pod ${pod}` : ""}`;
+    const seen = `${namespace}/${account}${typeof pod === "string" ? `, in the pod "${pod}"` : ""}`;
     return { claim, holds: namespace === demoNamespace && account === accounts.caller, seen };
   } catch (error) {
     return { claim, holds: false, seen: (error as Error).message };

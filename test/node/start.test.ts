@@ -10,7 +10,9 @@ describe.skipIf(noNode)("the demonstration on a machine that can have a node", (
       expect(status, output).toBe(0);
       expectProofs(output);
       expect(output).toContain("Pods run on its node");
-      expect(output.match(/ok {4}A workload logs in at Akeyless, .*k8sauth-demo\/shop, pod allowed/g)).toHaveLength(2);
+      expect(
+        output.match(/ok {4}A workload logs in at Akeyless, .*k8sauth-demo\/shop, in the pod "allowed"/g),
+      ).toHaveLength(2);
     }
     const preview = ["preview", "--stack", "sandbox", "--expect-no-changes"];
     const { status, output } = await demonstration.run("pulumi", ...preview);
