@@ -80,19 +80,20 @@ export function userCredentials(
  *
  * @throws KubeError KUBECONFIG_AUTH_PROVIDER
  */
-function idToken(user: Entry, provider: JsonObject, now = Date.now): string {
+function idToken(user: Entry, provider: JsonObject): string {
   const name = nonEmpty(provider.name) ?? "";
   const who = `User "${user.name}" of the kubeconfig has the auth-provider "${name}"`;
-  const fail = (why: string, remedy: string) => new KubeError("KUBECONFIG_AUTH_PROVIDER", `${who}${why}.`, { remedy });
+  const refused = (why: string, remedy: string) =>
+    new KubeError("KUBECONFIG_AUTH_PROVIDER", `${who}${why}.`, { remedy });
   if (name !== "oidc")
-    throw fail(
+    throw refused(
       ", which kubectl has not had since 1.26",
       "Use an exec plugin, such as the one that your provider documents.",
     );
   const token = nonEmpty(isObject(provider.config) ? provider.config["id-token"] : undefined);
   const expiry = token === undefined ? undefined : claims(token)?.exp;
-  if (token === undefined || typeof expiry !== "number" || expiry * 1_000 <= now())
-    throw fail(
+  if (token === undefined || typeof expiry !== "number" || expiry * 1_000 <= Date.now())
+    throw refused(
       " without a valid ID token",
       "Run a command of kubectl with it, which renews the token, and retry. Use an exec plugin for scheduled runs.",
     );
