@@ -77,8 +77,7 @@ that could not be checked is marked "?" and does not fail the command.
     const outputs = stack ? await stack.outputs() : await readOutputs(values.outputs ?? "-");
     using deployer = await deployerOf(await stack?.settings(), values, io);
     const { findings, expiries } = await check(outputs, deployer);
-    findings.push(...(await checkVerifierPods(outputs, deployer)));
-    if (stack) findings.push(...(await checkOrphans(await stack.export(), deployer)));
+    findings.push(...(await checkObjects(outputs, stack, deployer)));
     if (values.json) io.out(`${JSON.stringify({ findings, expiries }, undefined, 2)}\n`);
     else io.out(`${formatFindings(findings, io.terminal)}\n${formatExpiries(expiries, new Date(), io.terminal)}`);
     if (findings.every((finding) => finding.holds !== false)) return 0;
@@ -124,13 +123,17 @@ async function checkStack(name: string, stack: Stack, io: Io): Promise<StackRepo
     report = { ...report, host, kinds, expiries: expiriesOf(outputs) };
     using deployer = await deployerOf(settings, {}, io);
     report = { ...report, findings: (await check(outputs, deployer)).findings };
-    const pods = await checkVerifierPods(outputs, deployer);
-    const orphans = await checkOrphans(await stack.export(), deployer);
-    return { ...report, findings: [...report.findings, ...pods, ...orphans] };
+    return { ...report, findings: [...report.findings, ...(await checkObjects(outputs, stack, deployer))] };
   } catch (error) {
     const { message, code } = error as Error & { readonly code?: string };
     return { ...report, error: code === undefined ? message : `${message} (${code})` };
   }
+}
+
+/** Checks what is in the cluster besides the credentials. @param stack undefined if there are only its outputs */
+async function checkObjects(outputs: Outputs, stack: Stack | undefined, deployer: KubeClient): Promise<Finding[]> {
+  const pods = await checkVerifierPods(outputs, deployer);
+  return stack ? [...pods, ...(await checkOrphans(await stack.export(), deployer))] : pods;
 }
 
 /** Proves all credentials in a stack's outputs. @throws Error if the outputs have no credential, KubeError */

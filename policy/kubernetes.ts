@@ -96,6 +96,9 @@ export function matches(name: string, patterns: readonly string[]): boolean {
   });
 }
 
+/** Start of the names of users and groups that Kubernetes and kubeadm reserve. */
+export const reservedPrefixes = ["system:", "kubeadm:"] as const;
+
 /** Start of the user name of a ServiceAccount. A binding of this User gives the account the role, as one of the ServiceAccount does. */
 const accountUser = "system:serviceaccount:";
 

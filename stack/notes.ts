@@ -23,15 +23,17 @@ export function noteOutputs(
     ...akeylessNotes(settings, flows, pushed),
     ...privateKeyNotes(flows),
     ...expiryNotes(settings),
+    ...previousEpochNotes(settings),
     ...rotationNotes(settings),
     ...(settings.verifier ? imageNotes(settings.verifier.image) : []),
   ];
   return withAudienceNotes(notes, settings, access, flows);
 }
 
-function akeylessNotes(
-  { akeyless: { accessId, signingKey, gatewayUrl } }: Settings,
-  flows: Flows,
+/** Reasons for absent auth configs of Akeyless. A stack without any setting for Akeyless has none. */
+export function akeylessNotes(
+  { akeyless: { accessId, signingKey, gatewayUrl } }: Pick<Settings, "akeyless">,
+  flows: Partial<Flows>,
   pushed: boolean,
 ): Notes {
   if (!accessId && !signingKey && !gatewayUrl) return [];
@@ -70,19 +72,20 @@ function expiryNotes({ tokenFlow, token, certificateFlow, bearerTokenUsers }: Se
   ];
 }
 
+/** Epochs whose credentials a rotation has not ended yet. */
+export function previousEpochNotes({ token }: Pick<Settings, "token">): Notes {
+  const { previous = [] } = token.rotation ?? {};
+  if (previous.length === 0) return [];
+  const epochs = previous.map((epoch) => JSON.stringify(epoch)).join(", ");
+  return [
+    `Credentials of earlier epochs are still valid (${epochs}). When every gateway uses the new ones, remove these epochs from k8sauth:rotation.previous.`,
+  ];
+}
+
 /** A rotation changes the user name of a certificate. The user name of a supplied request is fixed. */
 export function rotationNotes({ token, certificateFlow, certificate }: Settings): Notes {
-  const { previous = [] } = token.rotation ?? {};
-  const valid = previous.map((epoch) => JSON.stringify(epoch)).join(", ");
-  const previousNotes =
-    previous.length === 0
-      ? []
-      : [
-          `Credentials of earlier epochs are still valid (${valid}). When every gateway uses the new ones, remove these epochs from k8sauth:rotation.previous.`,
-        ];
-  if (token.rotation === undefined || !certificateFlow || certificate.csrPem === undefined) return previousNotes;
+  if (token.rotation === undefined || !certificateFlow || certificate.csrPem === undefined) return [];
   return [
-    ...previousNotes,
     "k8sauth:rotation does not rotate the certificate of k8sauth:certificateRequest: set another request with another k8sauth:certificateCommonName.",
   ];
 }

@@ -14,13 +14,12 @@ export async function checkVerifierPods({ verifier }: Outputs, client: KubeClien
     readonly status?: { readonly readyReplicas?: number };
   };
   try {
-    const found = await client.get<Deployment>(pathFor("apps/v1", "Deployment", namespace, name));
+    const found = await client.find<Deployment>(pathFor("apps/v1", "Deployment", namespace, name));
+    if (found === undefined) return [{ claim, holds: false, seen: `there is no Deployment ${namespace}/${name}` }];
     const { replicas = 1 } = found.spec ?? {};
     const { readyReplicas = 0 } = found.status ?? {};
     return [{ claim, holds: readyReplicas >= replicas, seen: `${readyReplicas} of ${replicas}` }];
   } catch (error) {
-    if (isKubeError(error, "KUBE_NOT_FOUND"))
-      return [{ claim, holds: false, seen: `there is no Deployment ${namespace}/${name}` }];
     if (!isKubeError(error, "KUBE_FORBIDDEN")) throw error;
     return [{ claim, holds: null, seen: `not checked: \`get\` is forbidden for Deployment ${namespace}/${name}` }];
   }

@@ -4,11 +4,11 @@ import { readIssuer } from "../../kubernetes/cluster/issuer.ts";
 import { describeRight, missingRights } from "../../kubernetes/cluster/rights.ts";
 import { apiServerClientSigner, lacksClientSigner } from "../../kubernetes/cluster/signers.ts";
 import { readVersion } from "../../kubernetes/cluster/version.ts";
-import { anonymousError, anonymousUser, type KubeClient, KubeError } from "../../kubernetes/index.ts";
+import { anonymousError, anonymousUser, isKubeError, type KubeClient, KubeError } from "../../kubernetes/index.ts";
 import { reviewSelf, type SelfReview, workloadToken } from "../../kubernetes/reviews.ts";
 import { sampleCertificate } from "../checks/sampleCertificate.ts";
 import type { Diagnosis } from "./diagnosis.ts";
-import { exampleNamespace, type Flow, flows, rightsOf, rolesFile } from "./flows.ts";
+import { exampleNamespace, type Flow, flows, rightsOf, setupOf } from "./flows.ts";
 
 export interface ClusterOptions {
   /** Namespace of the reviewer and the verifier. It need not exist. Undefined for the default, a generated namespace. */
@@ -102,7 +102,7 @@ async function audiences(client: KubeClient): Promise<Omit<Diagnosis, "subject">
   try {
     token = await workloadToken(client, "default", "default", "");
   } catch (error) {
-    if (!(error instanceof KubeError) || error.code !== "KUBE_FORBIDDEN") throw error;
+    if (!isKubeError(error, "KUBE_FORBIDDEN")) throw error;
     const remedy = "No flow needs this. To know them, run doctor as an administrator.";
     return { status: "unknown", seen: `this user may not create a token of default/default (${error.code})`, remedy };
   }
@@ -111,21 +111,22 @@ async function audiences(client: KubeClient): Promise<Omit<Diagnosis, "subject">
 }
 
 async function rights(client: KubeClient, flow: Flow, options: ClusterOptions): Promise<Omit<Diagnosis, "subject">> {
-  const needed = rightsOf(flow, options.namespace);
+  const setup = setupOf(flow, options.namespace);
+  const needed = rightsOf(setup);
   const missing = await missingRights(client, needed);
-  const isGenerated = flow === "token" && options.namespace === undefined;
-  const setup = isGenerated
+  const isGenerated = setup.namespace === undefined;
+  const where = isGenerated
     ? "with a generated namespace, the default"
-    : `for namespace: ${options.namespace ?? exampleNamespace} and createNamespace: false`;
-  if (missing.length === 0) return { status: "ok", seen: `all ${needed.length} of the flow, ${setup}` };
+    : `for namespace: ${setup.namespace} and createNamespace: false`;
+  if (missing.length === 0) return { status: "ok", seen: `all ${needed.length} of the flow, ${where}` };
   const status = options.required.includes(flow) ? "failed" : "note";
   const list = missing.slice(0, 3).map(describeRight).join("; ");
   const more = missing.length > 3 ? `; and ${missing.length - 3} more` : "";
   const narrow = isGenerated
     ? ` A stack with \`namespace\` and \`createNamespace: false\` needs fewer: see \`k8sauth doctor --namespace ${exampleNamespace}\`.`
     : "";
-  const remedy = `Bind the roles of ${rolesFile(flow, options.namespace)} to the deployer.${narrow}`;
-  return { status, seen: `${missing.length} of ${needed.length} missing, ${setup}: ${list}${more}`, remedy };
+  const remedy = `Bind the roles of ${setup.roles} to the deployer.${narrow}`;
+  return { status, seen: `${missing.length} of ${needed.length} missing, ${where}: ${list}${more}`, remedy };
 }
 
 async function signing(

@@ -6,13 +6,24 @@ import type { Right } from "../../kubernetes/cluster/rights.ts";
 export const flows = ["token", "certificate", "verifier"] as const;
 export type Flow = (typeof flows)[number];
 
-/** Namespace in the roles of the flows that have no roles for a generated namespace. */
+/** Namespace in the roles. */
 export const exampleNamespace = "gateway-auth";
 
-/** Path of the roles of a flow in this repository. @param namespace undefined for the default, a generated namespace */
-export function rolesFile(flow: Flow, namespace: string | undefined): string {
+/** The setup of a stack for which the rights of a flow are examined. */
+export interface Setup {
+  /** Path of the flow's roles in this repository. */
+  readonly roles: string;
+  /** Namespace in which the rights of a Role apply; undefined for a generated one. */
+  readonly namespace: string | undefined;
+}
+
+/** Only the token flow has roles for the default, a generated namespace. @param namespace undefined for the default */
+export function setupOf(flow: Flow, namespace: string | undefined): Setup {
   const isGenerated = flow === "token" && namespace === undefined;
-  return `examples/deployer-rights/${flow}${isGenerated ? "-generated-namespace" : ""}.yaml`;
+  return {
+    roles: `examples/deployer-rights/${flow}${isGenerated ? "-generated-namespace" : ""}.yaml`,
+    namespace: isGenerated ? undefined : (namespace ?? exampleNamespace),
+  };
 }
 
 interface Rule {
@@ -23,18 +34,12 @@ interface Rule {
   readonly verbs: readonly string[];
 }
 
-/**
- * The rights in the roles of a flow.
- *
- * @param namespace namespace in which the rights of a Role apply, instead of the one in the file; undefined for the default, a generated one
- */
-export function rightsOf(flow: Flow, namespace: string | undefined): Right[] {
-  const text = readFileSync(new URL(`../../${rolesFile(flow, namespace)}`, import.meta.url), "utf8");
+/** The rights in the roles of a setup. Those of a Role apply in its namespace instead of the one in the file. */
+export function rightsOf({ roles, namespace }: Setup): Right[] {
+  const text = readFileSync(new URL(`../../${roles}`, import.meta.url), "utf8");
   const objects = parseAllDocuments(text).map((document) => document.toJS() as { kind: string; rules?: Rule[] });
   return objects.flatMap(({ kind, rules = [] }) =>
-    rules
-      .flatMap(rightsOfRule)
-      .map((right) => (kind === "Role" ? { ...right, namespace: namespace ?? exampleNamespace } : right)),
+    rules.flatMap(rightsOfRule).map((right) => (kind === "Role" ? { ...right, namespace } : right)),
   );
 }
 

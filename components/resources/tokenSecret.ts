@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import type { Cluster, PlannedObject, ReservedName } from "../cluster.ts";
-import { metadataOf } from "../metadata.ts";
+import { metadataOf, skipAwaitAnnotations } from "../metadata.ts";
 import { epochsOf, nameInEpoch, type Rotation } from "../rotation.ts";
 import { replaceable } from "./replaceable.ts";
 import type { TokenMode } from "./reviewerToken.ts";
@@ -67,7 +67,7 @@ function secretArgs<Text>(name: string, namespace: Text, accountName: Text, mode
   const annotations = {
     "kubernetes.io/service-account.name": accountName,
     // ReviewerToken waits for the token, and its errors name the cause.
-    "pulumi.com/skipAwait": "true",
+    ...skipAwaitAnnotations,
   };
   return { metadata: { name, namespace, annotations }, type: "kubernetes.io/service-account-token" };
 }

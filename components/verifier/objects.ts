@@ -1,4 +1,5 @@
 import type { PlannedObject, ReservedName } from "../cluster.ts";
+import { skipAwaitAnnotations } from "../metadata.ts";
 import { type PodOptions, verifierPod, verifierPorts } from "./manifests.ts";
 
 type Labels = Record<string, string>;
@@ -64,9 +65,6 @@ export function autoscalerSpec<Text>(deployment: Text, replicas: number, maxRepl
 export function budgetSpec(labels: Labels) {
   return { selector: { matchLabels: labels }, maxUnavailable: 1, unhealthyPodEvictionPolicy: "AlwaysAllow" };
 }
-
-/** With it, Pulumi's Kubernetes plugin does not wait until the object works. */
-const skipAwaitAnnotations = { "pulumi.com/skipAwait": "true" };
 
 /** Skips the wait for endpoints, which takes 10 s: the Deployment has ready pods already. */
 export const serviceAnnotations = skipAwaitAnnotations;

@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
+import { hasEnded } from "../childProcess.ts";
 
 /** A process that answers each line of JSON with one line of JSON, in the order of the questions. */
 export class LineProcess implements AsyncDisposable {
@@ -32,6 +33,6 @@ export class LineProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.stdin.end();
-    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "exit");
+    if (!hasEnded(this.#child)) await once(this.#child, "exit");
   }
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { bundleVerifier, nodeFlags } from "../../verifier/bundle/bundle.ts";
+import { hasEnded } from "../childProcess.ts";
 
 /** The verifier's access to the API server. */
 export interface ApiAccess {
@@ -58,7 +59,7 @@ export class VerifierProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (hasEnded(this.#child)) return;
     const ended = once(this.#child, "exit");
     this.#child.kill("SIGKILL");
     await ended;

@@ -1,6 +1,6 @@
 /** Requests for client certificates. */
 import type { Policies } from "@pulumi/policy";
-import { ofKinds } from "../kubernetes.ts";
+import { ofKinds, reservedPrefixes } from "../kubernetes.ts";
 import { either, ofType, resourceRule, type Subject } from "../rule.ts";
 import { all, each, some } from "../unknowns.ts";
 
@@ -126,9 +126,6 @@ const keyStrength = resourceRule<Keys>({
     } else if (algorithm !== "ED25519") report(`Its algorithm is ${algorithm}.`);
   },
 });
-
-/** Start of the names that Kubernetes and kubeadm reserve. */
-const reservedPrefixes = ["system:", "kubeadm:"] as const;
 
 const subject = resourceRule({
   name: "certificate-subject",

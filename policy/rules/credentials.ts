@@ -1,6 +1,7 @@
 /** Issued credentials. */
 import { X509Certificate } from "node:crypto";
 import type { Policies } from "@pulumi/policy";
+import { reservedPrefixes } from "../kubernetes.ts";
 import { type Report, type Subject, stackRule } from "../rule.ts";
 import { all, each, present } from "../unknowns.ts";
 
@@ -100,6 +101,8 @@ function parsed(pem: string): X509Certificate | undefined {
   }
 }
 
+const reservedName = new RegExp(`^(?:CN|O|OU)=(?:${reservedPrefixes.join("|")})`, "m");
+
 function checkIssued(certificate: X509Certificate, subject: Subject, report: Report, limits: Limits): void {
   const lifetime = certificate.validToDate.getTime() - certificate.validFromDate.getTime();
   const { modulusLength, namedCurve } = certificate.publicKey.asymmetricKeyDetails ?? {};
@@ -120,8 +123,7 @@ function checkIssued(certificate: X509Certificate, subject: Subject, report: Rep
     },
     () => {
       if (certificate.ca) violation("is a CA certificate.");
-      if (/^(?:CN|O|OU)=(?:system|kubeadm):/m.test(certificate.subject))
-        violation("has a name that begins with system: or kubeadm:.");
+      if (reservedName.test(certificate.subject)) violation("has a name that begins with system: or kubeadm:.");
     },
   );
 }

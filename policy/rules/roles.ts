@@ -158,7 +158,7 @@ const noEscalation = resourceRule<Exempt>({
 
 function grants(rule: PolicyRule, { verbs, groups, resources, unlessNamed }: Escalation): boolean {
   const covers = (granted: readonly string[] | undefined, wanted: readonly string[] | undefined) =>
-    wanted === undefined || some(granted, (text) => text === "*" || wanted.includes(text));
+    wanted === undefined || some(granted, (text) => text === "*" || matches(text, wanted));
   // Without a group, every rule with all verbs would be one. The policy no-wildcard-rules refuses those.
   const hasVerb = groups === undefined ? some(rule.verbs, (verb) => matches(verb, verbs)) : covers(rule.verbs, verbs);
   if (!hasVerb || !covers(rule.apiGroups, groups) || !covers(rule.resources, resources)) return false;

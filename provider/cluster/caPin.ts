@@ -1,7 +1,7 @@
 import { createHash, X509Certificate } from "node:crypto";
+import type { ServerProbe } from "../../kubernetes/cluster/probe.ts";
 import { caCertificates } from "../../kubernetes/kubeconfig/caCertificates.ts";
 import { pemBlocks } from "../../kubernetes/pem.ts";
-import type { ServerProbe } from "../../kubernetes/transport/probe.ts";
 import { ProviderError } from "../protocol/errors.ts";
 
 /** Path at which Rancher publishes its CA without authentication, as `{"value": PEM}`. */

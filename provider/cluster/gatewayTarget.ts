@@ -1,7 +1,7 @@
+import { probeServer } from "../../kubernetes/cluster/probe.ts";
 import type { Connection } from "../../kubernetes/connection.ts";
 import { isKubeError, KubeError } from "../../kubernetes/errors.ts";
 import { caCertificates } from "../../kubernetes/kubeconfig/caCertificates.ts";
-import { probeServer } from "../../kubernetes/transport/probe.ts";
 import { ProviderError } from "../protocol/errors.ts";
 import type { CheckFailure } from "../protocol/fields.ts";
 import type { Context } from "../protocol/resource.ts";

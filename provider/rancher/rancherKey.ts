@@ -1,7 +1,7 @@
 import { KubeClient } from "../../kubernetes/client.ts";
+import { probeServer } from "../../kubernetes/cluster/probe.ts";
 import { isUnreachable } from "../../kubernetes/errors.ts";
 import { caCertificates } from "../../kubernetes/kubeconfig/caCertificates.ts";
-import { probeServer } from "../../kubernetes/transport/probe.ts";
 import { pinDigest, pinnedCa, rancherCaPath } from "../cluster/caPin.ts";
 import { gatewayHost, refuseLocalHost } from "../cluster/gatewayHost.ts";
 import { caFingerprint } from "../cluster/identity.ts";

@@ -28,6 +28,21 @@ async function requestNames(): Promise<(string | undefined)[]> {
   return items.map(({ metadata }) => metadata.name).filter((name) => name?.startsWith("k8sauth-check-"));
 }
 
+/** Runs `work` as a new ServiceAccount without rights. */
+async function withoutRights(work: (client: KubeClient, account: string) => Promise<void>): Promise<void> {
+  const account = fresh("doctor");
+  const accounts = pathFor("v1", "ServiceAccount", "default");
+  await admin.create(accounts, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: account } });
+  try {
+    const token = await workloadToken(admin, "default", account, "");
+    const { server, caPem } = admin.connection;
+    using client = KubeClient.direct({ server, caPem, token, label: "an account without rights" });
+    await work(client, account);
+  } finally {
+    await admin.delete(pathFor("v1", "ServiceAccount", "default", account));
+  }
+}
+
 describe("doctor on a cluster", () => {
   test("finds everything for an administrator, and requests no certificate unless asked", async () => {
     const found = await examine(admin);
@@ -53,13 +68,7 @@ describe("doctor on a cluster", () => {
   });
 
   test("names what an account without rights lacks, which fails for required flows alone", async () => {
-    const account = fresh("doctor");
-    const accounts = pathFor("v1", "ServiceAccount", "default");
-    await admin.create(accounts, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: account } });
-    try {
-      const token = await workloadToken(admin, "default", account, "");
-      const { server, caPem } = admin.connection;
-      using client = KubeClient.direct({ server, caPem, token, label: "an account without rights" });
+    await withoutRights(async (client, account) => {
       const found = await examine(client, { sign: true });
       expect(found).toMatchObject({
         "API server": { status: "ok", seen: expect.stringContaining(`as system:serviceaccount:default:${account}`) },
@@ -75,19 +84,11 @@ describe("doctor on a cluster", () => {
         "rights, verifier": { status: "note" },
         "client certificates": { status: "unknown" },
       });
-    } finally {
-      await admin.delete(pathFor("v1", "ServiceAccount", "default", account));
-    }
+    });
   });
 
   test("judges the rights for the default, a generated namespace, and names the setup that needs fewer", async () => {
-    const account = fresh("doctor");
-    const accounts = pathFor("v1", "ServiceAccount", "default");
-    await admin.create(accounts, { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: account } });
-    try {
-      const token = await workloadToken(admin, "default", account, "");
-      const { server, caPem } = admin.connection;
-      using client = KubeClient.direct({ server, caPem, token, label: "an account without rights" });
+    await withoutRights(async (client) => {
       expect(await examine(client, { namespace: undefined })).toMatchObject({
         "rights, token": {
           status: "failed",
@@ -96,9 +97,7 @@ describe("doctor on a cluster", () => {
         },
       });
       expect(await examine(admin, { namespace: undefined })).toMatchObject({ "rights, token": { status: "ok" } });
-    } finally {
-      await admin.delete(pathFor("v1", "ServiceAccount", "default", account));
-    }
+    });
   });
 
   test("fails for a credential that the API server does not accept", async () => {

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hasEnded } from "../../demo/childProcess.ts";
 import { ask, until } from "../support/verifier/verifier.ts";
 import { host } from "./gateway.ts";
 
@@ -60,7 +61,7 @@ export class GatewayProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null) {
+    if (this.#child.pid !== undefined && !hasEnded(this.#child)) {
       const closed = once(this.#child, "close");
       this.#child.kill("SIGTERM");
       await closed;

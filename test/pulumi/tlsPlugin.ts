@@ -12,6 +12,7 @@ import type * as pb from "@pulumi/pulumi/proto/provider_pb.js";
 import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
 import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
 import structPb from "google-protobuf/google/protobuf/struct_pb.js";
+import { hasEnded } from "../../demo/childProcess.ts";
 import { beside } from "./machine.ts";
 
 export type Properties = Readonly<Record<string, unknown>>;
@@ -139,7 +140,7 @@ export class TlsPlugin implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client.close();
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    if (hasEnded(this.child)) return;
     const exited = once(this.child, "exit");
     this.child.kill("SIGKILL");
     await exited;

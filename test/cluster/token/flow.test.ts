@@ -112,7 +112,7 @@ describe("an up from nothing", () => {
     expect(config.kubernetes_ca_cert).toMatch(/-----END CERTIFICATE-----\n$/);
   });
 
-  test("says why there is no auth config for Akeyless", () => {
+  test("has no note and no login for Akeyless, for which nothing is set", () => {
     expect(outputs.notes).toEqual([]);
     expect(outputs.workloadLogin).not.toHaveProperty("akeyless");
   });

@@ -10,6 +10,7 @@ import providerPb from "@pulumi/pulumi/proto/provider_pb.js";
 import emptyPb from "google-protobuf/google/protobuf/empty_pb.js";
 import type structPb from "google-protobuf/google/protobuf/struct_pb.js";
 import { expect } from "vitest";
+import { hasEnded } from "../../../demo/childProcess.ts";
 import type { FakeEngine } from "./engine.ts";
 import { isSecret, type Properties, plain, struct } from "./properties.ts";
 
@@ -251,7 +252,7 @@ export class Plugin implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.client.close();
-    if (this.child.exitCode === null && this.child.signalCode === null) {
+    if (!hasEnded(this.child)) {
       this.child.kill("SIGKILL");
       await once(this.child, "exit");
     }

@@ -3,6 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { hasEnded } from "../../../demo/childProcess.ts";
 import { VerifierProcess } from "../verifier/process.ts";
 import { until } from "../verifier/verifier.ts";
 import type { Answered, Command, Numbered } from "./connections.ts";
@@ -114,7 +115,7 @@ class Connections implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    if (hasEnded(this.#child)) return;
     const closed = once(this.#child, "close");
     this.#child.kill("SIGKILL");
     await closed;

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { hasEnded } from "../../../demo/childProcess.ts";
 import { bundleVerifier, nodeFlags } from "../../../verifier/bundle/bundle.ts";
 import { ask, type Reply, until } from "./verifier.ts";
 
@@ -68,7 +69,7 @@ export class VerifierProcess implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    if (hasEnded(this.child)) return;
     const closed = once(this.child, "close");
     this.child.kill("SIGKILL");
     await closed;

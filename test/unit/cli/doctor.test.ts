@@ -2,27 +2,27 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { examineCluster } from "../../../cli/doctor/cluster.ts";
 import { formatDiagnoses } from "../../../cli/doctor/diagnosis.ts";
-import { flows, rightsOf } from "../../../cli/doctor/flows.ts";
+import { flows, rightsOf, setupOf } from "../../../cli/doctor/flows.ts";
 import { describeRight } from "../../../kubernetes/cluster/rights.ts";
 import { KubeClient } from "../../../kubernetes/index.ts";
 import { answer, closedPort, localServer, testCa } from "../../support/server.ts";
 
 describe("the rights of a flow", () => {
   test("are those of its roles, in the namespace that is asked for", () => {
-    const rights = rightsOf("token", "auth").map(describeRight);
+    const rights = rightsOf(setupOf("token", "auth")).map(describeRight);
     expect(rights).toContain('create serviceaccounts/token "gateway-token-reviewer" in namespace auth');
     expect(rights).toContain("create tokenreviews.authentication.k8s.io in the whole cluster");
   });
 
   test("are for the default those of a generated namespace", () => {
-    const rights = rightsOf("token", undefined).map(describeRight);
+    const rights = rightsOf(setupOf("token", undefined)).map(describeRight);
     expect(rights).toContain('create serviceaccounts/token "gateway-token-reviewer" in the whole cluster');
     expect(rights).toContain("create namespaces in the whole cluster");
-    expect(rightsOf("verifier", undefined)).toEqual(rightsOf("verifier", "gateway-auth"));
+    expect(rightsOf(setupOf("verifier", undefined))).toEqual(rightsOf(setupOf("verifier", "gateway-auth")));
   });
 
   test.each(flows)("%s are in examples/deployer-rights", (flow) => {
-    expect(rightsOf(flow, "auth").length).toBeGreaterThan(10);
+    expect(rightsOf(setupOf(flow, "auth")).length).toBeGreaterThan(10);
   });
 });
 

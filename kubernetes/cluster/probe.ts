@@ -3,8 +3,8 @@ import { type RequestOptions, request } from "node:https";
 import { isIP } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { directConnection } from "../kubeconfig/loadConnection.ts";
-import type { TunnelOptions } from "./proxyAgent.ts";
-import { agentFor, networkError } from "./transport.ts";
+import type { TunnelOptions } from "../transport/proxyAgent.ts";
+import { agentFor, networkError } from "../transport/transport.ts";
 
 /** A server's certificates and its answer to one request, before any CA is trusted. */
 export interface ServerProbe {
